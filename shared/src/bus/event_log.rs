@@ -1,0 +1,132 @@
+//! The log of each stream, and the news of it.
+
+use async_trait::async_trait;
+
+use super::{BusError, NewsReceiver, Ownership};
+use crate::ids::{GatewayId, SessionId, StreamId};
+use crate::wire::event::StreamEvent;
+use crate::wire::request::Era;
+
+/// The log of each stream, and the news of it.
+///
+/// The log is the truth; publication carries the news to the stream's holder, at most once, in
+/// order. So a reader registers for news first, then reads the log, and drops by offset what it has
+/// already seen; a hole in the offsets or a [`super::News::Gap`] sends it back to the log.
+///
+/// A stream has at most one holder: the gateway named in the request, or the last one that called
+/// `follow`. Only the owner writes. A log exists from the first write or `open_log` until it is
+/// released or its retention ends, and is never made again.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Makes the log before its first event, so that the client may resume the stream from offset 0
+    /// on any gateway. Changes nothing when the log exists.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn open_log(
+        &self,
+        stream: &StreamId,
+        holder: &GatewayId,
+        session: Option<&SessionId>,
+        era: Era,
+    ) -> Result<(), BusError>;
+
+    /// Makes `holder` the stream's holder and, in the same step, reads every event after `after`.
+    /// `None` when there is no such log (any more), or it belongs to another session than `session`.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn follow(
+        &self,
+        stream: &StreamId,
+        holder: &GatewayId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError>;
+
+    /// Logs an event and publishes it to the holder, in one atomic step.
+    ///
+    /// The owner counts the offsets and has one write per stream under way at a time. Idempotent: a
+    /// repeated offset is `Ok` and is not published again. An offset beyond the next one is accepted
+    /// (the log lost events; readers will see the hole).
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError>;
+
+    /// Makes a redelivered claim (delivery > 1) the owner; from then on every earlier owner is
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError>;
+
+    /// Deletes the logs of finished streams whose last event has reached the client. A stream that is
+    /// not finished is left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn release(&self, streams: &[StreamId]) -> Result<(), BusError>;
+
+    /// Subscribes to the events of all streams that `gateway` holds. Once per process.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError>;
+}
+
+/// What a follower finds in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Every event after the position asked for, by offset.
+    pub events: Vec<StreamEvent>,
+    /// Offset of the newest event; above the last of `events` when the log lost some.
+    pub newest: u64,
+    /// Whether more is to come.
+    pub state: LogState,
+}
+
+/// Whether more is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogState {
+    /// More is to come.
+    Open,
+    /// The response is in the log.
+    Finished,
+    /// The request was cancelled; there is no response.
+    Cancelled,
+}
+
+/// Why the owner may not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another delivery owns the stream, or the log is gone: stop, write nothing more.
+    LostOwnership,
+    /// The client cancelled: stop, write nothing more.
+    Cancelled,
+    /// The stream has its response already.
+    Finished,
+    /// The log holds as many events as it may; only `finish` is accepted.
+    LogFull,
+}
+
+/// What became of an append.
+pub type Appended = Result<(), Refusal>;
+
+/// What became of a take-over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakeOver {
+    /// The stream is yours; the next offset is `newest + 1`.
+    Taken {
+        /// Offset of the newest event.
+        newest: u64,
+    },
+    /// There is nothing to do: remove the entry.
+    Refused(Refusal),
+}

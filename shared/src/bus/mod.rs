@@ -1,0 +1,133 @@
+//! The ports between gateways and workers.
+//!
+//! Each port is a small trait whose documentation is its contract: what is atomic, what is
+//! ordered, what survives, what the caller must serialise. [`Bus`] is only their sum. Two
+//! implementations pass one contract suite (`tests/tests/it/bus_contract.rs`):
+//! [`crate::memory_bus::MemoryBus`] and [`crate::redis_bus::RedisBus`].
+//!
+//! All methods may be called from many tasks at once. Every method that fails with
+//! [`BusError::Unavailable`] may or may not have taken effect.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+mod catalog;
+mod change_feed;
+mod event_log;
+mod request_queue;
+mod session_store;
+mod signal_channel;
+mod state_store;
+
+pub use catalog::Catalog;
+pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
+pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
+pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
+pub use session_store::SessionStore;
+pub use signal_channel::{Posted, SignalChannel};
+pub use state_store::{StateScope, StateStore};
+
+use crate::wire::WireError;
+
+/// Everything gateways and workers share.
+#[async_trait]
+pub trait Bus:
+    RequestQueue + EventLog + SignalChannel + SessionStore + ChangeFeed + Catalog + StateStore
+{
+    /// Whether the bus can be reached and every subscription opened through it still hears what
+    /// is published (found out by a probe that takes the publish path).
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unavailable`] or [`BusError::Deaf`], within a second.
+    async fn health(&self) -> Result<(), BusError>;
+}
+
+/// Why the bus did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The other side cannot be reached now; the caller may try again.
+    #[error("the bus cannot be reached: {0}")]
+    Unavailable(String),
+    /// Commands work, but a subscription hears nothing.
+    #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
+    Deaf(String),
+    /// The request queue holds as much as it may.
+    #[error("the request queue is full ({limit} requests wait or run)")]
+    QueueFull {
+        /// The bound.
+        limit: usize,
+    },
+    /// A bound of stored data was reached.
+    #[error("{what} is full (at most {limit})")]
+    Full {
+        /// What is full.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// Something read from the bus is not of our making or of a newer release.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The bus answered something it never should.
+    #[error("the bus answered unexpectedly: {0}")]
+    Unexpected(String),
+}
+
+/// What a subscription hands on, in the order of publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News<T> {
+    /// Something was published.
+    Item(T),
+    /// Something may have been missed (first message of every subscription, and again after
+    /// every reconnect): look at the stored state of all that you follow.
+    Gap,
+}
+
+/// The receiving end of a subscription. Dropping it ends the subscription.
+pub type NewsReceiver<T> = mpsc::Receiver<News<T>>;
+
+/// Bounds and lifetimes of what a bus stores; the same for every implementation.
+#[derive(Debug, Clone)]
+pub struct BusLimits {
+    /// Requests that wait or run at the same time.
+    pub queue: usize,
+    /// Events in one stream's log, the final one not counted.
+    pub log_events: usize,
+    /// Messages of the client in one call's mailbox.
+    pub mailbox: usize,
+    /// Entries the change feed keeps.
+    pub feed: usize,
+    /// Resource subscriptions of one session.
+    pub session_subscriptions: usize,
+    /// Calls of one session that run at the same time.
+    pub session_calls: usize,
+    /// How long the log of a finished legacy stream can be resumed.
+    pub legacy_retention: Duration,
+    /// Fallback for deleting the log of a finished modern stream, whose gateway normally
+    /// releases it at once.
+    pub modern_retention: Duration,
+    /// How long the log of an unfinished stream outlives its last event.
+    pub open_retention: Duration,
+    /// How long a session outlives its last use.
+    pub session_idle: Duration,
+}
+
+impl Default for BusLimits {
+    fn default() -> Self {
+        Self {
+            queue: 100_000,
+            log_events: 10_000,
+            mailbox: 64,
+            feed: 10_000,
+            session_subscriptions: 1_000,
+            session_calls: 1_000,
+            legacy_retention: Duration::from_secs(300),
+            modern_retention: Duration::from_secs(60),
+            open_retention: Duration::from_secs(24 * 3600),
+            session_idle: Duration::from_secs(3600),
+        }
+    }
+}

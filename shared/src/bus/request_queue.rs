@@ -1,0 +1,178 @@
+//! Requests on their way to a worker.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::{BusError, Refusal};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use crate::wire::event::StreamEvent;
+use crate::wire::request::{Era, RequestEnvelope};
+
+/// Requests on their way to a worker, at least once, oldest first.
+///
+/// An entry is *waiting* until a worker claims it, then *running* until it is finished. The list
+/// of running entries is the lease table: a claim that is not renewed can be reclaimed by any
+/// worker. Entries are deleted only by `finish` and `dead_letter`, never trimmed, so the backlog
+/// that an autoscaler reads is true.
+#[async_trait]
+pub trait RequestQueue: Send + Sync {
+    /// Adds a request at the end and names its entry.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::QueueFull`] once [`super::BusLimits::queue`] entries wait or run; concurrent
+    /// callers may exceed the bound by the number of calls under way.
+    async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
+
+    /// How much waits and runs.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn queue_depth(&self) -> Result<QueueDepth, BusError>;
+
+    /// Takes up to `max` waiting entries for `worker`, waiting up to `wait` for the first one.
+    ///
+    /// Ends early and loses nothing when `stop` fires: what was already handed out is returned.
+    /// The future must be driven to its end; a dropped one may leave claimed entries to their lease.
+    /// One call at a time per worker.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        max: usize,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>, BusError>;
+
+    /// Extends the leases of running entries to start anew now. Entries that are no longer this
+    /// worker's are left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError>;
+
+    /// Takes up to `max` entries whose lease was not renewed for `lease`. Their `delivery` is
+    /// above 1, unless they were handed back before they were begun.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        max: usize,
+    ) -> Result<Vec<Claim>, BusError>;
+
+    /// Gives entries up so that the next `reclaim` of any worker finds them, whatever its lease.
+    /// With `begun` false their delivery is not counted.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn hand_back(
+        &self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        begun: bool,
+    ) -> Result<(), BusError>;
+
+    /// Ends requests: for each, atomically, checks ownership, logs the final event, publishes it to
+    /// the stream's holder and removes the entry. The answers are in the order of the requests.
+    ///
+    /// Idempotent: a repeated final event is `Ok`. On [`Refusal::Cancelled`] and
+    /// [`Refusal::Finished`] nothing is published but the entry is removed all the same; on
+    /// [`Refusal::LostOwnership`] the entry is left to its new owner.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError>;
+
+    /// Moves an entry that cannot be served to the dead letters, with the reason, and removes it.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError>;
+}
+
+/// How much waits and runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Not yet claimed.
+    pub waiting: usize,
+    /// Claimed and not finished.
+    pub running: usize,
+}
+
+/// One entry in the hands of one worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// The entry.
+    pub entry: EntryId,
+    /// 1 for the first delivery.
+    pub delivery: u32,
+    /// The client cancelled it while it waited: finish it without running it.
+    pub cancelled: bool,
+    /// The request.
+    pub request: RequestEnvelope,
+}
+
+/// The right to write to a stream: a fencing token with what the first write must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its queue entry.
+    pub entry: EntryId,
+    /// The worker.
+    pub worker: WorkerId,
+    /// The delivery under which it was claimed. Only delivery 1 may take ownership by its first
+    /// write; a later one calls [`super::EventLog::take_over`] first.
+    pub delivery: u32,
+    /// The gateway that asked; overruled by a later `follow`.
+    pub holder: GatewayId,
+    /// The session the stream belongs to.
+    pub session: Option<SessionId>,
+    /// Decides how long the finished log is kept.
+    pub era: Era,
+}
+
+/// A request to be ended.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// By whom.
+    pub ownership: Ownership,
+    /// Its final event; `None` removes the entry without a word (a cancelled request).
+    pub event: Option<StreamEvent>,
+}
+
+impl Claim {
+    /// The right to write that this claim gives.
+    pub fn ownership(&self, worker: &WorkerId) -> Ownership {
+        Ownership {
+            stream: self.request.stream,
+            entry: self.entry.clone(),
+            worker: worker.clone(),
+            delivery: self.delivery,
+            holder: self.request.holder.clone(),
+            session: self.request.session.as_ref().map(|s| s.id.clone()),
+            era: self.request.era,
+        }
+    }
+}
+
+impl Ownership {
+    /// The fencing token as stored: worker and delivery.
+    pub fn token(&self) -> String {
+        format!("{}:{}", self.worker, self.delivery)
+    }
+}

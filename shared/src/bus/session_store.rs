@@ -1,0 +1,78 @@
+//! Legacy sessions.
+
+use async_trait::async_trait;
+
+use super::BusError;
+use crate::ids::SessionId;
+use crate::wire::message::RawJson;
+use crate::wire::request::CallRef;
+use crate::wire::session::{Session, SessionChange};
+
+/// Legacy sessions, and which calls run in them.
+///
+/// A session ends when it is deleted or idle for [`super::BusLimits::session_idle`]. Once ended it
+/// is never brought back: every method treats it as absent, on every gateway, at once.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Stores a new session.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn create_session(&self, session: &Session) -> Result<(), BusError>;
+
+    /// Reads a session and restarts its idle time, in one atomic step.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn touch_session(&self, id: &SessionId) -> Result<Option<Session>, BusError>;
+
+    /// Applies one change; `false` when the session has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Full`] when the session has as many subscriptions as it may.
+    async fn change_session(
+        &self,
+        id: &SessionId,
+        change: &SessionChange,
+    ) -> Result<bool, BusError>;
+
+    /// Ends a session and names the calls that were running in it; `None` when it had ended before.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError>;
+
+    /// Notes that the client's request `request_id` runs as `call`, so that a cancel finds it.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Full`] when [`super::BusLimits::session_calls`] run already.
+    async fn record_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+        call: &CallRef,
+    ) -> Result<(), BusError>;
+
+    /// Forgets a call that ended.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError>;
+
+    /// Finds a running call by the client's request id.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn find_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+    ) -> Result<Option<CallRef>, BusError>;
+}

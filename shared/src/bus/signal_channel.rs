@@ -1,0 +1,71 @@
+//! From the client's side to the worker that runs its call.
+
+use async_trait::async_trait;
+
+use super::{BusError, NewsReceiver};
+use crate::ids::{SessionId, StreamId, WorkerId};
+use crate::wire::message::RawJson;
+use crate::wire::request::{CallRef, Era};
+use crate::wire::signal::Signal;
+
+/// From the client's side to the worker that runs its call.
+///
+/// What is said is stored (a cancel as a mark on the log, a message in the call's mailbox) and the
+/// running worker is woken. So a worker that registers a claim, then looks at the claim's
+/// `cancelled` and on every [`super::News::Gap`] at `is_cancelled` and `take_mail`, misses nothing.
+#[async_trait]
+pub trait SignalChannel: Send + Sync {
+    /// Marks a call as cancelled: from now on nothing is written to its stream, its holder is told
+    /// with a [`crate::wire::event::EventKind::Cancelled`] event, and its worker is woken. A finished
+    /// call is left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError>;
+
+    /// Puts a client's message (an answer, or progress on one) into the mailbox of a call that runs,
+    /// belongs to `session` and has written at least one event.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn post_mail(
+        &self,
+        stream: &StreamId,
+        session: &SessionId,
+        message: &RawJson,
+    ) -> Result<Posted, BusError>;
+
+    /// Takes all messages out of the mailbox, oldest first. Only the owner calls it.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError>;
+
+    /// Which of these calls are cancelled.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError>;
+
+    /// Subscribes to the wake-ups of `worker`. Once per process, before its first claim.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError>;
+}
+
+/// What became of a client's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// It lies in the mailbox.
+    Accepted,
+    /// No such call runs in this session.
+    NoSuchCall,
+    /// The mailbox is full.
+    Full,
+}

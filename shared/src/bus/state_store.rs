@@ -1,0 +1,66 @@
+//! The tool author's key/value state.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::BusError;
+use crate::ids::SessionId;
+
+/// The tool author's key/value state; survives every process of ours.
+///
+/// A value lives as long as its `ttl` (for ever with `None`); each write sets the `ttl` anew.
+/// Single operations are atomic.
+#[async_trait]
+pub trait StateStore: Send + Sync {
+    /// Reads a value.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn get_state(&self, scope: &StateScope, key: &str) -> Result<Option<String>, BusError>;
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn set_state(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        value: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), BusError>;
+
+    /// Removes a value; `false` when there was none.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn remove_state(&self, scope: &StateScope, key: &str) -> Result<bool, BusError>;
+
+    /// Adds to a whole number (absent counts as 0) and returns the sum.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unexpected`] when the value is not a whole number or would overflow.
+    async fn increment_state(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, BusError>;
+}
+
+/// Whose state it is. Scopes never see each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StateScope {
+    /// Everybody's.
+    Global,
+    /// One principal's, by subject.
+    Principal(String),
+    /// One legacy session's.
+    Session(SessionId),
+}

@@ -1,0 +1,20 @@
+//! What the gateway and the worker must agree on; nothing else may enter.
+//!
+//! Read in this order:
+//!
+//! 1. [`ids`]: the names of sessions, streams, gateways and workers
+//! 2. [`wire`]: what travels between the processes, with its format version
+//! 3. [`bus`]: the seven ports, each a small trait whose documentation is its contract
+//! 4. [`memory_bus`]: the ports inside one process
+//! 5. [`redis_bus`]: the ports on Redis
+//! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`]: how every process starts, logs and stops
+
+pub mod bus;
+pub mod clock;
+pub mod ids;
+pub mod lifecycle;
+pub mod memory_bus;
+pub mod redis_bus;
+pub mod settings;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,102 @@
+//! Stopping in two stages.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// The two tokens every long-running role gets.
+///
+/// `soft`: take nothing new, finish what runs. `hard`: stop now. A `hard` stop is always a `soft`
+/// one too.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+impl Shutdown {
+    /// Tokens that nothing has fired yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins the orderly stop.
+    pub fn begin(&self) {
+        self.soft.cancel();
+    }
+
+    /// Stops at once.
+    pub fn abort(&self) {
+        self.soft.cancel();
+        self.hard.cancel();
+    }
+
+    /// Fires when nothing new may be taken.
+    pub fn soft(&self) -> &CancellationToken {
+        &self.soft
+    }
+
+    /// Fires when everything must end.
+    pub fn hard(&self) -> &CancellationToken {
+        &self.hard
+    }
+
+    /// Waits for SIGTERM or SIGINT, begins the orderly stop, and aborts after `grace` or on a
+    /// second signal. Returns once the stop was aborted; drop it when everything has ended before.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot listen for signals.
+    pub async fn on_signals(self, grace: Duration) -> std::io::Result<()> {
+        let mut signals = Signals::new()?;
+        let first = signals.next().await;
+        tracing::info!(signal = first, grace_ms = grace.as_millis(), "stopping");
+        self.begin();
+        tokio::select! {
+            second = signals.next() => tracing::warn!(signal = second, "second signal: stopping at once"),
+            () = tokio::time::sleep(grace) => tracing::warn!("grace period over: stopping at once"),
+        }
+        self.abort();
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        // An error here means that the process cannot be interrupted; then only a kill ends it.
+        let _ = tokio::signal::ctrl_c().await;
+        "Ctrl-C"
+    }
+}

@@ -1,0 +1,1 @@
+//! The ports inside one process.

@@ -1,0 +1,80 @@
+//! Settings that several processes have in common, and how a wrong one is refused.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser};
+
+/// Exit code for settings that cannot work (`EX_USAGE` of `sysexits.h`).
+pub const EXIT_USAGE: i32 = 64;
+
+/// Where the shared Redis is.
+#[derive(Debug, Clone, Args)]
+pub struct RedisSettings {
+    /// Redis that gateways and workers share, as a URL: redis://[user:password@]host:port, or
+    /// rediss:// for TLS. Redis 7.0 or later, with the eviction policy noeviction.
+    #[arg(
+        long,
+        env = "PRYNAI_REDIS_URL",
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = redis_url
+    )]
+    pub redis_url: String,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "documented on the type")]
+    pub keys: KeySettings,
+}
+
+/// How keys in Redis are named.
+#[derive(Debug, Clone, Args)]
+pub struct KeySettings {
+    /// Text before every key in Redis; fleets with different prefixes do not see each other.
+    #[arg(
+        long,
+        env = "PRYNAI_KEY_PREFIX",
+        default_value = "prynai:",
+        value_name = "TEXT",
+        value_parser = key_prefix
+    )]
+    pub key_prefix: String,
+}
+
+/// Checks a Redis URL without connecting.
+///
+/// # Errors
+///
+/// What is wrong with it, without repeating it: it may hold a password.
+pub fn redis_url(text: &str) -> Result<String, String> {
+    crate::redis_bus::check_url(text)?;
+    Ok(text.to_owned())
+}
+
+fn key_prefix(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b":._-".contains(&b);
+    if text.len() <= 64 && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("use at most 64 letters, digits and any of : . _ -".to_owned())
+    }
+}
+
+/// Reads the settings of a process from its arguments and environment. Prints what is wrong and
+/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0.
+pub fn parse_or_exit<S: Parser>(
+    args: impl IntoIterator<Item = OsString>,
+    check: impl FnOnce(&S) -> Result<(), String>,
+) -> S {
+    let settings = S::try_parse_from(args).unwrap_or_else(|error| exit(&error));
+    if let Err(reason) = check(&settings) {
+        exit(&S::command().error(clap::error::ErrorKind::ValueValidation, reason));
+    }
+    settings
+}
+
+fn exit(error: &clap::Error) -> ! {
+    // Nothing is left to do when standard error is gone as well.
+    let _ = error.print();
+    std::process::exit(if error.use_stderr() { EXIT_USAGE } else { 0 })
+}

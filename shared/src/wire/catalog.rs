@@ -1,0 +1,61 @@
+//! What the workers serve, announced so that gateways can answer while no worker runs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::message::RawJson;
+use super::{WireError, check_format};
+
+/// The announcement of a pool of workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogRecord {
+    /// Format version.
+    pub v: u32,
+    /// `serverInfo` as the handler states it.
+    pub server_info: RawJson,
+    /// `capabilities` as the handler states them.
+    pub capabilities: RawJson,
+    /// `instructions` of the handler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Revisions the handler can serve, newest last.
+    pub protocol_versions: Vec<String>,
+    /// The tools, by name, as far as gateways and redelivery need them.
+    #[serde(default)]
+    pub tools: BTreeMap<String, CatalogTool>,
+}
+
+/// What is known of one tool outside its handler.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogTool {
+    /// `readOnlyHint` or `idempotentHint`: the call may run again when its worker died.
+    #[serde(default)]
+    pub repeatable: bool,
+    /// Argument paths mirrored in `Mcp-Param-*` headers (2026-07-28, `x-mcp-header`),
+    /// by header name without the prefix.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub header_params: BTreeMap<String, Vec<String>>,
+}
+
+impl CatalogRecord {
+    /// The JSON that is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String, WireError> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// Reads what [`CatalogRecord::to_json`] wrote, here or in a neighbouring release.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a catalog, or of a newer format.
+    pub fn from_json(text: &str) -> Result<Self, WireError> {
+        let record: Self = serde_json::from_str(text)?;
+        check_format(record.v)?;
+        Ok(record)
+    }
+}

@@ -1,0 +1,73 @@
+//! An event of a stream: what a worker has to say about one request.
+
+use serde::{Deserialize, Serialize};
+
+use super::message::RawJson;
+use super::{FORMAT, WireError, check_format};
+use crate::ids::StreamId;
+
+/// One event, in the form in which it is logged and published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamEvent {
+    /// Format version.
+    pub v: u32,
+    /// Whose event.
+    pub stream: StreamId,
+    /// 1, 2, 3 … within the stream; the owner counts.
+    pub offset: u64,
+    /// What it means for the stream.
+    pub kind: EventKind,
+    /// The JSON-RPC message for the client. Absent for [`EventKind::Cancelled`] only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<RawJson>,
+}
+
+/// What an event means for its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// A notification or a question to the client; more follows.
+    Message,
+    /// The response; nothing follows.
+    Final,
+    /// The request was cancelled; nothing follows and the client gets no response.
+    Cancelled,
+}
+
+impl StreamEvent {
+    /// An event with a message.
+    pub fn new(stream: StreamId, offset: u64, kind: EventKind, message: RawJson) -> Self {
+        Self {
+            v: FORMAT,
+            stream,
+            offset,
+            kind,
+            message: Some(message),
+        }
+    }
+
+    /// Whether the stream ends with it.
+    pub fn ends_stream(&self) -> bool {
+        self.kind != EventKind::Message
+    }
+
+    /// The single line of JSON that is logged and published.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn to_line(&self) -> Result<String, WireError> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// Reads a line that [`StreamEvent::to_line`] wrote, here or in a neighbouring release.
+    ///
+    /// # Errors
+    ///
+    /// When it is not an event, or of a newer format.
+    pub fn from_line(line: &str) -> Result<Self, WireError> {
+        let event: Self = serde_json::from_str(line)?;
+        check_format(event.v)?;
+        Ok(event)
+    }
+}

@@ -1,0 +1,51 @@
+//! What travels between gateways and workers.
+//!
+//! Every entry carries [`FORMAT`]. The rule for change: a new *optional* field keeps the
+//! number, and readers ignore fields they do not know, so neighbouring releases understand
+//! each other; anything else raises it, and a reader refuses a number above its own.
+//! `tests/golden/` holds one sample of every form ever released.
+
+pub mod catalog;
+pub mod change;
+pub mod event;
+pub mod message;
+pub mod request;
+pub mod session;
+pub mod signal;
+
+/// The format version this build writes, and the highest it reads.
+pub const FORMAT: u32 = 1;
+
+/// An entry that this build cannot read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Written by a newer release.
+    #[error("format {0} is newer than this build understands ({FORMAT}); upgrade this process")]
+    Newer(u32),
+    /// A required field is absent.
+    #[error("the field {0:?} is missing")]
+    Missing(&'static str),
+    /// A field holds something else than its type.
+    #[error("the field {field:?} cannot be read: {reason}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not the JSON expected here.
+    #[error("not valid JSON of this form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Refuses formats above [`FORMAT`].
+///
+/// # Errors
+///
+/// [`WireError::Newer`].
+pub fn check_format(format: u32) -> Result<(), WireError> {
+    if format > FORMAT {
+        return Err(WireError::Newer(format));
+    }
+    Ok(())
+}
