@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch. Used across processes, so clocks are assumed to
 /// agree to within a second (as on Azure hosts); never used to order events.
-#[allow(
+#[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads it"
 )]

@@ -37,6 +37,16 @@ pub struct WorkerId(Arc<str>);
 #[serde(transparent)]
 pub struct EntryId(Arc<str>);
 
+/// Names a question (or its progress token) that a handler puts to the client: rmcp numbers the
+/// questions of every request from 0, so on the wire they carry their stream's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuestionId {
+    /// The call that asks.
+    pub stream: StreamId,
+    /// Number of the question within the call.
+    pub number: u32,
+}
+
 /// A name that does not have the form of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a valid {1}")]
@@ -76,6 +86,30 @@ impl FromStr for StreamId {
             Ok(uuid) if canonical => Ok(Self(uuid)),
             _ => Err(InvalidId(text.to_owned(), "stream id")),
         }
+    }
+}
+
+// === impl QuestionId ===
+
+impl fmt::Display for QuestionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.stream, self.number)
+    }
+}
+
+impl FromStr for QuestionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let parse = || {
+            let (stream, number) = text.split_once('.')?;
+            let parsed = Self {
+                stream: stream.parse().ok()?,
+                number: number.parse().ok()?,
+            };
+            (parsed.to_string() == text).then_some(parsed)
+        };
+        parse().ok_or_else(|| InvalidId(text.to_owned(), "question id"))
     }
 }
 
@@ -173,6 +207,22 @@ mod tests {
             String::new(),
         ] {
             assert!(other.parse::<StreamId>().is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_question_id_has_one_spelling() {
+        let id = QuestionId {
+            stream: StreamId::generate(),
+            number: 7,
+        };
+        assert_eq!(id.to_string().parse::<QuestionId>(), Ok(id));
+        for other in [
+            format!("{id}x"),
+            format!("{}.07", id.stream),
+            "7".to_owned(),
+        ] {
+            assert!(other.parse::<QuestionId>().is_err(), "{other}");
         }
     }
 

@@ -23,7 +23,7 @@ pub struct RedisSettings {
     pub redis_url: String,
 
     #[command(flatten)]
-    #[allow(missing_docs, reason = "documented on the type")]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub keys: KeySettings,
 }
 

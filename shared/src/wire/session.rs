@@ -44,7 +44,7 @@ pub enum SessionChange {
 /// Severity of a log notification, least severe first (RFC 5424 as in MCP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the specification's own names")]
+#[expect(missing_docs, reason = "the specification's own names")]
 pub enum LogLevel {
     Debug,
     Info,
