@@ -1,1 +1,120 @@
-//! x
+//! Gateway, worker and bus in one process: for a laptop, and for trying a handler.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use prynai_gateway::GatewaySettings;
+use prynai_shared::bus::{Bus, BusError, BusLimits, News};
+use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::redis_bus::RedisBus;
+use prynai_shared::settings::{KeySettings, parse_or_exit, redis_url};
+use prynai_shared::telemetry::TelemetrySettings;
+use prynai_shared::wire::change::Change;
+use prynai_worker::WorkSettings;
+use rmcp::ServerHandler;
+use tokio::net::TcpListener;
+
+/// Everything the process can be told.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "prynai-mcp",
+    version,
+    about = "Serves MCP over Streamable HTTP from one process: gateway, worker and an in-memory bus"
+)]
+pub struct StandaloneSettings {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub gateway: GatewaySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub work: WorkSettings,
+
+    /// Redis to use in place of the in-memory bus, so that sessions and state survive a restart and
+    /// several processes work together: redis://[user:password@]host:port or rediss:// for TLS
+    /// [default: none].
+    #[arg(
+        long,
+        env = "PRYNAI_REDIS_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = redis_url
+    )]
+    pub redis_url: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub keys: KeySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub telemetry: TelemetrySettings,
+}
+
+/// Runs `handler` behind a gateway in this process until it is told to stop.
+///
+/// # Errors
+///
+/// When logging cannot start, the address cannot be bound, or Redis cannot be reached.
+pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
+    let settings: StandaloneSettings =
+        parse_or_exit(std::env::args_os(), |s: &StandaloneSettings| s.work.check());
+    settings.telemetry.start().map_err(anyhow::Error::msg)?;
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    let listener = TcpListener::bind(settings.gateway.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
+    let bus = bus(&settings).await.context("cannot use Redis")?;
+    let url = format!("http://{}/mcp", listener.local_addr()?);
+    let ready = announced(bus.clone()).await?;
+    let worker = prynai_worker::serve(
+        handler,
+        bus.clone(),
+        settings.work.config(),
+        shutdown.clone(),
+    );
+    let gateway = async {
+        ready.await;
+        say_how_to_try(&url);
+        prynai_gateway::serve(listener, bus, settings.gateway, shutdown.clone()).await
+    };
+    let (served, ()) = tokio::join!(gateway, worker);
+    Ok(served?)
+}
+
+async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
+    let limits = BusLimits::default();
+    Ok(match &settings.redis_url {
+        Some(url) => RedisBus::connect(url, &settings.keys.key_prefix, limits).await?,
+        None => MemoryBus::new(limits),
+    })
+}
+
+/// Completes once a worker has announced what it serves, so that the first client finds it.
+async fn announced(bus: Arc<dyn Bus>) -> Result<impl Future<Output = ()>, BusError> {
+    let mut changes = bus.change_news().await?;
+    Ok(async move {
+        while !matches!(bus.read_catalog().await, Ok(Some(_))) {
+            match changes.recv().await {
+                Some(News::Gap) => {}
+                Some(News::Item(item)) if item.change != Change::CatalogChanged => {}
+                Some(News::Item(_)) | None => break,
+            }
+        }
+    })
+}
+
+/// For a person who has just typed `cargo run`; on standard error, apart from the log.
+fn say_how_to_try(url: &str) {
+    eprintln!("MCP server on {url}");
+    eprintln!(
+        "Try: curl -s {url} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
+         -H 'Mcp-Method: tools/call' -H 'Mcp-Name: echo' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
+         \"params\":{{\"name\":\"echo\",\"arguments\":{{\"text\":\"hello\"}},\"_meta\":{{\
+         \"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
+         \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}'"
+    );
+}

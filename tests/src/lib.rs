@@ -1,1 +1,53 @@
+//! The test harness: what a test needs around the thing it tests.
+//!
+//! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
+//! * [`client`]: a raw MCP client that sees every frame
+//! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
+//! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
+//!
+//! The tests themselves are one binary, `tests/tests/it/main.rs`.
 
+pub mod client;
+pub mod cluster;
+pub mod process;
+pub mod proxy;
+pub mod redis_server;
+
+use std::time::Duration;
+
+/// How long a test waits for what must come to pass. Generous: only a failing test waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long lies between two looks.
+pub const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Evaluates an expression (which may `.await`) again and again until it is `Some`, and gives what
+/// is in it. Panics after [`PATIENCE`], with the message if there is one.
+#[macro_export]
+macro_rules! eventually {
+    ($look:expr $(,)?) => {
+        $crate::eventually!($look, "never became Some: {}", stringify!($look))
+    };
+    ($look:expr, $($message:tt)+) => {{
+        let begun = ::tokio::time::Instant::now();
+        loop {
+            if let Some(found) = $look {
+                break found;
+            }
+            assert!(begun.elapsed() < $crate::PATIENCE, $($message)+);
+            ::tokio::time::sleep($crate::LOOK_INTERVAL).await;
+        }
+    }};
+}
+
+/// Waits until an expression (which may `.await`) is `true`. Panics after [`PATIENCE`], with the
+/// message if there is one.
+#[macro_export]
+macro_rules! assert_eventually {
+    ($condition:expr $(,)?) => {
+        $crate::assert_eventually!($condition, "never became true: {}", stringify!($condition))
+    };
+    ($condition:expr, $($message:tt)+) => {
+        $crate::eventually!(($condition).then_some(()), $($message)+)
+    };
+}

@@ -96,7 +96,9 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError>;
 
-    /// Moves an entry that cannot be served to the dead letters, with the reason, and removes it.
+    /// Notes an entry that cannot be served among the dead letters, with the reason, and removes it
+    /// if it is still there: it may have been finished first, so that its client does not wait. An
+    /// entry that another delivery holds is left alone and not noted.
     ///
     /// # Errors
     ///

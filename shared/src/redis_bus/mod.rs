@@ -1,5 +1,184 @@
-//! stub while the ports settle
-/// Checks a URL.
-pub fn check_url(_: &str) -> Result<(), String> {
-    Ok(())
+//! The bus on Redis 7.0 or later.
+//!
+//! The request path shares one pipelined connection ([`connection`]); each atomic step is one Lua
+//! script ([`scripts`], `lua/`); all names are spelled in [`keys`]. Every call fails with
+//! [`BusError::Unavailable`] within a second while Redis is away, and works again when it is back.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use redis::{FromRedisValue, cmd, parse_redis_url};
+use tokio::time::Instant;
+
+use crate::bus::{Bus, BusError, BusLimits};
+use crate::ids::WorkerId;
+
+mod blocking_read;
+mod catalog;
+mod change_feed;
+mod connection;
+mod error;
+mod event_log;
+mod keys;
+mod lines;
+mod queue_entry;
+mod queue_gauge;
+mod request_queue;
+mod scripts;
+mod server;
+mod session_store;
+mod signal_channel;
+mod state_store;
+mod subscription;
+
+use blocking_read::BlockingReader;
+use connection::{Connector, DEADLINE, HotConnection, PooledConnections};
+use error::Fault;
+use keys::{GROUP, Keys};
+use queue_gauge::QueueGauge;
+use scripts::Call;
+use subscription::Subscriptions;
+
+/// The bus on Redis.
+pub struct RedisBus {
+    keys: Keys,
+    limits: BusLimits,
+    connector: Connector,
+    hot: Arc<HotConnection>,
+    pool: PooledConnections,
+    subscriptions: Subscriptions,
+    gauge: QueueGauge,
+    /// The connections on which workers wait for entries; a process has one worker.
+    readers: Mutex<HashMap<WorkerId, Arc<tokio::sync::Mutex<BlockingReader>>>>,
+    /// When `reclaim` last looked for what dead processes left behind, in seconds since `started`.
+    last_sweep: AtomicU64,
+    started: Instant,
+}
+
+/// Checks a Redis URL without connecting.
+///
+/// # Errors
+///
+/// What is wrong with it, without repeating it: it may hold a password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    let known = parse_redis_url(url)
+        .is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host());
+    if known && Connector::new(url).is_ok() {
+        Ok(())
+    } else {
+        Err(connection::INVALID_URL.to_owned())
+    }
+}
+
+impl RedisBus {
+    /// Connects to the Redis at `url` and makes the consumer group if there is none. All keys begin
+    /// with `prefix`. Warns when the eviction policy puts entries at risk.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, and
+    /// [`BusError::Unexpected`] when it is older than 7.0 or the URL is wrong.
+    pub async fn connect(
+        url: &str,
+        prefix: &str,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        let connector = Connector::new(url)?;
+        let hot = Arc::new(HotConnection::connect(connector.clone()).await?);
+        server::check(&hot).await?;
+        let bus = Self {
+            keys: Keys::new(prefix),
+            limits,
+            pool: PooledConnections::new(connector.clone()),
+            subscriptions: Subscriptions::new(connector.clone(), hot.clone()),
+            connector,
+            hot,
+            gauge: QueueGauge::default(),
+            readers: Mutex::default(),
+            last_sweep: AtomicU64::new(0),
+            started: Instant::now(),
+        };
+        bus.make_group().await?;
+        bus.read_queue_length().await?;
+        Ok(Arc::new(bus))
+    }
+
+    /// Makes the consumer group and its stream; from the first entry, so that none enqueued before
+    /// is passed over.
+    async fn make_group(&self) -> Result<(), Fault> {
+        let mut create = cmd("XGROUP");
+        create.arg("CREATE").arg(self.keys.queue()).arg(GROUP);
+        create.arg("0").arg("MKSTREAM");
+        match self.hot.run(&Call::<()>::command(create)).await {
+            Err(fault) if fault.is_group_there() => Ok(()),
+            answer => answer,
+        }
+    }
+
+    /// Sends a call on the shared connection. When the consumer group turns out to be gone it is made
+    /// again and the call repeated: without its group no script has written anything.
+    async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
+        match self.hot.run(call).await {
+            Err(fault) if fault.is_group_gone() => {
+                self.repair_group().await?;
+                self.hot.run(call).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn repair_group(&self) -> Result<(), Fault> {
+        tracing::error!(
+            key = self.keys.queue(),
+            "the consumer group is gone: Redis has lost data, or somebody deleted it; making it again"
+        );
+        self.make_group().await
+    }
+
+    /// Sends a call on a connection of its own.
+    async fn run_pooled<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
+        let deadline = Instant::now() + DEADLINE;
+        // Knows whether Redis is away, and fails at once if so.
+        self.hot.link(deadline).await?;
+        self.pool.run(call, deadline).await
+    }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn health(&self) -> Result<(), BusError> {
+        self.hot.run(&Call::<()>::command(cmd("PING"))).await?;
+        match self.subscriptions.deaf() {
+            Some(channel) => Err(BusError::Deaf(channel)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_url_is_refused_without_being_repeated() {
+        for wrong in [
+            "",
+            "localhost:6379",
+            "http://u:secret@h",
+            "redis://u:secret@h:port",
+            "redis://",
+        ] {
+            let reason = check_url(wrong).unwrap_err();
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+        for right in [
+            "redis://127.0.0.1:6379",
+            "rediss://user:secret@host:6380/1",
+            "redis://[::1]",
+        ] {
+            assert_eq!(check_url(right), Ok(()), "{right}");
+        }
+    }
 }

@@ -46,6 +46,17 @@ impl StreamEvent {
         }
     }
 
+    /// The event that says: cancelled, nothing follows.
+    pub fn cancelled(stream: StreamId, offset: u64) -> Self {
+        Self {
+            v: FORMAT,
+            stream,
+            offset,
+            kind: EventKind::Cancelled,
+            message: None,
+        }
+    }
+
     /// Whether the stream ends with it.
     pub fn ends_stream(&self) -> bool {
         self.kind != EventKind::Message

@@ -80,7 +80,7 @@ impl Principal {
 // === impl Era ===
 
 impl Era {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
             Self::Modern => "modern",

@@ -1,0 +1,23 @@
+# One image with the three programs; the command says which one runs.
+#
+#   docker build -t prynai-mcp .
+#   docker run --rm -p 8000:8000 prynai-mcp                        the standalone server
+#   docker run --rm prynai-mcp prynai-worker --redis-url redis://… a worker
+
+FROM rust:1.95-slim-trixie AS build
+# The image's own toolchain is the one rust-toolchain.toml asks for, without the components that a build does not need.
+ENV RUSTUP_TOOLCHAIN=1.95.0
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --locked --release -p prynai-gateway -p prynai-worker -p prynai-standalone --bins \
+    && install -D -t /out target/release/prynai-gateway target/release/prynai-worker target/release/prynai-mcp
+
+FROM debian:trixie-slim
+COPY --from=build /out/ /usr/local/bin/
+USER 65532:65532
+# Inside a container the loopback address can be reached by nobody.
+ENV PRYNAI_LISTEN=0.0.0.0:8000 PRYNAI_LOG_FORMAT=json
+EXPOSE 8000
+CMD ["prynai-mcp"]

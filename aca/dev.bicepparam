@@ -1,0 +1,14 @@
+// A fleet to try things on: small, and without workers while nobody calls.
+using './main.bicep'
+
+param name = 'prynai-dev'
+param registryName = readEnvironmentVariable('REGISTRY_NAME')
+param image = readEnvironmentVariable('IMAGE')
+
+param redisSku = 'Balanced_B0'
+param redisHighAvailability = false
+
+param gatewayMinReplicas = 1
+param gatewayMaxReplicas = 2
+param workerMinReplicas = 0
+param workerMaxReplicas = 3

@@ -1,0 +1,165 @@
+// The gateways: they hold the clients' connections and are all the internet sees.
+
+param location string
+param name string
+param environmentId string
+param environmentDomain string
+param identityId string
+param registryServer string
+param image string
+param redisName string
+param allowedHosts string[]
+param allowedOrigins string[]
+param minReplicas int
+param maxReplicas int
+param drainSeconds int
+
+var port = 8000
+var host = '${name}.${environmentDomain}'
+// A setting that is there but empty is refused.
+var pageOrigins = empty(allowedOrigins) ? [] : [
+  {
+    name: 'PRYNAI_ALLOWED_ORIGIN'
+    value: join(allowedOrigins, ',')
+  }
+]
+
+resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
+  name: redisName
+
+  resource database 'databases' existing = {
+    name: 'default'
+  }
+}
+
+resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
+  name: name
+  location: location
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    environmentId: environmentId
+    workloadProfileName: 'Consumption'
+    configuration: {
+      activeRevisionsMode: 'Single'
+      ingress: {
+        external: true
+        targetPort: port
+        transport: 'auto'
+        allowInsecure: false
+      }
+      registries: [
+        {
+          server: registryServer
+          identity: identityId
+        }
+      ]
+      secrets: [
+        {
+          name: 'redis-url'
+          value: 'rediss://:${uriComponent(redis::database.listKeys().primaryKey)}@${redis.properties.hostName}:10000'
+        }
+      ]
+    }
+    template: {
+      // Longer than the process takes by itself, so that it is never killed while it ends.
+      terminationGracePeriodSeconds: drainSeconds + 10
+      containers: [
+        {
+          name: 'gateway'
+          image: image
+          command: ['prynai-gateway']
+          env: concat(pageOrigins, [
+            {
+              name: 'PRYNAI_REDIS_URL'
+              secretRef: 'redis-url'
+            }
+            {
+              name: 'PRYNAI_LISTEN'
+              value: '0.0.0.0:${port}'
+            }
+            {
+              name: 'PRYNAI_ALLOWED_HOST'
+              value: join(concat([host], allowedHosts), ',')
+            }
+            {
+              name: 'PRYNAI_DRAIN_TIMEOUT'
+              value: '${drainSeconds}s'
+            }
+            {
+              name: 'PRYNAI_LOG_FORMAT'
+              value: 'json'
+            }
+          ])
+          resources: {
+            cpu: json('0.5')
+            memory: '1Gi'
+          }
+          probes: [
+            {
+              type: 'Startup'
+              httpGet: {
+                path: '/livez'
+                port: port
+              }
+              periodSeconds: 1
+              failureThreshold: 10
+            }
+            {
+              type: 'Liveness'
+              httpGet: {
+                path: '/livez'
+                port: port
+              }
+              periodSeconds: 10
+              timeoutSeconds: 5
+              failureThreshold: 3
+            }
+            {
+              // Fails while Redis is away or deaf, and as soon as the process is asked to stop.
+              type: 'Readiness'
+              httpGet: {
+                path: '/readyz'
+                port: port
+              }
+              periodSeconds: 5
+              timeoutSeconds: 3
+              failureThreshold: 2
+            }
+          ]
+        }
+      ]
+      scale: {
+        minReplicas: minReplicas
+        maxReplicas: maxReplicas
+        rules: [
+          {
+            name: 'requests'
+            http: {
+              metadata: {
+                concurrentRequests: '100'
+              }
+            }
+          }
+          {
+            // The rule above counts requests as they begin; long streams only show in the load.
+            name: 'cpu'
+            custom: {
+              type: 'cpu'
+              metadata: {
+                type: 'Utilization'
+                value: '60'
+              }
+            }
+          }
+        ]
+      }
+    }
+  }
+}
+
+output endpoint string = 'https://${gateway.properties.configuration.ingress.fqdn}/mcp'

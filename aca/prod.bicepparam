@@ -1,0 +1,17 @@
+// A fleet that people rely on: everything at least twice.
+using './main.bicep'
+
+param name = 'prynai'
+param registryName = readEnvironmentVariable('REGISTRY_NAME')
+param image = readEnvironmentVariable('IMAGE')
+
+param redisSku = 'Balanced_B5'
+param redisHighAvailability = true
+
+param gatewayMinReplicas = 2
+param gatewayMaxReplicas = 20
+param workerMinReplicas = 2
+param workerMaxReplicas = 50
+
+param drainSeconds = 300
+param logRetentionDays = 90

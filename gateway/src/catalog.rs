@@ -1,0 +1,120 @@
+//! What the workers serve, kept at hand.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::wire::catalog::CatalogRecord;
+use prynai_shared::wire::change::Change;
+use serde::Deserialize;
+
+use crate::changes::{Changes, Heed, Listener};
+
+/// The catalog as last read. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct CatalogCache {
+    bus: Arc<dyn Bus>,
+    current: Arc<RwLock<Option<Arc<CatalogRecord>>>>,
+}
+
+/// What of the server's capabilities decides about change notifications.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) tools_list_changed: bool,
+    pub(crate) prompts_list_changed: bool,
+    pub(crate) resources_list_changed: bool,
+    pub(crate) resource_subscriptions: bool,
+    pub(crate) logging: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Capabilities {
+    tools: Option<ListCapability>,
+    prompts: Option<ListCapability>,
+    resources: Option<ListCapability>,
+    logging: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ListCapability {
+    list_changed: bool,
+    subscribe: bool,
+}
+
+// === impl CatalogCache ===
+
+impl CatalogCache {
+    /// A cache and the role that keeps it fresh: run it until the process ends.
+    pub(crate) async fn new(
+        bus: Arc<dyn Bus>,
+        changes: &Changes,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), BusError> {
+        let cache = Self {
+            bus,
+            current: Arc::default(),
+        };
+        let listener = changes.listen(None).await?;
+        cache.refresh().await?;
+        let role = cache.clone().keep_fresh(listener);
+        Ok((cache, role))
+    }
+
+    /// The catalog; read from the bus as long as nobody has announced one.
+    pub(crate) async fn get(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match current {
+            Some(record) => Ok(Some(record)),
+            None => self.refresh().await,
+        }
+    }
+
+    async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
+        let record = self.bus.read_catalog().await?.map(Arc::new);
+        if record.is_some() {
+            self.current
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(&record);
+        }
+        Ok(record)
+    }
+
+    async fn keep_fresh(self, mut listener: Listener) {
+        while let Some(heed) = listener.next().await {
+            let concerned = match heed {
+                Heed::Change(change) => change.change == Change::CatalogChanged,
+                Heed::AssumeAnything => true,
+            };
+            if concerned && let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
+            }
+        }
+    }
+}
+
+// === impl Announced ===
+
+impl Announced {
+    /// What a catalog announces.
+    pub(crate) fn of(catalog: &CatalogRecord) -> Self {
+        let Capabilities {
+            tools,
+            prompts,
+            resources,
+            logging,
+        } = catalog.capabilities.read().unwrap_or_default();
+        let changes = |list: &Option<ListCapability>| list.as_ref().is_some_and(|l| l.list_changed);
+        Self {
+            tools_list_changed: changes(&tools),
+            prompts_list_changed: changes(&prompts),
+            resources_list_changed: changes(&resources),
+            resource_subscriptions: resources.as_ref().is_some_and(|r| r.subscribe),
+            logging: logging.is_some(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Settings of the gateway, one struct per concern.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use prynai_shared::settings::RedisSettings;
+use prynai_shared::telemetry::TelemetrySettings;
+
+/// Everything the process `prynai-gateway` can be told.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "prynai-gateway",
+    version,
+    about = "Holds the connections of MCP clients and puts their requests on a Redis stream for the workers"
+)]
+pub struct ProcessSettings {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub gateway: GatewaySettings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub redis: RedisSettings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub telemetry: TelemetrySettings,
+}
+
+/// What a gateway itself needs, wherever its bus is.
+#[derive(Debug, Clone, Args)]
+pub struct GatewaySettings {
+    /// Address to serve HTTP on, as host:port; port 0 takes a free one.
+    #[arg(long, env = "PRYNAI_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS", value_parser = listen_address)]
+    pub listen: SocketAddr,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub origin: OriginSettings,
+
+    /// Time that running requests get to end after SIGTERM, such as 20s or 2m.
+    #[arg(long, env = "PRYNAI_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+}
+
+/// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OriginSettings {
+    /// Name clients may use for this server, as host or host:port; "*" allows every name (only
+    /// behind a proxy that checks it). Repeat it or separate by commas [default: loopback only].
+    #[arg(long, env = "PRYNAI_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST", value_parser = allowed_host)]
+    pub allowed_host: Vec<String>,
+
+    /// Origin of a web page that may call this server, such as https://app.example.com. Repeat it
+    /// or separate by commas [default: loopback only].
+    #[arg(long, env = "PRYNAI_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = allowed_origin)]
+    pub allowed_origin: Vec<String>,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{error}; write host:port, such as 127.0.0.1:8000"))?;
+    addresses
+        .next()
+        .ok_or_else(|| "the host has no address".to_owned())
+}
+
+fn allowed_host(text: &str) -> Result<String, String> {
+    let authority = text.parse::<axum::http::uri::Authority>();
+    if text == "*" || authority.is_ok_and(|_| !text.contains('@')) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a host name, optionally with a port, such as mcp.example.com".to_owned())
+    }
+}
+
+fn allowed_origin(text: &str) -> Result<String, String> {
+    let well_formed = text
+        .split_once("://")
+        .is_some_and(|(scheme, host)| !scheme.is_empty() && allowed_host(host).is_ok());
+    if well_formed {
+        Ok(text.to_owned())
+    } else {
+        Err("write scheme and host without a path, such as https://app.example.com".to_owned())
+    }
+}

@@ -1,0 +1,139 @@
+//! What the gateway answers by itself, from the catalog, so that it is fast and works while no
+//! worker runs.
+
+use std::sync::Arc;
+
+use prynai_shared::wire::catalog::CatalogRecord;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::session::LogLevel;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::error::RequestError;
+use crate::state::AppState;
+use crate::versions;
+
+/// How long a client may keep the answer to `server/discover`, in milliseconds (2026-07-28,
+/// Caching). Short, since a deploy of the workers changes it.
+const DISCOVER_TTL_MS: u32 = 60_000;
+
+/// `params` of `initialize`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InitializeParams {
+    pub(crate) protocol_version: String,
+    pub(crate) capabilities: Object,
+    pub(crate) client_info: Object,
+}
+
+/// `params` of `logging/setLevel`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SetLevelParams {
+    pub(crate) level: LogLevel,
+}
+
+/// `params` of `resources/subscribe` and `resources/unsubscribe`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ResourceParams {
+    pub(crate) uri: String,
+}
+
+/// A JSON object, kept as it is.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "RawJson")]
+pub(crate) struct Object(pub(crate) RawJson);
+
+impl TryFrom<RawJson> for Object {
+    type Error = &'static str;
+
+    fn try_from(raw: RawJson) -> Result<Self, Self::Error> {
+        if raw.as_str().starts_with('{') {
+            Ok(Self(raw))
+        } else {
+            Err("an object is expected")
+        }
+    }
+}
+
+/// The catalog, or the refusal while there is none.
+pub(crate) async fn catalog(state: &AppState) -> Result<Arc<CatalogRecord>, RequestError> {
+    state.catalog.get().await?.ok_or(RequestError::NoCatalog)
+}
+
+/// The result of `initialize`.
+pub(crate) fn initialize_result(
+    catalog: &CatalogRecord,
+    version: &str,
+) -> Result<String, RequestError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct InitializeResult<'a> {
+        protocol_version: &'a str,
+        capabilities: &'a RawJson,
+        server_info: &'a RawJson,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instructions: Option<&'a str>,
+    }
+    to_json(&InitializeResult {
+        protocol_version: version,
+        capabilities: &catalog.capabilities,
+        server_info: &catalog.server_info,
+        instructions: catalog.instructions.as_deref(),
+    })
+}
+
+/// The result of `server/discover` (2026-07-28, Discovery).
+pub(crate) fn discover_result(catalog: &CatalogRecord) -> Result<String, RequestError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct DiscoverResult<'a> {
+        result_type: &'static str,
+        supported_versions: Vec<String>,
+        capabilities: &'a RawJson,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instructions: Option<&'a str>,
+        ttl_ms: u32,
+        cache_scope: &'static str,
+        #[serde(rename = "_meta")]
+        meta: Meta<'a>,
+    }
+    #[derive(Serialize)]
+    struct Meta<'a> {
+        #[serde(rename = "io.modelcontextprotocol/serverInfo")]
+        server_info: &'a RawJson,
+    }
+    to_json(&DiscoverResult {
+        result_type: "complete",
+        supported_versions: versions::supported(),
+        capabilities: &catalog.capabilities,
+        instructions: catalog.instructions.as_deref(),
+        ttl_ms: DISCOVER_TTL_MS,
+        cache_scope: "public",
+        meta: Meta {
+            server_info: &catalog.server_info,
+        },
+    })
+}
+
+/// A response with a result that is JSON already.
+pub(crate) fn response(id: &RawJson, result: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#,
+        id.as_str()
+    )
+}
+
+/// A notification.
+pub(crate) fn notification(method: &str, params: Option<&Value>) -> String {
+    match params {
+        Some(params) => json!({ "jsonrpc": "2.0", "method": method, "params": params }),
+        None => json!({ "jsonrpc": "2.0", "method": method }),
+    }
+    .to_string()
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, RequestError> {
+    serde_json::to_string(value).map_err(|error| {
+        RequestError::Bus(prynai_shared::bus::BusError::Unexpected(error.to_string()))
+    })
+}

@@ -1,0 +1,309 @@
+//! A client's message, read no further than routing needs.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderMap, HeaderName, header};
+use prynai_shared::wire::message::RawJson;
+use serde::Deserialize;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use crate::error::RequestError;
+
+/// Longest JSON-RPC id taken, in bytes of JSON: it is stored and echoed.
+const MAX_ID_BYTES: usize = 1024;
+
+/// Most bytes of HTTP headers handed to a handler.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
+
+/// One JSON-RPC message.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Request(Request),
+    Notification(Notification),
+    /// An answer to a question of ours.
+    Response(ClientResponse),
+}
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: RawJson,
+    pub(crate) method: String,
+    pub(crate) params: Params,
+    pub(crate) raw: RawJson,
+}
+
+#[derive(Debug)]
+pub(crate) struct Notification {
+    pub(crate) method: String,
+    pub(crate) params: Params,
+    pub(crate) raw: RawJson,
+}
+
+#[derive(Debug)]
+pub(crate) struct ClientResponse {
+    pub(crate) id: RawJson,
+    pub(crate) raw: RawJson,
+}
+
+/// The `params` of a message.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Params(Option<RawJson>);
+
+/// What the gateway itself needs of `params`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ParamsView<'a> {
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    uri: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "_meta")]
+    pub(crate) meta: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// Keeps `null` apart from "absent".
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
+}
+
+// === impl Message ===
+
+impl Message {
+    /// Reads a body.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| RequestError::NotJson(format!("it is not UTF-8: {error}")))?;
+        if text.trim_start().starts_with('[') {
+            return Err(not_json_rpc("send one message per request, not a batch"));
+        }
+        let frame: Frame<'_> =
+            serde_json::from_str(text).map_err(|error| match error.classify() {
+                Category::Data => not_json_rpc(&error.to_string()),
+                Category::Syntax | Category::Eof | Category::Io => {
+                    RequestError::NotJson(error.to_string())
+                }
+            })?;
+        if frame.jsonrpc.as_deref() != Some("2.0") {
+            return Err(not_json_rpc(r#"the member "jsonrpc" must be "2.0""#));
+        }
+        let raw = RawJson::parse(text.trim())
+            .map_err(|error| RequestError::NotJson(error.to_string()))?;
+        frame.into_message(raw)
+    }
+}
+
+impl Frame<'_> {
+    fn into_message(self, raw: RawJson) -> Result<Message, RequestError> {
+        let id = self.id.map(checked_id).transpose()?;
+        let answers = self.result.is_some() || self.error.is_some();
+        match (self.method, id) {
+            (Some(_), _) if answers => Err(not_json_rpc("it is a request and a response at once")),
+            (Some(method), Some(id)) => Ok(Message::Request(Request {
+                id,
+                method: method.into_owned(),
+                params: Params::checked(self.params)?,
+                raw,
+            })),
+            (Some(method), None) => Ok(Message::Notification(Notification {
+                method: method.into_owned(),
+                params: Params::checked(self.params)?,
+                raw,
+            })),
+            (None, Some(id)) if answers => Ok(Message::Response(ClientResponse { id, raw })),
+            (None, _) => Err(not_json_rpc(
+                r#"it has neither "method" nor an "id" with "result" or "error""#,
+            )),
+        }
+    }
+}
+
+/// MCP allows strings and integers (2025-11-25, Basic, Requests), never `null`.
+fn checked_id(id: &RawValue) -> Result<RawJson, RequestError> {
+    let text = id.get();
+    let integer = text.strip_prefix('-').unwrap_or(text);
+    let integer = !integer.is_empty() && integer.bytes().all(|b| b.is_ascii_digit());
+    if text.len() > MAX_ID_BYTES || !(integer || text.starts_with('"')) {
+        return Err(not_json_rpc(
+            r#"the member "id" must be a string or an integer of at most 1024 bytes"#,
+        ));
+    }
+    Ok(RawJson::from(id))
+}
+
+fn not_json_rpc(reason: &str) -> RequestError {
+    RequestError::NotJsonRpc(reason.to_owned())
+}
+
+// === impl Params ===
+
+impl Params {
+    fn checked(params: Option<&RawValue>) -> Result<Self, RequestError> {
+        match params {
+            Some(raw) if !raw.get().starts_with('{') => {
+                Err(not_json_rpc(r#"the member "params" must be an object"#))
+            }
+            other => Ok(Self(other.map(RawJson::from))),
+        }
+    }
+
+    /// Reads the members a `T` names.
+    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, RequestError> {
+        let text = self.0.as_ref().map_or("{}", RawJson::as_str);
+        serde_json::from_str(text).map_err(|error| RequestError::InvalidParams(error.to_string()))
+    }
+
+    /// What routing needs.
+    pub(crate) fn view(&self) -> Result<ParamsView<'_>, RequestError> {
+        self.read()
+    }
+}
+
+impl ParamsView<'_> {
+    /// The member that names the target of a method that has one. Extension methods may give
+    /// `name` and `uri` another meaning, so theirs are not looked at.
+    pub(crate) fn target(&self, method: &str) -> Result<Option<String>, RequestError> {
+        let (member, value) = match method {
+            "tools/call" | "prompts/get" => ("name", self.name),
+            "resources/read" => ("uri", self.uri),
+            _ => return Ok(None),
+        };
+        value
+            .map(|raw| serde_json::from_str(raw.get()))
+            .transpose()
+            .map_err(|_| RequestError::InvalidParams(format!("{member:?} must be a string")))
+    }
+
+    /// A member of `_meta`.
+    pub(crate) fn meta(&self, key: &str) -> Option<&RawValue> {
+        self.meta.as_ref()?.get(key).copied()
+    }
+}
+
+/// The HTTP headers a handler may see: none that carry credentials, and none the gateway has dealt
+/// with itself.
+pub(crate) fn headers_for_handler(headers: &HeaderMap) -> BTreeMap<String, String> {
+    const WITHHELD: [HeaderName; 12] = [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::HOST,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    let mut room = MAX_HEADER_BYTES;
+    headers
+        .iter()
+        .filter(|(name, _)| !WITHHELD.contains(name) && !name.as_str().starts_with("mcp-"))
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .take_while(|(name, value)| {
+            let size = name.len() + value.len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_their_text() {
+        for id in ["1", "-7", "9007199254740993", r#""1""#, r#""é\u0000""#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+            match Message::parse(body.as_bytes()) {
+                Ok(Message::Request(request)) => assert_eq!(request.id.as_str(), id),
+                other => panic!("{id}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_named() {
+        let parse = |body: &str| Message::parse(body.as_bytes());
+        for body in ["", "{", "nonsense", "{\"a\":1,}"] {
+            assert!(
+                matches!(parse(body), Err(RequestError::NotJson(_))),
+                "{body}"
+            );
+        }
+        for body in [
+            "1",
+            "null",
+            "[]",
+            "{}",
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
+        ] {
+            assert!(
+                matches!(parse(body), Err(RequestError::NotJsonRpc(_))),
+                "{body}"
+            );
+        }
+        assert!(matches!(
+            Message::parse(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}"),
+            Err(RequestError::NotJson(_))
+        ));
+    }
+
+    #[test]
+    fn credentials_never_reach_a_handler() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "authorization",
+            "cookie",
+            "proxy-authorization",
+            "mcp-session-id",
+        ] {
+            headers.insert(HeaderName::from_static(name), "secret".parse().unwrap());
+        }
+        headers.insert("x-tenant", "blue".parse().unwrap());
+        let passed = headers_for_handler(&headers);
+        assert_eq!(
+            passed.into_iter().collect::<Vec<_>>(),
+            [("x-tenant".to_owned(), "blue".to_owned())]
+        );
+    }
+
+    #[test]
+    fn headers_for_handlers_are_bounded() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-large", "x".repeat(MAX_HEADER_BYTES).parse().unwrap());
+        assert!(headers_for_handler(&headers).is_empty());
+    }
+}

@@ -1,0 +1,208 @@
+//! Why a request is refused, and what the client is told.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prynai_shared::bus::BusError;
+use prynai_shared::wire::message::RawJson;
+use serde_json::{Value, json};
+
+use crate::versions;
+
+/// JSON-RPC error codes: JSON-RPC 2.0, section 5.1, and MCP 2026-07-28, Error Codes.
+pub(crate) mod code {
+    pub(crate) const PARSE_ERROR: i32 = -32700;
+    pub(crate) const INVALID_REQUEST: i32 = -32600;
+    pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
+    pub(crate) const INVALID_PARAMS: i32 = -32602;
+    pub(crate) const INTERNAL_ERROR: i32 = -32603;
+    pub(crate) const HEADER_MISMATCH: i32 = -32020;
+    pub(crate) const MISSING_CLIENT_CAPABILITY: i32 = -32021;
+    pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
+}
+
+/// Seconds after which a client may try again when the fleet cannot serve now.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(String),
+    #[error("not a JSON-RPC 2.0 message: {0}")]
+    NotJsonRpc(String),
+    #[error("invalid params: {0}")]
+    InvalidParams(String),
+    #[error("method not found: {0}")]
+    MethodNotFound(String),
+    #[error("Content-Type must be application/json")]
+    ContentType,
+    #[error("Accept must allow {0}")]
+    NotAcceptable(&'static str),
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("{0} is not allowed here; use {1}")]
+    HttpMethod(String, &'static str),
+    #[error(
+        "the header Mcp-Session-Id is missing: send initialize first and repeat the id it returns"
+    )]
+    SessionMissing,
+    #[error("no such session, or it has ended: send initialize to open a new one")]
+    SessionUnknown,
+    #[error("protocol version {requested:?} is not supported; use one of: {}", supported.join(", "))]
+    UnsupportedVersion {
+        requested: String,
+        supported: Vec<String>,
+    },
+    #[error("header mismatch: {0}")]
+    HeaderMismatch(String),
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("Last-Event-ID cannot be resumed: {0}; send the request again")]
+    NotResumable(&'static str),
+    #[error("{0}")]
+    NotAccepted(String),
+    #[error("no worker has announced its tools yet; try again in a moment")]
+    NoCatalog,
+    #[error("this server cannot serve the request right now; try again in a moment")]
+    Bus(#[from] BusError),
+    #[error("the answer was lost and the outcome of the request is unknown")]
+    AnswerLost,
+}
+
+/// A refusal of one request, which names the request's id.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) id: Option<RawJson>,
+    pub(crate) error: RequestError,
+}
+
+// === impl RequestError ===
+
+impl RequestError {
+    /// The refusal in answer to the request `id`.
+    pub(crate) fn answering(self, id: &RawJson) -> Refused {
+        Refused {
+            id: Some(id.clone()),
+            error: self,
+        }
+    }
+
+    fn status_and_code(&self) -> (StatusCode, i32) {
+        match self {
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, code::PARSE_ERROR),
+            Self::NotJsonRpc(_) | Self::SessionMissing | Self::NotAccepted(_) => {
+                (StatusCode::BAD_REQUEST, code::INVALID_REQUEST)
+            }
+            Self::InvalidParams(_) => (StatusCode::BAD_REQUEST, code::INVALID_PARAMS),
+            Self::MethodNotFound(_) => (StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND),
+            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST),
+            Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST),
+            Self::HttpMethod(..) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
+            Self::SessionUnknown | Self::NotResumable(_) => {
+                (StatusCode::NOT_FOUND, code::INVALID_REQUEST)
+            }
+            Self::UnsupportedVersion { .. } => {
+                (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
+            }
+            Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
+            Self::NoCatalog | Self::Bus(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR)
+            }
+            Self::AnswerLost => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
+        }
+    }
+
+    fn data(&self) -> Option<Value> {
+        match self {
+            Self::UnsupportedVersion {
+                requested,
+                supported,
+            } => Some(json!({ "requested": requested, "supported": supported })),
+            Self::AnswerLost => Some(json!({ "reason": "log_lost", "outcome": "unknown" })),
+            _ => None,
+        }
+    }
+
+    /// The JSON-RPC error response for the request `id`.
+    pub(crate) fn to_json_rpc(&self, id: Option<&RawJson>) -> String {
+        let (_, code) = self.status_and_code();
+        let mut error = json!({ "code": code, "message": self.to_string() });
+        if let Some(data) = self.data() {
+            error["data"] = data;
+        }
+        // Without a readable id: `null` is what JSON-RPC 2.0 (section 5) asks for.
+        let id = id.map_or("null", RawJson::as_str);
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+    }
+
+    /// For versions the gateway does not serve.
+    pub(crate) fn unsupported_version(requested: &str) -> Self {
+        Self::UnsupportedVersion {
+            requested: requested.to_owned(),
+            supported: versions::supported(),
+        }
+    }
+}
+
+// === impl Refused ===
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self { id: None, error }
+    }
+}
+
+impl From<BusError> for Refused {
+    fn from(error: BusError) -> Self {
+        RequestError::from(error).into()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, _) = self.error.status_and_code();
+        if let RequestError::Bus(error) = &self.error {
+            tracing::warn!(%error, "refused a request");
+        }
+        let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        match self.error {
+            RequestError::NoCatalog | RequestError::Bus(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            }
+            RequestError::HttpMethod(_, allowed) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for RequestError {
+    fn into_response(self) -> Response {
+        Refused::from(self).into_response()
+    }
+}
+
+/// The HTTP status of a JSON-RPC error that a worker decided (2026-07-28, Streamable HTTP,
+/// Protocol Version Header, and Basic, General fields). Other errors travel with 200.
+pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
+    match i32::try_from(code) {
+        Ok(code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Ok(
+            code::HEADER_MISMATCH
+            | code::MISSING_CLIENT_CAPABILITY
+            | code::UNSUPPORTED_PROTOCOL_VERSION,
+        ) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}

@@ -1,0 +1,39 @@
+//! Probes for orchestrators.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::state::AppState;
+
+/// A bus that takes longer than this to answer counts as away.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// `/livez`: the process runs. Restarting it would not bring Redis back, so Redis is not asked.
+pub(crate) async fn live() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// `/readyz` and `/healthz`: requests sent here now would be served.
+pub(crate) async fn ready(State(state): State<AppState>) -> Response {
+    if state.shutdown.soft().is_cancelled() {
+        return unready("stopping");
+    }
+    match tokio::time::timeout(PATIENCE, state.bus.health()).await {
+        Ok(Ok(())) => {
+            let body = json!({ "status": "ok", "gateway": state.hub.gateway(), "streams": state.hub.held() });
+            Json(body).into_response()
+        }
+        Ok(Err(error)) => unready(&error.to_string()),
+        Err(_) => unready("the bus does not answer"),
+    }
+}
+
+fn unready(reason: &str) -> Response {
+    let body = json!({ "status": "unready", "reason": reason });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}

@@ -1,0 +1,336 @@
+//! The streams this gateway holds.
+//!
+//! The bus publishes every event to its stream's holder; the hub hands it to the task that answers
+//! the client. News can be missed (a lost subscription, a slow client), so the hub only ever
+//! hurries: [`HeldStream`] reads the log whenever offsets do not follow on each other.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
+use prynai_shared::ids::{GatewayId, SessionId, StreamId};
+use prynai_shared::wire::event::StreamEvent;
+use prynai_shared::wire::request::Era;
+use tokio::sync::mpsc;
+
+/// Events that wait for a client to read; more stay in the log only.
+const BUFFERED_EVENTS: usize = 32;
+
+/// After this silence the log is read, should news have been lost without notice.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// Pause before the log is read again after the bus was away.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Finished streams that wait to be released; beyond it their retention ends them.
+const PENDING_RELEASES: usize = 10_000;
+
+/// The streams this gateway holds. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hub(Arc<Shared>);
+
+struct Shared {
+    gateway: GatewayId,
+    bus: Arc<dyn Bus>,
+    held: Mutex<HashMap<StreamId, Held>>,
+    registrations: AtomicU64,
+    releases: mpsc::Sender<StreamId>,
+}
+
+struct Held {
+    registration: u64,
+    news: mpsc::Sender<Nudge>,
+    behind: Arc<AtomicBool>,
+}
+
+enum Nudge {
+    Event(StreamEvent),
+    ReadLog,
+}
+
+/// One stream, read in order and without holes.
+pub(crate) struct HeldStream {
+    hub: Hub,
+    stream: StreamId,
+    session: Option<SessionId>,
+    registration: u64,
+    news: mpsc::Receiver<Nudge>,
+    behind: Arc<AtomicBool>,
+    ready: VecDeque<StreamEvent>,
+    delivered: u64,
+    log_seen: bool,
+    ended: bool,
+}
+
+/// Why a stream has no more events before its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Events or the whole log are gone: the outcome is unknown.
+    Lost,
+    /// Another connection reads the stream now.
+    Replaced,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// A hub and the roles that serve it: run both until the process ends.
+    pub(crate) fn new(
+        gateway: GatewayId,
+        bus: Arc<dyn Bus>,
+        news: NewsReceiver<StreamEvent>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (releases, to_release) = mpsc::channel(PENDING_RELEASES);
+        let hub = Self(Arc::new(Shared {
+            gateway,
+            bus: bus.clone(),
+            held: Mutex::default(),
+            registrations: AtomicU64::default(),
+            releases,
+        }));
+        let roles = {
+            let hub = hub.clone();
+            async move {
+                tokio::join!(hub.dispatch(news), release_all(bus, to_release));
+            }
+        };
+        (hub, roles)
+    }
+
+    /// The name under which events are published to this hub.
+    pub(crate) fn gateway(&self) -> &GatewayId {
+        &self.0.gateway
+    }
+
+    /// How many streams are held now.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Holds the stream of a request that is about to be queued.
+    pub(crate) fn hold(&self, stream: StreamId, session: Option<SessionId>) -> HeldStream {
+        let registration = self.0.registrations.fetch_add(1, Ordering::Relaxed);
+        let (sender, news) = mpsc::channel(BUFFERED_EVENTS);
+        let behind = Arc::new(AtomicBool::new(false));
+        self.lock().insert(
+            stream,
+            Held {
+                registration,
+                news: sender,
+                behind: behind.clone(),
+            },
+        );
+        HeldStream {
+            hub: self.clone(),
+            stream,
+            session,
+            registration,
+            news,
+            behind,
+            ready: VecDeque::new(),
+            delivered: 0,
+            log_seen: false,
+            ended: false,
+        }
+    }
+
+    /// Takes a stream over that was begun elsewhere, from after the event `after`. `None` when it
+    /// is not in the log, or belongs to another session.
+    pub(crate) async fn resume(
+        &self,
+        stream: StreamId,
+        session: SessionId,
+        after: u64,
+    ) -> Result<Option<HeldStream>, BusError> {
+        // Looked at before it is registered: a stranger's attempt must not disturb the reader.
+        let shared = &self.0;
+        let known = shared
+            .bus
+            .follow(&stream, &shared.gateway, Some(&session), after)
+            .await?;
+        if known.is_none() {
+            return Ok(None);
+        }
+        let mut held = self.hold(stream, Some(session));
+        held.delivered = after;
+        held.log_seen = true;
+        Ok(match held.read_log().await? {
+            Ok(()) => Some(held),
+            Err(_) => None,
+        })
+    }
+
+    async fn dispatch(&self, mut news: NewsReceiver<StreamEvent>) {
+        while let Some(item) = news.recv().await {
+            match item {
+                News::Item(event) => {
+                    if let Some(held) = self.lock().get(&event.stream) {
+                        held.nudge(Nudge::Event(event));
+                    }
+                }
+                News::Gap => {
+                    for held in self.lock().values() {
+                        held.nudge(Nudge::ReadLog);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Held>> {
+        // The map is valid after every single operation, so a panic elsewhere does not spoil it.
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn release_all(bus: Arc<dyn Bus>, mut finished: mpsc::Receiver<StreamId>) {
+    let mut batch = Vec::new();
+    while finished.recv_many(&mut batch, 128).await > 0 {
+        if let Err(error) = bus.release(&batch).await {
+            tracing::debug!(%error, "logs of finished streams are left to their retention");
+        }
+        batch.clear();
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    fn nudge(&self, nudge: Nudge) {
+        if self.news.try_send(nudge).is_err() {
+            self.behind.store(true, Ordering::Release);
+        }
+    }
+}
+
+// === impl HeldStream ===
+
+impl HeldStream {
+    /// The stream's name.
+    pub(crate) fn id(&self) -> StreamId {
+        self.stream
+    }
+
+    /// Makes the log exist, so that a client may resume from here and a lost log is noticed.
+    pub(crate) async fn open_log(&mut self, era: Era) -> Result<(), BusError> {
+        if !self.log_seen {
+            self.hub
+                .0
+                .bus
+                .open_log(&self.stream, self.hub.gateway(), self.session.as_ref(), era)
+                .await?;
+            self.log_seen = true;
+        }
+        Ok(())
+    }
+
+    /// The next event; `None` after the one that ends the stream. May be dropped and called again
+    /// without loss.
+    pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
+        let mut pause = PROBE;
+        while !self.ended {
+            if let Some(event) = self.ready.pop_front() {
+                self.delivered = event.offset;
+                self.ended = event.ends_stream();
+                return Some(Ok(event));
+            }
+            let nudge = if self.behind.swap(false, Ordering::AcqRel) {
+                Some(Nudge::ReadLog)
+            } else {
+                match tokio::time::timeout(pause, self.news.recv()).await {
+                    Ok(Some(nudge)) => Some(nudge),
+                    Ok(None) => return self.broken(Broken::Replaced),
+                    Err(_) => Some(Nudge::ReadLog),
+                }
+            };
+            let in_order = match nudge {
+                Some(Nudge::Event(event)) if event.offset <= self.delivered => continue,
+                Some(Nudge::Event(event)) if event.offset == self.delivered + 1 => {
+                    self.ready.push_back(event);
+                    true
+                }
+                _ => false,
+            };
+            if !in_order {
+                match self.read_log().await {
+                    Ok(Ok(())) => pause = PROBE,
+                    Ok(Err(broken)) => return self.broken(broken),
+                    Err(error) => {
+                        tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
+                        pause = RETRY;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Tells the bus that the client has the whole answer.
+    pub(crate) fn release(&self) {
+        // When the list is full the log's retention ends it.
+        let _ = self.hub.0.releases.try_send(self.stream);
+    }
+
+    fn broken<T>(&mut self, broken: Broken) -> Option<Result<T, Broken>> {
+        self.ended = true;
+        Some(Err(broken))
+    }
+
+    async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
+        let shared = &self.hub.0;
+        let followed = shared
+            .bus
+            .follow(
+                &self.stream,
+                &shared.gateway,
+                self.session.as_ref(),
+                self.delivered,
+            )
+            .await?;
+        Ok(match followed {
+            Some(followed) => self.take(followed),
+            // Not begun yet: nothing was ever written.
+            None if !self.log_seen && self.delivered == 0 => Ok(()),
+            None => Err(Broken::Lost),
+        })
+    }
+
+    fn take(&mut self, followed: Followed) -> Result<(), Broken> {
+        self.log_seen = true;
+        let consecutive = followed
+            .events
+            .iter()
+            .zip(self.delivered + 1..)
+            .all(|(event, offset)| event.offset == offset);
+        let last = followed.events.last().map_or(self.delivered, |e| e.offset);
+        if !consecutive || last < followed.newest {
+            return Err(Broken::Lost);
+        }
+        self.ready = followed.events.into();
+        let end_is_ready = self.ready.back().is_some_and(StreamEvent::ends_stream);
+        match followed.state {
+            LogState::Cancelled if !end_is_ready => {
+                self.ready
+                    .push_back(StreamEvent::cancelled(self.stream, last + 1));
+            }
+            // Everything up to the response was delivered before.
+            LogState::Finished if self.ready.is_empty() => self.ended = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HeldStream {
+    fn drop(&mut self) {
+        let mut held = self.hub.lock();
+        if held
+            .get(&self.stream)
+            .is_some_and(|h| h.registration == self.registration)
+        {
+            held.remove(&self.stream);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Change notifications for one listener: the feed, filtered.
+
+use std::collections::BTreeSet;
+
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::message::RawJson;
+use serde_json::{Value, json};
+
+use crate::catalog::Announced;
+use crate::edge;
+
+/// Which changes a listener wants and the server announces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
+    pub(crate) uris: BTreeSet<String>,
+}
+
+/// Writes changes as notifications; tags them with the subscription (2026-07-28, Subscriptions,
+/// Receiving Notifications) when there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Notifier {
+    pub(crate) filter: Filter,
+    pub(crate) subscription: Option<RawJson>,
+}
+
+// === impl Filter ===
+
+impl Filter {
+    /// Everything announced, and these resources: what a legacy GET stream carries.
+    pub(crate) fn legacy(announced: Announced, uris: BTreeSet<String>) -> Self {
+        Self {
+            tools: announced.tools_list_changed,
+            prompts: announced.prompts_list_changed,
+            resources: announced.resources_list_changed,
+            uris,
+        }
+    }
+
+    /// The part that is announced, too.
+    pub(crate) fn supported_by(self, announced: Announced) -> Self {
+        Self {
+            tools: self.tools && announced.tools_list_changed,
+            prompts: self.prompts && announced.prompts_list_changed,
+            resources: self.resources && announced.resources_list_changed,
+            uris: if announced.resource_subscriptions {
+                self.uris
+            } else {
+                BTreeSet::new()
+            },
+        }
+    }
+}
+
+// === impl Notifier ===
+
+impl Notifier {
+    /// The notification for a change, if the listener wants it.
+    pub(crate) fn notification(&self, change: &Change) -> Option<String> {
+        let wanted = match change {
+            Change::ToolsListChanged => self.filter.tools,
+            Change::PromptsListChanged => self.filter.prompts,
+            Change::ResourcesListChanged => self.filter.resources,
+            Change::ResourceUpdated { uri } => self.filter.uris.contains(uri),
+            Change::CatalogChanged
+            | Change::SessionChanged { .. }
+            | Change::SessionEnded { .. } => false,
+        };
+        wanted.then(|| self.write(change)).flatten()
+    }
+
+    /// A notification for everything that may have changed unseen.
+    pub(crate) fn everything(&self) -> Vec<String> {
+        let updates = self
+            .filter
+            .uris
+            .iter()
+            .map(|uri| Change::ResourceUpdated { uri: uri.clone() });
+        [
+            Change::ToolsListChanged,
+            Change::PromptsListChanged,
+            Change::ResourcesListChanged,
+        ]
+        .into_iter()
+        .chain(updates)
+        .filter_map(|change| self.notification(&change))
+        .collect()
+    }
+
+    fn write(&self, change: &Change) -> Option<String> {
+        let (method, uri) = match change {
+            Change::ToolsListChanged => ("notifications/tools/list_changed", None),
+            Change::PromptsListChanged => ("notifications/prompts/list_changed", None),
+            Change::ResourcesListChanged => ("notifications/resources/list_changed", None),
+            Change::ResourceUpdated { uri } => ("notifications/resources/updated", Some(uri)),
+            Change::CatalogChanged
+            | Change::SessionChanged { .. }
+            | Change::SessionEnded { .. } => return None,
+        };
+        let mut params = serde_json::Map::new();
+        if let Some(uri) = uri {
+            params.insert("uri".to_owned(), json!(uri));
+        }
+        if let Some(meta) = self.meta() {
+            params.insert("_meta".to_owned(), meta);
+        }
+        let params = (!params.is_empty()).then_some(Value::Object(params));
+        Some(edge::notification(method, params.as_ref()))
+    }
+
+    /// `_meta` with the subscription's id, when there is one.
+    pub(crate) fn meta(&self) -> Option<Value> {
+        let id: Value = self.subscription.as_ref()?.read().ok()?;
+        Some(json!({ "io.modelcontextprotocol/subscriptionId": id }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notifier(uris: &[&str]) -> Notifier {
+        Notifier {
+            filter: Filter {
+                tools: true,
+                uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
+                ..Filter::default()
+            },
+            subscription: None,
+        }
+    }
+
+    #[test]
+    fn a_listener_gets_what_it_asked_for_and_nothing_else() {
+        let notifier = notifier(&["a://1"]);
+        let updated = |uri: &str| Change::ResourceUpdated {
+            uri: uri.to_owned(),
+        };
+        assert!(notifier.notification(&Change::ToolsListChanged).is_some());
+        assert!(notifier.notification(&Change::PromptsListChanged).is_none());
+        assert!(notifier.notification(&updated("a://2")).is_none());
+        assert_eq!(
+            notifier.notification(&updated("a://1")).unwrap(),
+            r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1"}}"#
+        );
+    }
+
+    #[test]
+    fn every_notification_of_a_subscription_names_it() {
+        let mut notifier = notifier(&["a://1"]);
+        notifier.subscription = Some(RawJson::parse("17").unwrap());
+        let all = notifier.everything();
+        assert_eq!(all.len(), 2);
+        for text in all {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
+                17
+            );
+        }
+    }
+}

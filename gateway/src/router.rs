@@ -1,0 +1,25 @@
+//! Routes in one list, middleware in one ordered list.
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{any, get};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::state::AppState;
+use crate::{health, origin, streamable_http};
+
+/// Every route of the gateway.
+pub(crate) fn router(state: AppState) -> Router {
+    let endpoint = Router::new()
+        .route("/mcp", any(streamable_http::endpoint))
+        // Probes come from the orchestrator under any name, so only the endpoint checks it.
+        .layer(middleware::from_fn_with_state(state.clone(), origin::check));
+    Router::new()
+        .merge(endpoint)
+        .route("/livez", get(health::live))
+        .route("/healthz", get(health::ready))
+        .route("/readyz", get(health::ready))
+        // A bug in the answer to one request ends that request only.
+        .layer(CatchPanicLayer::new())
+        .with_state(state)
+}

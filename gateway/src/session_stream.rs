@@ -1,0 +1,177 @@
+//! The GET stream of a legacy session: the change feed, filtered by what the session wants.
+//!
+//! An event's id is its place in the feed, so the stream resumes on any gateway.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use bytes::Bytes;
+use prynai_shared::bus::FeedPosition;
+use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::session::Session;
+use tokio::time::Instant;
+
+use crate::catalog::Announced;
+use crate::changes::{Heed, Listener};
+use crate::edge;
+use crate::error::RequestError;
+use crate::listening::{Filter, Notifier};
+use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response};
+use crate::sse;
+use crate::state::AppState;
+use crate::versions;
+
+/// Sets these event ids apart from those of call streams.
+pub(crate) const EVENT_ID_PREFIX: &str = "feed-";
+
+/// An open stream is use of its session: how often the session's idle time is restarted.
+const TOUCH: Duration = Duration::from_secs(60);
+
+struct SessionStream {
+    state: AppState,
+    session: Session,
+    announced: Announced,
+    listener: Listener,
+    notifier: Notifier,
+    shutdown: Shutdown,
+    touched: Instant,
+}
+
+/// Opens the stream from after `position`, or from now.
+pub(crate) async fn open(
+    state: &AppState,
+    session: Session,
+    position: Option<FeedPosition>,
+) -> Result<Response, RequestError> {
+    let listener = state.changes.listen(position).await?;
+    let announced = Announced::of(edge::catalog(state).await?.as_ref());
+    let mut stream = SessionStream {
+        announced,
+        listener,
+        notifier: Notifier {
+            filter: Filter::default(),
+            subscription: None,
+        },
+        shutdown: state.shutdown.clone(),
+        touched: Instant::now(),
+        state: state.clone(),
+        session,
+    };
+    // Read again now that listening has begun: what changes later is heard.
+    if !stream.refresh().await? {
+        return Err(RequestError::SessionUnknown);
+    }
+    let first = if versions::understands_priming(&stream.session.protocol_version) {
+        stream.frame("", Some(RETRY_MS))
+    } else {
+        sse::KEEP_ALIVE
+    };
+    Ok(sse_response(stream.frames(first)))
+}
+
+impl SessionStream {
+    fn frames(self, first: Bytes) -> impl futures::Stream<Item = Bytes> + Send + 'static {
+        futures::stream::unfold(
+            (Some(self), vec![first]),
+            |(mut stream, mut ready)| async move {
+                while ready.is_empty() {
+                    match stream.as_mut()?.step().await {
+                        Step::Frames(frames) => {
+                            ready = frames;
+                            ready.reverse();
+                        }
+                        Step::Last(frame) => {
+                            ready.push(frame);
+                            stream = None;
+                        }
+                        Step::End => return None,
+                    }
+                }
+                Some((ready.pop()?, (stream, ready)))
+            },
+        )
+    }
+
+    async fn step(&mut self) -> Step {
+        let heed = tokio::select! {
+            heed = self.listener.next() => heed,
+            () = tokio::time::sleep(KEEP_ALIVE) => return self.keep_alive().await,
+            () = self.shutdown.soft().cancelled() => return Step::Last(sse::retry(RETRY_MS)),
+        };
+        match heed {
+            Some(Heed::Change(change)) => self.changed(&change.change).await,
+            Some(Heed::AssumeAnything) => match self.refresh().await {
+                Ok(true) => {
+                    let all = self.notifier.everything();
+                    Step::Frames(all.iter().map(|text| self.frame(text, None)).collect())
+                }
+                Ok(false) => Step::End,
+                Err(error) => self.close_for_now(&error),
+            },
+            None => Step::Last(sse::retry(RETRY_MS)),
+        }
+    }
+
+    async fn changed(&mut self, change: &Change) -> Step {
+        let concerned = match change {
+            Change::SessionEnded { session } if *session == self.session.id => return Step::End,
+            Change::SessionChanged { session } => *session == self.session.id,
+            Change::CatalogChanged => true,
+            _ => false,
+        };
+        if concerned {
+            return match self.refresh().await {
+                Ok(true) => Step::Frames(Vec::new()),
+                Ok(false) => Step::End,
+                Err(error) => self.close_for_now(&error),
+            };
+        }
+        let text = self.notifier.notification(change);
+        Step::Frames(text.iter().map(|text| self.frame(text, None)).collect())
+    }
+
+    async fn keep_alive(&mut self) -> Step {
+        if self.touched.elapsed() >= TOUCH {
+            match self.refresh().await {
+                Ok(false) => return Step::End,
+                Ok(true) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "an open stream's session cannot be read now")
+                }
+            }
+        }
+        Step::Frames(vec![sse::KEEP_ALIVE])
+    }
+
+    /// Reads the session and the catalog again; `false` when the session has ended.
+    async fn refresh(&mut self) -> Result<bool, RequestError> {
+        let Some(session) = self.state.bus.touch_session(&self.session.id).await? else {
+            return Ok(false);
+        };
+        if let Some(catalog) = self.state.catalog.get().await? {
+            self.announced = Announced::of(&catalog);
+        }
+        self.touched = Instant::now();
+        self.notifier.filter = Filter::legacy(self.announced, session.subscriptions.clone());
+        self.session = session;
+        Ok(true)
+    }
+
+    /// What the session wants is unknown now; the client comes back and misses nothing.
+    fn close_for_now(&self, error: &RequestError) -> Step {
+        tracing::debug!(%error, "a change stream is closed until the bus is back");
+        Step::Last(sse::retry(RETRY_MS))
+    }
+
+    fn frame(&self, text: &str, retry_ms: Option<u64>) -> Bytes {
+        let id = format!("{EVENT_ID_PREFIX}{}", self.listener.position());
+        sse::event(Some(&id), retry_ms, text)
+    }
+}
+
+enum Step {
+    Frames(Vec<Bytes>),
+    Last(Bytes),
+    End,
+}

@@ -1,0 +1,263 @@
+//! The MCP endpoint: one URL, both eras.
+//!
+//! The era is decided per request (modern when `_meta` carries a protocol version or the version
+//! header names a modern revision), never by method name. What differs lies in [`stateless`] and
+//! [`sessionful`]; this module reads the message and puts calls on the bus.
+
+mod sessionful;
+mod stateless;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::{IntoResponse, Response};
+use prynai_shared::bus::BusError;
+use prynai_shared::clock::unix_millis;
+use prynai_shared::ids::StreamId;
+use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
+use prynai_shared::wire::session::Session;
+use tokio::sync::oneshot;
+
+use crate::envelope::{Message, Params, Request, headers_for_handler};
+use crate::error::{Refused, RequestError};
+use crate::hub::HeldStream;
+use crate::mirrored;
+use crate::respond;
+use crate::state::AppState;
+use crate::versions;
+
+/// Largest body taken, in bytes.
+pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// `_meta` key by which a request says which revision it speaks (2026-07-28, Basic, `_meta`).
+const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// Serves the endpoint.
+pub(crate) async fn endpoint(State(state): State<AppState>, request: HttpRequest) -> Response {
+    let modern = mirrored::protocol_version(request.headers()).is_some_and(versions::names_modern);
+    let served = match *request.method() {
+        Method::POST => post(state, request).await,
+        Method::GET if !modern => sessionful::get(state, request.headers()).await,
+        Method::DELETE if !modern => sessionful::delete(state, request.headers()).await,
+        ref other => {
+            let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
+            Err(RequestError::HttpMethod(other.to_string(), allowed).into())
+        }
+    };
+    served.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused> {
+    let (parts, body) = request.into_parts();
+    check_content_type(&parts.headers)?;
+    check_accept(
+        &parts.headers,
+        &["application/json", "text/event-stream"],
+        "application/json and text/event-stream",
+    )?;
+    let body = read_body(&parts.headers, body).await?;
+    let message = Message::parse(&body)?;
+    match era_of(&parts.headers, &message)? {
+        Era::Modern => stateless::post(state, &parts.headers, message).await,
+        Era::Legacy => sessionful::post(state, &parts.headers, message).await,
+    }
+}
+
+fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
+    let named = |params: &Params| -> Result<bool, RequestError> {
+        Ok(params.view()?.meta(META_PROTOCOL_VERSION).is_some())
+    };
+    let in_meta = match message {
+        Message::Request(request) => {
+            named(&request.params).map_err(|error| error.answering(&request.id))?
+        }
+        Message::Notification(notification) => named(&notification.params)?,
+        Message::Response(_) => false,
+    };
+    let in_header = mirrored::protocol_version(headers).is_some_and(versions::names_modern);
+    Ok(if in_meta || in_header {
+        Era::Modern
+    } else {
+        Era::Legacy
+    })
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, RequestError> {
+    let too_large = RequestError::BodyTooLarge { limit: BODY_LIMIT };
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_LIMIT) {
+        return Err(too_large);
+    }
+    axum::body::to_bytes(body, BODY_LIMIT)
+        .await
+        .map_err(|_| too_large)
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), RequestError> {
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
+    if is_json {
+        Ok(())
+    } else {
+        Err(RequestError::ContentType)
+    }
+}
+
+/// A request without `Accept` takes anything (RFC 9110, section 12.5.1).
+fn check_accept(
+    headers: &HeaderMap,
+    needed: &[&str],
+    shown: &'static str,
+) -> Result<(), RequestError> {
+    let mut ranges = Vec::new();
+    for value in headers.get_all(header::ACCEPT) {
+        let value = value
+            .to_str()
+            .map_err(|_| RequestError::NotAcceptable(shown))?;
+        ranges.extend(value.split(',').filter_map(acceptable_range));
+    }
+    let allowed = |media: &str| {
+        ranges.iter().any(|range| {
+            range == "*/*"
+                || range.eq_ignore_ascii_case(media)
+                || range
+                    .strip_suffix('*')
+                    .is_some_and(|prefix| prefix.ends_with('/') && media.starts_with(prefix))
+        })
+    };
+    if !headers.contains_key(header::ACCEPT) || needed.iter().all(|media| allowed(media)) {
+        Ok(())
+    } else {
+        Err(RequestError::NotAcceptable(shown))
+    }
+}
+
+/// The media range of one element of `Accept`, unless its weight is zero.
+fn acceptable_range(element: &str) -> Option<String> {
+    let mut parts = element.split(';').map(str::trim);
+    let range = parts.next().filter(|range| !range.is_empty())?;
+    let refused = parts.any(|parameter| {
+        parameter
+            .strip_prefix("q=")
+            .is_some_and(|weight| weight.parse() == Ok(0.0_f32))
+    });
+    (!refused).then(|| range.to_ascii_lowercase())
+}
+
+/// A call on the bus, and the stream of its events.
+struct Call {
+    reference: CallRef,
+    held: HeldStream,
+}
+
+/// What a call is made of.
+struct CallParts {
+    era: Era,
+    protocol_version: String,
+    target: Option<String>,
+    request: Request,
+    session: Option<Session>,
+}
+
+/// Holds the stream, then queues the request: no event can be missed. Should the client go away
+/// meanwhile, a modern request is cancelled as soon as it is queued.
+async fn enqueue(
+    state: &AppState,
+    headers: &HeaderMap,
+    parts: CallParts,
+) -> Result<Call, BusError> {
+    let era = parts.era;
+    let stream = StreamId::generate();
+    let held = state
+        .hub
+        .hold(stream, parts.session.as_ref().map(|s| s.id.clone()));
+    let envelope = envelope(state, stream, headers, parts);
+    let (queued, outcome) = oneshot::channel();
+    let bus = state.bus.clone();
+    tokio::spawn(async move {
+        let entry = bus.enqueue(&envelope).await;
+        if let Err(Ok(entry)) = queued.send(entry)
+            && era == Era::Modern
+        {
+            respond::cancel(bus.as_ref(), &CallRef { stream, entry }, era).await;
+        }
+    });
+    let entry = outcome
+        .await
+        .map_err(|_| BusError::Unexpected("the request was not queued".to_owned()))??;
+    Ok(Call {
+        reference: CallRef { stream, entry },
+        held,
+    })
+}
+
+fn envelope(
+    state: &AppState,
+    stream: StreamId,
+    headers: &HeaderMap,
+    parts: CallParts,
+) -> RequestEnvelope {
+    let CallParts {
+        era,
+        protocol_version,
+        target,
+        request,
+        session,
+    } = parts;
+    RequestEnvelope {
+        stream,
+        holder: state.hub.gateway().clone(),
+        era,
+        protocol_version,
+        method: request.method,
+        name: target,
+        request_id: request.id,
+        principal: Principal::anonymous(),
+        session: session.map(|session| Session {
+            subscriptions: Default::default(),
+            ..session
+        }),
+        headers: headers_for_handler(headers),
+        queued_at_ms: unix_millis(),
+        deadline_ms: None,
+        message: request.raw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(value: &str) -> Result<(), RequestError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, value.parse().unwrap());
+        check_accept(&headers, &["application/json", "text/event-stream"], "both")
+    }
+
+    #[test]
+    fn both_forms_of_answer_must_be_acceptable() {
+        for value in [
+            "application/json, text/event-stream",
+            "text/event-stream;q=0.5, Application/JSON",
+            "*/*",
+            "application/*, text/*",
+        ] {
+            assert!(accept(value).is_ok(), "{value}");
+        }
+        for value in [
+            "application/json",
+            "text/event-stream",
+            "text/html",
+            "",
+            "application/json, text/event-stream;q=0",
+        ] {
+            assert!(accept(value).is_err(), "{value}");
+        }
+        assert!(check_accept(&HeaderMap::new(), &["a/b"], "").is_ok());
+    }
+}

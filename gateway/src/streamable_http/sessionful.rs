@@ -1,0 +1,327 @@
+//! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use prynai_shared::bus::Posted;
+use prynai_shared::ids::{QuestionId, SessionId, StreamId};
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{Era, Principal};
+use prynai_shared::wire::session::{Session, SessionChange};
+use serde::Deserialize;
+
+use super::{Call, CallParts, check_accept, enqueue};
+use crate::edge;
+use crate::envelope::{ClientResponse, Message, Notification, Request};
+use crate::error::{Refused, RequestError};
+use crate::hub::Broken;
+use crate::mirrored;
+use crate::respond::{self, CallStream, RETRY_MS, accepted, json_response};
+use crate::session_stream;
+use crate::sse;
+use crate::state::AppState;
+use crate::versions;
+
+const SESSION_ID: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How long an answer may take to be sent as one JSON body; after it the client gets an event
+/// stream it can resume.
+const GRACE: Duration = Duration::from_millis(30);
+
+/// `params` of `notifications/cancelled`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CancelledParams {
+    request_id: RawJson,
+}
+
+/// `params` of `notifications/progress`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressParams {
+    progress_token: RawJson,
+}
+
+/// Serves one message.
+pub(super) async fn post(
+    state: AppState,
+    headers: &HeaderMap,
+    message: Message,
+) -> Result<Response, Refused> {
+    match message {
+        Message::Request(request) => {
+            let id = request.id.clone();
+            serve(state, headers, request)
+                .await
+                .map_err(|error| error.answering(&id))
+        }
+        Message::Notification(notification) => notified(&state, headers, &notification).await,
+        Message::Response(response) => answered(&state, headers, &response).await,
+    }
+}
+
+async fn serve(
+    state: AppState,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<Response, RequestError> {
+    check_version(headers)?;
+    if request.method == "initialize" {
+        return initialize(&state, &request).await;
+    }
+    let session = session(&state, headers).await?;
+    let empty = |request: &Request| {
+        let body = edge::response(&request.id, "{}");
+        Ok(json_response(StatusCode::OK, body))
+    };
+    match request.method.as_str() {
+        "ping" => empty(&request),
+        "logging/setLevel" => {
+            let edge::SetLevelParams { level } = request.params.read()?;
+            change(&state, &session.id, SessionChange::LogLevel(level)).await?;
+            empty(&request)
+        }
+        "resources/subscribe" => {
+            let edge::ResourceParams { uri } = request.params.read()?;
+            change(&state, &session.id, SessionChange::Subscribe(uri)).await?;
+            empty(&request)
+        }
+        "resources/unsubscribe" => {
+            let edge::ResourceParams { uri } = request.params.read()?;
+            change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
+            empty(&request)
+        }
+        _ => call(state, headers, session, request).await,
+    }
+}
+
+/// Opens a session (2025-11-25, Lifecycle, Initialization).
+async fn initialize(state: &AppState, request: &Request) -> Result<Response, RequestError> {
+    let params: edge::InitializeParams = request.params.read()?;
+    let version = versions::negotiate(&params.protocol_version);
+    let result = edge::initialize_result(edge::catalog(state).await?.as_ref(), version)?;
+    let session = Session {
+        id: SessionId::generate(),
+        principal: Principal::anonymous(),
+        protocol_version: version.to_owned(),
+        client_info: params.client_info.0,
+        capabilities: params.capabilities.0,
+        log_level: None,
+        subscriptions: Default::default(),
+    };
+    state.bus.create_session(&session).await?;
+    let mut response = json_response(StatusCode::OK, edge::response(&request.id, &result));
+    // A session id is visible ASCII by construction, so it is always a header value.
+    if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
+        response.headers_mut().insert(SESSION_ID, id);
+    }
+    Ok(response)
+}
+
+async fn change(
+    state: &AppState,
+    session: &SessionId,
+    change: SessionChange,
+) -> Result<(), RequestError> {
+    if !state.bus.change_session(session, &change).await? {
+        return Err(RequestError::SessionUnknown);
+    }
+    // The log level travels with every request, so only subscriptions concern open streams.
+    if !matches!(change, SessionChange::LogLevel(_)) {
+        let session = session.clone();
+        let changed = Change::SessionChanged { session };
+        state.bus.publish_change(&changed).await?;
+    }
+    Ok(())
+}
+
+async fn call(
+    state: AppState,
+    headers: &HeaderMap,
+    session: Session,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let request_id = request.id.clone();
+    let session_id = session.id.clone();
+    let primed = versions::understands_priming(&session.protocol_version);
+    let parts = CallParts {
+        era: Era::Legacy,
+        protocol_version: session.protocol_version.clone(),
+        target: request.params.view()?.target(&request.method)?,
+        request,
+        session: Some(session),
+    };
+    let Call {
+        reference,
+        mut held,
+    } = enqueue(&state, headers, parts).await?;
+    let (recorded, first) = tokio::join!(
+        state.bus.record_call(&session_id, &request_id, &reference),
+        tokio::time::timeout(GRACE, held.next()),
+    );
+    if let Err(error) = recorded {
+        respond::cancel(state.bus.as_ref(), &reference, Era::Legacy).await;
+        return Err(error.into());
+    }
+    let mut stream = CallStream {
+        held,
+        shutdown: state.shutdown,
+        request_id: Some(request_id),
+        cancel: None,
+        era: Era::Legacy,
+    };
+    let mut frames = Vec::new();
+    match first {
+        Ok(Some(Ok(event))) if event.ends_stream() => return Ok(stream.into_json(&event)),
+        Ok(Some(Ok(event))) => frames.extend(stream.frame(&event).map(|(frame, _)| frame)),
+        Ok(Some(Err(Broken::Lost)) | None) => return Err(stream.lost()),
+        Ok(Some(Err(Broken::Replaced))) | Err(_) => match stream.held.open_log(Era::Legacy).await {
+            Ok(()) if primed => {
+                let id = format!("{}-0", stream.held.id());
+                frames.push(sse::event(Some(&id), Some(RETRY_MS), ""));
+            }
+            Ok(()) => frames.push(sse::KEEP_ALIVE),
+            Err(error) => {
+                tracing::debug!(%error, "this stream cannot be resumed before its first event");
+                frames.push(sse::KEEP_ALIVE);
+            }
+        },
+    }
+    Ok(stream.into_sse(frames))
+}
+
+async fn notified(
+    state: &AppState,
+    headers: &HeaderMap,
+    notification: &Notification,
+) -> Result<Response, Refused> {
+    check_version(headers)?;
+    let session = session(state, headers).await?;
+    match notification.method.as_str() {
+        "notifications/cancelled" => {
+            let CancelledParams { request_id } = notification.params.read()?;
+            // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
+            if let Some(call) = state.bus.find_call(&session.id, &request_id).await? {
+                state.bus.cancel_call(&call, Era::Legacy).await?;
+            }
+        }
+        "notifications/progress" => {
+            let ProgressParams { progress_token } = notification.params.read()?;
+            if let Some(question) = question(&progress_token) {
+                let stream = &question.stream;
+                let raw = &notification.raw;
+                // Progress on a question that has ended is of no use to anybody.
+                let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(accepted())
+}
+
+/// An answer to a question of a handler; it may arrive at any gateway.
+async fn answered(
+    state: &AppState,
+    headers: &HeaderMap,
+    response: &ClientResponse,
+) -> Result<Response, Refused> {
+    check_version(headers)?;
+    let session = session(state, headers).await?;
+    let posted = match question(&response.id) {
+        Some(question) => {
+            state
+                .bus
+                .post_mail(&question.stream, &session.id, &response.raw)
+                .await?
+        }
+        None => Posted::NoSuchCall,
+    };
+    let refused = |reason: &str| Err(RequestError::NotAccepted(reason.to_owned()).into());
+    match posted {
+        Posted::Accepted => Ok(accepted()),
+        Posted::NoSuchCall => refused("no running request of this session asked this question"),
+        Posted::Full => refused("too many answers wait for this request"),
+    }
+}
+
+fn question(id: &RawJson) -> Option<QuestionId> {
+    id.read::<String>().ok()?.parse().ok()
+}
+
+/// Opens the session's stream of change notifications, or resumes any stream of the session.
+pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
+    check_accept(headers, &["text/event-stream"], "text/event-stream")?;
+    check_version(headers)?;
+    let session = session(&state, headers).await?;
+    let Some(last) = headers.get(LAST_EVENT_ID) else {
+        return Ok(session_stream::open(&state, session, None).await?);
+    };
+    let malformed =
+        || RequestError::NotAccepted("Last-Event-ID is not an event id of this server".to_owned());
+    let last = last.to_str().map_err(|_| malformed())?;
+    if let Some(position) = last.strip_prefix(session_stream::EVENT_ID_PREFIX) {
+        let position = position.parse().map_err(|_| malformed())?;
+        return Ok(session_stream::open(&state, session, Some(position)).await?);
+    }
+    let (stream, offset) = last.split_once('-').ok_or_else(malformed)?;
+    let stream: StreamId = stream.parse().map_err(|_| malformed())?;
+    let offset: u64 = offset.parse().map_err(|_| malformed())?;
+    let held = state.hub.resume(stream, session.id, offset).await?;
+    let held = held.ok_or(RequestError::NotResumable(
+        "the stream is unknown here or no longer kept",
+    ))?;
+    let resumed = CallStream {
+        held,
+        shutdown: state.shutdown,
+        request_id: None,
+        cancel: None,
+        era: Era::Legacy,
+    };
+    Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
+}
+
+/// Ends a session: its calls are cancelled, its streams close on every gateway.
+pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
+    check_version(headers)?;
+    let session = session(&state, headers).await?;
+    let running = state.bus.end_session(&session.id).await?;
+    let running = running.ok_or(RequestError::SessionUnknown)?;
+    for call in &running {
+        respond::cancel(state.bus.as_ref(), call, Era::Legacy).await;
+    }
+    let session = session.id;
+    state
+        .bus
+        .publish_change(&Change::SessionEnded { session })
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The session named in the headers.
+async fn session(state: &AppState, headers: &HeaderMap) -> Result<Session, RequestError> {
+    let id = headers
+        .get(SESSION_ID)
+        .ok_or(RequestError::SessionMissing)?;
+    let id: SessionId = id
+        .to_str()
+        .ok()
+        .and_then(|id| id.parse().ok())
+        .ok_or(RequestError::SessionUnknown)?;
+    let session = state.bus.touch_session(&id).await?;
+    session
+        .filter(|session| session.principal == Principal::anonymous())
+        .ok_or(RequestError::SessionUnknown)
+}
+
+/// Any revision of this era may be named, also another than the negotiated one: real clients do.
+fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
+    match mirrored::protocol_version(headers) {
+        Some(version) if !versions::is_served(version, Era::Legacy) => {
+            Err(RequestError::unsupported_version(version))
+        }
+        _ => Ok(()),
+    }
+}

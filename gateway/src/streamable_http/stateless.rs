@@ -1,0 +1,302 @@
+//! The modern era (2026-07-28): POST only, every request for itself, a broken connection is the
+//! cancel.
+
+use std::collections::BTreeSet;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::Era;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Call, CallParts, META_PROTOCOL_VERSION, enqueue};
+use crate::catalog::Announced;
+use crate::changes::{Heed, Listener};
+use crate::edge;
+use crate::envelope::{Message, ParamsView, Request};
+use crate::error::{Refused, RequestError};
+use crate::listening::{Filter, Notifier};
+use crate::mirrored;
+use crate::respond::{CallStream, CancelOnDrop, KEEP_ALIVE, accepted, json_response, sse_response};
+use crate::sse;
+use crate::state::AppState;
+use crate::versions;
+
+const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// Most resources one subscription may name.
+const MAX_SUBSCRIBED_RESOURCES: usize = 1_000;
+
+/// Methods of earlier revisions that this one removed (2026-07-28, Changelog).
+const REMOVED: [&str; 5] = [
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
+/// `params.notifications` of `subscriptions/listen`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RequestedFilter {
+    tools_list_changed: bool,
+    prompts_list_changed: bool,
+    resources_list_changed: bool,
+    resource_subscriptions: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ListenParams {
+    notifications: RequestedFilter,
+}
+
+/// Serves one message.
+pub(super) async fn post(
+    state: AppState,
+    headers: &HeaderMap,
+    message: Message,
+) -> Result<Response, Refused> {
+    match message {
+        Message::Request(request) => {
+            let id = request.id.clone();
+            serve(state, headers, request)
+                .await
+                .map_err(|error| error.answering(&id))
+        }
+        // No notification of a client has a meaning here; the stream's end is the cancel
+        // (Streamable HTTP, Sending Messages, note).
+        Message::Notification(_) => Ok(accepted()),
+        Message::Response(_) => Err(RequestError::NotAccepted(
+            "this revision has no questions to clients, so there is nothing to answer".to_owned(),
+        )
+        .into()),
+    }
+}
+
+async fn serve(
+    state: AppState,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let view = request.params.view()?;
+    let version = requested_version(&view)?;
+    let target = view.target(&request.method)?;
+    mirrored::check_standard(headers, &version, &request.method, target.as_deref())?;
+    if !versions::is_served(&version, Era::Modern) {
+        return Err(RequestError::unsupported_version(&version));
+    }
+    match request.method.as_str() {
+        method if REMOVED.contains(&method) => Err(RequestError::MethodNotFound(method.to_owned())),
+        "server/discover" => {
+            let result = edge::discover_result(edge::catalog(&state).await?.as_ref())?;
+            let body = edge::response(&request.id, &result);
+            Ok(json_response(StatusCode::OK, body))
+        }
+        "subscriptions/listen" => listen(&state, &request).await,
+        _ => {
+            check_tool_headers(&state, headers, &request.method, target.as_deref(), &view).await?;
+            call(state, headers, version, target, request).await
+        }
+    }
+}
+
+/// What `_meta` must carry (2026-07-28, Basic, Per-request protocol fields).
+fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
+    let required = |key: &str| {
+        view.meta(key)
+            .ok_or_else(|| RequestError::InvalidParams(format!("_meta[{key:?}] is missing")))
+    };
+    let version = serde_json::from_str(required(META_PROTOCOL_VERSION)?.get()).map_err(|_| {
+        RequestError::InvalidParams(format!("_meta[{META_PROTOCOL_VERSION:?}] must be a string"))
+    })?;
+    if !required(META_CLIENT_CAPABILITIES)?.get().starts_with('{') {
+        return Err(RequestError::InvalidParams(format!(
+            "_meta[{META_CLIENT_CAPABILITIES:?}] must be an object"
+        )));
+    }
+    Ok(version)
+}
+
+async fn check_tool_headers(
+    state: &AppState,
+    headers: &HeaderMap,
+    method: &str,
+    target: Option<&str>,
+    view: &ParamsView<'_>,
+) -> Result<(), RequestError> {
+    let (true, Some(tool)) = (method == "tools/call", target) else {
+        return Ok(());
+    };
+    match state
+        .catalog
+        .get()
+        .await?
+        .as_ref()
+        .and_then(|c| c.tools.get(tool))
+    {
+        Some(tool) => mirrored::check_params(headers, tool, view.arguments),
+        None => Ok(()),
+    }
+}
+
+async fn call(
+    state: AppState,
+    headers: &HeaderMap,
+    protocol_version: String,
+    target: Option<String>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let request_id = request.id.clone();
+    let parts = CallParts {
+        era: Era::Modern,
+        protocol_version,
+        target,
+        request,
+        session: None,
+    };
+    let Call { reference, held } = enqueue(&state, headers, parts).await?;
+    answer(CallStream {
+        held,
+        cancel: Some(CancelOnDrop::new(state.bus.clone(), reference)),
+        shutdown: state.shutdown,
+        request_id: Some(request_id),
+        era: Era::Modern,
+    })
+    .await
+}
+
+/// No status line before the first event, since the worker may decide 400 or 404. A call that stays
+/// silent is committed to an event stream all the same, so that comments keep its connection open.
+async fn answer(mut stream: CallStream) -> Result<Response, RequestError> {
+    let first = match tokio::time::timeout(KEEP_ALIVE, stream.held.next()).await {
+        Err(_) => {
+            if let Err(error) = stream.held.open_log(Era::Modern).await {
+                tracing::debug!(%error, "the log of a silent call cannot be opened now");
+            }
+            return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
+        }
+        Ok(None | Some(Err(_))) => return Err(stream.lost()),
+        Ok(Some(Ok(event))) => event,
+    };
+    if first.ends_stream() {
+        return Ok(stream.into_json(&first));
+    }
+    let frames: Vec<Bytes> = stream
+        .frame(&first)
+        .map(|(frame, _)| frame)
+        .into_iter()
+        .collect();
+    Ok(stream.into_sse(frames))
+}
+
+/// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
+async fn listen(state: &AppState, request: &Request) -> Result<Response, RequestError> {
+    let ListenParams { notifications } = request.params.read()?;
+    if notifications.resource_subscriptions.len() > MAX_SUBSCRIBED_RESOURCES {
+        return Err(RequestError::InvalidParams(format!(
+            "resourceSubscriptions may name {MAX_SUBSCRIBED_RESOURCES} resources at most"
+        )));
+    }
+    let announced = Announced::of(edge::catalog(state).await?.as_ref());
+    let notifier = Notifier {
+        filter: notifications.into_filter().supported_by(announced),
+        subscription: Some(request.id.clone()),
+    };
+    let listener = state.changes.listen(None).await?;
+    let acknowledged = acknowledgement(&notifier);
+    let feed = Subscription {
+        listener,
+        notifier,
+        shutdown: state.shutdown.clone(),
+        id: request.id.clone(),
+    };
+    Ok(sse_response(feed.frames(acknowledged)))
+}
+
+fn acknowledgement(notifier: &Notifier) -> Bytes {
+    let filter = &notifier.filter;
+    let mut agreed = serde_json::Map::new();
+    for (name, wanted) in [
+        ("toolsListChanged", filter.tools),
+        ("promptsListChanged", filter.prompts),
+        ("resourcesListChanged", filter.resources),
+    ] {
+        if wanted {
+            agreed.insert(name.to_owned(), json!(true));
+        }
+    }
+    if !filter.uris.is_empty() {
+        agreed.insert("resourceSubscriptions".to_owned(), json!(filter.uris));
+    }
+    let params = json!({ "_meta": notifier.meta(), "notifications": agreed });
+    let text = edge::notification("notifications/subscriptions/acknowledged", Some(&params));
+    sse::event(None, None, &text)
+}
+
+/// One open `subscriptions/listen` stream.
+struct Subscription {
+    listener: Listener,
+    notifier: Notifier,
+    shutdown: prynai_shared::lifecycle::Shutdown,
+    id: RawJson,
+}
+
+impl Subscription {
+    fn frames(self, first: Bytes) -> impl futures::Stream<Item = Bytes> + Send + 'static {
+        futures::stream::unfold(
+            (Some(self), vec![first]),
+            |(mut feed, mut ready)| async move {
+                while ready.is_empty() {
+                    let (frames, ends) = feed.as_mut()?.step().await;
+                    ready = frames;
+                    ready.reverse();
+                    if ends {
+                        feed = None;
+                    }
+                }
+                Some((ready.pop()?, (feed, ready)))
+            },
+        )
+    }
+
+    /// The next frames, and whether the stream ends with them.
+    async fn step(&mut self) -> (Vec<Bytes>, bool) {
+        let heed = tokio::select! {
+            heed = self.listener.next() => heed,
+            () = tokio::time::sleep(KEEP_ALIVE) => return (vec![sse::KEEP_ALIVE], false),
+            () = self.shutdown.soft().cancelled() => None,
+        };
+        let framed = |text: String| sse::event(None, None, &text);
+        match heed {
+            Some(Heed::Change(change)) => {
+                let text = self.notifier.notification(&change.change);
+                (text.map(framed).into_iter().collect(), false)
+            }
+            Some(Heed::AssumeAnything) => {
+                let all = self.notifier.everything();
+                (all.into_iter().map(framed).collect(), false)
+            }
+            None => (vec![framed(self.closing())], true),
+        }
+    }
+
+    /// The complete result that tells the client of an orderly end (Subscriptions, Graceful Closure).
+    fn closing(&self) -> String {
+        let result = json!({ "resultType": "complete", "_meta": self.notifier.meta() });
+        edge::response(&self.id, &result.to_string())
+    }
+}
+
+impl RequestedFilter {
+    fn into_filter(self) -> Filter {
+        Filter {
+            tools: self.tools_list_changed,
+            prompts: self.prompts_list_changed,
+            resources: self.resources_list_changed,
+            uris: self.resource_subscriptions,
+        }
+    }
+}

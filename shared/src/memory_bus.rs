@@ -1,1 +1,0 @@
-//! The ports inside one process.

@@ -1,0 +1,95 @@
+//! The ports inside one process: the default of the standalone server.
+//!
+//! Nothing here is waited for while a lock is held, no task runs in the background, and nothing
+//! outlives the bus. Read in this order:
+//!
+//! 1. `partition`: queue entries and stream logs, which change together and so share one lock
+//! 2. one file per port
+//! 3. `news`: bounded subscriptions
+//! 4. `expiry`: maps whose entries have a lifetime
+//!
+//! Time is [`tokio::time::Instant`], so a test with a paused clock sees lifetimes end at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::bus::{Bus, BusError, BusLimits, StateScope};
+use crate::ids::SessionId;
+use crate::wire::catalog::CatalogRecord;
+use crate::wire::request::CallRef;
+use crate::wire::session::Session;
+
+mod catalog;
+mod change_feed;
+mod event_log;
+mod expiry;
+mod news;
+mod partition;
+mod request_queue;
+mod session_store;
+mod signal_channel;
+mod state_store;
+#[cfg(test)]
+mod tests;
+
+pub use partition::DeadLetter;
+
+use change_feed::Feed;
+use expiry::ExpiringMap;
+use partition::Partition;
+
+/// The bus of a single process. It keeps what the contracts of [`crate::bus`] ask for, and forgets
+/// everything when it is dropped.
+pub struct MemoryBus {
+    limits: BusLimits,
+    partition: Mutex<Partition>,
+    /// Fires when an entry begins to wait. A claim that leaves entries behind fires it again, so
+    /// that no other claim sleeps beside them.
+    work: Notify,
+    sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
+    feed: Mutex<Feed>,
+    catalog: Mutex<Option<CatalogRecord>>,
+    state: Mutex<ExpiringMap<(StateScope, String), String>>,
+}
+
+struct StoredSession {
+    session: Session,
+    /// By the text of the client's request id, so that `1` and `"1"` differ.
+    calls: HashMap<String, CallRef>,
+}
+
+impl MemoryBus {
+    /// An empty bus.
+    pub fn new(limits: BusLimits) -> Arc<Self> {
+        Arc::new(Self {
+            feed: Mutex::new(Feed::new(limits.feed)),
+            limits,
+            partition: Mutex::default(),
+            work: Notify::new(),
+            sessions: Mutex::default(),
+            catalog: Mutex::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The newest entries that could not be served, oldest first.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        lock(&self.partition).dead_letters()
+    }
+}
+
+#[async_trait]
+impl Bus for MemoryBus {
+    async fn health(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+}
+
+/// A panic under the lock stays with the caller that panicked: every change is made of single
+/// steps, each of which leaves the data whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

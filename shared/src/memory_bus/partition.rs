@@ -1,0 +1,365 @@
+//! Queue entries and stream logs. They change together, so one lock guards both.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::expiry::ExpiringMap;
+use super::news::Topics;
+use crate::bus::{BusLimits, Claim, Followed, LogState, Ownership, Refusal};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use crate::wire::event::StreamEvent;
+use crate::wire::message::RawJson;
+use crate::wire::request::{Era, RequestEnvelope};
+use crate::wire::signal::Signal;
+
+/// Dead letters kept; the oldest make room.
+const DEAD_LETTERS: usize = 1_000;
+
+/// Everything about the requests under way.
+#[derive(Default)]
+pub(super) struct Partition {
+    newest_entry: u64,
+    /// By ascending number: entries join at the back and leave at the front only.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// The lease table.
+    pub(super) running: BTreeMap<u64, Running>,
+    pub(super) logs: ExpiringMap<StreamId, Log>,
+    dead_letters: VecDeque<DeadLetter>,
+    pub(super) events: Topics<GatewayId, StreamEvent>,
+    pub(super) signals: Topics<WorkerId, Signal>,
+}
+
+/// An entry that no worker has claimed.
+pub(super) struct Waiting {
+    number: u64,
+    entry: EntryId,
+    pub(super) request: RequestEnvelope,
+}
+
+/// An entry in the hands of a worker.
+pub(super) struct Running {
+    pub(super) entry: EntryId,
+    pub(super) request: RequestEnvelope,
+    pub(super) worker: WorkerId,
+    pub(super) delivery: u32,
+    pub(super) lease: Lease,
+}
+
+/// How long an entry stays its worker's.
+pub(super) enum Lease {
+    /// It was claimed or renewed then.
+    Since(Instant),
+    /// Given up; with `begun` its delivery counts.
+    HandedBack { begun: bool },
+}
+
+/// The log of one stream, with the mailbox of its call.
+pub(super) struct Log {
+    pub(super) holder: GatewayId,
+    session: Option<SessionId>,
+    owner: Option<Token>,
+    state: LogState,
+    /// By ascending offset.
+    events: Vec<StreamEvent>,
+    newest: u64,
+    pub(super) mailbox: Vec<RawJson>,
+}
+
+/// The fencing token.
+#[derive(PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) worker: WorkerId,
+    delivery: u32,
+}
+
+/// An entry that could not be served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The entry as it was last claimed.
+    pub claim: Claim,
+    /// Why it could not be served.
+    pub reason: String,
+}
+
+// === impl Partition ===
+
+impl Partition {
+    pub(super) fn enqueue(&mut self, request: RequestEnvelope) -> EntryId {
+        self.newest_entry += 1;
+        let entry = EntryId::from(self.newest_entry.to_string().as_str());
+        self.waiting.push_back(Waiting {
+            number: self.newest_entry,
+            entry: entry.clone(),
+            request,
+        });
+        entry
+    }
+
+    pub(super) fn claim(&mut self, worker: &WorkerId, max: usize) -> Vec<Claim> {
+        let claimed = max.min(self.waiting.len());
+        let now = Instant::now();
+        let mut claims = Vec::with_capacity(claimed);
+        for waiting in self.waiting.drain(..claimed) {
+            let running = Running {
+                entry: waiting.entry,
+                request: waiting.request,
+                worker: worker.clone(),
+                delivery: 1,
+                lease: Lease::Since(now),
+            };
+            claims.push(running.claim(&self.logs));
+            self.running.insert(waiting.number, running);
+        }
+        claims
+    }
+
+    pub(super) fn reclaim(&mut self, worker: &WorkerId, lease: Duration, max: usize) -> Vec<Claim> {
+        let now = Instant::now();
+        let mut claims = Vec::new();
+        let expired = self
+            .running
+            .values_mut()
+            .filter(|r| r.lease.ended(now, lease));
+        for running in expired.take(max) {
+            if !matches!(running.lease, Lease::HandedBack { begun: false }) {
+                running.delivery = running.delivery.saturating_add(1);
+            }
+            running.worker = worker.clone();
+            running.lease = Lease::Since(now);
+            claims.push(running.claim(&self.logs));
+        }
+        claims
+    }
+
+    /// Those of `entries` that are `worker`'s and not given up.
+    pub(super) fn leased<'a>(
+        &'a mut self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        mut change: impl FnMut(&mut Running),
+    ) {
+        for entry in entries {
+            let running = number(entry).and_then(|n| self.running.get_mut(&n));
+            if let Some(running) = running
+                && running.worker == *worker
+                && matches!(running.lease, Lease::Since(_))
+            {
+                change(running);
+            }
+        }
+    }
+
+    pub(super) fn running(&self, entry: &EntryId) -> Option<&Running> {
+        self.running.get(&number(entry)?)
+    }
+
+    /// The request of an entry, waiting or running.
+    pub(super) fn request(&self, entry: &EntryId) -> Option<&RequestEnvelope> {
+        let number = number(entry)?;
+        if let Some(running) = self.running.get(&number) {
+            return Some(&running.request);
+        }
+        let index = self.waiting.binary_search_by_key(&number, |w| w.number);
+        self.waiting.get(index.ok()?).map(|w| &w.request)
+    }
+
+    /// Removes a running entry. A cancelled log was kept for its sake and now begins to expire.
+    pub(super) fn remove_entry(&mut self, entry: &EntryId, limits: &BusLimits) {
+        let removed = number(entry).and_then(|n| self.running.remove(&n));
+        let Some(Running { request, .. }) = removed else {
+            return;
+        };
+        let log = self.logs.get(&request.stream);
+        if log.is_some_and(|log| log.state == LogState::Cancelled) {
+            self.logs
+                .live_for(&request.stream, Some(retention(limits, request.era)));
+        }
+    }
+
+    /// The log that `owner` is about to write `first` to, made if it may be.
+    pub(super) fn log_for_write(
+        &mut self,
+        owner: &Ownership,
+        first: &StreamEvent,
+        limits: &BusLimits,
+    ) -> Result<&mut Log, Refusal> {
+        if self.logs.get(&owner.stream).is_none() {
+            // Offset 1 is what makes a log. An entry that is gone had its log before, and a log is
+            // never made twice.
+            let may_begin =
+                owner.delivery == 1 && first.offset == 1 && self.running(&owner.entry).is_some();
+            if !may_begin {
+                return Err(Refusal::LostOwnership);
+            }
+            let log = Log::new(owner.holder.clone(), owner.session.clone());
+            self.logs
+                .insert(owner.stream, log, Some(limits.open_retention));
+        }
+        let log = self.logs.get_mut(&owner.stream);
+        let log = log.ok_or(Refusal::LostOwnership)?;
+        log.admit(owner)?;
+        Ok(log)
+    }
+
+    pub(super) fn bury(&mut self, claim: Claim, reason: &str) {
+        if self.dead_letters.len() == DEAD_LETTERS {
+            self.dead_letters.pop_front();
+        }
+        self.dead_letters.push_back(DeadLetter {
+            claim,
+            reason: reason.to_owned(),
+        });
+    }
+
+    pub(super) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.dead_letters.iter().cloned().collect()
+    }
+}
+
+fn number(entry: &EntryId) -> Option<u64> {
+    entry.as_str().parse().ok()
+}
+
+/// How long a log outlives the end of its stream.
+pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
+    match era {
+        Era::Legacy => limits.legacy_retention,
+        Era::Modern => limits.modern_retention,
+    }
+}
+
+// === impl Running, Lease ===
+
+impl Running {
+    fn claim(&self, logs: &ExpiringMap<StreamId, Log>) -> Claim {
+        let log = logs.get(&self.request.stream);
+        Claim {
+            entry: self.entry.clone(),
+            delivery: self.delivery,
+            cancelled: log.is_some_and(|log| log.state == LogState::Cancelled),
+            request: self.request.clone(),
+        }
+    }
+
+    /// Whether this delivery is the one that `owner` speaks of.
+    pub(super) fn is_of(&self, owner: &Ownership) -> bool {
+        self.worker == owner.worker && self.delivery == owner.delivery
+    }
+}
+
+impl Lease {
+    fn ended(&self, now: Instant, lease: Duration) -> bool {
+        match self {
+            Self::Since(start) => now.duration_since(*start) >= lease,
+            Self::HandedBack { .. } => true,
+        }
+    }
+}
+
+// === impl Log ===
+
+impl Log {
+    pub(super) fn new(holder: GatewayId, session: Option<SessionId>) -> Self {
+        Self {
+            holder,
+            session,
+            owner: None,
+            state: LogState::Open,
+            events: Vec::new(),
+            newest: 0,
+            mailbox: Vec::new(),
+        }
+    }
+
+    pub(super) fn belongs_to(&self, session: Option<&SessionId>) -> bool {
+        self.session.as_ref() == session
+    }
+
+    pub(super) fn state(&self) -> LogState {
+        self.state
+    }
+
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The worker that has begun to write, while more is to come.
+    pub(super) fn writer(&self) -> Option<&WorkerId> {
+        let owner = self.owner.as_ref().filter(|_| self.newest > 0)?;
+        (self.state == LogState::Open).then_some(&owner.worker)
+    }
+
+    pub(super) fn follow(&self, after: u64) -> Followed {
+        let seen = self.events.partition_point(|event| event.offset <= after);
+        Followed {
+            events: self.events[seen..].to_vec(),
+            newest: self.newest,
+            state: self.state,
+        }
+    }
+
+    /// Lets the owner in; the first delivery becomes the owner of a log that has none.
+    fn admit(&mut self, owner: &Ownership) -> Result<(), Refusal> {
+        match &self.owner {
+            _ if self.state == LogState::Cancelled => Err(Refusal::Cancelled),
+            Some(token) if *token == Token::of(owner) => Ok(()),
+            None if owner.delivery == 1 => {
+                self.owner = Some(Token::of(owner));
+                Ok(())
+            }
+            _ => Err(Refusal::LostOwnership),
+        }
+    }
+
+    /// Makes `owner` the only one that may write.
+    pub(super) fn own(&mut self, owner: &Ownership) {
+        self.owner = Some(Token::of(owner));
+    }
+
+    /// Logs an event; `false` when its offset was logged before.
+    pub(super) fn append(&mut self, event: &StreamEvent, limit: usize) -> Result<bool, Refusal> {
+        if event.offset <= self.newest {
+            return Ok(false);
+        }
+        if self.state == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        if self.events.len() >= limit {
+            return Err(Refusal::LogFull);
+        }
+        self.push(event);
+        Ok(true)
+    }
+
+    /// Logs the final event; `false` when it was logged before.
+    pub(super) fn finish(&mut self, event: &StreamEvent) -> Result<bool, Refusal> {
+        if self.state == LogState::Finished {
+            let repeated = event.offset == self.newest;
+            return repeated.then_some(false).ok_or(Refusal::Finished);
+        }
+        self.push(event);
+        self.end(LogState::Finished);
+        Ok(true)
+    }
+
+    pub(super) fn end(&mut self, state: LogState) {
+        self.state = state;
+        self.mailbox = Vec::new();
+    }
+
+    fn push(&mut self, event: &StreamEvent) {
+        self.events.push(event.clone());
+        self.newest = self.newest.max(event.offset);
+    }
+}
+
+impl Token {
+    fn of(owner: &Ownership) -> Self {
+        Self {
+            worker: owner.worker.clone(),
+            delivery: owner.delivery,
+        }
+    }
+}

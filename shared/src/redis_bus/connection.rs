@@ -1,0 +1,332 @@
+//! Connections to Redis: how one is made, and how each kind is used.
+//!
+//! | connection | for | reconnects |
+//! |---|---|---|
+//! | [`HotConnection`] | the request path; shared by all tasks, commands are pipelined | in the background |
+//! | [`PooledConnections`] | sessions, state, catalog; one caller at a time | when one is needed |
+//! | [`Link`] on its own | a blocking read, a subscription | by its user |
+
+use std::time::Duration;
+
+use bb8_redis::bb8::{self, ManageConnection, Pool, RunError};
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisError, RedisResult, cmd,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::error::{Fault, ends_connection};
+use super::scripts::Call;
+use crate::bus::BusError;
+
+/// Every call has its answer within this time, or fails. Below the second that callers are promised.
+pub(super) const DEADLINE: Duration = Duration::from_millis(800);
+
+/// Connections the pool holds at most.
+const POOL_SIZE: u32 = 16;
+
+/// Calls that wait for their turn to be written to the shared connection.
+const WRITE_QUEUE: usize = 1024;
+
+/// Bytes gathered before they are written.
+const WRITE_BUFFER: usize = 128 * 1024;
+
+/// Makes connections.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    client: Client,
+}
+
+/// One connection. RESP3, so that the library reports its end at once.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) connection: MultiplexedConnection,
+    /// Fires when the connection is of no use any more.
+    pub(super) lost: CancellationToken,
+}
+
+/// The connection that all tasks share.
+pub(super) struct HotConnection {
+    state: watch::Receiver<State>,
+    _keeper: DropGuard,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Up(Link),
+    /// The last attempt failed; calls do not wait for the next.
+    Down(String),
+}
+
+/// Connections for one caller at a time.
+pub(super) struct PooledConnections {
+    pool: Pool<Connector>,
+}
+
+/// Waiting times between attempts: they double up to a second, and are never twice the same, so that
+/// the processes of a fleet do not come back in step.
+#[derive(Default)]
+pub(super) struct Backoff {
+    attempts: u32,
+}
+
+// === impl Connector ===
+
+impl Connector {
+    pub(super) fn new(url: &str) -> Result<Self, BusError> {
+        let invalid = |_| BusError::Unexpected(INVALID_URL.to_owned());
+        let info = url.into_connection_info().map_err(invalid)?;
+        let settings = info.redis_settings().clone();
+        // Without this the kernel holds small writes back for a fuller packet.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = info
+            .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
+            .set_tcp_settings(tcp);
+        let client = Client::open(info).map_err(invalid)?;
+        Ok(Self { client })
+    }
+
+    pub(super) async fn link(&self) -> RedisResult<Link> {
+        self.link_with(|_| {}).await
+    }
+
+    /// Connects; `listener` gets what Redis says unasked, on the task that reads the connection.
+    pub(super) async fn link_with(
+        &self,
+        listener: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> RedisResult<Link> {
+        let lost = CancellationToken::new();
+        let report = lost.clone();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(DEADLINE))
+            // Every call has a deadline of its own.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(WRITE_QUEUE)
+            .set_write_backpressure_boundary(WRITE_BUFFER)
+            .set_push_sender(move |push: PushInfo| {
+                match push.kind {
+                    PushKind::Disconnection => report.cancel(),
+                    _ => listener(push),
+                }
+                Ok::<_, redis::aio::SendError>(())
+            });
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        Ok(Link { connection, lost })
+    }
+}
+
+/// Says what is wrong with a URL without repeating it.
+pub(super) const INVALID_URL: &str =
+    "not a Redis URL; write redis://[user:password@]host:port[/database], or rediss:// for TLS";
+
+// === impl Link ===
+
+impl Link {
+    /// Sends a call and waits for its answer, until `deadline` at most.
+    pub(super) async fn run<T: FromRedisValue>(
+        &mut self,
+        call: &Call<T>,
+        deadline: Instant,
+    ) -> Result<T, Fault> {
+        match timeout_at(deadline, call.run(&mut self.connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                if ends_connection(&error) {
+                    self.lost.cancel();
+                }
+                Err(error.into())
+            }
+            Err(_) => {
+                // Redis may only be slow. But a connection whose other end vanished looks the same.
+                self.lost.cancel();
+                Err(Fault::away("no answer in time"))
+            }
+        }
+    }
+}
+
+// === impl HotConnection ===
+
+impl HotConnection {
+    /// Connects, and keeps connected until dropped.
+    pub(super) async fn connect(connector: Connector) -> Result<Self, BusError> {
+        let link = connector.link().await?;
+        let (sender, state) = watch::channel(State::Up(link.clone()));
+        let stop = CancellationToken::new();
+        let keeper = keep_connected(connector, link, sender);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keeper));
+        Ok(Self {
+            state,
+            _keeper: stop.drop_guard(),
+        })
+    }
+
+    /// Sends a call and waits for its answer.
+    pub(super) async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut link = self.link(deadline).await?;
+        link.run(call, deadline).await
+    }
+
+    /// The connection; fails at once when the last attempt to connect failed.
+    pub(super) async fn link(&self, deadline: Instant) -> Result<Link, Fault> {
+        if let State::Up(link) = &*self.state.borrow()
+            && !link.lost.is_cancelled()
+        {
+            return Ok(link.clone());
+        }
+        let mut state = self.state.clone();
+        let settled = state.wait_for(|state| match state {
+            State::Up(link) => !link.lost.is_cancelled(),
+            State::Down(_) => true,
+            State::Connecting => false,
+        });
+        match timeout_at(deadline, settled).await {
+            Ok(Ok(state)) => match &*state {
+                State::Up(link) => Ok(link.clone()),
+                State::Down(reason) => Err(Fault::away(reason)),
+                State::Connecting => Err(Fault::away("connecting")),
+            },
+            Ok(Err(_)) => Err(Fault::away("the bus was closed")),
+            Err(_) => Err(Fault::away("connecting")),
+        }
+    }
+
+    /// Waits until there is a connection, until `deadline` at most: for callers that would otherwise
+    /// ask again at once.
+    pub(super) async fn wait_until_up(&self, deadline: Instant) -> Result<(), Fault> {
+        let mut state = self.state.clone();
+        let up = state.wait_for(|state| matches!(state, State::Up(l) if !l.lost.is_cancelled()));
+        if let Ok(Ok(_)) = timeout_at(deadline, up).await {
+            return Ok(());
+        }
+        self.link(Instant::now()).await.map(|_| ())
+    }
+}
+
+/// Replaces the connection whenever it is lost.
+async fn keep_connected(connector: Connector, mut link: Link, state: watch::Sender<State>) {
+    loop {
+        link.lost.cancelled().await;
+        drop(link);
+        state.send_replace(State::Connecting);
+        tracing::warn!("the connection to Redis is lost");
+        let mut backoff = Backoff::default();
+        link = loop {
+            match connector.link().await {
+                Ok(link) => break link,
+                Err(error) => {
+                    let reason = BusError::from(error).to_string();
+                    tracing::debug!(reason, "Redis cannot be reached");
+                    state.send_replace(State::Down(reason));
+                }
+            }
+            backoff.wait().await;
+        };
+        state.send_replace(State::Up(link.clone()));
+        tracing::info!("connected to Redis again");
+    }
+}
+
+// === impl PooledConnections ===
+
+impl PooledConnections {
+    pub(super) fn new(connector: Connector) -> Self {
+        let pool = Pool::builder()
+            .max_size(POOL_SIZE)
+            // A test is a round trip; a link knows without one whether it was lost.
+            .test_on_check_out(false)
+            .connection_timeout(DEADLINE)
+            .retry_connection(false)
+            .build_unchecked(connector);
+        Self { pool }
+    }
+
+    /// Sends a call on a connection of its own and waits for its answer.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        call: &Call<T>,
+        deadline: Instant,
+    ) -> Result<T, Fault> {
+        let mut link = timeout_at(deadline, self.check_out())
+            .await
+            .map_err(|_| Fault::away("no connection in time"))??;
+        link.run(call, deadline).await
+    }
+
+    async fn check_out(&self) -> Result<bb8::PooledConnection<'_, Connector>, Fault> {
+        loop {
+            let link = self.pool.get().await.map_err(|error| match error {
+                RunError::User(error) => Fault::from(error),
+                RunError::TimedOut => Fault::away("no connection in time"),
+            })?;
+            // Lost while it lay in the pool. To drop it is to remove it, so this ends.
+            if !link.lost.is_cancelled() {
+                return Ok(link);
+            }
+        }
+    }
+}
+
+/// Differs from the manager of `bb8_redis`, which never calls a connection broken: without the test
+/// at check-out it would hand out dead ones for ever.
+impl ManageConnection for Connector {
+    type Connection = Link;
+    type Error = RedisError;
+
+    async fn connect(&self) -> RedisResult<Link> {
+        self.link().await
+    }
+
+    async fn is_valid(&self, link: &mut Link) -> RedisResult<()> {
+        cmd("PING").query_async(&mut link.connection).await
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.lost.is_cancelled()
+    }
+}
+
+// === impl Backoff ===
+
+impl Backoff {
+    const FIRST_MS: u64 = 50;
+    const LONGEST_MS: u64 = 1_000;
+
+    /// Waits before the next attempt.
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.next()).await;
+    }
+
+    fn next(&mut self) -> Duration {
+        let longest = (Self::FIRST_MS << self.attempts.min(8)).min(Self::LONGEST_MS);
+        self.attempts = self.attempts.saturating_add(1);
+        Duration::from_millis(rand::random_range(longest / 2..=longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_second_and_vary() {
+        let waits = |_| {
+            let mut backoff = Backoff::default();
+            std::array::from_fn::<_, 100, _>(|_| backoff.next())
+        };
+        let [one, other] = [(), ()].map(waits);
+        assert!(one[0] <= Duration::from_millis(50));
+        assert!(one.iter().all(|wait| *wait <= Duration::from_secs(1)));
+        assert!(one[99] >= Duration::from_millis(500));
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,160 @@
+//! Every key and channel name.
+//!
+//! The braces are the hash tag of a clustered Redis: keys with one tag lie on one node, and one
+//! script uses keys of one tag only.
+
+use crate::bus::StateScope;
+use crate::ids::{SessionId, StreamId};
+
+/// The consumer group of the workers.
+pub(super) const GROUP: &str = "workers";
+
+/// Spells keys and channels under one prefix.
+pub(super) struct Keys {
+    /// The one partition there is today: the queue with the logs of its requests.
+    partition: String,
+    feed: String,
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            partition: format!("{prefix}{{main.0}}:"),
+            feed: format!("{prefix}{{feed}}:"),
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    // Partition
+
+    /// Requests on their way (stream).
+    pub(super) fn queue(&self) -> String {
+        format!("{}requests", self.partition)
+    }
+
+    /// Entries that could not be served (stream).
+    pub(super) fn dead_letters(&self) -> String {
+        format!("{}dead", self.partition)
+    }
+
+    /// Entries whose call was cancelled before it ended (sorted set, by time).
+    pub(super) fn cancelled(&self) -> String {
+        format!("{}cancelled", self.partition)
+    }
+
+    /// Streams with a log that has no final event yet (sorted set, by time of the log's making).
+    pub(super) fn unfinished(&self) -> String {
+        format!("{}unfinished", self.partition)
+    }
+
+    /// The log of a stream (hash).
+    pub(super) fn log(&self, stream: &StreamId) -> String {
+        format!("{}log:{stream}", self.partition)
+    }
+
+    /// Messages of the client for a call (list).
+    pub(super) fn mailbox(&self, stream: &StreamId) -> String {
+        format!("{}mail:{stream}", self.partition)
+    }
+
+    /// What the channel of every gateway begins with; its id follows.
+    pub(super) fn gateway_channels(&self) -> String {
+        format!("{}gateway:", self.partition)
+    }
+
+    /// What the channel of every worker begins with; its id follows.
+    pub(super) fn worker_channels(&self) -> String {
+        format!("{}worker:", self.partition)
+    }
+
+    // Change feed, and the catalog, whose changes it carries
+
+    /// The changes (stream).
+    pub(super) fn feed(&self) -> String {
+        format!("{}changes", self.feed)
+    }
+
+    /// The name of this life of the feed (string).
+    pub(super) fn feed_epoch(&self) -> String {
+        format!("{}epoch", self.feed)
+    }
+
+    /// The channel of all changes.
+    pub(super) fn feed_channel(&self) -> String {
+        format!("{}news", self.feed)
+    }
+
+    /// What the workers serve (string).
+    pub(super) fn catalog(&self) -> String {
+        format!("{}catalog", self.feed)
+    }
+
+    // Sessions and state
+
+    /// A session (hash).
+    pub(super) fn session(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:session", self.prefix)
+    }
+
+    /// The calls that run in a session, by request id (hash).
+    pub(super) fn session_calls(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:calls", self.prefix)
+    }
+
+    /// A value of the tool author (string).
+    pub(super) fn state(&self, scope: &StateScope, key: &str) -> String {
+        let tag = match scope {
+            StateScope::Global => "global".to_owned(),
+            StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
+            StateScope::Session(id) => format!("s.{id}"),
+        };
+        format!("{}{{{tag}}}:state:{key}", self.prefix)
+    }
+
+    // Subscriptions
+
+    /// The channel through which one subscription finds out that it hears.
+    pub(super) fn probe_channel(&self, subscription: &str) -> String {
+        format!("{}probe:{subscription}", self.prefix)
+    }
+}
+
+/// A subject is any text; a brace in it would end the hash tag, and scopes could meet.
+fn escaped(subject: &str) -> String {
+    subject.bytes().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
+                text.push(char::from(byte));
+            }
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tag_is_visible() {
+        let keys = Keys::new("prynai:");
+        assert_eq!(keys.queue(), "prynai:{main.0}:requests");
+        let stream = StreamId::generate();
+        assert_eq!(keys.log(&stream), format!("prynai:{{main.0}}:log:{stream}"));
+    }
+
+    #[test]
+    fn scopes_never_meet() {
+        let keys = Keys::new("");
+        let hostile = StateScope::Principal("a}:state:x".to_owned());
+        let other = StateScope::Principal("a".to_owned());
+        assert_eq!(keys.state(&hostile, "k"), "{p.a%7D%3Astate%3Ax}:state:k");
+        assert_ne!(keys.state(&hostile, "k"), keys.state(&other, "x}:state:k"));
+        assert_ne!(
+            keys.state(&StateScope::Principal("global".to_owned()), "k"),
+            keys.state(&StateScope::Global, "k"),
+        );
+    }
+}

@@ -1,0 +1,51 @@
+-- Marks a call as cancelled, tells its holder and wakes its worker. A call that is over is left alone.
+--
+-- KEYS 5
+--   1 log of the stream (hash)   2 mailbox (list)   3 unfinished streams (sorted set)
+--   4 cancelled entries (sorted set)   5 request queue (stream)
+-- ARGV
+--   1 consumer group   2 stream   3 entry   4, 5 event line before and after its offset
+--   6 signal line      7 gateway channels' common start   8 worker channels' common start
+--   9 retention while the entry is there, ms   10 retention afterwards, ms
+--  11 now, Unix ms    12 most marks   13 idle time from which a lease counts as handed back, ms
+-- Returns
+--   1 marked   0 it was over
+
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail')
+local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
+if state and state ~= 'open' then return 0 end
+
+local lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
+local entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
+
+if state then
+  redis.call('HSET', KEYS[1], 'state', 'cancelled')
+else
+  -- Nothing was written yet: what the log must know stands in the entry.
+  if not entry then return 0 end
+  local request = {}
+  for i = 1, #entry[2], 2 do request[entry[2][i]] = entry[2][i + 1] end
+  if request.stream ~= ARGV[2] then return 0 end
+  local session = request.session and cjson.decode(request.session).id or ''
+  holder = request.holder
+  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'holder', holder, 'session', session,
+    'era', request.era, 'newest', 0, 'count', 0)
+  redis.call('ZADD', KEYS[3], ARGV[11], ARGV[2])
+end
+if log[4] then redis.call('DEL', KEYS[2]) end
+
+if entry then
+  -- The mark must be there when a worker claims the entry, however late that is.
+  redis.call('PEXPIRE', KEYS[1], ARGV[9])
+  redis.call('ZADD', KEYS[4], ARGV[11], ARGV[3])
+  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -(tonumber(ARGV[12]) + 1))
+else
+  redis.call('PEXPIRE', KEYS[1], ARGV[10])
+  redis.call('ZREM', KEYS[3], ARGV[2])
+end
+
+redis.call('PUBLISH', ARGV[7] .. holder, ARGV[4] .. string.format('%.0f', newest + 1) .. ARGV[5])
+if lease and lease[3] < tonumber(ARGV[13]) then
+  redis.call('PUBLISH', ARGV[8] .. lease[2], ARGV[6])
+end
+return 1

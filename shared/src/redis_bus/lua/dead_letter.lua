@@ -1,0 +1,19 @@
+-- Moves an entry to the dead letters.
+--
+-- KEYS 3
+--   1 request queue (stream)   2 dead letters (stream)   3 cancelled entries (sorted set)
+-- ARGV
+--   1 consumer group   2 entry   3 delivery   4 reason   5 most dead letters, about
+--   then the entry's fields and values
+-- Returns
+--   1 moved   0 it is gone, or another delivery's
+
+local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+if not lease or lease[4] ~= tonumber(ARGV[3]) then return 0 end
+
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'entry', ARGV[2], 'reason', ARGV[4],
+  unpack(ARGV, 6))
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[3], ARGV[2])
+return 1

@@ -1,0 +1,19 @@
+-- Lets the leases of a worker's entries start anew; those of others, or handed back, are left alone.
+--
+-- KEYS 1
+--   1 request queue (stream)
+-- ARGV
+--   1 consumer group   2 worker   3 idle time from which a lease counts as handed back, ms
+--   then the entries
+-- Returns
+--   how many were renewed
+
+local own = {}
+for i = 4, #ARGV do
+  local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+  if lease and lease[2] == ARGV[2] and lease[3] < tonumber(ARGV[3]) then own[#own + 1] = ARGV[i] end
+end
+for i, entry in ipairs(own) do
+  redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry, 'IDLE', 0, 'JUSTID')
+end
+return #own

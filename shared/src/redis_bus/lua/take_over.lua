@@ -1,0 +1,28 @@
+-- Makes a redelivered claim the owner of its stream.
+--
+-- KEYS 3
+--   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
+-- ARGV
+--   1 stream   2 consumer group   3 entry   4 worker   5 delivery   6 holder   7 session or ''
+--   8 era      9 retention, ms   10 now, Unix ms
+-- Returns
+--   0 or more: taken, this is the newest offset
+--   -1 the entry is another delivery's   -2 cancelled   -3 finished
+
+local log = redis.call('HMGET', KEYS[1], 'state', 'newest')
+if log[1] == 'cancelled' then return -2 end
+if log[1] == 'finished' then return -3 end
+
+local lease = redis.call('XPENDING', KEYS[3], ARGV[2], ARGV[3], ARGV[3], 1)[1]
+if not lease or lease[2] ~= ARGV[4] or lease[4] ~= tonumber(ARGV[5]) then return -1 end
+
+local token = ARGV[4] .. ':' .. ARGV[5]
+if log[1] then
+  redis.call('HSET', KEYS[1], 'owner', token)
+else
+  redis.call('HSET', KEYS[1], 'state', 'open', 'owner', token, 'holder', ARGV[6],
+    'session', ARGV[7], 'era', ARGV[8], 'newest', 0, 'count', 0)
+  redis.call('ZADD', KEYS[2], ARGV[10], ARGV[1])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[9])
+return tonumber(log[2] or 0)

@@ -1,0 +1,108 @@
+//! Entries of the request queue as Redis hands them out.
+
+use std::collections::HashMap;
+
+use redis::Value;
+
+use crate::bus::Claim;
+use crate::ids::EntryId;
+use crate::wire::WireError;
+use crate::wire::request::RequestEnvelope;
+
+/// An entry whose fields were not looked at: a malformed one must not spoil the others.
+#[derive(Debug)]
+pub(super) struct QueueEntry {
+    pub(super) entry: EntryId,
+    pub(super) delivery: u32,
+    pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl QueueEntry {
+    /// Entries of an answer to XREADGROUP on one stream: their first delivery.
+    pub(super) fn first_deliveries(answer: Value) -> Option<Vec<Self>> {
+        let entries = match answer {
+            Value::Nil => return Some(Vec::new()),
+            Value::Map(mut streams) => streams.pop()?.1,
+            _ => return None,
+        };
+        list(entries)?
+            .into_iter()
+            .map(Self::first_delivery)
+            .collect()
+    }
+
+    fn first_delivery(value: Value) -> Option<Self> {
+        let [entry, fields] = <[Value; 2]>::try_from(list(value)?).ok()?;
+        Self::new(entry, 1, fields)
+    }
+
+    /// Entries of an answer of `reclaim.lua`.
+    pub(super) fn redeliveries(answer: Value) -> Option<Vec<Self>> {
+        list(answer)?.into_iter().map(Self::redelivery).collect()
+    }
+
+    fn redelivery(value: Value) -> Option<Self> {
+        let [entry, delivery, fields] = <[Value; 3]>::try_from(list(value)?).ok()?;
+        let Value::Int(delivery) = delivery else {
+            return None;
+        };
+        Self::new(entry, u32::try_from(delivery).ok()?, fields)
+    }
+
+    fn new(entry: Value, delivery: u32, fields: Value) -> Option<Self> {
+        let entry = String::from_utf8(bytes(entry)?).ok()?;
+        let mut fields = list(fields)?.into_iter();
+        let mut pairs = Vec::with_capacity(fields.len() / 2);
+        while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
+            pairs.push((bytes(field)?, bytes(value)?));
+        }
+        Some(Self {
+            entry: entry.as_str().into(),
+            delivery,
+            fields: pairs,
+        })
+    }
+
+    /// Reads the request; gives the entry back with the reason when that is impossible.
+    pub(super) fn into_claim(self) -> Result<Claim, (Self, WireError)> {
+        match self.request() {
+            Ok(request) => Ok(Claim {
+                entry: self.entry,
+                delivery: self.delivery,
+                cancelled: false,
+                request,
+            }),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    fn request(&self) -> Result<RequestEnvelope, WireError> {
+        let mut fields = HashMap::with_capacity(self.fields.len());
+        for (field, value) in &self.fields {
+            fields.insert(text(field)?, text(value)?);
+        }
+        RequestEnvelope::from_fields(fields)
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<String, WireError> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| WireError::Invalid {
+        field: "entry",
+        reason: error.to_string(),
+    })
+}
+
+fn list(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(values) => Some(values),
+        _ => None,
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}

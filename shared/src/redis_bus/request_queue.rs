@@ -1,0 +1,301 @@
+//! [`RequestQueue`] on Redis: a stream with one consumer group.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::{Value, cmd, pipe};
+use tokio_util::sync::CancellationToken;
+
+use super::blocking_read::BlockingReader;
+use super::error::Fault;
+use super::keys::GROUP;
+use super::queue_entry::QueueEntry;
+use super::scripts::{self, Call, DeadEntry};
+use super::{RedisBus, lines};
+use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue, SignalChannel};
+use crate::ids::{EntryId, WorkerId};
+use crate::wire::request::RequestEnvelope;
+
+/// Requests that one script call ends at most, and bytes of final events that it carries, about.
+/// Redis serves nobody else meanwhile.
+const FINISH_AT_ONCE: usize = 64;
+const FINISH_BYTES: usize = 1024 * 1024;
+
+/// Entries that one script call renews or hands back.
+const LEASES_AT_ONCE: usize = 256;
+
+/// Time between looks for what dead processes left behind, in seconds.
+const SWEEP_EVERY: u64 = 600;
+
+#[async_trait]
+impl RequestQueue for RedisBus {
+    async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
+        let limit = self.limits.queue;
+        if self.gauge.is_full(limit) && self.read_queue_length().await? >= limit {
+            return Err(BusError::QueueFull { limit });
+        }
+        let mut add = cmd("XADD");
+        add.arg(self.keys.queue()).arg("*");
+        for (field, value) in request.to_fields()? {
+            add.arg(field).arg(value);
+        }
+        let entry: String = if self.gauge.must_look() {
+            let mut both = pipe();
+            both.add_command(add).cmd("XLEN").arg(self.keys.queue());
+            let (entry, length) = self.run(&Call::pipeline(both)).await?;
+            self.gauge.saw(length, limit);
+            entry
+        } else {
+            self.run(&Call::command(add)).await?
+        };
+        Ok(entry.as_str().into())
+    }
+
+    async fn queue_depth(&self) -> Result<QueueDepth, BusError> {
+        let queue = self.keys.queue();
+        let mut both = pipe();
+        both.cmd("XLEN").arg(&queue);
+        both.cmd("XPENDING").arg(&queue).arg(GROUP);
+        let (length, pending): (usize, Value) = self.run(&Call::pipeline(both)).await?;
+        let running = match pending {
+            Value::Array(summary) => match summary.first() {
+                Some(Value::Int(count)) => usize::try_from(*count).unwrap_or(0),
+                _ => 0,
+            },
+            _ => 0,
+        };
+        Ok(QueueDepth {
+            waiting: length.saturating_sub(running),
+            running,
+        })
+    }
+
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        max: usize,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>, BusError> {
+        if max == 0 || stop.is_cancelled() {
+            return Ok(Vec::new());
+        }
+        let reader = self.reader(worker);
+        let mut reader = reader.lock().await;
+        let (entries, marks) = match self.read_new(&mut reader, worker, max, wait, stop).await {
+            Err(fault) if fault.is_group_gone() => {
+                self.repair_group().await?;
+                self.read_new(&mut reader, worker, max, wait, stop).await?
+            }
+            answer => answer?,
+        };
+        let entries = QueueEntry::first_deliveries(entries).ok_or_else(malformed)?;
+        let mut claims = self.claims(entries).await;
+        if marks > 0 && !claims.is_empty() {
+            self.mark_cancelled(&mut claims).await;
+        }
+        Ok(claims)
+    }
+
+    async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError> {
+        for entries in entries.chunks(LEASES_AT_ONCE) {
+            self.run(&scripts::renew(&self.keys, worker, entries))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        max: usize,
+    ) -> Result<Vec<Claim>, BusError> {
+        self.sweep_now_and_then().await?;
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let entries = self
+            .run(&scripts::reclaim(&self.keys, worker, lease, max))
+            .await?;
+        let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        let mut claims = self.claims(entries).await;
+        let streams: Vec<_> = claims.iter().map(|claim| claim.request.stream).collect();
+        // An error must not lose the claims; their first write is refused when they are cancelled.
+        let cancelled = self.cancelled_among(&streams).await.unwrap_or_default();
+        for claim in &mut claims {
+            claim.cancelled = cancelled.contains(&claim.request.stream);
+        }
+        Ok(claims)
+    }
+
+    async fn hand_back(
+        &self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        begun: bool,
+    ) -> Result<(), BusError> {
+        for entries in entries.chunks(LEASES_AT_ONCE) {
+            self.run(&scripts::hand_back(&self.keys, worker, entries, begun))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut batch = Vec::with_capacity(requests.len().min(FINISH_AT_ONCE));
+        let mut bytes = 0;
+        for request in requests {
+            let line = request
+                .event
+                .as_ref()
+                .map_or(Ok(String::new()), lines::event)?;
+            bytes += line.len();
+            batch.push((request, line));
+            if batch.len() == FINISH_AT_ONCE || bytes >= FINISH_BYTES {
+                self.finish_batch(&batch, &mut answers).await?;
+                batch.clear();
+                bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            self.finish_batch(&batch, &mut answers).await?;
+        }
+        Ok(answers)
+    }
+
+    async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError> {
+        let dead = DeadEntry {
+            entry: &claim.entry,
+            delivery: claim.delivery,
+            reason,
+        };
+        let fields = claim.request.to_fields()?;
+        self.run(&scripts::dead_letter(&self.keys, &dead, &fields))
+            .await?;
+        Ok(())
+    }
+}
+
+impl RedisBus {
+    pub(super) async fn read_queue_length(&self) -> Result<usize, Fault> {
+        let mut length = cmd("XLEN");
+        length.arg(self.keys.queue());
+        let length = self.run(&Call::command(length)).await?;
+        self.gauge.saw(length, self.limits.queue);
+        Ok(length)
+    }
+
+    fn reader(&self, worker: &WorkerId) -> Arc<tokio::sync::Mutex<BlockingReader>> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.entry(worker.clone()).or_default().clone()
+    }
+
+    /// Reads new entries; also counts the marks of cancelled entries, so that nobody has to look
+    /// for them while there are none.
+    async fn read_new(
+        &self,
+        reader: &mut BlockingReader,
+        worker: &WorkerId,
+        max: usize,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<(Value, u64), Fault> {
+        let mut read = pipe();
+        read.cmd("XREADGROUP")
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(worker.as_str());
+        read.arg("COUNT").arg(max);
+        if !wait.is_zero() {
+            read.arg("BLOCK").arg(scripts::millis(wait));
+        }
+        read.arg("STREAMS").arg(self.keys.queue()).arg(">");
+        read.cmd("ZCARD").arg(self.keys.cancelled());
+        let read = Call::pipeline(read);
+        reader
+            .run(&self.connector, &self.hot, &read, wait, stop)
+            .await
+    }
+
+    /// Reads the requests of entries. What cannot be read is moved to the dead letters: no worker of
+    /// this release could serve it.
+    async fn claims(&self, entries: Vec<QueueEntry>) -> Vec<Claim> {
+        let mut claims = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry.into_claim() {
+                Ok(claim) => claims.push(claim),
+                Err((entry, error)) => self.bury(&entry, &error.to_string()).await,
+            }
+        }
+        claims
+    }
+
+    async fn bury(&self, entry: &QueueEntry, reason: &str) {
+        let dead = DeadEntry {
+            entry: &entry.entry,
+            delivery: entry.delivery,
+            reason,
+        };
+        let buried = self
+            .run(&scripts::dead_letter(&self.keys, &dead, &entry.fields))
+            .await;
+        // When that failed the entry stays pending, is reclaimed one day, and comes here again.
+        let moved = buried.is_ok();
+        tracing::error!(entry = %entry.entry, reason, moved, "unreadable queue entry");
+    }
+
+    async fn mark_cancelled(&self, claims: &mut [Claim]) {
+        let mut scores = cmd("ZMSCORE");
+        scores.arg(self.keys.cancelled());
+        for claim in &*claims {
+            scores.arg(claim.entry.as_str());
+        }
+        let scores = self.run(&Call::<Vec<Option<f64>>>::command(scores)).await;
+        // An error must not lose the claims; their first write is refused when they are cancelled.
+        for (claim, score) in claims.iter_mut().zip(scores.unwrap_or_default()) {
+            claim.cancelled = score.is_some();
+        }
+    }
+
+    async fn finish_batch(
+        &self,
+        batch: &[(&Finish, String)],
+        answers: &mut Vec<Result<(), Refusal>>,
+    ) -> Result<(), BusError> {
+        let codes = self
+            .run(&scripts::finish(&self.keys, &self.limits, batch))
+            .await?;
+        if codes.len() != batch.len() {
+            return Err(malformed());
+        }
+        for code in codes {
+            answers.push(match code {
+                0 => Ok(()),
+                1 => Err(Refusal::LostOwnership),
+                2 => Err(Refusal::Cancelled),
+                3 => Err(Refusal::Finished),
+                _ => return Err(malformed()),
+            });
+        }
+        Ok(())
+    }
+
+    async fn sweep_now_and_then(&self) -> Result<(), BusError> {
+        let now = self.started.elapsed().as_secs();
+        let last = self.last_sweep.load(Ordering::Relaxed);
+        if now < last.saturating_add(SWEEP_EVERY) {
+            return Ok(());
+        }
+        self.last_sweep.store(now, Ordering::Relaxed);
+        self.run(&scripts::sweep(&self.keys, &self.limits)).await?;
+        Ok(())
+    }
+}
+
+fn malformed() -> BusError {
+    BusError::Unexpected("the answer does not have the form of this command".to_owned())
+}

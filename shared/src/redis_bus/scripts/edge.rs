@@ -1,0 +1,154 @@
+//! Scripts of sessions, change feed, catalog and state.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Call, lua, millis};
+use crate::bus::{BusLimits, FeedPosition, StateScope};
+use crate::ids::SessionId;
+use crate::redis_bus::keys::Keys;
+
+lua!(TOUCH_SESSION, "touch_session.lua");
+lua!(CHANGE_SESSION, "change_session.lua");
+lua!(END_SESSION, "end_session.lua");
+lua!(RECORD_CALL, "record_call.lua");
+lua!(PUBLISH_CHANGE, "publish_change.lua");
+lua!(ANNOUNCE_CATALOG, "announce_catalog.lua");
+lua!(NEWEST_CHANGE, "newest_change.lua");
+lua!(READ_CHANGES, "read_changes.lua");
+lua!(INCREMENT_STATE, "increment_state.lua");
+
+/// One change of a session's hash.
+pub(in crate::redis_bus) enum FieldChange<'a> {
+    Set(&'a str, &'a str),
+    Subscribe(&'a str),
+    Unsubscribe(&'a str),
+}
+
+/// Reads a session and restarts its idle time.
+pub(in crate::redis_bus) fn touch_session(
+    keys: &Keys,
+    limits: &BusLimits,
+    id: &SessionId,
+) -> Call<HashMap<String, String>> {
+    let mut call = TOUCH_SESSION.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    call.arg(millis(limits.session_idle));
+    Call::script(&TOUCH_SESSION, call)
+}
+
+/// Changes one thing of a session.
+pub(in crate::redis_bus) fn change_session(
+    keys: &Keys,
+    limits: &BusLimits,
+    id: &SessionId,
+    change: &FieldChange<'_>,
+) -> Call<i64> {
+    let mut call = CHANGE_SESSION.with_keys(&[keys.session(id)]);
+    let (verb, field, value) = match change {
+        FieldChange::Set(field, value) => ("set", field, *value),
+        FieldChange::Subscribe(field) => ("subscribe", field, ""),
+        FieldChange::Unsubscribe(field) => ("unsubscribe", field, ""),
+    };
+    call.arg(verb)
+        .arg(field)
+        .arg(value)
+        .arg(limits.session_subscriptions);
+    Call::script(&CHANGE_SESSION, call)
+}
+
+/// Ends a session.
+pub(in crate::redis_bus) fn end_session(keys: &Keys, id: &SessionId) -> Call<Option<Vec<String>>> {
+    let call = END_SESSION.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    Call::script(&END_SESSION, call)
+}
+
+/// Notes a call that runs in a session.
+pub(in crate::redis_bus) fn record_call(
+    keys: &Keys,
+    limits: &BusLimits,
+    id: &SessionId,
+    request_id: &str,
+    running: &str,
+) -> Call<i64> {
+    let mut call = RECORD_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    call.arg(request_id).arg(running).arg(limits.session_calls);
+    Call::script(&RECORD_CALL, call)
+}
+
+/// Logs a change, encoded as `line`, and publishes it.
+pub(in crate::redis_bus) fn publish_change(
+    keys: &Keys,
+    limits: &BusLimits,
+    line: &str,
+) -> Call<String> {
+    let mut call = PUBLISH_CHANGE.with_keys(&[keys.feed_epoch(), keys.feed()]);
+    call.arg(fresh_epoch())
+        .arg(line)
+        .arg(limits.feed.saturating_add(1))
+        .arg(keys.feed_channel());
+    Call::script(&PUBLISH_CHANGE, call)
+}
+
+/// Replaces the catalog and publishes the change, encoded as `line`, when it is one.
+pub(in crate::redis_bus) fn announce_catalog(
+    keys: &Keys,
+    limits: &BusLimits,
+    catalog: &str,
+    line: &str,
+) -> Call<bool> {
+    let mut call = ANNOUNCE_CATALOG.with_keys(&[keys.catalog(), keys.feed_epoch(), keys.feed()]);
+    call.arg(catalog)
+        .arg(fresh_epoch())
+        .arg(line)
+        .arg(limits.feed.saturating_add(1))
+        .arg(keys.feed_channel());
+    Call::script(&ANNOUNCE_CATALOG, call)
+}
+
+/// Names the position of the newest change.
+pub(in crate::redis_bus) fn newest_change(keys: &Keys) -> Call<String> {
+    let mut call = NEWEST_CHANGE.with_keys(&[keys.feed_epoch(), keys.feed()]);
+    call.arg(fresh_epoch());
+    Call::script(&NEWEST_CHANGE, call)
+}
+
+/// Reads the changes after a position.
+pub(in crate::redis_bus) fn read_changes(
+    keys: &Keys,
+    limits: &BusLimits,
+    after: &FeedPosition,
+    max: usize,
+) -> Call<Vec<String>> {
+    let mut call = READ_CHANGES.with_keys(&[keys.feed_epoch(), keys.feed()]);
+    call.arg(fresh_epoch())
+        .arg(&*after.epoch)
+        .arg(after.major)
+        // Redis refuses to read after the last of all positions; clients may name it.
+        .arg(after.minor.min(u64::MAX - 1))
+        .arg(max)
+        .arg(limits.feed);
+    Call::script(&READ_CHANGES, call)
+}
+
+/// Adds to a whole number.
+pub(in crate::redis_bus) fn increment_state(
+    keys: &Keys,
+    scope: &StateScope,
+    key: &str,
+    by: i64,
+    ttl: Option<Duration>,
+) -> Call<i64> {
+    let mut call = INCREMENT_STATE.with_keys(&[keys.state(scope, key)]);
+    call.arg(by)
+        .arg(ttl.map_or_else(String::new, |ttl| millis(ttl).to_string()));
+    Call::script(&INCREMENT_STATE, call)
+}
+
+/// A name for a life of the feed that may be beginning.
+fn fresh_epoch() -> String {
+    let mut epoch = Uuid::new_v4().simple().to_string();
+    epoch.truncate(12);
+    epoch
+}

@@ -1,0 +1,116 @@
+//! The Lua scripts: one atomic step per file in `lua/`, one typed function for each.
+//!
+//! The functions only spell calls; [`Call::run`] sends them.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd};
+
+mod edge;
+mod queue;
+mod streams;
+
+pub(super) use edge::*;
+pub(super) use queue::*;
+pub(super) use streams::*;
+
+/// A script of `lua/`.
+pub(super) struct Lua {
+    #[cfg(test)]
+    source: &'static str,
+    script: Script,
+}
+
+/// Something to be sent to Redis, with the type of its answer.
+pub(super) struct Call<T> {
+    body: Body,
+    reply: PhantomData<fn() -> T>,
+}
+
+enum Body {
+    Command(Cmd),
+    Pipeline(Pipeline),
+    Script(&'static Lua, Cmd),
+}
+
+/// Declares the script of a file in `lua/`.
+macro_rules! lua {
+    ($name:ident, $file:literal) => {
+        pub(super) static $name: std::sync::LazyLock<$crate::redis_bus::scripts::Lua> =
+            std::sync::LazyLock::new(|| {
+                $crate::redis_bus::scripts::Lua::new(include_str!(concat!("../lua/", $file)))
+            });
+    };
+}
+use lua;
+
+impl Lua {
+    fn new(source: &'static str) -> Self {
+        Self {
+            #[cfg(test)]
+            source,
+            script: Script::new(source),
+        }
+    }
+
+    /// A call with these keys; the arguments are to be added.
+    fn with_keys<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
+        let mut call = cmd("EVALSHA");
+        call.arg(self.script.get_hash()).arg(keys.len());
+        for key in keys {
+            call.arg(key.as_ref());
+        }
+        call
+    }
+}
+
+impl<T: FromRedisValue> Call<T> {
+    pub(super) fn command(command: Cmd) -> Self {
+        Self::of(Body::Command(command))
+    }
+
+    pub(super) fn pipeline(pipeline: Pipeline) -> Self {
+        Self::of(Body::Pipeline(pipeline))
+    }
+
+    fn script(lua: &'static Lua, call: Cmd) -> Self {
+        Self::of(Body::Script(lua, call))
+    }
+
+    fn of(body: Body) -> Self {
+        Self {
+            body,
+            reply: PhantomData,
+        }
+    }
+
+    /// Sends it and waits for the answer. A script that Redis does not know (any more) is loaded.
+    pub(super) async fn run(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match &self.body {
+            Body::Command(command) => command.query_async(connection).await,
+            Body::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Body::Script(lua, call) => match call.query_async(connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    lua.script.load_async(connection).await?;
+                    call.query_async(connection).await
+                }
+                answer => answer,
+            },
+        }
+    }
+}
+
+/// Whole milliseconds, at least one: Redis takes 0 for an error or for ever.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, MAX_MILLIS)
+}
+
+/// A hundred years. Redis refuses lifetimes that end beyond its clock.
+const MAX_MILLIS: u64 = 100 * 365 * 24 * 3600 * 1000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Scripts of the request queue.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{Call, lua, millis};
+use crate::bus::{BusLimits, Finish};
+use crate::clock::unix_millis;
+use crate::ids::{EntryId, WorkerId};
+use crate::redis_bus::keys::{GROUP, Keys};
+use crate::redis_bus::lines::retention;
+
+lua!(FINISH, "finish.lua");
+lua!(RECLAIM, "reclaim.lua");
+lua!(RENEW, "renew.lua");
+lua!(HAND_BACK, "hand_back.lua");
+lua!(DEAD_LETTER, "dead_letter.lua");
+lua!(SWEEP, "sweep.lua");
+
+/// From this idle time on a lease was handed back: that is written as a delivery in 1970.
+pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Dead letters kept, about.
+const DEAD_LETTERS: usize = 10_000;
+
+/// A consumer that had nothing to do with Redis for so long is a worker that died.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Consumers one sweep removes.
+const SWEPT_CONSUMERS: usize = 64;
+
+/// An entry to be buried.
+pub(in crate::redis_bus) struct DeadEntry<'a> {
+    pub(in crate::redis_bus) entry: &'a EntryId,
+    pub(in crate::redis_bus) delivery: u32,
+    pub(in crate::redis_bus) reason: &'a str,
+}
+
+/// Ends requests; `lines` are their final events, encoded.
+pub(in crate::redis_bus) fn finish(
+    keys: &Keys,
+    limits: &BusLimits,
+    requests: &[(&Finish, String)],
+) -> Call<Vec<i64>> {
+    let mut names = vec![keys.queue(), keys.unfinished(), keys.cancelled()];
+    for (request, _) in requests {
+        let stream = &request.ownership.stream;
+        names.extend([keys.log(stream), keys.mailbox(stream)]);
+    }
+    let mut call = FINISH.with_keys(&names);
+    call.arg(GROUP).arg(keys.gateway_channels());
+    for (request, line) in requests {
+        let owner = &request.ownership;
+        let offset = request.event.as_ref().map(|event| event.offset.to_string());
+        call.arg(owner.stream.to_string())
+            .arg(owner.entry.as_str())
+            .arg(owner.worker.as_str())
+            .arg(owner.delivery)
+            .arg(owner.holder.as_str())
+            .arg(
+                owner
+                    .session
+                    .as_ref()
+                    .map_or("", |session| session.as_str()),
+            )
+            .arg(millis(retention(limits, owner.era)))
+            .arg(offset.unwrap_or_default())
+            .arg(line);
+    }
+    Call::script(&FINISH, call)
+}
+
+/// Takes entries whose lease ended. The answer is raw: one malformed entry must not spoil the rest.
+pub(in crate::redis_bus) fn reclaim(
+    keys: &Keys,
+    worker: &WorkerId,
+    lease: Duration,
+    max: usize,
+) -> Call<Value> {
+    let mut call = RECLAIM.with_keys(&[keys.queue()]);
+    let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+    call.arg(GROUP).arg(worker.as_str()).arg(lease).arg(max);
+    Call::script(&RECLAIM, call)
+}
+
+/// Lets leases start anew.
+pub(in crate::redis_bus) fn renew(
+    keys: &Keys,
+    worker: &WorkerId,
+    entries: &[EntryId],
+) -> Call<u64> {
+    let mut call = RENEW.with_keys(&[keys.queue()]);
+    call.arg(GROUP)
+        .arg(worker.as_str())
+        .arg(millis(HANDED_BACK));
+    for entry in entries {
+        call.arg(entry.as_str());
+    }
+    Call::script(&RENEW, call)
+}
+
+/// Ends leases at once.
+pub(in crate::redis_bus) fn hand_back(
+    keys: &Keys,
+    worker: &WorkerId,
+    entries: &[EntryId],
+    begun: bool,
+) -> Call<u64> {
+    let mut call = HAND_BACK.with_keys(&[keys.queue()]);
+    call.arg(GROUP)
+        .arg(worker.as_str())
+        .arg(millis(HANDED_BACK))
+        .arg(u8::from(begun));
+    for entry in entries {
+        call.arg(entry.as_str());
+    }
+    Call::script(&HAND_BACK, call)
+}
+
+/// Moves an entry to the dead letters.
+pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
+    keys: &Keys,
+    dead: &DeadEntry<'_>,
+    fields: &[(F, V)],
+) -> Call<u64> {
+    let mut call = DEAD_LETTER.with_keys(&[keys.queue(), keys.dead_letters(), keys.cancelled()]);
+    call.arg(GROUP)
+        .arg(dead.entry.as_str())
+        .arg(dead.delivery)
+        .arg(dead.reason)
+        .arg(DEAD_LETTERS);
+    for (field, value) in fields {
+        call.arg(field.as_ref()).arg(value.as_ref());
+    }
+    Call::script(&DEAD_LETTER, call)
+}
+
+/// Removes what dead processes left behind.
+pub(in crate::redis_bus) fn sweep(keys: &Keys, limits: &BusLimits) -> Call<u64> {
+    let mut call = SWEEP.with_keys(&[keys.queue(), keys.unfinished(), keys.cancelled()]);
+    // A log lives on while events come, its mark does not: so marks get time to spare.
+    let oldest = unix_millis().saturating_sub(millis(limits.open_retention).saturating_mul(7));
+    call.arg(GROUP)
+        .arg(millis(ABANDONED))
+        .arg(oldest)
+        .arg(SWEPT_CONSUMERS);
+    Call::script(&SWEEP, call)
+}

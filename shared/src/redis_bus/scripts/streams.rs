@@ -1,0 +1,165 @@
+//! Scripts of the stream logs and the signals about them.
+
+use super::queue::HANDED_BACK;
+use super::{Call, lua, millis};
+use crate::bus::{BusLimits, Ownership};
+use crate::clock::unix_millis;
+use crate::ids::{GatewayId, SessionId, StreamId};
+use crate::redis_bus::keys::{GROUP, Keys};
+use crate::redis_bus::lines::{CancelledLine, retention};
+use crate::wire::message::RawJson;
+use crate::wire::request::{CallRef, Era};
+
+lua!(APPEND_EVENT, "append_event.lua");
+lua!(TAKE_OVER, "take_over.lua");
+lua!(OPEN_LOG, "open_log.lua");
+lua!(FOLLOW, "follow.lua");
+lua!(RELEASE, "release.lua");
+lua!(CANCEL_CALL, "cancel_call.lua");
+lua!(POST_MAIL, "post_mail.lua");
+
+/// Logs an event, encoded as `line`, and publishes it.
+pub(in crate::redis_bus) fn append_event(
+    keys: &Keys,
+    limits: &BusLimits,
+    owner: &Ownership,
+    offset: u64,
+    line: &str,
+) -> Call<i64> {
+    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
+    let mut call = APPEND_EVENT.with_keys(&names);
+    call.arg(owner.stream.to_string())
+        .arg(GROUP)
+        .arg(owner.entry.as_str())
+        .arg(owner.token())
+        .arg(owner.delivery)
+        .arg(owner.holder.as_str())
+        .arg(text(owner.session.as_ref()))
+        .arg(owner.era.as_str())
+        .arg(offset)
+        .arg(line)
+        .arg(limits.log_events)
+        .arg(millis(limits.open_retention))
+        .arg(keys.gateway_channels())
+        .arg(unix_millis());
+    Call::script(&APPEND_EVENT, call)
+}
+
+/// Makes a redelivered claim the owner.
+pub(in crate::redis_bus) fn take_over(
+    keys: &Keys,
+    limits: &BusLimits,
+    owner: &Ownership,
+) -> Call<i64> {
+    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
+    let mut call = TAKE_OVER.with_keys(&names);
+    call.arg(owner.stream.to_string())
+        .arg(GROUP)
+        .arg(owner.entry.as_str())
+        .arg(owner.worker.as_str())
+        .arg(owner.delivery)
+        .arg(owner.holder.as_str())
+        .arg(text(owner.session.as_ref()))
+        .arg(owner.era.as_str())
+        .arg(millis(limits.open_retention))
+        .arg(unix_millis());
+    Call::script(&TAKE_OVER, call)
+}
+
+/// Makes the log before its first event.
+pub(in crate::redis_bus) fn open_log(
+    keys: &Keys,
+    limits: &BusLimits,
+    stream: &StreamId,
+    holder: &GatewayId,
+    session: Option<&SessionId>,
+    era: Era,
+) -> Call<i64> {
+    let mut call = OPEN_LOG.with_keys(&[keys.log(stream), keys.unfinished()]);
+    call.arg(stream.to_string())
+        .arg(holder.as_str())
+        .arg(text(session))
+        .arg(era.as_str())
+        .arg(millis(limits.open_retention))
+        .arg(unix_millis());
+    Call::script(&OPEN_LOG, call)
+}
+
+/// Makes `holder` the holder and reads.
+pub(in crate::redis_bus) fn follow(
+    keys: &Keys,
+    stream: &StreamId,
+    holder: &GatewayId,
+    session: Option<&SessionId>,
+    after: u64,
+) -> Call<Option<Vec<String>>> {
+    let mut call = FOLLOW.with_keys(&[keys.log(stream)]);
+    call.arg(holder.as_str()).arg(text(session)).arg(after);
+    Call::script(&FOLLOW, call)
+}
+
+/// Deletes the logs of finished streams.
+pub(in crate::redis_bus) fn release(keys: &Keys, streams: &[StreamId]) -> Call<u64> {
+    let mut names = vec![keys.unfinished()];
+    names.extend(streams.iter().map(|stream| keys.log(stream)));
+    let mut call = RELEASE.with_keys(&names);
+    for stream in streams {
+        call.arg(stream.to_string());
+    }
+    Call::script(&RELEASE, call)
+}
+
+/// Marks a call as cancelled and tells everybody.
+pub(in crate::redis_bus) fn cancel_call(
+    keys: &Keys,
+    limits: &BusLimits,
+    target: &CallRef,
+    era: Era,
+    event: &CancelledLine,
+    signal: &str,
+) -> Call<i64> {
+    let mut call = CANCEL_CALL.with_keys(&[
+        keys.log(&target.stream),
+        keys.mailbox(&target.stream),
+        keys.unfinished(),
+        keys.cancelled(),
+        keys.queue(),
+    ]);
+    call.arg(GROUP)
+        .arg(target.stream.to_string())
+        .arg(target.entry.as_str())
+        .arg(&event.before_offset)
+        .arg(&event.after_offset)
+        .arg(signal)
+        .arg(keys.gateway_channels())
+        .arg(keys.worker_channels())
+        .arg(millis(limits.open_retention))
+        .arg(millis(retention(limits, era)))
+        .arg(unix_millis())
+        .arg(limits.queue)
+        .arg(millis(HANDED_BACK));
+    Call::script(&CANCEL_CALL, call)
+}
+
+/// Puts a message into the mailbox of a call.
+pub(in crate::redis_bus) fn post_mail(
+    keys: &Keys,
+    limits: &BusLimits,
+    stream: &StreamId,
+    session: &SessionId,
+    message: &RawJson,
+    signal: &str,
+) -> Call<i64> {
+    let mut call = POST_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
+    call.arg(session.as_str())
+        .arg(message.as_str())
+        .arg(limits.mailbox)
+        .arg(millis(limits.open_retention))
+        .arg(keys.worker_channels())
+        .arg(signal);
+    Call::script(&POST_MAIL, call)
+}
+
+fn text(session: Option<&SessionId>) -> &str {
+    session.map_or("", SessionId::as_str)
+}

@@ -1,0 +1,202 @@
+//! Every script is called with the keys it declares, and these lie on one node of a cluster.
+
+use std::collections::BTreeSet;
+
+use redis::Arg;
+
+use super::*;
+use crate::bus::{BusLimits, FeedPosition, Finish, Ownership, StateScope};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use crate::redis_bus::keys::Keys;
+use crate::redis_bus::lines;
+use crate::wire::message::RawJson;
+use crate::wire::request::{CallRef, Era};
+
+/// One call of every script: the name of its file, how many times its repeated keys occur, its
+/// script and its arguments.
+fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
+    let keys = Keys::new("prynai:");
+    let limits = BusLimits::default();
+    let stream = StreamId::generate();
+    let (worker, session) = (WorkerId::generate(), SessionId::generate());
+    let holder = GatewayId::generate();
+    let entry = EntryId::from("1-1");
+    let owner = Ownership {
+        stream,
+        entry: entry.clone(),
+        worker: worker.clone(),
+        delivery: 1,
+        holder: holder.clone(),
+        session: Some(session.clone()),
+        era: Era::Legacy,
+    };
+    let call = CallRef {
+        stream,
+        entry: entry.clone(),
+    };
+    let finish_one = Finish {
+        ownership: owner.clone(),
+        event: None,
+    };
+    let dead = DeadEntry {
+        entry: &entry,
+        delivery: 1,
+        reason: "because",
+    };
+    let position = FeedPosition {
+        epoch: "a".into(),
+        major: 1,
+        minor: 2,
+    };
+    let message = RawJson::parse("{}").unwrap();
+    let cancelled = lines::cancelled(stream).unwrap();
+    let change = FieldChange::Subscribe("subscription:test://a");
+    let ones = [entry.clone()];
+    let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
+    let streams = [stream, stream, stream];
+    let state = StateScope::Session(session.clone());
+    let (k, l, s) = (&keys, &limits, &session);
+    vec![
+        ("finish", 2, parts(finish(k, l, &finishes))),
+        (
+            "reclaim",
+            0,
+            parts(reclaim(k, &worker, limits.session_idle, 8)),
+        ),
+        ("renew", 0, parts(renew(k, &worker, &ones))),
+        ("hand_back", 0, parts(hand_back(k, &worker, &ones, true))),
+        (
+            "dead_letter",
+            0,
+            parts(dead_letter(k, &dead, &[("field", "value")])),
+        ),
+        ("sweep", 0, parts(sweep(k, l))),
+        (
+            "append_event",
+            0,
+            parts(append_event(k, l, &owner, 1, "{}")),
+        ),
+        ("take_over", 0, parts(take_over(k, l, &owner))),
+        (
+            "open_log",
+            0,
+            parts(open_log(k, l, &stream, &holder, Some(s), Era::Legacy)),
+        ),
+        ("follow", 0, parts(follow(k, &stream, &holder, Some(s), 0))),
+        ("release", 3, parts(release(k, &streams))),
+        (
+            "cancel_call",
+            0,
+            parts(cancel_call(k, l, &call, Era::Modern, &cancelled, "{}")),
+        ),
+        (
+            "post_mail",
+            0,
+            parts(post_mail(k, l, &stream, s, &message, "{}")),
+        ),
+        ("touch_session", 0, parts(touch_session(k, l, s))),
+        ("change_session", 0, parts(change_session(k, l, s, &change))),
+        ("end_session", 0, parts(end_session(k, s))),
+        ("record_call", 0, parts(record_call(k, l, s, "1", "{}"))),
+        ("publish_change", 0, parts(publish_change(k, l, "{}"))),
+        (
+            "announce_catalog",
+            0,
+            parts(announce_catalog(k, l, "{}", "{}")),
+        ),
+        ("newest_change", 0, parts(newest_change(k))),
+        ("read_changes", 0, parts(read_changes(k, l, &position, 1))),
+        (
+            "increment_state",
+            0,
+            parts(increment_state(k, &state, "key", 1, None)),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, repeated, (lua, args))| (name, repeated, lua, args))
+    .collect()
+}
+
+fn parts<T>(call: Call<T>) -> (&'static Lua, Vec<String>) {
+    let Body::Script(lua, command) = call.body else {
+        panic!("not a script");
+    };
+    let text = |arg| match arg {
+        Arg::Simple(bytes) => String::from_utf8(Vec::from(bytes)).unwrap(),
+        _ => panic!("not an argument"),
+    };
+    (lua, command.args_iter().map(text).collect())
+}
+
+/// Reads `-- KEYS 3 + 2 per request` or `-- KEYS 3` from the header.
+fn declared(lua: &Lua, repeated: usize) -> usize {
+    let header = lua
+        .source
+        .lines()
+        .find_map(|line| line.strip_prefix("-- KEYS "));
+    let words: Vec<_> = header.unwrap().split(' ').collect();
+    let number = |at: usize| words[at].parse::<usize>().unwrap();
+    match words.len() {
+        1 => number(0),
+        _ => number(0) + number(2) * repeated,
+    }
+}
+
+#[test]
+fn every_script_gets_the_keys_it_declares() {
+    for (name, repeated, lua, args) in calls() {
+        assert_eq!(args[0], "EVALSHA", "{name}");
+        let passed: usize = args[2].parse().unwrap();
+        assert_eq!(passed, declared(lua, repeated), "{name}");
+        assert!(args.len() >= 3 + passed, "{name}");
+    }
+}
+
+#[test]
+fn no_script_uses_a_key_or_an_argument_that_is_not_passed() {
+    for (name, _, lua, args) in calls() {
+        let keys: usize = args[2].parse().unwrap();
+        for (array, passed) in [("KEYS[", keys), ("ARGV[", args.len() - 3 - keys)] {
+            for used in lua.source.split(array).skip(1) {
+                let index = used.split(']').next().unwrap();
+                if let Ok(index) = index.parse::<usize>() {
+                    assert!(index <= passed, "{name} uses {array}{index}] of {passed}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_keys_of_a_script_have_one_hash_tag() {
+    for (name, _, _, args) in calls() {
+        let keys: usize = args[2].parse().unwrap();
+        let tag = |key: &String| {
+            let tag = key
+                .split_once('{')
+                .and_then(|(_, rest)| rest.split_once('}'));
+            tag.unwrap().0.to_owned()
+        };
+        let tags: BTreeSet<_> = args[3..3 + keys].iter().map(tag).collect();
+        assert_eq!(tags.len(), 1, "{name}: {tags:?}");
+    }
+}
+
+#[test]
+fn every_file_is_called() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/redis_bus/lua"));
+    let files: BTreeSet<_> = files
+        .unwrap()
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let called: BTreeSet<_> = calls().into_iter().map(|call| call.0.to_owned()).collect();
+    assert_eq!(files, called);
+}

@@ -1,0 +1,215 @@
+//! [`SessionStore`] on Redis: a hash per session and one of its running calls.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use redis::{cmd, pipe};
+
+use super::RedisBus;
+use super::scripts::{self, Call, FieldChange, millis};
+use crate::bus::{BusError, SessionStore};
+use crate::ids::SessionId;
+use crate::wire::message::RawJson;
+use crate::wire::request::CallRef;
+use crate::wire::session::{LogLevel, Session, SessionChange};
+use crate::wire::{FORMAT, WireError, check_format};
+
+/// What the field of a subscription begins with; the URI follows.
+const SUBSCRIPTION: &str = "subscription:";
+
+#[async_trait]
+impl SessionStore for RedisBus {
+    async fn create_session(&self, session: &Session) -> Result<(), BusError> {
+        let key = self.keys.session(&session.id);
+        let mut set = cmd("HSET");
+        set.arg(&key);
+        for (field, value) in to_fields(session)? {
+            set.arg(field).arg(value);
+        }
+        let mut both = pipe();
+        both.atomic().add_command(set);
+        both.cmd("PEXPIRE")
+            .arg(&key)
+            .arg(millis(self.limits.session_idle));
+        self.run_pooled(&Call::<()>::pipeline(both)).await?;
+        Ok(())
+    }
+
+    async fn touch_session(&self, id: &SessionId) -> Result<Option<Session>, BusError> {
+        let touch = scripts::touch_session(&self.keys, &self.limits, id);
+        let fields = self.run_pooled(&touch).await?;
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(from_fields(id, fields)?))
+    }
+
+    async fn change_session(
+        &self,
+        id: &SessionId,
+        change: &SessionChange,
+    ) -> Result<bool, BusError> {
+        let field;
+        let change = match change {
+            SessionChange::LogLevel(level) => {
+                field = level_text(*level)?;
+                FieldChange::Set("log_level", &field)
+            }
+            SessionChange::Subscribe(uri) => {
+                field = format!("{SUBSCRIPTION}{uri}");
+                FieldChange::Subscribe(&field)
+            }
+            SessionChange::Unsubscribe(uri) => {
+                field = format!("{SUBSCRIPTION}{uri}");
+                FieldChange::Unsubscribe(&field)
+            }
+        };
+        let change = scripts::change_session(&self.keys, &self.limits, id, &change);
+        match self.run_pooled(&change).await? {
+            0 => Ok(true),
+            1 => Err(BusError::Full {
+                what: "the list of resource subscriptions of this session",
+                limit: self.limits.session_subscriptions,
+            }),
+            _ => Ok(false),
+        }
+    }
+
+    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError> {
+        let calls = self
+            .run_pooled(&scripts::end_session(&self.keys, id))
+            .await?;
+        let Some(calls) = calls else {
+            return Ok(None);
+        };
+        let calls: Result<_, _> = calls
+            .iter()
+            .map(|call| serde_json::from_str(call))
+            .collect();
+        Ok(Some(calls.map_err(WireError::from)?))
+    }
+
+    async fn record_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+        call: &CallRef,
+    ) -> Result<(), BusError> {
+        let call = serde_json::to_string(call).map_err(WireError::from)?;
+        let record = scripts::record_call(&self.keys, &self.limits, id, request_id.as_str(), &call);
+        match self.run_pooled(&record).await? {
+            1 => Err(BusError::Full {
+                what: "the list of running calls of this session",
+                limit: self.limits.session_calls,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError> {
+        let mut forget = cmd("HDEL");
+        forget
+            .arg(self.keys.session_calls(id))
+            .arg(request_id.as_str());
+        self.run_pooled(&Call::<()>::command(forget)).await?;
+        Ok(())
+    }
+
+    async fn find_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+    ) -> Result<Option<CallRef>, BusError> {
+        // The calls end with their session, so nothing else has to be looked at.
+        let mut find = cmd("HGET");
+        find.arg(self.keys.session_calls(id))
+            .arg(request_id.as_str());
+        let call: Option<String> = self.run_pooled(&Call::command(find)).await?;
+        let call = call.map(|call| serde_json::from_str(&call)).transpose();
+        Ok(call.map_err(WireError::from)?)
+    }
+}
+
+fn to_fields(session: &Session) -> Result<Vec<(String, String)>, WireError> {
+    let mut fields = vec![
+        ("v".to_owned(), FORMAT.to_string()),
+        (
+            "principal".to_owned(),
+            serde_json::to_string(&session.principal)?,
+        ),
+        (
+            "protocol_version".to_owned(),
+            session.protocol_version.clone(),
+        ),
+        (
+            "client_info".to_owned(),
+            session.client_info.as_str().to_owned(),
+        ),
+        (
+            "capabilities".to_owned(),
+            session.capabilities.as_str().to_owned(),
+        ),
+        (
+            "subscriptions".to_owned(),
+            session.subscriptions.len().to_string(),
+        ),
+    ];
+    if let Some(level) = session.log_level {
+        fields.push(("log_level".to_owned(), level_text(level)?));
+    }
+    let subscriptions = session.subscriptions.iter();
+    fields.extend(subscriptions.map(|uri| (format!("{SUBSCRIPTION}{uri}"), "1".to_owned())));
+    Ok(fields)
+}
+
+fn from_fields(id: &SessionId, mut fields: HashMap<String, String>) -> Result<Session, WireError> {
+    let mut take = |field: &'static str| fields.remove(field).ok_or(WireError::Missing(field));
+    let format = take("v")?.parse().map_err(|_| WireError::Invalid {
+        field: "v",
+        reason: "not a number".to_owned(),
+    })?;
+    check_format(format)?;
+    Ok(Session {
+        id: id.clone(),
+        principal: serde_json::from_str(&take("principal")?)?,
+        protocol_version: take("protocol_version")?,
+        client_info: RawJson::parse(take("client_info")?)?,
+        capabilities: RawJson::parse(take("capabilities")?)?,
+        log_level: take("log_level").ok().map(level).transpose()?,
+        subscriptions: fields
+            .keys()
+            .filter_map(|field| field.strip_prefix(SUBSCRIPTION).map(str::to_owned))
+            .collect(),
+    })
+}
+
+/// The specification's name of a level, without the quotes of JSON.
+fn level_text(level: LogLevel) -> Result<String, WireError> {
+    Ok(serde_json::to_string(&level)?.trim_matches('"').to_owned())
+}
+
+fn level(text: String) -> Result<LogLevel, WireError> {
+    Ok(serde_json::from_value(serde_json::Value::String(text))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::request::Principal;
+
+    #[test]
+    fn a_session_survives_its_fields() {
+        let session = Session {
+            id: SessionId::generate(),
+            principal: Principal::anonymous(),
+            protocol_version: "2025-11-25".to_owned(),
+            client_info: RawJson::parse(r#"{"name":"a"}"#).unwrap(),
+            capabilities: RawJson::parse("{}").unwrap(),
+            log_level: Some(LogLevel::Warning),
+            subscriptions: ["test://a".to_owned(), "test://b".to_owned()].into(),
+        };
+        let fields: HashMap<_, _> = to_fields(&session).unwrap().into_iter().collect();
+        assert_eq!(fields["log_level"], "warning");
+        assert_eq!(from_fields(&session.id, fields).unwrap(), session);
+    }
+}

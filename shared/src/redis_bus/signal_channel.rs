@@ -1,0 +1,75 @@
+//! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
+
+use async_trait::async_trait;
+use redis::{cmd, pipe};
+
+use super::scripts::{self, Call};
+use super::{RedisBus, lines};
+use crate::bus::{BusError, NewsReceiver, Posted, SignalChannel};
+use crate::ids::{SessionId, StreamId, WorkerId};
+use crate::wire::WireError;
+use crate::wire::message::RawJson;
+use crate::wire::request::{CallRef, Era};
+use crate::wire::signal::{Signal, SignalKind};
+
+/// Logs that are looked at in one round trip.
+const LOOKS_AT_ONCE: usize = 256;
+
+#[async_trait]
+impl SignalChannel for RedisBus {
+    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError> {
+        let event = lines::cancelled(call.stream)?;
+        let signal = lines::signal(call.stream, SignalKind::Cancel)?;
+        let cancel = scripts::cancel_call(&self.keys, &self.limits, call, era, &event, &signal);
+        self.run(&cancel).await?;
+        Ok(())
+    }
+
+    async fn post_mail(
+        &self,
+        stream: &StreamId,
+        session: &SessionId,
+        message: &RawJson,
+    ) -> Result<Posted, BusError> {
+        let signal = lines::signal(*stream, SignalKind::Mail)?;
+        let post = scripts::post_mail(&self.keys, &self.limits, stream, session, message, &signal);
+        match self.run(&post).await? {
+            0 => Ok(Posted::Accepted),
+            1 => Ok(Posted::NoSuchCall),
+            2 => Ok(Posted::Full),
+            code => Err(BusError::Unexpected(format!("a script returned {code}"))),
+        }
+    }
+
+    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError> {
+        let mut take = cmd("LPOP");
+        take.arg(self.keys.mailbox(stream))
+            .arg(self.limits.mailbox.max(1));
+        let messages: Option<Vec<String>> = self.run(&Call::command(take)).await?;
+        let messages = messages.unwrap_or_default().into_iter();
+        let messages: Result<_, _> = messages.map(RawJson::parse).collect();
+        Ok(messages.map_err(WireError::from)?)
+    }
+
+    async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError> {
+        let mut cancelled = Vec::new();
+        for streams in streams.chunks(LOOKS_AT_ONCE) {
+            let mut looks = pipe();
+            for stream in streams {
+                looks.cmd("HGET").arg(self.keys.log(stream)).arg("state");
+            }
+            let states: Vec<Option<String>> = self.run(&Call::pipeline(looks)).await?;
+            let states = streams.iter().zip(states);
+            let marked = states.filter(|(_, state)| state.as_deref() == Some("cancelled"));
+            cancelled.extend(marked.map(|(stream, _)| *stream));
+        }
+        Ok(cancelled)
+    }
+
+    async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {
+        let channel = format!("{}{worker}", self.keys.worker_channels());
+        self.subscriptions
+            .open(&self.keys, channel, lines::read_signal)
+            .await
+    }
+}

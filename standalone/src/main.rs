@@ -1,0 +1,8 @@
+//! The process `prynai-mcp`: the reference handler on a laptop.
+
+use prynai_worker::everything::Everything;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    prynai_standalone::run(Everything::new()).await
+}

@@ -1,0 +1,58 @@
+"""Every test runs with each protocol revision this SDK speaks, against the standalone server and the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+import pytest
+
+import clients
+from processes import Server, fleet, standalone
+
+SHAPES = {"standalone": standalone, "fleet": fleet}
+
+Connect = Callable[..., AbstractAsyncContextManager[clients.Connection]]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", params=SHAPES)
+def running_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with SHAPES[request.param](tmp_path_factory.mktemp(request.param)) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server: Server) -> Iterator[Server]:
+    """The server, of which no process may end during a test."""
+    running_server.check_alive()
+    yield running_server
+    running_server.check_alive()
+
+
+@pytest.fixture(params=clients.REVISIONS)
+def revision(request: pytest.FixtureRequest) -> str:
+    """The protocol revision the client speaks."""
+    return request.param
+
+
+@pytest.fixture
+def connect(server: Server, revision: str) -> Connect:
+    """Opens a client: `async with connect() as client`."""
+    return partial(clients.connect, server.url, revision)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    server = getattr(item, "funcargs", {}).get("running_server")
+    if report.failed and server is not None:
+        for process in server.processes:
+            report.sections.append((f"end of {process.log}", process.last_lines()))
+    return report

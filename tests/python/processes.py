@@ -1,0 +1,195 @@
+"""Starts the real binaries for the tests: alone, or as a fleet behind a balancer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BINARIES = Path(os.environ.get("PRYNAI_BIN_DIR") or HERE.parent.parent / "target" / "debug")
+# Generous: only a process that hangs meets them.
+START_SECONDS = 60
+STOP_SECONDS = 60
+LOG_LINES_SHOWN = 60
+
+
+class Process:
+    """One child process. What it writes is kept in `log` and shown when something fails."""
+
+    def __init__(self, name: str, command: list[str], folder: Path, ready: Callable[[str], str | None]) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._ready = ready
+        self._found: queue.Queue[str | None] = queue.Queue()
+        self._child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        waiting = True
+        with self.log.open("w") as log, self._child.stdout as lines:
+            for line in lines:
+                log.write(line)
+                log.flush()
+                if waiting and (found := self._ready(line)) is not None:
+                    waiting = False
+                    self._found.put(found)
+        # Wakes the one who still waits for a process that has ended.
+        self._found.put(None)
+
+    def wait_until_ready(self) -> str:
+        """What `ready` found in the log."""
+        with contextlib.suppress(queue.Empty):
+            if (found := self._found.get(timeout=START_SECONDS)) is not None:
+                return found
+        raise AssertionError(f"{self.name} did not become ready\n{self.last_lines()}")
+
+    def last_lines(self) -> str:
+        text = self.log.read_text() if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-LOG_LINES_SHOWN:])
+
+    def check_alive(self) -> None:
+        status = self._child.poll()
+        assert status is None, f"{self.name} ended with {status}\n{self.last_lines()}"
+
+    def stop(self) -> None:
+        """Asks it to end and fails when it does not, or not with success."""
+        self._child.terminate()
+        try:
+            status: int | str = self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+            status = f"nothing: it still ran {STOP_SECONDS} s after SIGTERM"
+        self._reader.join()
+        assert status == 0, f"{self.name} ended with {status}\n{self.last_lines()}"
+
+
+@dataclass
+class Server:
+    """Where the tests connect, and the processes behind it."""
+
+    url: str
+    processes: list[Process]
+
+    def check_alive(self) -> None:
+        for process in self.processes:
+            process.check_alive()
+
+
+class Starter:
+    """Starts processes and stops them in the reverse order."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.folder = folder
+        self.processes: list[Process] = []
+        self._stack = stack
+
+    def start(self, name: str, command: list[str], ready: Callable[[str], str | None]) -> Process:
+        process = Process(name, command, self.folder, ready)
+        self.processes.append(process)
+        self._stack.callback(process.stop)
+        return process
+
+
+@contextlib.contextmanager
+def standalone(folder: Path) -> Iterator[Server]:
+    with contextlib.ExitStack() as stack:
+        starter = Starter(folder, stack)
+        command = [binary("prynai-mcp"), "--listen", "127.0.0.1:0", "--log-format", "json"]
+        address = starter.start("standalone", command, says("listening", "address")).wait_until_ready()
+        yield Server(f"http://{address}/mcp", starter.processes)
+
+
+@contextlib.contextmanager
+def fleet(folder: Path, gateways: int = 2, workers: int = 2) -> Iterator[Server]:
+    with contextlib.ExitStack() as stack:
+        starter = Starter(folder, stack)
+        redis_url = start_redis(starter)
+        shared = ["--redis-url", redis_url, "--log-format", "json"]
+
+        running = [
+            starter.start(f"worker-{n}", [binary("prynai-worker"), *shared], says("ready", "worker"))
+            for n in range(workers)
+        ]
+        for worker in running:
+            worker.wait_until_ready()
+
+        listening = [
+            starter.start(
+                f"gateway-{n}",
+                [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared],
+                says("listening", "address"),
+            )
+            for n in range(gateways)
+        ]
+        upstreams = [gateway.wait_until_ready() for gateway in listening]
+
+        command = [sys.executable, str(HERE / "round_robin.py"), *upstreams]
+        balancer = starter.start("balancer", command, says("listening", "address"))
+        yield Server(f"http://{balancer.wait_until_ready()}/mcp", starter.processes)
+
+
+def start_redis(starter: Starter) -> str:
+    program = shutil.which("redis-server")
+    assert program, "redis-server is not installed; scripts/test installs it"
+    port = free_port()
+    command = [
+        *(program, "--bind", "127.0.0.1", "--port", str(port)),
+        *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+    ]
+    redis = starter.start("redis", command, lambda line: line if "Ready to accept connections" in line else None)
+    redis.wait_until_ready()
+    return f"redis://127.0.0.1:{port}"
+
+
+def says(message: str, field: str) -> Callable[[str], str | None]:
+    """Finds `field` in the JSON log line with this message."""
+
+    def found(line: str) -> str | None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return None
+        if isinstance(entry, dict) and entry.get("message") == message:
+            return str(entry[field])
+        return None
+
+    return found
+
+
+def binary(name: str) -> str:
+    path = BINARIES / name
+    assert path.exists(), f"{path} is missing: run cargo build --workspace --bins, or set PRYNAI_BIN_DIR"
+    return str(path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without the caller's own settings of PrynAI MCP."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PRYNAI_")}

@@ -1,0 +1,157 @@
+//! A fleet: gateways and workers as processes, one Redis, and a per-request round-robin proxy.
+
+use crate::assert_eventually;
+use crate::client::RawClient;
+use crate::process::Process;
+use crate::proxy::RoundRobin;
+use crate::redis_server::RedisServer;
+
+/// What a fleet is made of.
+pub struct ClusterPlan {
+    gateways: usize,
+    workers: usize,
+    worker_args: Vec<String>,
+}
+
+/// A running fleet; everything ends when it is dropped.
+pub struct Cluster {
+    /// Its Redis; a private one, so that a test may break it.
+    pub redis: RedisServer,
+    /// Talks to it.
+    pub client: RawClient,
+    gateways: Vec<Member>,
+    workers: Vec<Process>,
+    worker_args: Vec<String>,
+    proxy: RoundRobin,
+}
+
+struct Member {
+    process: Process,
+    address: std::net::SocketAddr,
+}
+
+impl Cluster {
+    /// Plans a fleet of one gateway and one worker.
+    #[expect(clippy::new_ret_no_self, reason = "reads as a sentence in a test")]
+    pub fn new() -> ClusterPlan {
+        ClusterPlan {
+            gateways: 1,
+            workers: 1,
+            worker_args: Vec::new(),
+        }
+    }
+
+    /// The MCP endpoint of one gateway.
+    pub fn gateway(&self, index: usize) -> String {
+        format!("{}/mcp", self.origin(index))
+    }
+
+    /// Scheme and address of one gateway.
+    pub fn origin(&self, index: usize) -> String {
+        format!("http://{}", self.gateways[index].address)
+    }
+
+    /// The MCP endpoint behind the round-robin proxy.
+    pub fn proxy(&self) -> String {
+        format!("http://{}/mcp", self.proxy.address())
+    }
+
+    /// The process of a gateway.
+    pub fn gateway_process(&mut self, index: usize) -> &mut Process {
+        &mut self.gateways[index].process
+    }
+
+    /// The process of a worker.
+    pub fn worker_process(&mut self, index: usize) -> &mut Process {
+        &mut self.workers[index]
+    }
+
+    /// Kills a gateway and starts another on its address.
+    pub async fn restart_gateway(&mut self, index: usize) {
+        let address = self.gateways[index].address;
+        self.gateways[index].process.kill().await;
+        self.gateways[index] = start_gateway(&self.redis.url(), &address.to_string()).await;
+    }
+
+    /// Kills a worker and starts another.
+    pub async fn restart_worker(&mut self, index: usize) {
+        self.workers[index].kill().await;
+        self.workers[index] = start_worker(&self.redis.url(), &self.worker_args).await;
+    }
+
+    /// Fails if anything is left of the calls made: a queue entry, or a stream that a gateway holds.
+    pub async fn assert_idle(&self) {
+        let waiting = async || {
+            let length: i64 = self.redis.command(&["XLEN", QUEUE]).await;
+            length
+        };
+        assert_eventually!(waiting().await == 0, "requests are left in the queue");
+        for index in 0..self.gateways.len() {
+            let held = async || {
+                let url = format!("{}/readyz", self.origin(index));
+                self.client.get_json(&url).await["streams"].clone()
+            };
+            assert_eventually!(held().await == 0, "gateway {index} still holds streams");
+        }
+    }
+}
+
+/// The request queue's key under the default prefix.
+pub const QUEUE: &str = "prynai:{main.0}:requests";
+
+impl ClusterPlan {
+    /// How many gateways.
+    pub fn gateways(mut self, count: usize) -> Self {
+        self.gateways = count;
+        self
+    }
+
+    /// How many workers.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// Further arguments of each worker.
+    pub fn worker_args(mut self, args: &[&str]) -> Self {
+        self.worker_args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self
+    }
+
+    /// Starts it; returns when every process serves.
+    pub async fn start(self) -> Cluster {
+        let redis = RedisServer::start().await;
+        let mut workers = Vec::new();
+        for _ in 0..self.workers {
+            workers.push(start_worker(&redis.url(), &self.worker_args).await);
+        }
+        let mut gateways = Vec::new();
+        for _ in 0..self.gateways {
+            gateways.push(start_gateway(&redis.url(), "127.0.0.1:0").await);
+        }
+        let addresses = gateways.iter().map(|g: &Member| g.address).collect();
+        Cluster {
+            proxy: RoundRobin::start(addresses).await,
+            client: RawClient::new(),
+            worker_args: self.worker_args,
+            redis,
+            gateways,
+            workers,
+        }
+    }
+}
+
+async fn start_gateway(redis: &str, listen: &str) -> Member {
+    let args = ["--redis-url", redis, "--listen", listen];
+    let mut process = Process::start("prynai-gateway", &args).await;
+    let address = process.address().await;
+    Member { process, address }
+}
+
+async fn start_worker(redis: &str, further: &[String]) -> Process {
+    let mut args = vec!["--redis-url", redis];
+    args.extend(further.iter().map(String::as_str));
+    let mut process = Process::start("prynai-worker", &args).await;
+    process.logged("ready").await;
+    process
+}

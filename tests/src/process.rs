@@ -1,0 +1,175 @@
+//! One of our own processes, and what it logs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command as AsyncCommand};
+use tokio::sync::OnceCell;
+
+use crate::eventually;
+
+static BUILT: OnceCell<()> = OnceCell::const_new();
+
+/// A running process of ours. It is killed when this is dropped; if the test failed its log is
+/// printed.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a process said and how it ended.
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// Standard output and standard error.
+    pub output: String,
+}
+
+impl Process {
+    /// Starts one of the workspace's binaries, building it first if need be.
+    pub async fn start(binary: &str, args: &[&str]) -> Self {
+        let mut child = command(binary, args)
+            .await
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {binary}: {error}"));
+        let log = Arc::default();
+        read_lines(child.stdout.take().expect("is piped"), &log);
+        read_lines(child.stderr.take().expect("is piped"), &log);
+        Self {
+            name: binary.to_owned(),
+            child,
+            log,
+        }
+    }
+
+    /// Runs a binary to its end.
+    pub async fn run(binary: &str, args: &[&str]) -> Ended {
+        let output = command(binary, args).await.output().await;
+        let output = output.unwrap_or_else(|error| panic!("cannot run {binary}: {error}"));
+        let text = [output.stdout, output.stderr].concat();
+        Ended {
+            status: output.status,
+            output: String::from_utf8_lossy(&text).into_owned(),
+        }
+    }
+
+    /// Waits for a JSON log line with this message.
+    pub async fn logged(&mut self, message: &str) -> Value {
+        eventually!(
+            {
+                if let Ok(Some(status)) = self.child.try_wait() {
+                    panic!(
+                        "{} ended with {status}:\n{}",
+                        self.name,
+                        self.log().join("\n")
+                    );
+                }
+                self.find(message)
+            },
+            "{} never logged {message:?}:\n{}",
+            self.name,
+            self.log().join("\n")
+        )
+    }
+
+    /// Waits for the address that a gateway listens on.
+    pub async fn address(&mut self) -> SocketAddr {
+        let line = self.logged("listening").await;
+        let address = line["address"].as_str().expect("is a string");
+        address.parse().expect("is an address")
+    }
+
+    /// All lines logged until now.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("is never poisoned").clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("runs")
+    }
+
+    /// Sends a signal, such as `-TERM` or `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args([signal, &pid]).status();
+        assert!(status.expect("kill runs").success(), "kill {signal} {pid}");
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(crate::PATIENCE, self.child.wait()).await;
+        let log = || self.log().join("\n");
+        ended
+            .unwrap_or_else(|_| panic!("{} does not end:\n{}", self.name, log()))
+            .expect("can be waited for")
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("is killed");
+    }
+
+    fn find(&self, message: &str) -> Option<Value> {
+        self.log()
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|line| line["message"] == message)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {} ---\n{}", self.name, self.log().join("\n"));
+        }
+    }
+}
+
+async fn command(binary: &str, args: &[&str]) -> AsyncCommand {
+    BUILT.get_or_init(build).await;
+    let mut command = AsyncCommand::new(folder().join(binary));
+    command
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Tests use the binaries as they are in the tree, never stale ones.
+async fn build() {
+    let cargo = AsyncCommand::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .status()
+        .await;
+    assert!(
+        cargo.expect("cargo runs").success(),
+        "the binaries do not build"
+    );
+}
+
+/// Where cargo puts the binaries: next to the folder of this test.
+fn folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let folder = test.ancestors().nth(2).expect("lies in deps/");
+    folder.to_owned()
+}
+
+fn read_lines(output: impl AsyncRead + Unpin + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
+    let log = log.clone();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            log.lock().expect("is never poisoned").push(line);
+        }
+    });
+}

@@ -1,0 +1,273 @@
+//! [`SessionStore`](prynai_shared::bus::SessionStore): legacy sessions, and which calls run in them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use prynai_shared::bus::{BusError, BusLimits};
+use prynai_shared::ids::{EntryId, SessionId, StreamId};
+use prynai_shared::wire::request::{CallRef, Principal};
+use prynai_shared::wire::session::{LogLevel, Session, SessionChange};
+use prynai_tests::assert_eventually;
+
+use super::scene::{Kind, Scene, json, session};
+
+for_both_buses! {
+    a_session_is_read_as_it_was_stored,
+    an_unknown_session_is_absent,
+    changes_are_stored,
+    concurrent_changes_are_all_stored,
+    subscriptions_are_bounded,
+    an_ended_session_names_its_running_calls,
+    nothing_revives_an_ended_session,
+    an_idle_session_ends,
+    calls_are_found_by_the_clients_request_id,
+    running_calls_are_bounded,
+}
+
+impl Scene {
+    async fn session(&self) -> SessionId {
+        let id = SessionId::generate();
+        self.gateways
+            .create_session(&session(&id))
+            .await
+            .expect("created");
+        id
+    }
+
+    async fn touch(&self, id: &SessionId) -> Option<Session> {
+        self.gateways.touch_session(id).await.expect("touched")
+    }
+
+    async fn change(&self, id: &SessionId, change: SessionChange) -> Result<bool, BusError> {
+        self.gateways.change_session(id, &change).await
+    }
+
+    async fn find(&self, id: &SessionId, request_id: &str) -> Option<CallRef> {
+        let found = self.gateways.find_call(id, &json(request_id)).await;
+        found.expect("looked for")
+    }
+
+    async fn record(&self, id: &SessionId, request_id: &str) -> Result<CallRef, BusError> {
+        let call = some_call();
+        let request_id = json(request_id);
+        self.gateways.record_call(id, &request_id, &call).await?;
+        Ok(call)
+    }
+}
+
+fn some_call() -> CallRef {
+    CallRef {
+        stream: StreamId::generate(),
+        entry: EntryId::from("17-0"),
+    }
+}
+
+async fn a_session_is_read_as_it_was_stored(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = SessionId::generate();
+    let full = Session {
+        principal: Principal {
+            subject: "tenant/ü".to_owned(),
+        },
+        client_info: json(r#"{"name":"c","x":{"big":12345678901234567890}}"#),
+        log_level: Some(LogLevel::Warning),
+        subscriptions: ["file:///a".to_owned(), "file:///b c".to_owned()].into(),
+        ..session(&id)
+    };
+    scene.gateways.create_session(&full).await.unwrap();
+    assert_eq!(scene.touch(&id).await, Some(full.clone()));
+    // Workers read it too.
+    let read = scene.workers.touch_session(&id).await.unwrap();
+    assert_eq!(read, Some(full));
+
+    let plain = scene.session().await;
+    assert_eq!(scene.touch(&plain).await, Some(session(&plain)));
+}
+
+async fn an_unknown_session_is_absent(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = SessionId::generate();
+    is_absent(&scene, &id).await;
+}
+
+/// Every method treats the session as absent, and leaves it so.
+async fn is_absent(scene: &Scene, id: &SessionId) {
+    assert_eq!(scene.touch(id).await, None);
+    for change in [
+        SessionChange::LogLevel(LogLevel::Debug),
+        SessionChange::Subscribe("file:///a".to_owned()),
+        SessionChange::Unsubscribe("file:///a".to_owned()),
+    ] {
+        assert!(!scene.change(id, change).await.unwrap());
+    }
+    scene.record(id, "1").await.unwrap();
+    assert_eq!(scene.find(id, "1").await, None);
+    scene.gateways.forget_call(id, &json("1")).await.unwrap();
+    assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
+    assert_eq!(scene.touch(id).await, None);
+}
+
+async fn changes_are_stored(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    for change in [
+        SessionChange::LogLevel(LogLevel::Debug),
+        SessionChange::Subscribe("file:///a".to_owned()),
+        SessionChange::Subscribe("file:///b".to_owned()),
+        SessionChange::Subscribe("file:///b".to_owned()),
+        SessionChange::LogLevel(LogLevel::Emergency),
+        SessionChange::Unsubscribe("file:///a".to_owned()),
+        SessionChange::Unsubscribe("file:///never".to_owned()),
+    ] {
+        assert!(scene.change(&id, change).await.unwrap());
+    }
+    let expected = Session {
+        log_level: Some(LogLevel::Emergency),
+        subscriptions: ["file:///b".to_owned()].into(),
+        ..session(&id)
+    };
+    assert_eq!(scene.touch(&id).await, Some(expected));
+}
+
+async fn concurrent_changes_are_all_stored(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let uris: BTreeSet<String> = (0..40).map(|number| format!("file:///{number}")).collect();
+    let subscribe = |(number, uri): (usize, &String)| {
+        let bus = [&scene.gateways, &scene.workers][number % 2].clone();
+        let (id, change) = (id.clone(), SessionChange::Subscribe(uri.clone()));
+        async move { bus.change_session(&id, &change).await.unwrap() }
+    };
+    let stored = futures::future::join_all(uris.iter().enumerate().map(subscribe)).await;
+    assert!(stored.into_iter().all(|stored| stored));
+    let read = scene.touch(&id).await.expect("the session lives");
+    assert_eq!(read.subscriptions, uris);
+}
+
+async fn subscriptions_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        session_subscriptions: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let id = scene.session().await;
+    let subscribe = |uri: &str| scene.change(&id, SessionChange::Subscribe(uri.to_owned()));
+    assert!(subscribe("file:///a").await.unwrap());
+    assert!(subscribe("file:///b").await.unwrap());
+    let refused = subscribe("file:///c").await;
+    assert!(
+        matches!(refused, Err(BusError::Full { limit: 2, .. })),
+        "{refused:?}"
+    );
+
+    // Other changes go on, and what is given up makes room.
+    let level = SessionChange::LogLevel(LogLevel::Info);
+    assert!(scene.change(&id, level).await.unwrap());
+    let give_up = SessionChange::Unsubscribe("file:///a".to_owned());
+    assert!(scene.change(&id, give_up).await.unwrap());
+    assert!(subscribe("file:///c").await.unwrap());
+    let read = scene.touch(&id).await.expect("the session lives");
+    let expected = ["file:///b".to_owned(), "file:///c".to_owned()];
+    assert_eq!(read.subscriptions, BTreeSet::from(expected));
+}
+
+async fn an_ended_session_names_its_running_calls(kind: Kind) {
+    let scene = kind.scene().await;
+    let (id, idle) = (scene.session().await, scene.session().await);
+    let one = scene.record(&id, "1").await.unwrap();
+    scene.record(&id, "2").await.unwrap();
+    let three = scene.record(&id, "\"3\"").await.unwrap();
+    scene.gateways.forget_call(&id, &json("2")).await.unwrap();
+
+    let ended = scene.gateways.end_session(&id).await.unwrap();
+    let streams = ended
+        .expect("it had not ended")
+        .into_iter()
+        .map(|call| call.stream);
+    assert_eq!(
+        BTreeSet::from_iter(streams),
+        BTreeSet::from([one.stream, three.stream])
+    );
+    assert_eq!(scene.gateways.end_session(&id).await.unwrap(), None);
+    assert_eq!(
+        scene.gateways.end_session(&idle).await.unwrap(),
+        Some(Vec::new())
+    );
+}
+
+async fn nothing_revives_an_ended_session(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    scene.record(&id, "1").await.unwrap();
+    scene.gateways.end_session(&id).await.unwrap();
+    assert_eq!(scene.find(&id, "1").await, None);
+    is_absent(&scene, &id).await;
+}
+
+async fn an_idle_session_ends(kind: Kind) {
+    let limits = BusLimits {
+        session_idle: Duration::from_secs(1),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let (used, idle) = (scene.session().await, scene.session().await);
+    scene.record(&used, "1").await.unwrap();
+    scene.record(&idle, "1").await.unwrap();
+
+    // To look for a call is not to use the session.
+    assert_eventually!(
+        {
+            assert!(scene.touch(&used).await.is_some(), "a session in use ended");
+            scene.find(&idle, "1").await.is_none()
+        },
+        "the idle session never ended"
+    );
+    is_absent(&scene, &idle).await;
+    assert!(
+        scene.find(&used, "1").await.is_some(),
+        "the call of a session in use is lost"
+    );
+}
+
+async fn calls_are_found_by_the_clients_request_id(kind: Kind) {
+    let scene = kind.scene().await;
+    let (id, other) = (scene.session().await, scene.session().await);
+    let ids = ["1", "\"1\"", "1.0", "\"a b:c\""];
+    let mut calls = Vec::new();
+    for request_id in ids {
+        calls.push(Some(scene.record(&id, request_id).await.unwrap()));
+    }
+    for (request_id, call) in ids.iter().zip(&calls) {
+        assert_eq!(scene.find(&id, request_id).await, *call);
+        assert_eq!(scene.find(&other, request_id).await, None);
+    }
+
+    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    assert_eq!(scene.find(&id, "1").await, None);
+    assert_eq!(scene.find(&id, "\"1\"").await, calls[1]);
+
+    // The client may use the id of an ended call again.
+    let again = scene.record(&id, "1").await.unwrap();
+    assert_eq!(scene.find(&id, "1").await, Some(again));
+}
+
+async fn running_calls_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        session_calls: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let (id, other) = (scene.session().await, scene.session().await);
+    scene.record(&id, "1").await.unwrap();
+    scene.record(&id, "2").await.unwrap();
+    let refused = scene.record(&id, "3").await;
+    assert!(
+        matches!(refused, Err(BusError::Full { limit: 2, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(scene.find(&id, "3").await, None);
+    scene.record(&other, "3").await.unwrap();
+
+    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    scene.record(&id, "3").await.unwrap();
+}

@@ -1,0 +1,196 @@
+//! Questions of a tool to the client: the answer arrives at any gateway and finds the call.
+
+use prynai_tests::client::{legacy, modern, modern_with, tool};
+use prynai_tests::cluster::Cluster;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+fn sampled(text: &str) -> Value {
+    json!({ "role": "assistant", "model": "test", "content": { "type": "text", "text": text } })
+}
+
+#[tokio::test]
+async fn sampling_is_answered_on_the_other_gateway() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let call = legacy(
+        1,
+        "tools/call",
+        tool("summarize", json!({ "text": "A long text." })),
+    );
+    let mut events = client
+        .legacy(&cluster.gateway(0), &session, &call)
+        .await
+        .events();
+    let question = events.expect("sampling/createMessage").await;
+    let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": sampled("In short.") });
+    let accepted = client.legacy(&cluster.gateway(1), &session, &answer).await;
+    assert_eq!(accepted.status(), StatusCode::ACCEPTED);
+    let rest = events.rest().await;
+    let result = &rest.last().expect("a response")["result"];
+    assert!(
+        result["content"][0]["text"]
+            .as_str()
+            .expect("text")
+            .contains("In short."),
+        "{result}"
+    );
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn elicitation_is_answered_on_the_other_gateway() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let table = tool("book_table", json!({ "restaurant": "Roma", "people": 2 }));
+    for (answer, booked) in [
+        (
+            json!({ "action": "accept", "content": { "confirm": true } }),
+            true,
+        ),
+        (json!({ "action": "decline" }), false),
+    ] {
+        let call = legacy("t", "tools/call", table.clone());
+        let mut events = client
+            .legacy(&cluster.gateway(1), &session, &call)
+            .await
+            .events();
+        let question = events.expect("elicitation/create").await;
+        assert!(
+            question["params"]["requestedSchema"].is_object(),
+            "{question}"
+        );
+        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer });
+        client.legacy(&cluster.gateway(0), &session, &answer).await;
+        let rest = events.rest().await;
+        let text = rest.last().expect("a response")["result"]["content"][0]["text"].to_string();
+        assert_eq!(
+            !text.to_lowercase().contains("not booked"),
+            booked,
+            "{text}"
+        );
+    }
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn concurrent_questions_do_not_mix_up_their_answers() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let mut open = Vec::new();
+    for n in 0..8 {
+        let call = tool("summarize", json!({ "text": format!("text {n}") }));
+        let reply = client
+            .legacy(&cluster.proxy(), &session, &legacy(n, "tools/call", call))
+            .await;
+        let mut events = reply.events();
+        let question = events.expect("sampling/createMessage").await;
+        open.push((n, question["id"].clone(), events));
+    }
+    for (n, id, _) in open.iter().rev() {
+        let result = sampled(&format!("summary {n}"));
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        client.legacy(&cluster.proxy(), &session, &answer).await;
+    }
+    for (n, _, events) in open {
+        let last = events.rest().await.pop().expect("a response");
+        assert_eq!(last["id"], n);
+        let text = last["result"]["content"][0]["text"].to_string();
+        assert!(text.contains(&format!("summary {n}")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_nobody_asked_for_is_refused() {
+    let cluster = Cluster::new().start().await;
+    let client = &cluster.client;
+    let url = cluster.gateway(0);
+    let session = client.open_session(&url).await;
+    let stranger = client.open_session(&url).await;
+    let call = legacy(1, "tools/call", tool("summarize", json!({ "text": "x" })));
+    let mut events = client.legacy(&url, &session, &call).await.events();
+    let asked = events.expect("sampling/createMessage").await["id"].clone();
+    let answer = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": sampled("forged") });
+    for (who, id) in [
+        (&session, json!(0)),
+        (&session, json!("x")),
+        (&stranger, asked.clone()),
+    ] {
+        let reply = client.legacy(&url, who, &answer(&id)).await;
+        assert_eq!(reply.status(), StatusCode::BAD_REQUEST, "{id}");
+    }
+    let honest = json!({ "jsonrpc": "2.0", "id": asked, "result": sampled("honest") });
+    client.legacy(&url, &session, &honest).await;
+    let text = format!("{:?}", events.rest().await);
+    assert!(
+        text.contains("honest") && !text.contains("forged"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_a_model_gets_the_mock_summary() {
+    let cluster = Cluster::new().start().await;
+    let client = &cluster.client;
+    let url = cluster.gateway(0);
+    let session = client
+        .open_session_with(&url, "2025-11-25", json!({}))
+        .await;
+    let call = tool(
+        "summarize",
+        json!({ "text": "First sentence. Second sentence." }),
+    );
+    let old = client
+        .legacy(&url, &session, &legacy(1, "tools/call", call.clone()))
+        .await;
+    let new = client.modern(&url, &modern(1, "tools/call", call)).await;
+    let (old, new) = (old.response().await, new.response().await);
+    assert_eq!(old["result"]["content"], new["result"]["content"]);
+    assert!(
+        old["result"]["content"][0]["text"]
+            .to_string()
+            .contains("First"),
+        "{old}"
+    );
+}
+
+#[tokio::test]
+async fn a_modern_client_is_asked_by_a_result_and_answers_with_the_next_request() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let mut table = tool("book_table", json!({ "restaurant": "Roma", "people": 2 }));
+    let can = json!({ "elicitation": {} });
+    let first = modern_with(1, "tools/call", table.clone(), can.clone());
+    let asked = client
+        .modern(&cluster.gateway(0), &first)
+        .await
+        .response()
+        .await;
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let requests = asked["result"]["inputRequests"]
+        .as_object()
+        .expect("questions");
+    let (key, question) = requests.iter().next().expect("a question");
+    assert_eq!(question["method"], "elicitation/create");
+    table["inputResponses"][key] = json!({ "action": "accept", "content": { "confirm": true } });
+    if let Some(state) = asked["result"].get("requestState") {
+        table["requestState"] = state.clone();
+    }
+    let second = modern_with(2, "tools/call", table, can);
+    let booked = client
+        .modern(&cluster.gateway(1), &second)
+        .await
+        .response()
+        .await;
+    assert_eq!(booked["result"]["resultType"], "complete", "{booked}");
+    assert!(
+        !booked["result"]["content"]
+            .to_string()
+            .to_lowercase()
+            .contains("not booked")
+    );
+    cluster.assert_idle().await;
+}

@@ -1,0 +1,16 @@
+//! The tests that need more than one process or a real Redis: one binary, one module per story.
+
+mod bad_input;
+mod bus_contract;
+mod calls;
+mod cancel;
+mod client_responses;
+mod outage;
+mod resume;
+mod rmcp_client;
+mod sessions;
+mod settings;
+mod shutdown;
+mod standalone;
+mod subscriptions;
+mod wire_golden;

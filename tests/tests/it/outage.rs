@@ -1,0 +1,79 @@
+//! Redis away: refused quickly, told by the probes, and back by itself.
+
+use std::time::Duration;
+
+use prynai_tests::assert_eventually;
+use prynai_tests::client::{RawClient, legacy, modern, tool};
+use prynai_tests::cluster::Cluster;
+use reqwest::StatusCode;
+use serde_json::json;
+
+async fn status(client: &RawClient, url: &str) -> StatusCode {
+    client.send(client.request("GET", url)).await.status()
+}
+
+#[tokio::test]
+async fn while_redis_is_away_clients_get_503_within_a_second() {
+    let mut cluster = Cluster::new().start().await;
+    let client = cluster.client.clone();
+    let url = cluster.gateway(0);
+    let session = client.open_session(&url).await;
+    let probe = |name: &str| format!("{}/{name}", cluster.origin(0));
+    let (live, ready, health) = (probe("livez"), probe("readyz"), probe("healthz"));
+    assert_eq!(status(&client, &ready).await, StatusCode::OK);
+    let echo = tool("echo", json!({ "text": "x" }));
+    cluster.redis.stop();
+    for _ in 0..5 {
+        for reply in [
+            client.modern_request(&url, &modern(1, "tools/call", echo.clone())),
+            client
+                .post(&url, legacy(1, "tools/call", echo.clone()).to_string())
+                .header("Mcp-Session-Id", &session.id),
+        ] {
+            let reply = tokio::time::timeout(Duration::from_secs(1), client.send(reply)).await;
+            let reply = reply.expect("is refused within a second");
+            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(reply.headers().contains_key("retry-after"));
+            assert_eq!(reply.json().await["error"]["code"], -32603);
+        }
+    }
+    assert_eq!(
+        status(&client, &ready).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        status(&client, &health).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(status(&client, &live).await, StatusCode::OK);
+    cluster.redis.restart().await;
+    assert_eventually!(status(&client, &ready).await == StatusCode::OK);
+    let answered = async || {
+        let call = modern(1, "tools/call", echo.clone());
+        client.modern(&url, &call).await.status()
+    };
+    assert_eventually!(answered().await == StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_lost_subscription_loses_no_event() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let url = cluster.proxy();
+    let mut call = tool("long_running", json!({ "steps": 20, "delay_ms": 25 }));
+    call["_meta"]["progressToken"] = json!("p");
+    let reply = client.modern(&url, &modern(1, "tools/call", call)).await;
+    let mut events = reply.events();
+    let mut steps = Vec::new();
+    while let Some((_, message)) = events.message().await {
+        if message["method"] == "notifications/progress" {
+            steps.push(message["params"]["progress"].as_f64().expect("a number") as u64);
+            let _killed: i64 = cluster
+                .redis
+                .command(&["CLIENT", "KILL", "TYPE", "pubsub"])
+                .await;
+        }
+    }
+    assert_eq!(steps, (1..=20).collect::<Vec<_>>());
+    cluster.assert_idle().await;
+}

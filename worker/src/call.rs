@@ -1,0 +1,259 @@
+//! One request, from its claim to its final response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use prynai_shared::bus::{Bus, Claim, Finish};
+use prynai_shared::clock;
+use prynai_shared::ids::{StreamId, WorkerId};
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::event::StreamEvent;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::RequestEnvelope;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, NumberOrString};
+use rmcp::service::serve_directly_with_ct;
+use rmcp::{ErrorData, ServerHandler};
+use serde_json::json;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio_util::task::TaskTracker;
+
+use crate::backoff::{Backoff, persist};
+use crate::event_writer::EventWriter;
+use crate::finisher::{Ending, FinishQueue};
+use crate::guard::Guard;
+use crate::outbound::{self, Outbound, Sent};
+use crate::request_transport::{self, Lines};
+use crate::running::{Controls, Running, Slot, Stop};
+use crate::{context, inbound};
+
+/// How long a stopped call is given to end: the guard's patience with the handler and then some.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// How long a change is tried to be published.
+const PUBLISHING: Duration = Duration::from_secs(5);
+
+/// Starts calls, each a task of its own with a place in the table.
+#[derive(Clone)]
+pub(crate) struct Launcher {
+    pub(crate) running: Arc<Running>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) runner: Arc<dyn RunCall>,
+}
+
+/// Runs calls; hides which handler it is from the roles.
+pub(crate) trait RunCall: Send + Sync {
+    /// Runs one call to its end.
+    fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()>;
+}
+
+/// Runs calls with a handler.
+pub(crate) struct CallRunner<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) worker: WorkerId,
+    /// How long the bus may be away before a call counts as lost.
+    pub(crate) patience: Duration,
+    pub(crate) finishing: FinishQueue,
+    pub(crate) tools_changed: Arc<Notify>,
+}
+
+// === impl Launcher ===
+
+impl Launcher {
+    /// Runs a claim.
+    pub(crate) fn launch(&self, claim: Claim, permit: OwnedSemaphorePermit) {
+        let runner = Arc::clone(&self.runner);
+        self.launch_with(claim, permit, |claim, slot| runner.run(claim, slot));
+    }
+
+    /// Does something else with a claim, which holds its place meanwhile.
+    pub(crate) fn launch_with<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        claim: Claim,
+        permit: OwnedSemaphorePermit,
+        work: impl FnOnce(Claim, Slot) -> F,
+    ) {
+        let slot = self.running.register(&claim, permit);
+        self.tasks.spawn(work(claim, slot));
+    }
+}
+
+// === impl CallRunner ===
+
+impl<H: ServerHandler> RunCall for CallRunner<H> {
+    fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let ownership = claim.ownership(&self.worker);
+            let stream = claim.request.stream;
+            let event = match self.answer(&claim, &slot).await {
+                Ok(event) => Some(event),
+                Err(Stop::Cancelled) => None,
+                Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
+                Err(Stop::HandedBack) => return slot.keep_place(),
+            };
+            let finish = Finish { ownership, event };
+            self.finishing.push(Ending { finish, slot }).await;
+        })
+    }
+}
+
+impl<H: ServerHandler> CallRunner<H> {
+    async fn answer(&self, claim: &Claim, slot: &Slot) -> Result<StreamEvent, Stop> {
+        let envelope = &claim.request;
+        let controls = &slot.controls;
+        if claim.cancelled {
+            return Err(Stop::Cancelled);
+        }
+        let mut writer = EventWriter::new(
+            Arc::clone(&self.bus),
+            claim.ownership(&self.worker),
+            controls.clone(),
+            self.patience,
+        );
+        if claim.delivery > 1 {
+            writer.take_over().await?;
+        }
+        if let Some(reason) = controls.reason() {
+            return Err(reason);
+        }
+        let begun = in_time(envelope).and_then(|()| inbound::parse_request(envelope));
+        let message = match begun {
+            Ok(request) => {
+                slot.begin();
+                self.converse(envelope, request, controls, &mut writer)
+                    .await?
+            }
+            Err(error) => outbound::error(&envelope.request_id, &error),
+        };
+        Ok(writer.final_event(message))
+    }
+
+    /// Lets rmcp and the handler deal with the request and brings to and fro what they and the client
+    /// say, until there is a response.
+    async fn converse(
+        &self,
+        envelope: &RequestEnvelope,
+        mut request: ClientRequest,
+        controls: &Controls,
+        writer: &mut EventWriter,
+    ) -> Result<RawJson, Stop> {
+        let outbound = Outbound::new(envelope, &request);
+        context::attach(&mut request, envelope, &self.bus);
+        // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
+        let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
+        let (transport, mut lines) = request_transport::open(message);
+        let guard = Guard::new(Arc::clone(&self.handler), envelope.era);
+        let session = envelope.session.as_ref().map(context::peer_info);
+        let ct = controls.token().child_token();
+        let service = serve_directly_with_ct(guard, transport, session, ct);
+        let answer = self.relay(envelope, &outbound, controls, writer, &mut lines);
+        let answer = answer.await;
+        if let Err(reason) = answer {
+            controls.stop(reason);
+            if reason != Stop::HandedBack {
+                // The permit is kept until the handler is gone.
+                let _ = tokio::time::timeout(ENDING, service.waiting()).await;
+            }
+        }
+        answer
+    }
+
+    async fn relay(
+        &self,
+        envelope: &RequestEnvelope,
+        outbound: &Outbound,
+        controls: &Controls,
+        writer: &mut EventWriter,
+        lines: &mut Lines,
+    ) -> Result<RawJson, Stop> {
+        let mut asked = false;
+        loop {
+            let outgoing = tokio::select! {
+                biased;
+                reason = controls.stopped() => return Err(reason),
+                () = controls.mail(), if asked => {
+                    self.deliver(&envelope.stream, controls, lines).await?;
+                    continue;
+                }
+                outgoing = lines.outgoing.recv() => outgoing,
+            };
+            let Some(outgoing) = outgoing else {
+                let error = ErrorData::internal_error("the handler ended without an answer", None);
+                return Ok(outbound.error(&error));
+            };
+            match outbound.translate(outgoing.message) {
+                Sent::Final(message) => return Ok(message),
+                Sent::Event(message) => {
+                    writer.append(message).await?;
+                }
+                Sent::Question { number, message } => {
+                    asked = true;
+                    if !writer.append(message).await? {
+                        refuse(lines, number, "too many messages in this call").await;
+                    }
+                }
+                Sent::Forbidden { number } => {
+                    let reason = "this client takes no requests; use Ask or InputRequiredResult";
+                    refuse(lines, number, reason).await;
+                }
+                Sent::Change(change) => self.publish(&change).await,
+                Sent::Nothing => {}
+            }
+        }
+    }
+
+    /// Brings the client's mail to the handler.
+    async fn deliver(
+        &self,
+        stream: &StreamId,
+        controls: &Controls,
+        lines: &Lines,
+    ) -> Result<(), Stop> {
+        let mails = persist(controls, self.patience, "take mail", || {
+            self.bus.take_mail(stream)
+        })
+        .await?;
+        for mail in mails {
+            match inbound::parse_mail(stream, &mail) {
+                // rmcp reads at any time, so this does not wait for the handler. An error means
+                // that the call has ended.
+                Some(message) => drop(lines.mail.send(message).await),
+                None => tracing::debug!(%stream, "mail that answers no question was dropped"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, change: &Change) {
+        let mut backoff = Backoff::for_at_most(PUBLISHING);
+        while let Err(error) = self.bus.publish_change(change).await {
+            if !backoff.pause().await {
+                tracing::warn!(%error, ?change, "a change could not be published");
+                break;
+            }
+        }
+        if *change == Change::ToolsListChanged {
+            self.tools_changed.notify_one();
+        }
+    }
+}
+
+/// Answers a question of the handler in the client's place.
+async fn refuse(lines: &Lines, number: i64, reason: &'static str) {
+    let error = ErrorData::invalid_request(reason, None);
+    let message = JsonRpcMessage::error(error, Some(NumberOrString::Number(number)));
+    // An error means that the call has ended.
+    drop(lines.mail.send(message).await);
+}
+
+/// Whether there is still time to begin.
+fn in_time(envelope: &RequestEnvelope) -> Result<(), ErrorData> {
+    match envelope.deadline_ms {
+        Some(deadline) if clock::unix_millis() > deadline => Err(ErrorData::internal_error(
+            "the request waited for longer than its deadline and was not begun",
+            Some(json!({"reason": "deadline"})),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+//! Announces what the handler serves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::Bus;
+use prynai_shared::wire::FORMAT;
+use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{Era, Principal};
+use rmcp::model::{
+    ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta,
+    Implementation, InitializeRequestParams, JsonRpcMessage, ListToolsRequest, NumberOrString,
+    PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerResult, Tool,
+};
+use rmcp::service::serve_directly;
+use rmcp::transport::OneshotTransport;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio::sync::{Notify, watch};
+
+use crate::backoff::Backoff;
+use crate::guard::Guard;
+use crate::header_params::header_params;
+
+/// Announced again this often, so that a Redis that lost everything heals.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// How long the handler may take for one page of its tools.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pages of tools that are asked for at most.
+const PAGES: usize = 1_000;
+
+/// What gateways and redelivery know of the tools.
+pub(crate) type Tools = Arc<BTreeMap<String, CatalogTool>>;
+
+/// Announces the handler's tools, capabilities and name: at start, every minute, and when the handler
+/// says that its tools changed.
+pub(crate) struct CatalogAnnouncer<H> {
+    pub(crate) handler: Arc<H>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) tools: watch::Sender<Tools>,
+    pub(crate) changed: Arc<Notify>,
+}
+
+impl<H: ServerHandler> CatalogAnnouncer<H> {
+    /// Announces for the first time, again and again while the bus is away.
+    pub(crate) async fn announce_first(&self) {
+        let mut backoff = Backoff::endless();
+        let mut told = false;
+        while let Err(reason) = self.announce().await {
+            if !told {
+                tracing::warn!(reason, "the catalog cannot be announced; trying again");
+                told = true;
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(crate) async fn run(self) {
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(REPEAT) => {}
+            }
+            if let Err(reason) = self.announce().await {
+                tracing::warn!(
+                    reason,
+                    "the catalog cannot be announced; trying again later"
+                );
+            }
+        }
+    }
+
+    async fn announce(&self) -> Result<(), String> {
+        let record = self.record().await?;
+        self.tools.send_replace(Arc::new(record.tools.clone()));
+        let announced = self.bus.announce_catalog(&record).await;
+        if announced.map_err(|error| error.to_string())? {
+            tracing::info!(tools = record.tools.len(), "announced another catalog");
+        }
+        Ok(())
+    }
+
+    async fn record(&self) -> Result<CatalogRecord, String> {
+        let info = self.handler.get_info();
+        let versions = supported(self.handler.as_ref());
+        let tools = match info.capabilities.tools {
+            Some(_) => self.list_tools(versions.last()).await?,
+            None => BTreeMap::new(),
+        };
+        let raw = |value: Result<RawJson, serde_json::Error>| value.map_err(|e| e.to_string());
+        Ok(CatalogRecord {
+            v: FORMAT,
+            server_info: raw(RawJson::from_value(&info.server_info))?,
+            capabilities: raw(RawJson::from_value(&info.capabilities))?,
+            instructions: info.instructions,
+            protocol_versions: versions.iter().map(ToString::to_string).collect(),
+            tools,
+        })
+    }
+
+    async fn list_tools(
+        &self,
+        version: Option<&ProtocolVersion>,
+    ) -> Result<BTreeMap<String, CatalogTool>, String> {
+        let mut tools = BTreeMap::new();
+        let mut cursor = None;
+        for _ in 0..PAGES {
+            let page = tokio::time::timeout(PATIENCE, self.page(cursor, version))
+                .await
+                .map_err(|_| format!("tools/list takes longer than {PATIENCE:?}"))?
+                .map_err(|error| format!("tools/list fails: {}", error.message))?;
+            let ServerResult::ListToolsResult(page) = page else {
+                return Err("tools/list is answered with something else".to_owned());
+            };
+            tools.extend(page.tools.iter().map(entry));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(tools);
+            }
+        }
+        Err(format!("tools/list has more than {PAGES} pages"))
+    }
+
+    /// Asks the handler for a page of its tools as a client would.
+    async fn page(
+        &self,
+        cursor: Option<String>,
+        version: Option<&ProtocolVersion>,
+    ) -> Result<ServerResult, ErrorData> {
+        let mut request = ListToolsRequest::default();
+        request.params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
+        let mut request = ClientRequest::from(request);
+        let version = version.cloned().unwrap_or_default();
+        let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
+        let nothing = ClientCapabilities::default();
+        request.extensions_mut().insert(Principal {
+            subject: "prynai-worker".to_owned(),
+        });
+        let (era, session) = if version.has_initialize() {
+            let session = InitializeRequestParams::new(nothing, client);
+            (Era::Legacy, Some(session.with_protocol_version(version)))
+        } else {
+            *request.get_meta_mut() =
+                RequestMetaObject::with_client_context(version, client, nothing);
+            (Era::Modern, None)
+        };
+        let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
+        let (transport, mut answers) = OneshotTransport::<RoleServer>::new(message);
+        let guard = Guard::new(Arc::clone(&self.handler), era);
+        let _service = serve_directly(guard, transport, session);
+        while let Some(message) = answers.recv().await {
+            match message {
+                JsonRpcMessage::Response(response) => return Ok(response.result),
+                JsonRpcMessage::Error(refusal) => return Err(refusal.error),
+                JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+            }
+        }
+        Err(ErrorData::internal_error("no answer", None))
+    }
+}
+
+/// The revisions of a handler, newest last.
+fn supported(handler: &impl ServerHandler) -> Vec<ProtocolVersion> {
+    let mut versions = handler.supported_protocol_versions().into_owned();
+    versions.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    versions
+}
+
+fn entry(tool: &Tool) -> (String, CatalogTool) {
+    let hinted = |hint: fn(&rmcp::model::ToolAnnotations) -> Option<bool>| {
+        tool.annotations.as_ref().and_then(hint) == Some(true)
+    };
+    let header_params = header_params(&tool.input_schema).unwrap_or_else(|| {
+        tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules; clients will not list it");
+        BTreeMap::new()
+    });
+    let entry = CatalogTool {
+        repeatable: hinted(|a| a.read_only_hint) || hinted(|a| a.idempotent_hint),
+        header_params,
+    };
+    (tool.name.clone().into_owned(), entry)
+}

@@ -1,0 +1,102 @@
+//! What a handler finds in the extensions of its request, besides [`crate::Ask`].
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request};
+use prynai_shared::bus::Bus;
+use prynai_shared::wire::request::RequestEnvelope;
+use prynai_shared::wire::session::Session;
+use rmcp::model::{
+    ClientCapabilities, ClientRequest, GetExtensions, Implementation, InitializeRequestParams,
+    ProtocolVersion,
+};
+use serde_json::Value;
+
+use crate::state::State;
+
+/// Gives the request its principal, session, state and HTTP parts.
+pub(crate) fn attach(request: &mut ClientRequest, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {
+    let extensions = request.extensions_mut();
+    extensions.insert(envelope.principal.clone());
+    extensions.insert(State::of(Arc::clone(bus), envelope));
+    if let Some(session) = &envelope.session {
+        extensions.insert(session.clone());
+    }
+    if let Some(parts) = http_parts(envelope) {
+        extensions.insert(parts);
+    }
+}
+
+/// The request as rmcp's own HTTP server would show it.
+fn http_parts(envelope: &RequestEnvelope) -> Option<Parts> {
+    let mut request = Request::builder().method(Method::POST).uri("/mcp");
+    if let Some(headers) = request.headers_mut() {
+        for (name, value) in &envelope.headers {
+            let name = HeaderName::try_from(name.as_str());
+            let value = HeaderValue::try_from(value.as_str());
+            if let (Ok(name), Ok(value)) = (name, value) {
+                headers.append(name, value);
+            }
+        }
+    }
+    let (parts, ()) = request.body(()).ok()?.into_parts();
+    Some(parts)
+}
+
+/// What `initialize` told of the client, as rmcp keeps it. What cannot be read counts as not told:
+/// the gateway has accepted the session.
+pub(crate) fn peer_info(session: &Session) -> InitializeRequestParams {
+    let capabilities: ClientCapabilities = session.capabilities.read().unwrap_or_default();
+    let client = session
+        .client_info
+        .read()
+        .unwrap_or_else(|_| Implementation::new("unknown", "unknown"));
+    InitializeRequestParams::new(capabilities, client)
+        .with_protocol_version(protocol_version(&session.protocol_version))
+}
+
+/// A revision as rmcp knows it.
+pub(crate) fn protocol_version(text: &str) -> ProtocolVersion {
+    serde_json::from_value(Value::String(text.to_owned())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use prynai_shared::ids::SessionId;
+    use prynai_shared::wire::message::RawJson;
+    use prynai_shared::wire::request::Principal;
+
+    use super::*;
+
+    fn session(client_info: &str, capabilities: &str) -> Session {
+        Session {
+            id: SessionId::generate(),
+            principal: Principal::anonymous(),
+            protocol_version: "2025-06-18".to_owned(),
+            client_info: RawJson::parse(client_info).expect("JSON"),
+            capabilities: RawJson::parse(capabilities).expect("JSON"),
+            log_level: None,
+            subscriptions: Default::default(),
+        }
+    }
+
+    #[test]
+    fn the_client_of_a_session_is_known_again() {
+        let info = peer_info(&session(
+            r#"{"name":"inspector","version":"2"}"#,
+            r#"{"elicitation":{},"future":1}"#,
+        ));
+        assert_eq!(info.client_info.name, "inspector");
+        assert!(info.capabilities.elicitation.is_some());
+        assert!(info.capabilities.sampling.is_none());
+        assert_eq!(info.protocol_version, ProtocolVersion::V_2025_06_18);
+    }
+
+    #[test]
+    fn an_unreadable_client_has_no_capabilities() {
+        let info = peer_info(&session("7", r#"{"sampling":7}"#));
+        assert_eq!(info.client_info.name, "unknown");
+        assert_eq!(info.capabilities, ClientCapabilities::default());
+    }
+}

@@ -1,0 +1,95 @@
+//! The only writer to one stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, Ownership, Refusal, TakeOver};
+use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::message::RawJson;
+
+use crate::backoff::persist;
+use crate::running::{Controls, Stop};
+
+/// Numbers the events of one stream and appends them, one at a time.
+pub(crate) struct EventWriter {
+    bus: Arc<dyn Bus>,
+    ownership: Ownership,
+    controls: Controls,
+    patience: Duration,
+    next: u64,
+    full: bool,
+}
+
+impl EventWriter {
+    /// A writer that has written nothing yet. `patience`: how long the bus may be away.
+    pub(crate) fn new(
+        bus: Arc<dyn Bus>,
+        ownership: Ownership,
+        controls: Controls,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            bus,
+            ownership,
+            controls,
+            patience,
+            next: 1,
+            full: false,
+        }
+    }
+
+    /// Makes a redelivered claim the owner of its stream.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn take_over(&mut self) -> Result<(), Stop> {
+        let taken = persist(&self.controls, self.patience, "take over", || {
+            self.bus.take_over(&self.ownership)
+        })
+        .await?;
+        match taken {
+            TakeOver::Taken { newest } => self.next = newest + 1,
+            // Either way the entry is removed without a word: that is what a cancel does.
+            TakeOver::Refused(Refusal::Cancelled | Refusal::Finished) => {
+                return Err(Stop::Cancelled);
+            }
+            TakeOver::Refused(Refusal::LostOwnership | Refusal::LogFull) => {
+                return Err(Stop::Lost);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a notification or a question; `false` when the log takes no more of them.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn append(&mut self, message: RawJson) -> Result<bool, Stop> {
+        if self.full {
+            return Ok(false);
+        }
+        let stream = self.ownership.stream;
+        let event = StreamEvent::new(stream, self.next, EventKind::Message, message);
+        let appended = persist(&self.controls, self.patience, "append", || {
+            self.bus.append(&self.ownership, &event)
+        })
+        .await?;
+        match appended {
+            Ok(()) => self.next += 1,
+            Err(Refusal::LogFull) => {
+                tracing::warn!(%stream, events = self.next - 1, "log full: further notifications of this call are dropped");
+                self.full = true;
+            }
+            Err(Refusal::Cancelled) => return Err(Stop::Cancelled),
+            Err(Refusal::LostOwnership | Refusal::Finished) => return Err(Stop::Lost),
+        }
+        Ok(!self.full)
+    }
+
+    /// The event that ends the stream; the finisher writes it.
+    pub(crate) fn final_event(&self, message: RawJson) -> StreamEvent {
+        StreamEvent::new(self.ownership.stream, self.next, EventKind::Final, message)
+    }
+}

@@ -1,0 +1,128 @@
+//! Ends requests, many at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, BusError, Finish};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::running::Slot;
+
+/// Requests that one call of the bus ends at most.
+const BATCH: usize = 128;
+
+/// Ends all requests that are ready with one call of the bus, waits for it, and repeats. There is no
+/// timer: an idle worker ends a request at once, a busy one ends many together.
+pub(crate) struct Finisher {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) queue: mpsc::Receiver<Ending>,
+    /// How long the bus may be away until results are given up.
+    pub(crate) patience: Duration,
+    pub(crate) hard: CancellationToken,
+}
+
+/// Where calls put their endings.
+#[derive(Debug, Clone)]
+pub(crate) struct FinishQueue(mpsc::Sender<Ending>);
+
+/// A request to be ended.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) finish: Finish,
+    /// Given up once the request is ended, so that unfinished endings count as running.
+    pub(crate) slot: Slot,
+}
+
+// === impl FinishQueue ===
+
+impl FinishQueue {
+    /// A queue for `concurrency` calls, each of which ends once.
+    pub(crate) fn new(concurrency: usize) -> (Self, mpsc::Receiver<Ending>) {
+        let (sender, receiver) = mpsc::channel(concurrency.max(1));
+        (Self(sender), receiver)
+    }
+
+    /// Adds an ending.
+    pub(crate) async fn push(&self, ending: Ending) {
+        // The finisher outlives all calls; when it is gone so is the process.
+        if let Err(lost) = self.0.send(ending).await {
+            lost.0.slot.keep_place();
+        }
+    }
+}
+
+// === impl Finisher ===
+
+impl Finisher {
+    /// Runs until every sender is gone.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.queue.recv_many(&mut batch, BATCH).await > 0 {
+            self.end(&mut batch).await;
+        }
+    }
+
+    async fn end(&self, batch: &mut Vec<Ending>) {
+        match self.finish(batch).await {
+            Ok(()) => batch.clear(),
+            Err(BusError::Unavailable(_)) => give_up(batch),
+            // Something in the batch cannot be written; the others shall not suffer for it.
+            Err(_) => {
+                for ending in batch.drain(..) {
+                    let mut single = vec![ending];
+                    if self.finish(&single).await.is_err() {
+                        give_up(&mut single);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn finish(&self, batch: &[Ending]) -> Result<(), BusError> {
+        let requests: Vec<Finish> = batch.iter().map(|ending| ending.finish.clone()).collect();
+        let mut backoff = Backoff::for_at_most(self.patience);
+        let mut told = false;
+        loop {
+            let error = match self.bus.finish(&requests).await {
+                Ok(answers) => {
+                    tell_refusals(&requests, &answers);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !told {
+                tracing::warn!(%error, requests = requests.len(), "results cannot be delivered");
+                told = true;
+            }
+            if !matches!(error, BusError::Unavailable(_)) {
+                return Err(error);
+            }
+            let again = tokio::select! {
+                biased;
+                () = self.hard.cancelled() => false,
+                again = backoff.pause() => again,
+            };
+            if !again {
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn give_up(batch: &mut Vec<Ending>) {
+    for ending in batch.drain(..) {
+        let stream = ending.finish.ownership.stream;
+        tracing::error!(%stream, "a result was given up; the request is left to its lease");
+        ending.slot.keep_place();
+    }
+}
+
+fn tell_refusals(requests: &[Finish], answers: &[Result<(), prynai_shared::bus::Refusal>]) {
+    for (request, answer) in requests.iter().zip(answers) {
+        if let Err(refusal) = answer {
+            tracing::debug!(stream = %request.ownership.stream, ?refusal, "result not wanted");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What stands between rmcp and the handler.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use futures::FutureExt;
+use prynai_shared::wire::request::Era;
+use rmcp::model::{ClientNotification, ClientRequest, ProtocolVersion, ServerConfig, ServerResult};
+use rmcp::service::{NotificationContext, RequestContext, Service};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::Ask;
+
+/// How long a handler may go on after its call was cancelled, to clean up.
+const PARTING: Duration = Duration::from_millis(500);
+
+/// Serves one request with a handler that all requests share. A panic of the handler is an error of
+/// that one call; a cancelled handler sees its token fire and is dropped soon after.
+pub(crate) struct Guard<H> {
+    handler: Arc<H>,
+    era: Era,
+}
+
+thread_local! {
+    static IN_HANDLER: Cell<bool> = const { Cell::new(false) };
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps the messages of handlers' panics, which may hold arguments of calls, off standard error; the
+/// guard logs where they happened. All other panics are reported as before.
+pub fn hush_handler_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if IN_HANDLER.get() {
+                let place = panic.location().map(ToString::to_string);
+                PANICKED_AT.with_borrow_mut(|at| *at = place);
+            } else {
+                report(panic);
+            }
+        }));
+    });
+}
+
+impl<H> Guard<H> {
+    /// A guard for one request of `era`.
+    pub(crate) fn new(handler: Arc<H>, era: Era) -> Self {
+        Self { handler, era }
+    }
+}
+
+impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
+    async fn handle_request(
+        &self,
+        request: ClientRequest,
+        mut context: RequestContext<RoleServer>,
+    ) -> Result<ServerResult, ErrorData> {
+        let method = request.method().to_owned();
+        let tool = tool_name(&request);
+        if let Some(ask) = Ask::within(&request, &context, self.era) {
+            context.extensions.insert(ask);
+        }
+        let cancelled = context.ct.clone();
+        let handler = self.handler.as_ref();
+        let answer = caught(Service::handle_request(handler, request, context));
+        tokio::select! {
+            answer = answer => answer.unwrap_or_else(|panic| Err(panicked(&method, tool, &panic))),
+            // rmcp drops what comes after a cancel.
+            () = parting(&cancelled) => Err(ErrorData::internal_error("cancelled", None)),
+        }
+    }
+
+    async fn handle_notification(
+        &self,
+        notification: ClientNotification,
+        context: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let handler = self.handler.as_ref();
+        caught(Service::handle_notification(handler, notification, context))
+            .await
+            .unwrap_or_else(|panic| Err(panicked("a notification", None, &panic)))
+    }
+
+    fn get_info(&self) -> ServerConfig {
+        ServerHandler::get_info(self.handler.as_ref())
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        ServerHandler::supported_protocol_versions(self.handler.as_ref())
+    }
+}
+
+async fn parting(cancelled: &CancellationToken) {
+    cancelled.cancelled().await;
+    tokio::time::sleep(PARTING).await;
+}
+
+/// Where a handler panicked, if known.
+struct Panicked(Option<String>);
+
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
+    poll_fn(|context| {
+        IN_HANDLER.set(true);
+        let polled = future.as_mut().poll(context);
+        IN_HANDLER.set(false);
+        polled
+    })
+    .await
+    .map_err(|_payload: Box<dyn Any + Send>| Panicked(PANICKED_AT.take()))
+}
+
+fn panicked(method: &str, tool: Option<String>, panic: &Panicked) -> ErrorData {
+    let Panicked(at) = panic;
+    tracing::error!(method, tool, at, "the handler panicked");
+    ErrorData::internal_error("the handler panicked while it ran this request", None)
+}
+
+fn tool_name(request: &ClientRequest) -> Option<String> {
+    match request {
+        ClientRequest::CallToolRequest(call) => Some(call.params.name.clone().into_owned()),
+        _ => None,
+    }
+}

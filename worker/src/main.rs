@@ -1,0 +1,8 @@
+//! The worker with the reference handler.
+
+use prynai_worker::everything::Everything;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    prynai_worker::run(Everything::new()).await
+}

@@ -1,0 +1,157 @@
+//! What becomes of a request whose worker was lost.
+
+use std::collections::BTreeMap;
+
+use prynai_shared::bus::Claim;
+use prynai_shared::wire::catalog::CatalogTool;
+use prynai_shared::wire::request::RequestEnvelope;
+use rmcp::ErrorData;
+use serde_json::json;
+
+/// What becomes of a reclaimed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It runs (again).
+    Run,
+    /// Nobody knows whether it took effect: the client is told so.
+    OutcomeUnknown,
+    /// It was begun as often as it may be.
+    DeadLetter,
+}
+
+/// Judges a reclaimed request.
+pub(crate) fn judge(
+    claim: &Claim,
+    max_attempts: u32,
+    tools: &BTreeMap<String, CatalogTool>,
+) -> Verdict {
+    if claim.cancelled || claim.delivery <= 1 {
+        Verdict::Run
+    } else if claim.delivery > max_attempts {
+        Verdict::DeadLetter
+    } else if is_repeatable(&claim.request, tools) {
+        Verdict::Run
+    } else {
+        Verdict::OutcomeUnknown
+    }
+}
+
+/// Only `tools/call` has effects; its tool says whether a second call adds to them.
+fn is_repeatable(request: &RequestEnvelope, tools: &BTreeMap<String, CatalogTool>) -> bool {
+    request.method != "tools/call"
+        || request
+            .name
+            .as_ref()
+            .and_then(|name| tools.get(name))
+            .is_some_and(|tool| tool.repeatable)
+}
+
+/// What the client of a request with [`Verdict::OutcomeUnknown`] is told.
+pub(crate) fn outcome_unknown(claim: &Claim) -> ErrorData {
+    ErrorData::internal_error(
+        "the worker that ran this call was lost; the outcome is unknown: \
+         the call may or may not have taken effect",
+        Some(json!({
+            "reason": "worker_lost",
+            "outcome": "unknown",
+            "attempt": claim.delivery - 1,
+            "stream": claim.request.stream.to_string(),
+        })),
+    )
+}
+
+/// What the client of a request with [`Verdict::DeadLetter`] is told.
+pub(crate) fn given_up(claim: &Claim) -> ErrorData {
+    ErrorData::internal_error(
+        "this request lost its worker every time it was begun; it is not tried again",
+        Some(json!({
+            "reason": "too_many_attempts",
+            "outcome": "unknown",
+            "attempt": claim.delivery - 1,
+            "stream": claim.request.stream.to_string(),
+        })),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use prynai_shared::ids::{GatewayId, StreamId};
+    use prynai_shared::wire::message::RawJson;
+    use prynai_shared::wire::request::{Era, Principal};
+
+    use super::*;
+
+    fn claim(method: &str, name: Option<&str>, delivery: u32) -> Claim {
+        Claim {
+            entry: "1-0".into(),
+            delivery,
+            cancelled: false,
+            request: RequestEnvelope {
+                stream: StreamId::generate(),
+                holder: GatewayId::generate(),
+                era: Era::Modern,
+                protocol_version: "2026-07-28".to_owned(),
+                method: method.to_owned(),
+                name: name.map(str::to_owned),
+                request_id: RawJson::parse("1").expect("JSON"),
+                principal: Principal::anonymous(),
+                session: None,
+                headers: BTreeMap::new(),
+                queued_at_ms: 0,
+                deadline_ms: None,
+                message: RawJson::parse("{}").expect("JSON"),
+            },
+        }
+    }
+
+    fn tools() -> BTreeMap<String, CatalogTool> {
+        let repeatable = |repeatable| CatalogTool {
+            repeatable,
+            ..CatalogTool::default()
+        };
+        BTreeMap::from([
+            ("echo".to_owned(), repeatable(true)),
+            ("bump".to_owned(), repeatable(false)),
+        ])
+    }
+
+    #[test]
+    fn only_what_is_repeatable_runs_again() {
+        for (method, name, verdict) in [
+            ("tools/call", Some("echo"), Verdict::Run),
+            ("tools/call", Some("bump"), Verdict::OutcomeUnknown),
+            ("tools/call", Some("gone"), Verdict::OutcomeUnknown),
+            ("tools/call", None, Verdict::OutcomeUnknown),
+            ("resources/read", Some("x://y"), Verdict::Run),
+            ("tools/list", None, Verdict::Run),
+        ] {
+            let claim = claim(method, name, 2);
+            assert_eq!(judge(&claim, 3, &tools()), verdict, "{method} {name:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_begun_runs() {
+        let claim = claim("tools/call", Some("bump"), 1);
+        assert_eq!(judge(&claim, 3, &tools()), Verdict::Run);
+    }
+
+    #[test]
+    fn attempts_end() {
+        assert_eq!(
+            judge(&claim("tools/list", None, 3), 3, &tools()),
+            Verdict::Run
+        );
+        assert_eq!(
+            judge(&claim("tools/list", None, 4), 3, &tools()),
+            Verdict::DeadLetter
+        );
+    }
+
+    #[test]
+    fn a_cancelled_one_only_needs_to_be_removed() {
+        let mut claim = claim("tools/call", Some("bump"), 9);
+        claim.cancelled = true;
+        assert_eq!(judge(&claim, 3, &tools()), Verdict::Run);
+    }
+}

@@ -1,0 +1,57 @@
+//! The worker as a process.
+
+use std::sync::Arc;
+
+use prynai_shared::bus::{BusError, BusLimits};
+use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::settings::{RedisSettings, parse_or_exit};
+use rmcp::ServerHandler;
+
+use crate::backoff::Backoff;
+pub use crate::guard::hush_handler_panics;
+use crate::serve::serve;
+use crate::settings::WorkerSettings;
+
+/// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
+/// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
+/// with exit code 64.
+///
+/// # Errors
+///
+/// When Redis cannot be used as it is set up. A Redis that is away is waited for.
+pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
+    let settings = parse_or_exit(std::env::args_os(), |settings: &WorkerSettings| {
+        settings.check()?;
+        settings.telemetry.start()
+    });
+    hush_handler_panics();
+    let shutdown = Shutdown::new();
+    let signals = tokio::spawn(shutdown.clone().on_signals(settings.drain_timeout));
+    let connected = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        connected = connect(&settings.redis) => connected,
+    };
+    serve(handler, connected?, settings.work.config(), shutdown).await;
+    signals.abort();
+    Ok(())
+}
+
+async fn connect(settings: &RedisSettings) -> Result<Arc<MemoryBus>, BusError> {
+    let mut backoff = Backoff::endless();
+    let mut told = false;
+    loop {
+        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
+        let _ = (url, prefix);
+        match Ok(MemoryBus::new(BusLimits::default())) {
+            Err(BusError::Unavailable(reason)) => {
+                if !told {
+                    tracing::warn!(reason, "Redis is away; waiting for it");
+                    told = true;
+                }
+            }
+            decided => return decided,
+        }
+        backoff.pause().await;
+    }
+}

@@ -1,0 +1,253 @@
+//! The table of calls that run in this process.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use prynai_shared::bus::Claim;
+use prynai_shared::ids::{EntryId, StreamId};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio_util::sync::CancellationToken;
+
+/// Cancels remembered for claims that are on their way: the wake-up may overtake the answer to the
+/// claim.
+const EARLY_CANCELS: usize = 1024;
+
+/// The calls that run in this process, by stream.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    table: Mutex<Table>,
+    emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    calls: HashMap<StreamId, Call>,
+    early_cancels: VecDeque<StreamId>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Call {
+    entry: EntryId,
+    delivery: u32,
+    begun: bool,
+    controls: Controls,
+}
+
+/// Why a call must end before its handler has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The client does not want the answer any more.
+    Cancelled,
+    /// Another worker owns it, or the bus was away for too long: write nothing more.
+    Lost,
+    /// This process ends; other workers shall have the call.
+    HandedBack,
+}
+
+/// Reaches into a running call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Controls {
+    stopped: CancellationToken,
+    reason: Arc<OnceLock<Stop>>,
+    mail: Arc<Notify>,
+}
+
+/// A place in the table and a permit to run; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    running: Arc<Running>,
+    stream: StreamId,
+    delivery: u32,
+    keeps_place: bool,
+    pub(crate) controls: Controls,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Entries that this process holds at its end.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    /// Their handler was begun.
+    pub(crate) begun: Vec<EntryId>,
+    /// Their handler was not begun.
+    pub(crate) waiting: Vec<EntryId>,
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Takes up a claim.
+    pub(crate) fn register(self: &Arc<Self>, claim: &Claim, permit: OwnedSemaphorePermit) -> Slot {
+        let stream = claim.request.stream;
+        let controls = Controls::default();
+        let mut table = self.lock();
+        if let Some(at) = table.early_cancels.iter().position(|s| *s == stream) {
+            table.early_cancels.remove(at);
+            controls.stop(Stop::Cancelled);
+        }
+        if table.closed {
+            controls.stop(Stop::HandedBack);
+        }
+        let call = Call {
+            entry: claim.entry.clone(),
+            delivery: claim.delivery,
+            begun: false,
+            controls: controls.clone(),
+        };
+        if let Some(older) = table.calls.insert(stream, call) {
+            // This worker was silent for longer than its lease and took its own call over.
+            older.controls.stop(Stop::Lost);
+        }
+        Slot {
+            running: Arc::clone(self),
+            stream,
+            delivery: claim.delivery,
+            keeps_place: false,
+            controls,
+            _permit: permit,
+        }
+    }
+
+    /// Cancels a call, now or as soon as its claim arrives.
+    pub(crate) fn cancel(&self, stream: &StreamId) {
+        let mut table = self.lock();
+        if let Some(call) = table.calls.get(stream) {
+            call.controls.stop(Stop::Cancelled);
+            return;
+        }
+        if table.early_cancels.len() == EARLY_CANCELS {
+            table.early_cancels.pop_front();
+        }
+        table.early_cancels.push_back(*stream);
+    }
+
+    /// Tells a call to look into its mailbox.
+    pub(crate) fn wake_for_mail(&self, stream: &StreamId) {
+        if let Some(call) = self.lock().calls.get(stream) {
+            call.controls.mail.notify_one();
+        }
+    }
+
+    /// The streams of all calls.
+    pub(crate) fn streams(&self) -> Vec<StreamId> {
+        self.lock().calls.keys().copied().collect()
+    }
+
+    /// The entries of all calls.
+    pub(crate) fn entries(&self) -> Vec<EntryId> {
+        self.lock()
+            .calls
+            .values()
+            .map(|c| c.entry.clone())
+            .collect()
+    }
+
+    /// Stops all calls, also those that are still to be registered; they keep their places, so that
+    /// [`Running::unfinished`] finds them.
+    pub(crate) fn stop_all(&self) {
+        let mut table = self.lock();
+        table.closed = true;
+        for call in table.calls.values() {
+            call.controls.stop(Stop::HandedBack);
+        }
+    }
+
+    /// What has not been finished.
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        let mut unfinished = Unfinished::default();
+        for call in self.lock().calls.values() {
+            let list = if call.begun {
+                &mut unfinished.begun
+            } else {
+                &mut unfinished.waiting
+            };
+            list.push(call.entry.clone());
+        }
+        unfinished
+    }
+
+    /// Waits until no call runs.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().calls.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn remove(&self, stream: &StreamId, delivery: u32) {
+        let mut table = self.lock();
+        if table
+            .calls
+            .get(stream)
+            .is_some_and(|c| c.delivery == delivery)
+        {
+            table.calls.remove(stream);
+        }
+        if table.calls.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Nothing panics while it holds the lock, and a table is never half changed.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Controls ===
+
+impl Controls {
+    /// Stops the call; the first reason counts.
+    pub(crate) fn stop(&self, reason: Stop) {
+        let _ = self.reason.set(reason);
+        self.stopped.cancel();
+    }
+
+    /// Fires when the call must end.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.stopped
+    }
+
+    /// Waits until the call must end.
+    pub(crate) async fn stopped(&self) -> Stop {
+        self.stopped.cancelled().await;
+        self.reason.get().copied().unwrap_or(Stop::Lost)
+    }
+
+    /// Why the call must end, if it must.
+    pub(crate) fn reason(&self) -> Option<Stop> {
+        self.reason.get().copied()
+    }
+
+    /// Waits until there may be something in the mailbox.
+    pub(crate) async fn mail(&self) {
+        self.mail.notified().await;
+    }
+}
+
+// === impl Slot ===
+
+impl Slot {
+    /// Notes that the handler begins.
+    pub(crate) fn begin(&self) {
+        if let Some(call) = self.running.lock().calls.get_mut(&self.stream) {
+            call.begun = true;
+        }
+    }
+
+    /// Gives the permit up but leaves the entry to be handed back.
+    pub(crate) fn keep_place(mut self) {
+        self.keeps_place = true;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.keeps_place {
+            self.running.remove(&self.stream, self.delivery);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be set, and what is refused.
+
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use prynai_shared::ids::WorkerId;
+use prynai_shared::settings::RedisSettings;
+use prynai_shared::telemetry::TelemetrySettings;
+
+const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
+const LEASE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(3600);
+const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=100;
+
+/// Settings of the worker process.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "prynai-worker",
+    version,
+    about = "Runs MCP requests that gateways put into Redis"
+)]
+pub struct WorkerSettings {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub redis: RedisSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub work: WorkSettings,
+
+    /// How long running calls may take to finish after SIGTERM; what is left is handed to other
+    /// workers.
+    #[arg(
+        long,
+        env = "PRYNAI_DRAIN_TIMEOUT",
+        default_value = "20s",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub drain_timeout: Duration,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub telemetry: TelemetrySettings,
+}
+
+/// How a worker works, alone or inside another process.
+#[derive(Debug, Clone, Args)]
+pub struct WorkSettings {
+    /// Requests that run at the same time in this process (1 to 10000).
+    #[arg(
+        long,
+        env = "PRYNAI_CONCURRENCY",
+        default_value_t = 64,
+        value_name = "COUNT"
+    )]
+    pub concurrency: usize,
+
+    /// How long a worker may be silent before others take over its requests (1s to 1h); it reports
+    /// three times as often.
+    #[arg(
+        long,
+        env = "PRYNAI_LEASE",
+        default_value = "30s",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub lease: Duration,
+
+    /// How often a request whose worker died is begun at most (1 to 100); after that it becomes a
+    /// dead letter and its client gets an error.
+    #[arg(
+        long,
+        env = "PRYNAI_MAX_ATTEMPTS",
+        default_value_t = 3,
+        value_name = "COUNT"
+    )]
+    pub max_attempts: u32,
+}
+
+/// What [`crate::serve()`] needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The name under which requests are claimed; a new one for every process.
+    pub worker: WorkerId,
+    /// Requests that run at the same time.
+    pub concurrency: usize,
+    /// How long the worker may be silent before others take over its requests.
+    pub lease: Duration,
+    /// How often a request is begun at most.
+    pub max_attempts: u32,
+}
+
+impl WorkerSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        self.work.check()
+    }
+}
+
+impl WorkSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        if !CONCURRENCY.contains(&self.concurrency) {
+            return Err("--concurrency must be between 1 and 10000".to_owned());
+        }
+        if !LEASE.contains(&self.lease) {
+            return Err("--lease must be between 1s and 1h".to_owned());
+        }
+        if !ATTEMPTS.contains(&self.max_attempts) {
+            return Err("--max-attempts must be between 1 and 100".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The configuration of a new worker.
+    pub fn config(&self) -> WorkerConfig {
+        WorkerConfig {
+            worker: WorkerId::generate(),
+            concurrency: self.concurrency,
+            lease: self.lease,
+            max_attempts: self.max_attempts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> WorkerSettings {
+        let args = std::iter::once("prynai-worker").chain(args.iter().copied());
+        WorkerSettings::try_parse_from(args).expect("parses")
+    }
+
+    #[test]
+    fn the_defaults_are_accepted() {
+        let settings = parse(&[]);
+        assert_eq!(settings.check(), Ok(()));
+        assert_eq!(settings.work.lease, Duration::from_secs(30));
+        assert_eq!(settings.drain_timeout, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn the_edges_are_accepted_and_what_lies_beyond_is_refused() {
+        for good in [
+            ["--concurrency", "1"],
+            ["--concurrency", "10000"],
+            ["--lease", "1s"],
+            ["--lease", "1h"],
+            ["--max-attempts", "1"],
+        ] {
+            assert_eq!(parse(&good).check(), Ok(()), "{good:?}");
+        }
+        for bad in [
+            ["--concurrency", "0"],
+            ["--concurrency", "10001"],
+            ["--lease", "999ms"],
+            ["--lease", "3601s"],
+            ["--max-attempts", "0"],
+        ] {
+            let reason = parse(&bad).check().expect_err("is refused");
+            assert!(reason.contains(bad[0]), "{reason}");
+        }
+    }
+}

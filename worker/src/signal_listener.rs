@@ -1,0 +1,75 @@
+//! Brings the client's side to running calls.
+
+use std::sync::Arc;
+
+use prynai_shared::bus::{Bus, News, NewsReceiver};
+use prynai_shared::ids::WorkerId;
+use prynai_shared::wire::signal::{Signal, SignalKind};
+
+use crate::backoff::Backoff;
+use crate::running::Running;
+
+/// Passes wake-ups on to running calls, and looks at the stored state whenever it may have missed
+/// some.
+pub(crate) struct SignalListener {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) worker: WorkerId,
+    pub(crate) running: Arc<Running>,
+    pub(crate) news: NewsReceiver<Signal>,
+}
+
+/// Subscribes a worker to its wake-ups, again and again while the bus is away.
+pub(crate) async fn subscribe(bus: &dyn Bus, worker: &WorkerId) -> NewsReceiver<Signal> {
+    let mut backoff = Backoff::endless();
+    let mut told = false;
+    loop {
+        match bus.signal_news(worker).await {
+            Ok(news) => return news,
+            Err(error) if told => tracing::debug!(%error, "cannot hear signals"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot hear signals; trying again");
+                told = true;
+            }
+        }
+        backoff.pause().await;
+    }
+}
+
+impl SignalListener {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match self.news.recv().await {
+                Some(News::Item(signal)) => match signal.kind {
+                    SignalKind::Cancel => self.running.cancel(&signal.stream),
+                    SignalKind::Mail => self.running.wake_for_mail(&signal.stream),
+                },
+                Some(News::Gap) => self.catch_up().await,
+                None => {
+                    tracing::warn!("the subscription to signals ended; subscribing again");
+                    self.news = subscribe(self.bus.as_ref(), &self.worker).await;
+                    self.catch_up().await;
+                }
+            }
+        }
+    }
+
+    async fn catch_up(&self) {
+        let mut backoff = Backoff::endless();
+        loop {
+            let streams = self.running.streams();
+            if streams.is_empty() {
+                return;
+            }
+            match self.bus.cancelled_among(&streams).await {
+                Ok(cancelled) => {
+                    cancelled.iter().for_each(|s| self.running.cancel(s));
+                    streams.iter().for_each(|s| self.running.wake_for_mail(s));
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, "cannot look for missed signals"),
+            }
+            backoff.pause().await;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! State that outlives the process, for tool authors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, BusError, StateScope};
+use prynai_shared::ids::SessionId;
+use prynai_shared::wire::request::RequestEnvelope;
+use rmcp::ErrorData;
+use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Keys and values that all workers share and that outlive them. Handlers find it in the extensions
+/// of their request, and tools and prompts may name it as a parameter.
+#[derive(Clone)]
+pub struct State {
+    bus: Arc<dyn Bus>,
+    principal: String,
+    session: Option<SessionId>,
+}
+
+/// The part of the state that belongs to everybody, one principal or one session.
+#[derive(Clone)]
+pub struct ScopedState {
+    bus: Arc<dyn Bus>,
+    scope: StateScope,
+}
+
+/// Why the state could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The store refused or cannot be reached.
+    #[error("the state store: {0}")]
+    Bus(#[from] BusError),
+    /// The value cannot be written as JSON, or what is stored has another type.
+    #[error("the value: {0}")]
+    Value(#[from] serde_json::Error),
+}
+
+// === impl State ===
+
+impl State {
+    pub(crate) fn of(bus: Arc<dyn Bus>, request: &RequestEnvelope) -> Self {
+        Self {
+            bus,
+            principal: request.principal.subject.clone(),
+            session: request.session.as_ref().map(|session| session.id.clone()),
+        }
+    }
+
+    /// What everybody shares.
+    pub fn global(&self) -> ScopedState {
+        self.within(StateScope::Global)
+    }
+
+    /// What belongs to the caller.
+    pub fn principal(&self) -> ScopedState {
+        self.within(StateScope::Principal(self.principal.clone()))
+    }
+
+    /// What belongs to the session; `None` in a modern request.
+    pub fn session(&self) -> Option<ScopedState> {
+        let session = self.session.clone()?;
+        Some(self.within(StateScope::Session(session)))
+    }
+
+    fn within(&self, scope: StateScope) -> ScopedState {
+        ScopedState {
+            bus: Arc::clone(&self.bus),
+            scope,
+        }
+    }
+}
+
+impl<C: AsRequestContext> FromContextPart<C> for State {
+    fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
+        let extensions = &context.as_request_context().extensions;
+        extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ErrorData::internal_error("the state store needs a prynai worker", None))
+    }
+}
+
+// === impl ScopedState ===
+
+impl ScopedState {
+    /// Reads a value.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`], also when the value has another type.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
+        let stored = self.bus.get_state(&self.scope, key).await?;
+        Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    /// Writes a value as JSON. It lives for `ttl`, or for ever with `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn set<T: Serialize + Sync>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: Option<Duration>,
+    ) -> Result<(), StateError> {
+        let text = serde_json::to_string(value)?;
+        Ok(self.bus.set_state(&self.scope, key, &text, ttl).await?)
+    }
+
+    /// Removes a value; `false` when there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`].
+    pub async fn remove(&self, key: &str) -> Result<bool, StateError> {
+        Ok(self.bus.remove_state(&self.scope, key).await?)
+    }
+
+    /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
+    /// lives for `ttl` from now, or for ever with `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`], also when the value is not a whole number.
+    pub async fn increment(
+        &self,
+        key: &str,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, StateError> {
+        Ok(self.bus.increment_state(&self.scope, key, by, ttl).await?)
+    }
+}
+
+impl From<StateError> for ErrorData {
+    /// Tells the client no more than that it failed: the reason may name the store.
+    fn from(error: StateError) -> Self {
+        tracing::warn!(%error, "a handler could not use its state");
+        Self::internal_error("the state store could not be used", None)
+    }
+}
