@@ -334,3 +334,6 @@ impl Drop for HeldStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
 /// Exit code for settings that cannot work (`EX_USAGE` of `sysexits.h`).
@@ -66,15 +67,27 @@ pub fn parse_or_exit<S: Parser>(
     args: impl IntoIterator<Item = OsString>,
     check: impl FnOnce(&S) -> Result<(), String>,
 ) -> S {
-    let settings = S::try_parse_from(args).unwrap_or_else(|error| exit(&error));
+    let settings = S::try_parse_from(args).unwrap_or_else(|error| exit(error));
     if let Err(reason) = check(&settings) {
-        exit(&S::command().error(clap::error::ErrorKind::ValueValidation, reason));
+        exit(S::command().error(ErrorKind::ValueValidation, reason));
     }
     settings
 }
 
-fn exit(error: &clap::Error) -> ! {
+fn exit(mut error: clap::Error) -> ! {
+    // A value may hold a password, so what was given is not repeated.
+    if error.get(ContextKind::InvalidValue).is_some() && concerns_a_url(&error) {
+        let hidden = ContextValue::String("(not shown)".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
     // Nothing is left to do when standard error is gone as well.
     let _ = error.print();
     std::process::exit(if error.use_stderr() { EXIT_USAGE } else { 0 })
+}
+
+fn concerns_a_url(error: &clap::Error) -> bool {
+    matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.contains("-url ")
+    )
 }

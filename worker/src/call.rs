@@ -138,7 +138,7 @@ impl<H: ServerHandler> CallRunner<H> {
         controls: &Controls,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let outbound = Outbound::new(envelope, &request);
+        let outbound = Outbound::new(envelope, &request, writer.has_written());
         context::attach(&mut request, envelope, &self.bus);
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));

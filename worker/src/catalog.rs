@@ -35,8 +35,8 @@ const PAGES: usize = 1_000;
 /// What gateways and redelivery know of the tools.
 pub(crate) type Tools = Arc<BTreeMap<String, CatalogTool>>;
 
-/// Announces the handler's tools, capabilities and name: at start, every minute, and when the handler
-/// says that its tools changed.
+/// Announces the handler's tools, capabilities and name: at start, every minute, after the bus was
+/// away, and when the handler says that its tools changed.
 pub(crate) struct CatalogAnnouncer<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) bus: Arc<dyn Bus>,
@@ -131,9 +131,11 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         cursor: Option<String>,
         version: Option<&ProtocolVersion>,
     ) -> Result<ServerResult, ErrorData> {
-        let mut request = ListToolsRequest::default();
-        request.params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
-        let mut request = ClientRequest::from(request);
+        let params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
+        let mut request = ClientRequest::from(ListToolsRequest {
+            params,
+            ..ListToolsRequest::default()
+        });
         let version = version.cloned().unwrap_or_default();
         let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
         let nothing = ClientCapabilities::default();

@@ -61,6 +61,11 @@ impl EventWriter {
         Ok(())
     }
 
+    /// Whether the stream holds events, of this attempt or an earlier one.
+    pub(crate) fn has_written(&self) -> bool {
+        self.next > 1
+    }
+
     /// Writes a notification or a question; `false` when the log takes no more of them.
     ///
     /// # Errors

@@ -90,7 +90,9 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
     }
 
     fn get_info(&self) -> ServerConfig {
-        ServerHandler::get_info(self.handler.as_ref())
+        // rmcp wants it once per request and, for a server, makes no use of it: the handler's own
+        // would be built in vain.
+        ServerConfig::default()
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {

@@ -1,25 +1,22 @@
 //! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
 //!
-//! A tool author calls [`run`] and needs no more than [`Ask`] and [`State`].
+//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`].
 //!
 //! Read in this order:
 //!
-//! 1. [`settings`]: what can be set, and what is refused
-//! 2. [`run`](mod@run): the process; [`serve`](mod@serve): the roles and how they stop
+//! 1. `settings`: what can be set, and what is refused
+//! 2. `run`: the process; `serve`: the roles and how they stop
 //! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `signal_listener`, `finisher`,
-//!    `catalog`: one long-running role each, around the table of `running` calls
+//!    `catalog` (with `header_params`): one long-running role each, around the table of `running`
+//!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
-//! 5. `guard`, `context`, [`ask`], [`state`]: what the handler runs in and what it is given
+//! 5. `guard`, `context`, `ask`, `state`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
 
-pub mod ask;
 pub mod everything;
-pub mod run;
-pub mod serve;
-pub mod settings;
-pub mod state;
 
+mod ask;
 mod backoff;
 mod call;
 mod catalog;
@@ -35,11 +32,16 @@ mod processor;
 mod reclaimer;
 mod redelivery;
 mod request_transport;
+mod run;
 mod running;
+mod serve;
+mod settings;
 mod signal_listener;
+mod state;
 
 pub use ask::{Ask, Unanswered};
+pub use guard::hush_handler_panics;
 pub use run::run;
 pub use serve::serve;
 pub use settings::{WorkSettings, WorkerConfig, WorkerSettings};
-pub use state::State;
+pub use state::{ScopedState, State, StateError};

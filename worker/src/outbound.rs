@@ -18,6 +18,9 @@ pub(crate) struct Outbound {
     request_id: RawJson,
     era: Era,
     logs: LogFilter,
+    /// The client saw progress of an earlier attempt, and progress never runs backwards
+    /// (2026-07-28, Progress: the value increases with each notification).
+    mute_progress: bool,
 }
 
 /// What becomes of a message of the handler.
@@ -66,19 +69,22 @@ pub(crate) fn error(id: &RawJson, error: &ErrorData) -> RawJson {
         id,
         error,
     };
+    // Only maps with keys that are not strings cannot be written, and there is none in it.
     RawJson::from_value(&response).unwrap_or_else(|_| id.clone())
 }
 
 // === impl Outbound ===
 
 impl Outbound {
-    /// For the answers to `request`, which is `envelope` as read.
-    pub(crate) fn new(envelope: &RequestEnvelope, request: &ClientRequest) -> Self {
+    /// For the answers to `request`, which is `envelope` as read; `repeated` when an earlier attempt
+    /// wrote to the stream already.
+    pub(crate) fn new(envelope: &RequestEnvelope, request: &ClientRequest, repeated: bool) -> Self {
         Self {
             stream: envelope.stream,
             request_id: envelope.request_id.clone(),
             era: envelope.era,
             logs: LogFilter::of(envelope, request),
+            mute_progress: repeated,
         }
     }
 
@@ -146,6 +152,9 @@ impl Outbound {
                 return Ok(Sent::Change(Change::ResourceUpdated { uri }));
             }
             ServerNotification::LoggingMessageNotification(log) if !self.logs.passes(log) => {
+                return Ok(Sent::Nothing);
+            }
+            ServerNotification::ProgressNotification(_) if self.mute_progress => {
                 return Ok(Sent::Nothing);
             }
             // Listen streams belong to the gateway.
@@ -262,7 +271,7 @@ mod tests {
 
     fn outbound(envelope: &RequestEnvelope) -> Outbound {
         let request: CustomRequest = envelope.message.read().expect("a request");
-        Outbound::new(envelope, &request.into())
+        Outbound::new(envelope, &request.into(), false)
     }
 
     fn handler_sends(message: Value) -> ServerJsonRpcMessage {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use prynai_shared::bus::{BusError, BusLimits};
 use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{RedisSettings, parse_or_exit};
 use rmcp::ServerHandler;
 
 use crate::backoff::Backoff;
-pub use crate::guard::hush_handler_panics;
+use crate::guard::hush_handler_panics;
 use crate::serve::serve;
 use crate::settings::WorkerSettings;
 
@@ -37,13 +37,12 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn connect(settings: &RedisSettings) -> Result<Arc<MemoryBus>, BusError> {
+async fn connect(settings: &RedisSettings) -> Result<Arc<RedisBus>, BusError> {
     let mut backoff = Backoff::endless();
     let mut told = false;
     loop {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
-        let _ = (url, prefix);
-        match Ok(MemoryBus::new(BusLimits::default())) {
+        match RedisBus::connect(url, prefix, BusLimits::default()).await {
             Err(BusError::Unavailable(reason)) => {
                 if !told {
                     tracing::warn!(reason, "Redis is away; waiting for it");

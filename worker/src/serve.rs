@@ -76,9 +76,11 @@ pub async fn serve<H: ServerHandler>(
         tools_changed: Arc::clone(&announcer.changed),
     });
     let mut roles = Roles::default();
+    let announce_again = Arc::clone(&announcer.changed);
     roles.support.spawn(announcer.run());
     roles.support.spawn(worker.lease_keeper().run());
-    roles.support.spawn(worker.signal_listener(news).run());
+    let listener = worker.signal_listener(news, announce_again);
+    roles.support.spawn(listener.run());
     roles.finisher.spawn(worker.finisher(endings).run());
     // Only these and the calls hold the finishing queue: when all have ended, so does the finisher.
     roles.intake.spawn(worker.processor(runner.clone()).run());
@@ -168,12 +170,17 @@ impl Worker {
         }
     }
 
-    fn signal_listener(&self, news: NewsReceiver<Signal>) -> SignalListener {
+    fn signal_listener(
+        &self,
+        news: NewsReceiver<Signal>,
+        announce_again: Arc<Notify>,
+    ) -> SignalListener {
         SignalListener {
             bus: Arc::clone(&self.bus),
             worker: self.config.worker.clone(),
             running: Arc::clone(&self.running),
             news,
+            announce_again,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prynai_shared::bus::{Bus, News, NewsReceiver};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::signal::{Signal, SignalKind};
+use tokio::sync::Notify;
 
 use crate::backoff::Backoff;
 use crate::running::Running;
@@ -16,6 +17,8 @@ pub(crate) struct SignalListener {
     pub(crate) worker: WorkerId,
     pub(crate) running: Arc<Running>,
     pub(crate) news: NewsReceiver<Signal>,
+    /// Told after every gap: a bus that was away may have lost the catalog.
+    pub(crate) announce_again: Arc<Notify>,
 }
 
 /// Subscribes a worker to its wake-ups, again and again while the bus is away.
@@ -55,6 +58,7 @@ impl SignalListener {
     }
 
     async fn catch_up(&self) {
+        self.announce_again.notify_one();
         let mut backoff = Backoff::endless();
         loop {
             let streams = self.running.streams();

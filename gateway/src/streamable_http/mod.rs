@@ -7,10 +7,11 @@
 mod sessionful;
 mod stateless;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use prynai_shared::bus::BusError;
 use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::StreamId;
@@ -28,6 +29,9 @@ use crate::versions;
 
 /// Largest body taken, in bytes.
 pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Bytes beyond [`BODY_LIMIT`] that are read to let the client see its refusal.
+const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
 
 /// `_meta` key by which a request says which revision it speaks (2026-07-28, Basic, `_meta`).
 const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -55,7 +59,7 @@ async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused
         &["application/json", "text/event-stream"],
         "application/json and text/event-stream",
     )?;
-    let body = read_body(&parts.headers, body).await?;
+    let body = read_body(body).await?;
     let message = Message::parse(&body)?;
     match era_of(&parts.headers, &message)? {
         Era::Modern => stateless::post(state, &parts.headers, message).await,
@@ -82,17 +86,28 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
     })
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, RequestError> {
+/// Reads a body. What is too large is read on for a while and thrown away, because a client that is
+/// cut off while it writes does not see why.
+async fn read_body(mut body: Body) -> Result<Vec<u8>, RequestError> {
     let too_large = RequestError::BodyTooLarge { limit: BODY_LIMIT };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT) {
+    let mut read = 0;
+    let mut kept = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| RequestError::NotJson(error.to_string()))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        read += data.len();
+        if read <= BODY_LIMIT {
+            kept.extend_from_slice(data);
+        } else if read > BODY_LIMIT + DISCARDED_BODY {
+            break;
+        }
+    }
+    if read > BODY_LIMIT {
         return Err(too_large);
     }
-    axum::body::to_bytes(body, BODY_LIMIT)
-        .await
-        .map_err(|_| too_large)
+    Ok(kept)
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RequestError> {

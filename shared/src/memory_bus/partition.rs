@@ -133,9 +133,9 @@ impl Partition {
         claims
     }
 
-    /// Those of `entries` that are `worker`'s and not given up.
-    pub(super) fn leased<'a>(
-        &'a mut self,
+    /// Changes those of `entries` that are `worker`'s and not given up.
+    pub(super) fn change_leased(
+        &mut self,
         worker: &WorkerId,
         entries: &[EntryId],
         mut change: impl FnMut(&mut Running),

@@ -61,7 +61,8 @@ impl RequestQueue for MemoryBus {
 
     async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError> {
         let now = Instant::now();
-        lock(&self.partition).leased(worker, entries, |running| running.lease = Lease::Since(now));
+        lock(&self.partition)
+            .change_leased(worker, entries, |running| running.lease = Lease::Since(now));
         Ok(())
     }
 
@@ -80,7 +81,7 @@ impl RequestQueue for MemoryBus {
         entries: &[EntryId],
         begun: bool,
     ) -> Result<(), BusError> {
-        lock(&self.partition).leased(worker, entries, |running| {
+        lock(&self.partition).change_leased(worker, entries, |running| {
             running.lease = Lease::HandedBack { begun };
         });
         Ok(())

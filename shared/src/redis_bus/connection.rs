@@ -26,6 +26,9 @@ use crate::bus::BusError;
 /// Every call has its answer within this time, or fails. Below the second that callers are promised.
 pub(super) const DEADLINE: Duration = Duration::from_millis(800);
 
+/// A connection that lasted so long is replaced at once when it is lost.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
+
 /// Connections the pool holds at most.
 const POOL_SIZE: u32 = 16;
 
@@ -79,6 +82,9 @@ pub(super) struct Backoff {
 
 impl Connector {
     pub(super) fn new(url: &str) -> Result<Self, BusError> {
+        // Without a choice the first TLS connection would panic. An error only says that the process
+        // has chosen before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let invalid = |_| BusError::Unexpected(INVALID_URL.to_owned());
         let info = url.into_connection_info().map_err(invalid)?;
         let settings = info.redis_settings().clone();
@@ -214,17 +220,24 @@ impl HotConnection {
 
 /// Replaces the connection whenever it is lost.
 async fn keep_connected(connector: Connector, mut link: Link, state: watch::Sender<State>) {
+    let mut backoff = Backoff::default();
     loop {
+        let connected = Instant::now();
         link.lost.cancelled().await;
         drop(link);
         state.send_replace(State::Connecting);
         tracing::warn!("the connection to Redis is lost");
-        let mut backoff = Backoff::default();
+        // One that is cut as soon as it stands is an attempt that failed.
+        if connected.elapsed() >= STABLE_AFTER {
+            backoff = Backoff::default();
+        } else {
+            backoff.wait().await;
+        }
         link = loop {
             match connector.link().await {
                 Ok(link) => break link,
                 Err(error) => {
-                    let reason = BusError::from(error).to_string();
+                    let reason = error.to_string();
                     tracing::debug!(reason, "Redis cannot be reached");
                     state.send_replace(State::Down(reason));
                 }

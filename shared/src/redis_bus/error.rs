@@ -1,11 +1,13 @@
 //! What can go wrong between us and Redis, and what it means for the bus.
 
+use std::fmt;
+
 use redis::{ErrorKind, RedisError};
 
 use crate::bus::BusError;
 
 /// Codes with which Redis says that it cannot serve now. What the others say is our fault.
-const NOT_NOW: [&str; 15] = [
+const NOT_NOW: [&str; 14] = [
     "OOM",
     "READONLY",
     "LOADING",
@@ -15,7 +17,6 @@ const NOT_NOW: [&str; 15] = [
     "CLUSTERDOWN",
     "TRYAGAIN",
     "NOREPLICAS",
-    "UNBLOCKED",
     "NOAUTH",
     "WRONGPASS",
     "NOPERM",
@@ -37,11 +38,15 @@ impl Fault {
         Self::Away(reason.into())
     }
 
-    /// Whether the consumer group is gone (Redis lost its data, or somebody deleted it).
+    /// Whether the consumer group is gone (Redis lost its data, or somebody deleted it). A read that
+    /// was waiting hears of it in another way.
     pub(super) fn is_group_gone(&self) -> bool {
         match self {
             Self::Away(_) => false,
-            Self::Failed(error) => codes(error).iter().any(|code| code == "NOGROUP"),
+            Self::Failed(error) => {
+                let gone = |code: &String| code == "NOGROUP" || code == "UNBLOCKED";
+                codes(error).iter().any(gone)
+            }
         }
     }
 
@@ -50,6 +55,15 @@ impl Fault {
         match self {
             Self::Away(_) => false,
             Self::Failed(error) => codes(error).iter().any(|code| code == "BUSYGROUP"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(reason) => f.write_str(reason),
+            Self::Failed(error) => error.fmt(f),
         }
     }
 }

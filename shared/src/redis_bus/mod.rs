@@ -1,7 +1,7 @@
 //! The bus on Redis 7.0 or later.
 //!
-//! The request path shares one pipelined connection ([`connection`]); each atomic step is one Lua
-//! script ([`scripts`], `lua/`); all names are spelled in [`keys`]. Every call fails with
+//! The request path shares one pipelined connection (`connection`); each atomic step is one Lua
+//! script (`scripts`, `lua/`); all names are spelled in `keys`. Every call fails with
 //! [`BusError::Unavailable`] within a second while Redis is away, and works again when it is back.
 
 use std::collections::HashMap;

@@ -18,39 +18,49 @@ impl QueueGauge {
         self.length.load(Ordering::Relaxed) >= limit
     }
 
-    /// Whether the next entry needs a look.
-    pub(super) fn must_look(&self) -> bool {
+    /// Whether this entry needs a look. While one caller looks, the others go on.
+    pub(super) fn must_look(&self, limit: usize) -> bool {
         let spend = |left: usize| left.checked_sub(1);
-        let spent = self
-            .unseen
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        let relaxed = Ordering::Relaxed;
+        let spent = self.unseen.fetch_update(relaxed, relaxed, spend);
+        if spent.is_err() {
+            let length = self.length.load(relaxed).saturating_add(MOST_UNSEEN);
+            self.unseen.store(may_go_unseen(length, limit), relaxed);
+        }
         spent.is_err()
     }
 
-    /// Notes the length. A sixteenth of the room may be filled without another look: that saves the
-    /// command on nearly every entry, and sixteen gateways together stay within the bound.
+    /// Notes the length.
     pub(super) fn saw(&self, length: usize, limit: usize) {
         self.length.store(length, Ordering::Relaxed);
-        let room = limit.saturating_sub(length) / 16;
-        self.unseen.store(room.min(MOST_UNSEEN), Ordering::Relaxed);
+        self.unseen
+            .store(may_go_unseen(length, limit), Ordering::Relaxed);
     }
+}
+
+/// A sixteenth of the room may be filled without a look: that saves the command on nearly every
+/// entry, and sixteen gateways together stay within the bound.
+fn may_go_unseen(length: usize, limit: usize) -> usize {
+    (limit.saturating_sub(length) / 16).min(MOST_UNSEEN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn unseen(gauge: &QueueGauge, limit: usize) -> usize {
+        (0..).take_while(|_| !gauge.must_look(limit)).count()
+    }
+
     #[test]
     fn looks_rarely_while_there_is_room_and_always_when_there_is_none() {
         let gauge = QueueGauge::default();
-        assert!(gauge.must_look(), "nothing is known yet");
         gauge.saw(0, 1600);
-        assert_eq!(
-            (0..).take_while(|_| !gauge.must_look()).count(),
-            MOST_UNSEEN
-        );
+        assert_eq!(unseen(&gauge, 1600), MOST_UNSEEN);
+        assert_eq!(unseen(&gauge, 1600), MOST_UNSEEN, "while somebody looks");
         gauge.saw(1590, 1600);
-        assert!(gauge.must_look());
+        assert_eq!(unseen(&gauge, 1600), 0);
+        assert_eq!(unseen(&gauge, 1600), 0);
         assert!(!gauge.is_full(1600));
         gauge.saw(1600, 1600);
         assert!(gauge.is_full(1600));

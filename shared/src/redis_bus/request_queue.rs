@@ -41,7 +41,7 @@ impl RequestQueue for RedisBus {
         for (field, value) in request.to_fields()? {
             add.arg(field).arg(value);
         }
-        let entry: String = if self.gauge.must_look() {
+        let entry: String = if self.gauge.must_look(limit) {
             let mut both = pipe();
             both.add_command(add).cmd("XLEN").arg(self.keys.queue());
             let (entry, length) = self.run(&Call::pipeline(both)).await?;

@@ -219,8 +219,7 @@ impl<T: Send + 'static> Subscriber<T> {
             match self.subscribe().await {
                 Ok(ear) => return Some(ear),
                 Err(fault) => {
-                    let reason = BusError::from(fault).to_string();
-                    tracing::debug!(channel = self.channel, reason, "cannot subscribe");
+                    tracing::debug!(channel = self.channel, %fault, "cannot subscribe");
                 }
             }
         }

@@ -29,6 +29,9 @@ macro_rules! for_both_buses {
 mod catalog;
 mod change_feed;
 mod event_log;
+mod leases;
+mod ownership;
+mod redis_faults;
 mod redis_only;
 mod request_queue;
 mod scene;

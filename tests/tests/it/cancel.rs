@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Far longer than any test waits.
 fn endless() -> Value {
-    let mut call = tool("long_running", json!({ "steps": 100_000, "delay_ms": 20 }));
+    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
     call["_meta"]["progressToken"] = json!(1);
     call
 }

@@ -24,16 +24,11 @@ async fn a_stopping_gateway_sends_its_clients_to_the_other_one() {
     let listen = json!({ "notifications": { "toolsListChanged": true } });
     let listen = modern("l", "subscriptions/listen", listen);
     let listening = client.modern(&one, &listen).await.events();
-    let modern_call = tokio::spawn({
-        let (client, one) = (client.clone(), one.clone());
-        async move {
-            client
-                .modern(&one, &modern(2, "tools/call", call))
-                .await
-                .response()
-                .await
-        }
-    });
+    let mut modern_call = call.clone();
+    modern_call["_meta"]["progressToken"] = json!(1);
+    let modern_call = modern(2, "tools/call", modern_call);
+    let mut answering = client.modern(&one, &modern_call).await.events();
+    answering.expect("notifications/progress").await;
     cluster.gateway_process(0).signal("-TERM");
     // The legacy stream is closed with a retry hint, and resumed on the other gateway.
     let mut retry = None;
@@ -50,7 +45,8 @@ async fn a_stopping_gateway_sends_its_clients_to_the_other_one() {
     // The subscription ends with a complete result; the modern call is answered.
     let last = listening.rest().await.pop().expect("a result");
     assert_eq!(last["result"]["resultType"], "complete", "{last}");
-    assert_eq!(modern_call.await.expect("runs")["id"], 2);
+    let answer = answering.rest().await.pop().expect("a response");
+    assert_eq!(answer["id"], 2);
     assert!(cluster.gateway_process(0).ended().await.success());
 }
 

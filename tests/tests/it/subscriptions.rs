@@ -4,7 +4,7 @@ use prynai_tests::client::{RawClient, legacy, modern, tool};
 use prynai_tests::cluster::Cluster;
 use serde_json::{Value, json};
 
-const NOTE: &str = "everything://notes/welcome";
+const NOTE: &str = "everything://notes/retry";
 
 async fn touch(client: &RawClient, url: &str, uri: &str) {
     let call = modern(
@@ -37,7 +37,7 @@ async fn a_legacy_session_hears_of_the_resources_it_subscribed_to_on_any_gateway
         .json()
         .await;
     assert_eq!(answer["result"], json!({}));
-    touch(client, &cluster.proxy(), "everything://notes/other").await;
+    touch(client, &cluster.proxy(), "everything://notes/resume").await;
     touch(client, &cluster.proxy(), NOTE).await;
     let (_, message) = events.message().await.expect("a message");
     assert_eq!(updated(&message), Some(NOTE));

@@ -12,7 +12,7 @@ for_both_buses! {
     only_another_catalog_is_a_change,
 }
 
-fn catalog(version: &str) -> CatalogRecord {
+pub(super) fn catalog(version: &str) -> CatalogRecord {
     let tool = CatalogTool {
         repeatable: true,
         header_params: [(

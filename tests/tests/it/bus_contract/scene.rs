@@ -45,6 +45,8 @@ pub(super) struct Scene {
 enum Store {
     Memory(Arc<MemoryBus>),
     Redis(Arc<RedisServer>, String),
+    /// A server that the case handles itself.
+    OwnRedis,
 }
 
 // === impl Kind ===
@@ -63,21 +65,12 @@ impl Kind {
             Self::Redis => {
                 let server = RedisServer::shared().await;
                 let prefix = unique_prefix();
-                let gateways = redis_bus(&server, &prefix, &limits).await;
-                let workers = redis_bus(&server, &prefix, &limits).await;
-                Scene::new(gateways, workers, Store::Redis(server, prefix))
+                let scene = Scene::on(&server, &prefix, limits).await;
+                let store = Store::Redis(server, prefix);
+                Scene { store, ..scene }
             }
         }
     }
-}
-
-pub(super) async fn redis_bus(
-    server: &RedisServer,
-    prefix: &str,
-    limits: &BusLimits,
-) -> Arc<dyn Bus> {
-    let bus = RedisBus::connect(&server.url(), prefix, limits.clone()).await;
-    bus.expect("the bus connects")
 }
 
 // === impl Scene ===
@@ -91,6 +84,15 @@ impl Scene {
             worker: WorkerId::generate(),
             store,
         }
+    }
+
+    /// A scene on a server that the case handles itself.
+    pub(super) async fn on(server: &RedisServer, prefix: &str, limits: BusLimits) -> Self {
+        let url = server.url();
+        let connect = || RedisBus::connect(&url, prefix, limits.clone());
+        let gateways = connect().await.expect("the gateways' bus connects");
+        let workers = connect().await.expect("the workers' bus connects");
+        Self::new(gateways, workers, Store::OwnRedis)
     }
 
     /// A modern request that the scene's gateway holds.
@@ -182,6 +184,7 @@ impl Scene {
                 .map(|letter| format!("{} {:?}", letter.reason, letter.claim))
                 .collect(),
             Store::Redis(server, prefix) => redis_dead_letters(server, prefix).await,
+            Store::OwnRedis => panic!("the case looks itself, with redis_dead_letters"),
         }
     }
 }

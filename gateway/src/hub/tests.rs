@@ -1,0 +1,185 @@
+//! The hub on a real bus whose news the test withholds, delays and doubles.
+
+use prynai_shared::bus::{BusLimits, Finish, Ownership};
+use prynai_shared::ids::WorkerId;
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::wire::event::EventKind;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{CallRef, Principal, RequestEnvelope};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+struct Fixture {
+    bus: Arc<dyn Bus>,
+    hub: Hub,
+    news: mpsc::Sender<News<StreamEvent>>,
+    owner: Ownership,
+    _roles: JoinHandle<()>,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
+        let gateway = GatewayId::generate();
+        let (news, receiver) = mpsc::channel(1024);
+        let (hub, roles) = Hub::new(gateway.clone(), bus.clone(), receiver);
+        bus.enqueue(&request(gateway)).await.unwrap();
+        let worker = WorkerId::generate();
+        let never = CancellationToken::new();
+        let claimed = bus.claim(&worker, 1, PROBE, &never).await.unwrap();
+        Self {
+            owner: claimed[0].ownership(&worker),
+            bus,
+            hub,
+            news,
+            _roles: tokio::spawn(roles),
+        }
+    }
+
+    fn event(&self, offset: u64) -> StreamEvent {
+        let message = RawJson::from_value(&offset).unwrap();
+        StreamEvent::new(self.owner.stream, offset, EventKind::Message, message)
+    }
+
+    async fn log(&self, offset: u64) -> StreamEvent {
+        let event = self.event(offset);
+        let appended = self.bus.append(&self.owner, &event).await;
+        assert_eq!(appended.unwrap(), Ok(()));
+        event
+    }
+
+    async fn finish(&self, offset: u64) {
+        let mut event = self.event(offset);
+        event.kind = EventKind::Final;
+        let finish = Finish {
+            ownership: self.owner.clone(),
+            event: Some(event),
+        };
+        assert_eq!(self.bus.finish(&[finish]).await.unwrap(), [Ok(())]);
+    }
+
+    async fn tell(&self, event: StreamEvent) {
+        self.news.send(News::Item(event)).await.unwrap();
+    }
+}
+
+fn request(holder: GatewayId) -> RequestEnvelope {
+    RequestEnvelope {
+        stream: StreamId::generate(),
+        holder,
+        era: Era::Modern,
+        protocol_version: "2026-07-28".to_owned(),
+        method: "tools/list".to_owned(),
+        name: None,
+        request_id: RawJson::parse("1").unwrap(),
+        principal: Principal::anonymous(),
+        session: None,
+        headers: Default::default(),
+        queued_at_ms: 0,
+        deadline_ms: None,
+        message: RawJson::parse("{}").unwrap(),
+    }
+}
+
+async fn offsets(held: &mut HeldStream) -> Vec<u64> {
+    let mut offsets = Vec::new();
+    while let Some(event) = held.next().await {
+        offsets.push(event.unwrap().offset);
+    }
+    offsets
+}
+
+#[tokio::test]
+async fn events_are_delivered_once_and_in_order_though_news_is_lost_and_doubled() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    let one = fixture.log(1).await;
+    fixture.tell(one.clone()).await;
+    fixture.tell(one).await;
+    fixture.log(2).await;
+    let three = fixture.log(3).await;
+    fixture.tell(three).await;
+    fixture.finish(4).await;
+    fixture.news.send(News::Gap).await.unwrap();
+    assert_eq!(offsets(&mut held).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_ended_by_a_look_at_the_log() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    fixture.log(1).await;
+    fixture.finish(2).await;
+    assert_eq!(offsets(&mut held).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_slower_than_the_news_reads_the_log() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    let last = 4 * BUFFERED_EVENTS as u64;
+    for offset in 1..=last {
+        let event = fixture.log(offset).await;
+        fixture.tell(event).await;
+    }
+    fixture.finish(last + 1).await;
+    fixture.news.send(News::Gap).await.unwrap();
+    assert_eq!(offsets(&mut held).await, (1..=last + 1).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_gone_is_told() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    held.open_log(Era::Modern).await.unwrap();
+    fixture.finish(1).await;
+    fixture.bus.release(&[fixture.owner.stream]).await.unwrap();
+    assert_eq!(held.next().await, Some(Err(Broken::Lost)));
+    assert_eq!(held.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_in_the_log_is_told_and_not_skipped() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    fixture.log(1).await;
+    fixture.log(3).await;
+    assert_eq!(held.next().await, Some(Err(Broken::Lost)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_call_ends_without_a_response() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    fixture.log(1).await;
+    let call = CallRef {
+        stream: fixture.owner.stream,
+        entry: fixture.owner.entry.clone(),
+    };
+    fixture.bus.cancel_call(&call, Era::Modern).await.unwrap();
+    let first = held.next().await.unwrap().unwrap();
+    assert_eq!((first.offset, first.kind), (1, EventKind::Message));
+    let last = held.next().await.unwrap().unwrap();
+    assert_eq!((last.kind, last.message), (EventKind::Cancelled, None));
+    assert_eq!(held.next().await, None);
+}
+
+#[tokio::test]
+async fn the_newest_reader_of_a_stream_replaces_the_one_before() {
+    let fixture = Fixture::new().await;
+    let session = SessionId::generate();
+    let stream = fixture.owner.stream;
+    let mut first = fixture.hub.hold(stream, Some(session.clone()));
+    first.open_log(Era::Legacy).await.unwrap();
+    let stranger = SessionId::generate();
+    let refused = fixture.hub.resume(stream, stranger, 0).await.unwrap();
+    assert!(refused.is_none());
+    let second = fixture.hub.resume(stream, session, 0).await.unwrap();
+    assert_eq!(first.next().await, Some(Err(Broken::Replaced)));
+    drop(first);
+    assert_eq!(fixture.hub.held(), 1);
+    drop(second);
+    assert_eq!(fixture.hub.held(), 0);
+}

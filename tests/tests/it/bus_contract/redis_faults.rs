@@ -1,0 +1,276 @@
+//! Redis stops, hangs, forgets, or cuts a subscription: what the bus makes of it.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use prynai_shared::bus::{BusError, LogState, News, NewsReceiver, Ownership, StateScope};
+use prynai_shared::ids::{SessionId, WorkerId};
+use prynai_shared::wire::change::Change;
+use prynai_tests::redis_server::RedisServer;
+use prynai_tests::{PATIENCE, assert_eventually, eventually};
+use tokio_util::sync::CancellationToken;
+
+use super::redis_only::{PREFIX, PROMPT, queue, scene_on};
+use super::scene::{LONG_LEASE, Scene, begun, claim_one, finish, message, next};
+
+/// The call fails because Redis is away, and says so promptly.
+async fn is_unavailable<T: Debug>(call: impl Future<Output = Result<T, BusError>>) {
+    let begun = Instant::now();
+    let answer = call.await;
+    assert!(
+        matches!(answer, Err(BusError::Unavailable(_))),
+        "{answer:?}"
+    );
+    assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
+}
+
+/// Reads on until the gap that follows a fault.
+async fn until_gap<T>(news: &mut NewsReceiver<T>) {
+    loop {
+        let received = tokio::time::timeout(PATIENCE, news.recv()).await;
+        match received.expect("no gap came") {
+            Some(News::Gap) => return,
+            Some(News::Item(_)) => {}
+            None => panic!("the subscription ended"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restart_with_persistence_loses_nothing() {
+    let mut server = RedisServer::start_durable().await;
+    let scene = scene_on(&server).await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let owner = scene.owned().await;
+    let first = scene.say(&owner, 1).await;
+    assert_eq!(next(&mut events).await, first);
+    let waiting = scene.gateways.enqueue(&scene.request()).await.unwrap();
+
+    server.restart().await;
+
+    assert_eventually!(scene.gateways.health().await.is_ok());
+    assert_eventually!(scene.workers.health().await.is_ok());
+    assert_eq!(scene.depth().await, (1, 1));
+    until_gap(&mut events).await;
+    let last = scene.respond(&owner, 2).await;
+    assert_eq!(next(&mut events).await, last);
+    let expected = Some((vec![first, last], LogState::Finished));
+    assert_eq!(scene.log(owner.stream).await, expected);
+    let claim = claim_one(&*scene.workers, &scene.worker).await;
+    assert_eq!(claim.entry, waiting);
+}
+
+#[tokio::test]
+async fn a_restart_without_persistence_is_recovered_from() {
+    let mut server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let lost = scene.owned().await;
+    scene.say(&lost, 1).await;
+    let before = scene.gateways.newest_change().await.unwrap();
+    scene
+        .workers
+        .publish_change(&Change::ToolsListChanged)
+        .await
+        .unwrap();
+
+    server.restart().await;
+
+    assert_eventually!(scene.gateways.health().await.is_ok());
+    assert_eventually!(scene.workers.health().await.is_ok());
+    until_gap(&mut events).await;
+    // What is lost shows as lost.
+    assert_eq!(scene.log(lost.stream).await, None);
+    let page = scene.gateways.read_changes(&before, 10).await.unwrap();
+    assert_eq!((page.changes, page.lost), (Vec::new(), true));
+    let newest = scene.gateways.newest_change().await.unwrap();
+    assert_ne!(newest.epoch, before.epoch);
+
+    let owner = scene.owned().await;
+    let last = scene.respond(&owner, 1).await;
+    assert_eq!(next(&mut events).await, last);
+}
+
+#[tokio::test]
+async fn while_redis_is_stopped_every_call_fails_promptly() {
+    let mut server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let owner = scene.owned().await;
+    server.stop();
+    every_call_fails_promptly(&scene, &owner).await;
+
+    server.restart().await;
+    assert_eventually!(scene.gateways.health().await.is_ok());
+}
+
+#[tokio::test]
+async fn while_redis_hangs_every_call_fails_promptly() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let owner = scene.owned().await;
+    server.freeze();
+    every_call_fails_promptly(&scene, &owner).await;
+
+    server.thaw();
+    assert_eventually!(scene.gateways.health().await.is_ok());
+}
+
+async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
+    let bus = &scene.gateways;
+    let id = SessionId::generate();
+    let entries = [owner.entry.clone()];
+    let event = message(owner.stream, 1);
+    let change = Change::CatalogChanged;
+    is_unavailable(bus.health()).await;
+    is_unavailable(bus.enqueue(&scene.request())).await;
+    is_unavailable(bus.queue_depth()).await;
+    is_unavailable(bus.renew(&owner.worker, &entries)).await;
+    is_unavailable(bus.reclaim(&owner.worker, LONG_LEASE, 1)).await;
+    is_unavailable(bus.append(owner, &event)).await;
+    is_unavailable(bus.finish(&[finish(owner, &event)])).await;
+    is_unavailable(bus.follow(&owner.stream, &scene.gateway, None, 0)).await;
+    is_unavailable(bus.event_news(&scene.gateway)).await;
+    is_unavailable(bus.take_mail(&owner.stream)).await;
+    is_unavailable(bus.touch_session(&id)).await;
+    is_unavailable(bus.publish_change(&change)).await;
+    is_unavailable(bus.read_catalog()).await;
+    is_unavailable(bus.get_state(&StateScope::Global, "key")).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_waits_while_redis_goes_ends_and_a_later_one_works() {
+    let mut server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let stop = CancellationToken::new();
+    let waiting = scene.workers.claim(&scene.worker, 1, LONG_LEASE, &stop);
+    let (claims, ()) = tokio::join!(tokio::time::timeout(PATIENCE, waiting), async {
+        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.stop();
+    });
+    let claims = claims.expect("the claim goes on for ever");
+    assert!(
+        matches!(&claims, Err(BusError::Unavailable(_))),
+        "{claims:?}"
+    );
+
+    server.restart().await;
+    assert_eventually!(scene.gateways.enqueue(&scene.request()).await.is_ok());
+    let wait = Duration::from_millis(100);
+    let claims = eventually!({
+        let claims = scene.workers.claim(&scene.worker, 1, wait, &stop).await;
+        claims.ok().filter(|claims| !claims.is_empty())
+    });
+    assert_eq!(claims.len(), 1);
+}
+
+#[tokio::test]
+async fn a_consumer_group_that_is_gone_is_made_again() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let queue = queue(PREFIX);
+    let forget: [&[&str]; 2] = [&["FLUSHALL"], &["XGROUP", "DESTROY", &queue, "workers"]];
+    for forget in forget {
+        scene.respond(&scene.owned().await, 1).await;
+        server.command::<redis::Value>(forget).await;
+        // Nothing that was queued before a worker looks is passed over.
+        let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
+        assert_eq!(scene.depth().await, (1, 0), "{forget:?}");
+        let claim = claim_one(&*scene.workers, &scene.worker).await;
+        assert_eq!(claim.entry, entry, "{forget:?}");
+        scene.respond(&claim.ownership(&scene.worker), 1).await;
+
+        server.command::<redis::Value>(forget).await;
+        let other = WorkerId::generate();
+        scene.workers.renew(&other, &[claim.entry]).await.unwrap();
+        let reclaim = scene.workers.reclaim(&other, LONG_LEASE, 1).await;
+        assert_eq!(reclaim.unwrap(), [], "{forget:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_claim_survives_the_loss_of_its_group() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let stop = CancellationToken::new();
+    let waiting = async {
+        loop {
+            let claims = scene.workers.claim(&scene.worker, 1, PATIENCE, &stop).await;
+            if let Ok(claims) = claims {
+                break claims;
+            }
+        }
+    };
+    let (claims, entry) = tokio::join!(waiting, async {
+        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.command::<()>(&["FLUSHALL"]).await;
+        scene.gateways.enqueue(&scene.request()).await.unwrap()
+    });
+    let claimed: Vec<_> = claims.into_iter().map(|claim| claim.entry).collect();
+    assert_eq!(claimed, [entry]);
+}
+
+#[tokio::test]
+async fn forgotten_scripts_are_loaded_again() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    for round in 1..3 {
+        server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        let owner = scene.owned().await;
+        scene.say(&owner, 1).await;
+        server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        scene.respond(&owner, 2).await;
+        let log = scene.log(owner.stream).await;
+        assert!(
+            log.is_some_and(|(events, _)| events.len() == 2),
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_killed_subscription_says_gap_and_hears_again() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let mut signals = begun(scene.workers.signal_news(&scene.worker).await.unwrap()).await;
+    let mut changes = begun(scene.gateways.change_news().await.unwrap()).await;
+    let owner = scene.owned().await;
+
+    let killed: i64 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    assert!(killed >= 3, "{killed} subscriptions were killed");
+    until_gap(&mut events).await;
+    until_gap(&mut signals).await;
+    until_gap(&mut changes).await;
+
+    let first = scene.say(&owner, 1).await;
+    assert_eq!(next(&mut events).await, first);
+    scene.cancel(&owner).await;
+    assert_eq!(next(&mut signals).await.stream, owner.stream);
+    let change = Change::ToolsListChanged;
+    scene.workers.publish_change(&change).await.unwrap();
+    assert_eq!(next(&mut changes).await.change, change);
+    assert_eventually!(scene.gateways.health().await.is_ok());
+}
+
+#[tokio::test]
+async fn health_fails_while_a_subscription_is_gone() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let _events = scene.events_of(&scene.gateway).await;
+    scene.gateways.health().await.unwrap();
+
+    // Subscriptions are refused from now on; commands go on to work.
+    let user = ["ACL", "SETUSER", "default", "resetchannels"];
+    server.command::<()>(&user).await;
+    let _: i64 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    let deaf = eventually!(scene.gateways.health().await.err());
+    assert!(matches!(deaf, BusError::Deaf(_)), "{deaf:?}");
+
+    server
+        .command::<()>(&["ACL", "SETUSER", "default", "allchannels"])
+        .await;
+    assert_eventually!(scene.gateways.health().await.is_ok());
+}

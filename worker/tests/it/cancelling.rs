@@ -1,0 +1,67 @@
+use prynai_shared::bus::{EventLog, LogState, RequestQueue, SignalChannel};
+use prynai_shared::wire::event::EventKind;
+use prynai_shared::wire::request::Era;
+use serde_json::json;
+
+use crate::probe::probe;
+use crate::stage::{Stage, soon};
+
+#[tokio::test]
+async fn a_cancel_reaches_the_handler_and_nothing_more_is_written() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let worker = stage.serve(probe);
+    let request = stage.modern_call("polite", json!({}));
+    let call = stage.enqueue(&request).await;
+    soon("the call", watch.begun.recv()).await;
+    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
+    cancelled.expect("cancels");
+    assert_eq!(stage.event().await.kind, EventKind::Cancelled);
+    let ended = soon("the handler's end", watch.ended.recv()).await;
+    assert_eq!(ended, Some("polite"));
+    worker.stop(&stage).await;
+    let log = stage
+        .bus
+        .follow(&call.stream, &stage.gateway, None, 0)
+        .await;
+    let log = log.expect("follows").expect("the log");
+    assert_eq!(log.state, LogState::Cancelled);
+    assert!(log.events.is_empty(), "{:?}", log.events);
+}
+
+#[tokio::test]
+async fn a_handler_that_ignores_the_cancel_is_dropped() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let worker = stage.serve_at_once(probe, 1);
+    let request = stage.modern_call("stubborn", json!({}));
+    let call = stage.enqueue(&request).await;
+    soon("the call", watch.begun.recv()).await;
+    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
+    cancelled.expect("cancels");
+    assert_eq!(stage.event().await.kind, EventKind::Cancelled);
+    let ended = soon("the handler's end", watch.ended.recv()).await;
+    assert_eq!(ended, Some("dropped"));
+    // Its permit is free again.
+    let request = stage.modern_call("anything", json!({}));
+    stage.response(&request).await;
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn what_is_cancelled_while_it_waits_is_never_begun() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let request = stage.modern_call("anything", json!({}));
+    let call = stage.enqueue(&request).await;
+    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
+    cancelled.expect("cancels");
+    assert_eq!(stage.event().await.kind, EventKind::Cancelled);
+    let worker = stage.serve(probe);
+    let after = stage.modern_call("anything", json!({}));
+    stage.response(&after).await;
+    worker.stop(&stage).await;
+    assert!(soon("the other", watch.begun.recv()).await.is_some());
+    assert!(watch.begun.recv().await.is_none(), "both were begun");
+    assert_eq!(stage.bus.queue_depth().await.expect("depth").running, 0);
+}

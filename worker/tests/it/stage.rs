@@ -1,0 +1,258 @@
+//! One worker, one gateway's ear, and requests for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{
+    Bus, BusLimits, Claim, EventLog, News, NewsReceiver, RequestQueue, SignalChannel,
+};
+use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
+use prynai_shared::wire::session::Session;
+use prynai_worker::WorkerConfig;
+use rmcp::ServerHandler;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Only a broken test waits for so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what is going to happen.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} does not happen"))
+}
+
+/// The bus and the ear of the gateway that holds all streams.
+pub(crate) struct Stage {
+    pub(crate) bus: Arc<MemoryBus>,
+    pub(crate) gateway: GatewayId,
+    news: NewsReceiver<StreamEvent>,
+}
+
+/// A worker that serves.
+pub(crate) struct Serving {
+    pub(crate) shutdown: Shutdown,
+    done: JoinHandle<()>,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with_limits(BusLimits::default()).await
+    }
+
+    pub(crate) async fn with_limits(limits: BusLimits) -> Self {
+        let bus = MemoryBus::new(limits);
+        let gateway = GatewayId::generate();
+        let news = bus.event_news(&gateway).await.expect("news");
+        Self { bus, gateway, news }
+    }
+
+    /// Starts a worker with room for eight calls.
+    pub(crate) fn serve(&self, handler: impl ServerHandler) -> Serving {
+        self.serve_at_once(handler, 8)
+    }
+
+    pub(crate) fn serve_at_once(&self, handler: impl ServerHandler, concurrency: usize) -> Serving {
+        let config = WorkerConfig {
+            worker: WorkerId::generate(),
+            concurrency,
+            lease: Duration::from_secs(30),
+            max_attempts: 3,
+        };
+        let shutdown = Shutdown::new();
+        let bus: Arc<dyn Bus> = self.bus.clone();
+        let serve = prynai_worker::serve(handler, bus, config, shutdown.clone());
+        Serving {
+            shutdown,
+            done: tokio::spawn(serve),
+        }
+    }
+
+    pub(crate) async fn enqueue(&self, request: &RequestEnvelope) -> CallRef {
+        let entry = self.bus.enqueue(request).await.expect("enqueues");
+        CallRef {
+            stream: request.stream,
+            entry,
+        }
+    }
+
+    /// The next event of any stream.
+    pub(crate) async fn event(&mut self) -> StreamEvent {
+        loop {
+            match soon("an event", self.news.recv()).await {
+                Some(News::Item(event)) => return event,
+                Some(News::Gap) => {}
+                None => panic!("the subscription ended"),
+            }
+        }
+    }
+
+    /// Enqueues a request and reads its events up to the last one.
+    pub(crate) async fn run(&mut self, request: &RequestEnvelope) -> Vec<StreamEvent> {
+        self.enqueue(request).await;
+        self.rest_of(request.stream).await
+    }
+
+    /// Reads events up to the last one of a stream, the only one that says something.
+    pub(crate) async fn rest_of(&mut self, stream: StreamId) -> Vec<StreamEvent> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.event().await;
+            assert_eq!(event.stream, stream);
+            let ends = event.ends_stream();
+            events.push(event);
+            if ends {
+                return events;
+            }
+        }
+    }
+
+    /// Enqueues a request and reads its response; nothing may come before it.
+    pub(crate) async fn response(&mut self, request: &RequestEnvelope) -> Value {
+        let events = self.run(request).await;
+        let [only] = events.as_slice() else {
+            panic!("more than a response: {events:?}");
+        };
+        assert_eq!((only.kind, only.offset), (EventKind::Final, 1));
+        message(only)
+    }
+
+    /// Claims everything for a worker that is lost afterwards.
+    pub(crate) async fn claim_and_lose(&self) -> Vec<Claim> {
+        let worker = WorkerId::generate();
+        let never = CancellationToken::new();
+        let claims = self
+            .bus
+            .claim(&worker, 100, Duration::ZERO, &never)
+            .await
+            .expect("claims");
+        self.lose(&worker, &claims).await;
+        claims
+    }
+
+    /// Lets a worker's requests be taken over at once.
+    pub(crate) async fn lose(&self, worker: &WorkerId, claims: &[Claim]) {
+        let entries: Vec<_> = claims.iter().map(|claim| claim.entry.clone()).collect();
+        let lost = self.bus.hand_back(worker, &entries, true).await;
+        lost.expect("hands back");
+    }
+
+    pub(crate) async fn post_mail(&self, stream: StreamId, session: &SessionId, mail: Value) {
+        let posted = self
+            .bus
+            .post_mail(&stream, session, &raw(&mail))
+            .await
+            .expect("posts");
+        assert_eq!(posted, prynai_shared::bus::Posted::Accepted);
+    }
+
+    pub(crate) fn modern(&self, method: &str, params: Value) -> RequestEnvelope {
+        self.modern_with(method, params, json!({}))
+    }
+
+    /// A modern request with capabilities of the client.
+    pub(crate) fn modern_with(
+        &self,
+        method: &str,
+        mut params: Value,
+        capabilities: Value,
+    ) -> RequestEnvelope {
+        let version = "2026-07-28";
+        let meta = &mut params["_meta"];
+        meta["io.modelcontextprotocol/protocolVersion"] = version.into();
+        meta["io.modelcontextprotocol/clientCapabilities"] = capabilities;
+        self.request(Era::Modern, version, method, &params)
+    }
+
+    pub(crate) fn modern_call(&self, tool: &str, arguments: Value) -> RequestEnvelope {
+        let params = json!({"name": tool, "arguments": arguments});
+        self.modern("tools/call", params)
+    }
+
+    /// A request of a new session whose client has these capabilities.
+    pub(crate) fn legacy_with(
+        &self,
+        method: &str,
+        params: &Value,
+        capabilities: &Value,
+    ) -> RequestEnvelope {
+        let version = "2025-11-25";
+        let mut request = self.request(Era::Legacy, version, method, params);
+        request.session = Some(Session {
+            id: SessionId::generate(),
+            principal: request.principal.clone(),
+            protocol_version: version.to_owned(),
+            client_info: raw(&json!({"name": "test", "version": "1"})),
+            capabilities: raw(capabilities),
+            log_level: None,
+            subscriptions: Default::default(),
+        });
+        request
+    }
+
+    fn request(&self, era: Era, version: &str, method: &str, params: &Value) -> RequestEnvelope {
+        let text = |pointer| params[pointer].as_str().map(str::to_owned);
+        RequestEnvelope {
+            stream: StreamId::generate(),
+            holder: self.gateway.clone(),
+            era,
+            protocol_version: version.to_owned(),
+            method: method.to_owned(),
+            name: text("name").or_else(|| text("uri")),
+            request_id: RawJson::parse("7").expect("JSON"),
+            principal: Principal {
+                subject: "alice".to_owned(),
+            },
+            session: None,
+            headers: BTreeMap::from([("x-request-id".to_owned(), "r-1".to_owned())]),
+            queued_at_ms: 0,
+            deadline_ms: None,
+            message: raw(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})),
+        }
+    }
+}
+
+// === impl Serving ===
+
+impl Serving {
+    /// Stops in order; nothing may be left to do.
+    pub(crate) async fn stop(self, stage: &Stage) {
+        self.shutdown.begin();
+        self.ended().await;
+        let depth = stage.bus.queue_depth().await.expect("depth");
+        assert_eq!((depth.waiting, depth.running), (0, 0), "work remains");
+    }
+
+    pub(crate) async fn ended(self) {
+        soon("the end of the worker", self.done)
+            .await
+            .expect("ends");
+    }
+}
+
+/// The message of an event.
+pub(crate) fn message(event: &StreamEvent) -> Value {
+    let message = event.message.as_ref().expect("a message");
+    message.read().expect("JSON")
+}
+
+pub(crate) fn raw(value: &Value) -> RawJson {
+    RawJson::from_value(value).expect("JSON")
+}
+
+/// The text of a tool's answer.
+pub(crate) fn text(response: &Value) -> &str {
+    response["result"]["content"][0]["text"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text in {response}"))
+}
