@@ -12,6 +12,7 @@ use std::time::Duration;
 use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::event::StreamEvent;
+use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use tokio::sync::mpsc;
 
@@ -24,8 +25,8 @@ const PROBE: Duration = Duration::from_secs(10);
 /// Pause before the log is read again after the bus was away.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Finished streams that wait to be released; beyond it their retention ends them.
-const PENDING_RELEASES: usize = 10_000;
+/// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
+const PENDING_ENDS: usize = 10_000;
 
 /// The streams this gateway holds. Cheap to clone.
 #[derive(Clone)]
@@ -36,13 +37,21 @@ struct Shared {
     bus: Arc<dyn Bus>,
     held: Mutex<HashMap<StreamId, Held>>,
     registrations: AtomicU64,
-    releases: mpsc::Sender<StreamId>,
+    ends: mpsc::Sender<End>,
 }
 
 struct Held {
     registration: u64,
     news: mpsc::Sender<Nudge>,
     behind: Arc<AtomicBool>,
+}
+
+/// What is left to do once a client has its answer.
+enum End {
+    /// Delete the log.
+    Release(StreamId),
+    /// Take the call out of its session's books.
+    Forget(SessionId, RawJson),
 }
 
 enum Nudge {
@@ -82,18 +91,18 @@ impl Hub {
         bus: Arc<dyn Bus>,
         news: NewsReceiver<StreamEvent>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (releases, to_release) = mpsc::channel(PENDING_RELEASES);
+        let (ends, to_note) = mpsc::channel(PENDING_ENDS);
         let hub = Self(Arc::new(Shared {
             gateway,
             bus: bus.clone(),
             held: Mutex::default(),
             registrations: AtomicU64::default(),
-            releases,
+            ends,
         }));
         let roles = {
             let hub = hub.clone();
             async move {
-                tokio::join!(hub.dispatch(news), release_all(bus, to_release));
+                tokio::join!(hub.dispatch(news), note_ends(bus, to_note));
             }
         };
         (hub, roles)
@@ -185,13 +194,25 @@ impl Hub {
     }
 }
 
-async fn release_all(bus: Arc<dyn Bus>, mut finished: mpsc::Receiver<StreamId>) {
+async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
     let mut batch = Vec::new();
-    while finished.recv_many(&mut batch, 128).await > 0 {
-        if let Err(error) = bus.release(&batch).await {
+    while ends.recv_many(&mut batch, 128).await > 0 {
+        let mut finished = Vec::new();
+        for end in batch.drain(..) {
+            match end {
+                End::Release(stream) => finished.push(stream),
+                End::Forget(session, request_id) => {
+                    if let Err(error) = bus.forget_call(&session, &request_id).await {
+                        tracing::debug!(%error, "an ended call stays in its session's books");
+                    }
+                }
+            }
+        }
+        if !finished.is_empty()
+            && let Err(error) = bus.release(&finished).await
+        {
             tracing::debug!(%error, "logs of finished streams are left to their retention");
         }
-        batch.clear();
     }
 }
 
@@ -267,10 +288,22 @@ impl HeldStream {
         None
     }
 
-    /// Tells the bus that the client has the whole answer.
+    /// The client has the whole answer and will not come back for it: its log is not needed.
     pub(crate) fn release(&self) {
-        // When the list is full the log's retention ends it.
-        let _ = self.hub.0.releases.try_send(self.stream);
+        self.note(End::Release(self.stream));
+    }
+
+    /// The call has ended. Its worker forgets it as well, but may have done so before it was recorded.
+    pub(crate) fn forget_call(&self, request_id: &RawJson) {
+        if let Some(session) = &self.session {
+            self.note(End::Forget(session.clone(), request_id.clone()));
+        }
+    }
+
+    fn note(&self, end: End) {
+        if self.hub.0.ends.try_send(end).is_err() {
+            tracing::debug!(stream = %self.stream, "too many ends at once; this one is not noted");
+        }
     }
 
     fn broken<T>(&mut self, broken: Broken) -> Option<Result<T, Broken>> {

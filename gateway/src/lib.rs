@@ -21,9 +21,9 @@ mod listener;
 mod listening;
 mod mirrored;
 mod origin;
-mod process;
 mod respond;
 mod router;
+mod run;
 mod session_stream;
 mod sse;
 mod state;
@@ -39,7 +39,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
-pub use process::run;
+pub use run::run;
 
 /// Serves on `listener` until `shutdown`; returns when every connection has ended.
 ///

@@ -134,15 +134,19 @@ impl CallStream {
         if let Some(cancel) = &mut self.cancel {
             cancel.disarm();
         }
-        if self.era == Era::Modern {
-            self.held.release();
+        match (self.era, &self.request_id) {
+            (Era::Modern, _) => self.held.release(),
+            (Era::Legacy, Some(id)) => self.held.forget_call(id),
+            (Era::Legacy, None) => {}
         }
     }
 
     /// The final event as one JSON body. The client cannot resume it, so its log is released.
     pub(crate) fn into_json(mut self, event: &StreamEvent) -> Response {
         self.delivered();
-        self.held.release();
+        if self.era == Era::Legacy {
+            self.held.release();
+        }
         match (event.kind, &event.message) {
             (EventKind::Final, Some(message)) => {
                 let status = match self.era {

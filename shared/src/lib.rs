@@ -7,8 +7,10 @@
 //! 3. [`bus`]: the seven ports, each a small trait whose documentation is its contract
 //! 4. [`memory_bus`]: the ports inside one process
 //! 5. [`redis_bus`]: the ports on Redis
-//! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`]: how every process starts, logs and stops
+//! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
+//!    logs, stops and waits
 
+pub mod backoff;
 pub mod bus;
 pub mod clock;
 pub mod ids;

@@ -11,8 +11,8 @@ pub const EXIT_USAGE: i32 = 64;
 /// Where the shared Redis is.
 #[derive(Debug, Clone, Args)]
 pub struct RedisSettings {
-    /// Redis that gateways and workers share, as a URL: redis://[user:password@]host:port, or
-    /// rediss:// for TLS. Redis 7.0 or later, with the eviction policy noeviction.
+    /// Redis that gateways and workers share, as a URL: `redis://[user:password@]host:port`, or
+    /// `rediss://` for TLS. Redis 7.0 or later, with the eviction policy noeviction.
     #[arg(
         long,
         env = "PRYNAI_REDIS_URL",

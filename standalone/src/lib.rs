@@ -57,11 +57,13 @@ pub struct StandaloneSettings {
 ///
 /// # Errors
 ///
-/// When logging cannot start, the address cannot be bound, or Redis cannot be reached.
+/// When the address cannot be bound, or Redis cannot be reached.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let settings: StandaloneSettings =
-        parse_or_exit(std::env::args_os(), |s: &StandaloneSettings| s.work.check());
-    settings.telemetry.start().map_err(anyhow::Error::msg)?;
+    let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+        settings.work.check()?;
+        settings.telemetry.start()
+    });
+    prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
     let listener = TcpListener::bind(settings.gateway.listen)

@@ -73,7 +73,7 @@ class Process:
         assert status is None, f"{self.name} ended with {status}\n{self.last_lines()}"
 
     def stop(self) -> None:
-        """Asks it to end and fails when it does not, or not with success."""
+        """Asks it to end, and fails when it does not, not with success, or has logged an error."""
         self._child.terminate()
         try:
             status: int | str = self._child.wait(STOP_SECONDS)
@@ -83,6 +83,8 @@ class Process:
             status = f"nothing: it still ran {STOP_SECONDS} s after SIGTERM"
         self._reader.join()
         assert status == 0, f"{self.name} ended with {status}\n{self.last_lines()}"
+        errors = [line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line]
+        assert not errors, "\n".join([f"{self.name} logged errors:", *errors])
 
 
 @dataclass

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, Claim, Finish};
 use prynai_shared::clock;
 use prynai_shared::ids::{StreamId, WorkerId};
@@ -18,11 +19,11 @@ use serde_json::json;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::task::TaskTracker;
 
-use crate::backoff::{Backoff, persist};
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::guard::Guard;
 use crate::outbound::{self, Outbound, Sent};
+use crate::persist::persist;
 use crate::request_transport::{self, Lines};
 use crate::running::{Controls, Running, Slot, Stop};
 use crate::{context, inbound};
@@ -92,8 +93,12 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
-            let finish = Finish { ownership, event };
-            self.finishing.push(Ending { finish, slot }).await;
+            let ending = Ending {
+                finish: Finish { ownership, event },
+                request_id: claim.request.request_id,
+                slot,
+            };
+            self.finishing.push(ending).await;
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::Bus;
 use prynai_shared::wire::FORMAT;
 use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
@@ -19,7 +20,6 @@ use rmcp::transport::OneshotTransport;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::{Notify, watch};
 
-use crate::backoff::Backoff;
 use crate::guard::Guard;
 use crate::header_params::header_params;
 

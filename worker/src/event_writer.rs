@@ -7,7 +7,7 @@ use prynai_shared::bus::{Bus, Ownership, Refusal, TakeOver};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 
-use crate::backoff::persist;
+use crate::persist::persist;
 use crate::running::{Controls, Stop};
 
 /// Numbers the events of one stream and appends them, one at a time.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Finish};
+use prynai_shared::wire::message::RawJson;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
+use crate::ended_calls::EndedCalls;
 use crate::running::Slot;
 
 /// Requests that one call of the bus ends at most.
@@ -21,6 +23,7 @@ pub(crate) struct Finisher {
     /// How long the bus may be away until results are given up.
     pub(crate) patience: Duration,
     pub(crate) hard: CancellationToken,
+    pub(crate) ended: EndedCalls,
 }
 
 /// Where calls put their endings.
@@ -31,6 +34,8 @@ pub(crate) struct FinishQueue(mpsc::Sender<Ending>);
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) finish: Finish,
+    /// The client's own id of the request.
+    pub(crate) request_id: RawJson,
     /// Given up once the request is ended, so that unfinished endings count as running.
     pub(crate) slot: Slot,
 }
@@ -66,14 +71,15 @@ impl Finisher {
 
     async fn end(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
-            Ok(()) => batch.clear(),
+            Ok(()) => self.ended.note(batch.drain(..)),
             Err(BusError::Unavailable(_)) => give_up(batch),
             // Something in the batch cannot be written; the others shall not suffer for it.
             Err(_) => {
                 for ending in batch.drain(..) {
                     let mut single = vec![ending];
-                    if self.finish(&single).await.is_err() {
-                        give_up(&mut single);
+                    match self.finish(&single).await {
+                        Ok(()) => self.ended.note(single),
+                        Err(_) => give_up(&mut single),
                     }
                 }
             }

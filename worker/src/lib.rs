@@ -6,7 +6,7 @@
 //!
 //! 1. `settings`: what can be set, and what is refused
 //! 2. `run`: the process; `serve`: the roles and how they stop
-//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `signal_listener`, `finisher`,
+//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `signal_listener`, `finisher` (with `ended_calls`),
 //!    `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
@@ -17,10 +17,10 @@
 pub mod everything;
 
 mod ask;
-mod backoff;
 mod call;
 mod catalog;
 mod context;
+mod ended_calls;
 mod event_writer;
 mod finisher;
 mod guard;
@@ -28,6 +28,7 @@ mod header_params;
 mod inbound;
 mod lease_keeper;
 mod outbound;
+mod persist;
 mod processor;
 mod reclaimer;
 mod redelivery;

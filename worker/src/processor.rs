@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, Claim};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::backoff::Backoff;
 use crate::call::Launcher;
 
 /// How long one claim waits for the first request. Short, so that the reclaimer gets a permit while

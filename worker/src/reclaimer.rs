@@ -11,11 +11,11 @@ use prynai_shared::wire::catalog::CatalogTool;
 use prynai_shared::wire::message::RawJson;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::backoff::persist;
 use crate::call::Launcher;
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::outbound;
+use crate::persist::persist;
 use crate::redelivery::{self, Verdict};
 use crate::running::{Slot, Stop};
 
@@ -141,8 +141,12 @@ impl Reclaimer {
                 Err(Stop::Cancelled | Stop::Lost) => return,
             }
         }
-        let finish = Finish { ownership, event };
-        self.finishing.push(Ending { finish, slot }).await;
+        let ending = Ending {
+            finish: Finish { ownership, event },
+            request_id: claim.request.request_id,
+            slot,
+        };
+        self.finishing.push(ending).await;
     }
 
     fn apology(&self, claim: &Claim, verdict: Verdict) -> RawJson {

@@ -1,14 +1,11 @@
 //! The worker as a process.
 
-use std::sync::Arc;
-
-use prynai_shared::bus::{BusError, BusLimits};
+use prynai_shared::bus::BusLimits;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{RedisSettings, parse_or_exit};
+use prynai_shared::settings::parse_or_exit;
 use rmcp::ServerHandler;
 
-use crate::backoff::Backoff;
 use crate::guard::hush_handler_panics;
 use crate::serve::serve;
 use crate::settings::WorkerSettings;
@@ -30,27 +27,9 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let signals = tokio::spawn(shutdown.clone().on_signals(settings.drain_timeout));
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        connected = connect(&settings.redis) => connected,
+        connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => connected,
     };
     serve(handler, connected?, settings.work.config(), shutdown).await;
     signals.abort();
     Ok(())
-}
-
-async fn connect(settings: &RedisSettings) -> Result<Arc<RedisBus>, BusError> {
-    let mut backoff = Backoff::endless();
-    let mut told = false;
-    loop {
-        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
-        match RedisBus::connect(url, prefix, BusLimits::default()).await {
-            Err(BusError::Unavailable(reason)) => {
-                if !told {
-                    tracing::warn!(reason, "Redis is away; waiting for it");
-                    told = true;
-                }
-            }
-            decided => return decided,
-        }
-        backoff.pause().await;
-    }
 }

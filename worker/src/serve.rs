@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::call::{CallRunner, Launcher, RunCall};
 use crate::catalog::{CatalogAnnouncer, Tools};
+use crate::ended_calls::EndedCalls;
 use crate::finisher::{Ending, FinishQueue, Finisher};
 use crate::lease_keeper::LeaseKeeper;
 use crate::processor::Processor;
@@ -81,7 +82,9 @@ pub async fn serve<H: ServerHandler>(
     roles.support.spawn(worker.lease_keeper().run());
     let listener = worker.signal_listener(news, announce_again);
     roles.support.spawn(listener.run());
-    roles.finisher.spawn(worker.finisher(endings).run());
+    let (ended, forgetter) = EndedCalls::new(Arc::clone(&worker.bus));
+    roles.finisher.spawn(worker.finisher(endings, ended).run());
+    roles.finisher.spawn(forgetter.run());
     // Only these and the calls hold the finishing queue: when all have ended, so does the finisher.
     roles.intake.spawn(worker.processor(runner.clone()).run());
     let reclaimer = worker.reclaimer(runner, known_tools, finishing);
@@ -184,12 +187,13 @@ impl Worker {
         }
     }
 
-    fn finisher(&self, queue: mpsc::Receiver<Ending>) -> Finisher {
+    fn finisher(&self, queue: mpsc::Receiver<Ending>, ended: EndedCalls) -> Finisher {
         Finisher {
             bus: Arc::clone(&self.bus),
             queue,
             patience: self.patience,
             hard: self.shutdown.hard().clone(),
+            ended,
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, News, NewsReceiver};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::signal::{Signal, SignalKind};
 use tokio::sync::Notify;
 
-use crate::backoff::Backoff;
 use crate::running::Running;
 
 /// Passes wake-ups on to running calls, and looks at the stored state whenever it may have missed

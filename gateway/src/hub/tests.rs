@@ -4,7 +4,6 @@ use prynai_shared::bus::{BusLimits, Finish, Ownership};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Principal, RequestEnvelope};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -22,8 +22,9 @@ pub trait RequestQueue: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`BusError::QueueFull`] once [`super::BusLimits::queue`] entries wait or run; concurrent
-    /// callers may exceed the bound by the number of calls under way.
+    /// [`BusError::QueueFull`] once [`super::BusLimits::queue`] entries wait or run. Each
+    /// process may exceed the bound by the calls it has under way and, with much room left when it
+    /// last looked, by 64 more.
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
 
     /// How much waits and runs.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::partition::{Log, Partition};
+use super::log::Log;
+use super::partition::Partition;
 use super::{MemoryBus, lock};
 use crate::bus::{
     Appended, BusError, BusLimits, EventLog, Followed, LogState, NewsReceiver, Ownership, Refusal,

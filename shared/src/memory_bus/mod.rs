@@ -3,7 +3,7 @@
 //! Nothing here is waited for while a lock is held, no task runs in the background, and nothing
 //! outlives the bus. Read in this order:
 //!
-//! 1. `partition`: queue entries and stream logs, which change together and so share one lock
+//! 1. `partition`: queue entries and stream logs (`log`), which change together and so share one lock
 //! 2. one file per port
 //! 3. `news`: bounded subscriptions
 //! 4. `expiry`: maps whose entries have a lifetime
@@ -26,6 +26,7 @@ mod catalog;
 mod change_feed;
 mod event_log;
 mod expiry;
+mod log;
 mod news;
 mod partition;
 mod request_queue;

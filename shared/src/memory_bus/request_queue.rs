@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::partition::{Lease, Partition, retention};
+use super::log::retention;
+use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, BusLimits, Claim, Finish, QueueDepth, Refusal, RequestQueue};
 use crate::ids::{EntryId, WorkerId};

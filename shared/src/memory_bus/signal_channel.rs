@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::partition::{Lease, Log, Partition, retention};
+use super::log::{Log, retention};
+use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Posted, SignalChannel};
 use crate::ids::{EntryId, SessionId, StreamId, WorkerId};

@@ -21,6 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::{Fault, ends_connection};
 use super::scripts::Call;
+use crate::backoff::Backoff;
 use crate::bus::BusError;
 
 /// Every call has its answer within this time, or fails. Below the second that callers are promised.
@@ -69,13 +70,6 @@ enum State {
 /// Connections for one caller at a time.
 pub(super) struct PooledConnections {
     pool: Pool<Connector>,
-}
-
-/// Waiting times between attempts: they double up to a second, and are never twice the same, so that
-/// the processes of a fleet do not come back in step.
-#[derive(Default)]
-pub(super) struct Backoff {
-    attempts: u32,
 }
 
 // === impl Connector ===
@@ -220,7 +214,7 @@ impl HotConnection {
 
 /// Replaces the connection whenever it is lost.
 async fn keep_connected(connector: Connector, mut link: Link, state: watch::Sender<State>) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::endless();
     loop {
         let connected = Instant::now();
         link.lost.cancelled().await;
@@ -229,9 +223,9 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
         tracing::warn!("the connection to Redis is lost");
         // One that is cut as soon as it stands is an attempt that failed.
         if connected.elapsed() >= STABLE_AFTER {
-            backoff = Backoff::default();
+            backoff = Backoff::endless();
         } else {
-            backoff.wait().await;
+            backoff.pause().await;
         }
         link = loop {
             match connector.link().await {
@@ -242,7 +236,7 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
                     state.send_replace(State::Down(reason));
                 }
             }
-            backoff.wait().await;
+            backoff.pause().await;
         };
         state.send_replace(State::Up(link.clone()));
         tracing::info!("connected to Redis again");
@@ -305,41 +299,5 @@ impl ManageConnection for Connector {
 
     fn has_broken(&self, link: &mut Link) -> bool {
         link.lost.is_cancelled()
-    }
-}
-
-// === impl Backoff ===
-
-impl Backoff {
-    const FIRST_MS: u64 = 50;
-    const LONGEST_MS: u64 = 1_000;
-
-    /// Waits before the next attempt.
-    pub(super) async fn wait(&mut self) {
-        tokio::time::sleep(self.next()).await;
-    }
-
-    fn next(&mut self) -> Duration {
-        let longest = (Self::FIRST_MS << self.attempts.min(8)).min(Self::LONGEST_MS);
-        self.attempts = self.attempts.saturating_add(1);
-        Duration::from_millis(rand::random_range(longest / 2..=longest))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_a_second_and_vary() {
-        let waits = |_| {
-            let mut backoff = Backoff::default();
-            std::array::from_fn::<_, 100, _>(|_| backoff.next())
-        };
-        let [one, other] = [(), ()].map(waits);
-        assert!(one[0] <= Duration::from_millis(50));
-        assert!(one.iter().all(|wait| *wait <= Duration::from_secs(1)));
-        assert!(one[99] >= Duration::from_millis(500));
-        assert_ne!(one, other);
     }
 }

@@ -12,8 +12,10 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, cmd, parse_redis_url};
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
 use crate::bus::{Bus, BusError, BusLimits};
 use crate::ids::WorkerId;
+use crate::settings::RedisSettings;
 
 mod blocking_read;
 mod catalog;
@@ -103,6 +105,31 @@ impl RedisBus {
         bus.make_group().await?;
         bus.read_queue_length().await?;
         Ok(Arc::new(bus))
+    }
+
+    /// As [`RedisBus::connect`], but waits for a Redis that is away, for as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unexpected`] when Redis is older than 7.0 or the URL is wrong.
+    pub async fn connect_when_there(
+        settings: &RedisSettings,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
+        let mut backoff = Backoff::endless();
+        let mut told = false;
+        loop {
+            match Self::connect(url, prefix, limits.clone()).await {
+                Err(BusError::Unavailable(reason)) if !told => {
+                    tracing::warn!(reason, "Redis is away; waiting for it");
+                    told = true;
+                }
+                Err(BusError::Unavailable(_)) => {}
+                decided => return decided,
+            }
+            backoff.pause().await;
+        }
     }
 
     /// Makes the consumer group and its stream; from the first entry, so that none enqueued before

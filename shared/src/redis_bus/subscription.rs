@@ -15,11 +15,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::connection::{Backoff, Connector, DEADLINE, HotConnection, Link};
+use super::connection::{Connector, DEADLINE, HotConnection, Link};
 use super::error::Fault;
 use super::keys::Keys;
 use super::lines;
 use super::scripts::Call;
+use crate::backoff::Backoff;
 use crate::bus::{BusError, News, NewsReceiver};
 use crate::wire::WireError;
 
@@ -210,11 +211,11 @@ impl<T: Send + 'static> Subscriber<T> {
 
     /// Tries until it succeeds; `None` when the receiver is gone.
     async fn subscribe_again(&self) -> Option<Ear> {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::endless();
         loop {
             tokio::select! {
                 () = self.news.closed() => return None,
-                () = backoff.wait() => {}
+                _ = backoff.pause() => {}
             }
             match self.subscribe().await {
                 Ok(ear) => return Some(ear),

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, LogState, Refusal, TakeOver};
-use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_shared::bus::{BusLimits, LogState, Refusal};
+use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::request::Era;
 use prynai_tests::assert_eventually;
 
-use super::scene::{
-    Kind, LONG_LEASE, call_ref, finish, legacy_request, message, next, request, response,
-};
+use super::scene::{Kind, LONG_LEASE, finish, legacy_request, message, next, request, response};
 
 for_both_buses! {
     an_opened_log_can_be_followed_from_the_start,

@@ -119,13 +119,8 @@ async fn a_finished_or_cancelled_stream_is_not_taken_over(kind: Kind) {
     let refused = scene.workers.take_over(&new).await.unwrap();
     assert_eq!(refused, TakeOver::Refused(Refusal::Finished));
 
-    let claim = scene.claimed(&scene.request()).await;
-    let old = claim.ownership(&scene.worker);
-    scene
-        .gateways
-        .cancel_call(&call_ref(&claim), old.era)
-        .await
-        .unwrap();
+    let old = scene.owned().await;
+    scene.cancel(&old).await;
     let new = scene.passed_on(&old, &worker).await.ownership(&worker);
     let refused = scene.workers.take_over(&new).await.unwrap();
     assert_eq!(refused, TakeOver::Refused(Refusal::Cancelled));

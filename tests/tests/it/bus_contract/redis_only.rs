@@ -1,26 +1,19 @@
 //! What lies in Redis, and what others may have put there.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
-use std::future::Future;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{
-    BusError, BusLimits, LogState, News, NewsReceiver, Ownership, StateScope,
-};
-use prynai_shared::ids::{SessionId, WorkerId};
+use prynai_shared::bus::{BusError, BusLimits, StateScope};
+use prynai_shared::ids::SessionId;
 use prynai_shared::redis_bus::{RedisBus, check_url};
 use prynai_shared::wire::WireError;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::session::SessionChange;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
-use prynai_tests::{PATIENCE, assert_eventually, eventually};
-use tokio_util::sync::CancellationToken;
 
 use super::catalog::catalog;
 use super::scene::{
-    LONG_LEASE, Scene, begun, call_ref, claim, claim_one, finish, json, legacy_request, message,
-    next, redis_dead_letters, session,
+    Scene, call_ref, claim, claim_one, json, legacy_request, redis_dead_letters, session,
 };
 
 /// The prefix on servers that have one test only.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prynai_shared::bus::{BusError, BusLimits, Finish, LogState, Refusal};
 use prynai_shared::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_shared::wire::request::RequestEnvelope;
-use prynai_tests::{PATIENCE, eventually};
+use prynai_tests::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
 use super::scene::{

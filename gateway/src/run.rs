@@ -1,0 +1,32 @@
+//! The process `prynai-gateway`, from settings to the last connection.
+
+use anyhow::Context;
+use prynai_shared::bus::BusLimits;
+use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::redis_bus::RedisBus;
+use prynai_shared::settings::parse_or_exit;
+use tokio::net::TcpListener;
+
+use crate::config::ProcessSettings;
+
+/// Runs the gateway process.
+///
+/// # Errors
+///
+/// When the address cannot be bound, or Redis cannot be used as it is set up.
+pub async fn run() -> anyhow::Result<()> {
+    let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+        settings.telemetry.start()
+    });
+    let shutdown = Shutdown::new();
+    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    let listener = TcpListener::bind(settings.gateway.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
+    let bus = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        bus = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => bus?,
+    };
+    crate::serve(listener, bus, settings.gateway, shutdown).await?;
+    Ok(())
+}

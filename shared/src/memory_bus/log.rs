@@ -1,0 +1,140 @@
+//! The log of a stream: what its owner may write, and what its followers read.
+
+use std::time::Duration;
+
+use crate::bus::{BusLimits, Followed, LogState, Ownership, Refusal};
+use crate::ids::{GatewayId, SessionId, WorkerId};
+use crate::wire::event::StreamEvent;
+use crate::wire::message::RawJson;
+use crate::wire::request::Era;
+
+/// The log of one stream, with the mailbox of its call.
+pub(super) struct Log {
+    pub(super) holder: GatewayId,
+    session: Option<SessionId>,
+    owner: Option<Token>,
+    state: LogState,
+    /// By ascending offset.
+    events: Vec<StreamEvent>,
+    newest: u64,
+    pub(super) mailbox: Vec<RawJson>,
+}
+
+/// The fencing token.
+#[derive(PartialEq, Eq)]
+struct Token {
+    worker: WorkerId,
+    delivery: u32,
+}
+
+/// How long a log outlives the end of its stream.
+pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
+    match era {
+        Era::Legacy => limits.legacy_retention,
+        Era::Modern => limits.modern_retention,
+    }
+}
+
+impl Log {
+    pub(super) fn new(holder: GatewayId, session: Option<SessionId>) -> Self {
+        Self {
+            holder,
+            session,
+            owner: None,
+            state: LogState::Open,
+            events: Vec::new(),
+            newest: 0,
+            mailbox: Vec::new(),
+        }
+    }
+
+    pub(super) fn belongs_to(&self, session: Option<&SessionId>) -> bool {
+        self.session.as_ref() == session
+    }
+
+    pub(super) fn state(&self) -> LogState {
+        self.state
+    }
+
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The worker that has begun to write, while more is to come.
+    pub(super) fn writer(&self) -> Option<&WorkerId> {
+        let owner = self.owner.as_ref().filter(|_| self.newest > 0)?;
+        (self.state == LogState::Open).then_some(&owner.worker)
+    }
+
+    pub(super) fn follow(&self, after: u64) -> Followed {
+        let seen = self.events.partition_point(|event| event.offset <= after);
+        Followed {
+            events: self.events[seen..].to_vec(),
+            newest: self.newest,
+            state: self.state,
+        }
+    }
+
+    /// Lets the owner in; the first delivery becomes the owner of a log that has none.
+    pub(super) fn admit(&mut self, owner: &Ownership) -> Result<(), Refusal> {
+        match &self.owner {
+            _ if self.state == LogState::Cancelled => Err(Refusal::Cancelled),
+            Some(token) if *token == Token::of(owner) => Ok(()),
+            None if owner.delivery == 1 => {
+                self.owner = Some(Token::of(owner));
+                Ok(())
+            }
+            _ => Err(Refusal::LostOwnership),
+        }
+    }
+
+    /// Makes `owner` the only one that may write.
+    pub(super) fn own(&mut self, owner: &Ownership) {
+        self.owner = Some(Token::of(owner));
+    }
+
+    /// Logs an event; `false` when its offset was logged before.
+    pub(super) fn append(&mut self, event: &StreamEvent, limit: usize) -> Result<bool, Refusal> {
+        if event.offset <= self.newest {
+            return Ok(false);
+        }
+        if self.state == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        if self.events.len() >= limit {
+            return Err(Refusal::LogFull);
+        }
+        self.push(event);
+        Ok(true)
+    }
+
+    /// Logs the final event; `false` when it was logged before.
+    pub(super) fn finish(&mut self, event: &StreamEvent) -> Result<bool, Refusal> {
+        if self.state == LogState::Finished {
+            let repeated = event.offset == self.newest;
+            return repeated.then_some(false).ok_or(Refusal::Finished);
+        }
+        self.push(event);
+        self.end(LogState::Finished);
+        Ok(true)
+    }
+
+    pub(super) fn end(&mut self, state: LogState) {
+        self.state = state;
+        self.mailbox = Vec::new();
+    }
+
+    fn push(&mut self, event: &StreamEvent) {
+        self.events.push(event.clone());
+        self.newest = self.newest.max(event.offset);
+    }
+}
+
+impl Token {
+    fn of(owner: &Ownership) -> Self {
+        Self {
+            worker: owner.worker.clone(),
+            delivery: owner.delivery,
+        }
+    }
+}
