@@ -33,7 +33,7 @@ pub struct StandaloneSettings {
     pub work: WorkSettings,
 
     /// Redis to use in place of the in-memory bus, so that sessions and state survive a restart and
-    /// several processes work together: redis://[user:password@]host:port or rediss:// for TLS
+    /// several processes work together: `redis://[user:password@]host:port`, or `rediss://` for TLS
     /// [default: none].
     #[arg(
         long,

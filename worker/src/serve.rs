@@ -118,6 +118,7 @@ struct Roles {
 impl Worker {
     async fn until_stopped(&self, mut roles: Roles) {
         tokio::select! {
+            biased;
             () = self.shutdown.soft().cancelled() => {}
             // Roles end before the stop only when they panic; without one of them this is no worker.
             () = roles.any_ended() => {

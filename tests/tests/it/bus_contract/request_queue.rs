@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prynai_shared::bus::{BusError, BusLimits, Finish, LogState, Refusal};
 use prynai_shared::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_shared::wire::request::RequestEnvelope;
-use prynai_tests::PATIENCE;
+use prynai_tests::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
 
 use super::scene::{
@@ -25,6 +25,7 @@ for_both_buses! {
     every_waiting_claim_is_woken,
     a_stopped_claim_ends_at_once,
     a_stopped_claim_loses_nothing,
+    a_stopped_claim_leaves_the_entry_to_the_next,
     a_finish_logs_publishes_and_removes,
     many_requests_of_several_holders_finish_in_one_call,
     a_repeated_finish_is_accepted_and_published_once,
@@ -71,6 +72,29 @@ async fn a_request_arrives_as_it_was_queued(kind: Kind) {
 
     for request in [modern, legacy] {
         assert_eq!(scene.claimed(&request).await.request, request);
+    }
+}
+
+async fn a_stopped_claim_leaves_the_entry_to_the_next(kind: Kind) {
+    let scene = kind.scene().await;
+    for round in 0..10 {
+        let (first, second) = (WorkerId::generate(), WorkerId::generate());
+        let (stop_first, stop_second) = (CancellationToken::new(), CancellationToken::new());
+        let (claimed, also_claimed, ()) = tokio::join!(
+            scene.workers.claim(&first, 1, LONG_LEASE, &stop_first),
+            scene.workers.claim(&second, 1, LONG_LEASE, &stop_second),
+            async {
+                scene.gateways.enqueue(&scene.request()).await.unwrap();
+                stop_first.cancel();
+                assert_eventually!(
+                    scene.depth().await == (0, round + 1),
+                    "round {round}: one claim was stopped, and the other slept on"
+                );
+                stop_second.cancel();
+            },
+        );
+        let claims = claimed.unwrap().len() + also_claimed.unwrap().len();
+        assert_eq!(claims, 1, "round {round}");
     }
 }
 

@@ -310,6 +310,14 @@ async fn mail_for_no_running_call_is_refused(kind: Kind) {
     scene.respond(&silent, 2).await;
     assert_eq!(scene.post(stream, &session, "1").await, refused, "finished");
 
+    let request = legacy_request(&scene.gateway, &session);
+    let begun = scene.claimed(&request).await.ownership(&scene.worker);
+    let worker = WorkerId::generate();
+    let taken = scene.passed_on(&begun, &worker).await.ownership(&worker);
+    scene.workers.take_over(&taken).await.unwrap();
+    let posted = scene.post(taken.stream, &session, "1").await;
+    assert_eq!(posted, refused, "only taken over");
+
     let cancelled = scene.call_in(&session).await;
     scene.cancel(&cancelled).await;
     assert_eq!(

@@ -178,7 +178,18 @@ async fn concurrent_increments_lose_none(kind: Kind) {
 async fn only_whole_numbers_are_incremented(kind: Kind) {
     let scene = kind.scene().await;
     let most = i64::MAX.to_string();
-    for value in ["", "text", "1.5", " 1", "1 ", "9223372036854775808", &most] {
+    for value in [
+        "",
+        "text",
+        "1.5",
+        "+1",
+        "01",
+        "-0",
+        " 1",
+        "1 ",
+        "9223372036854775808",
+        &most,
+    ] {
         for ttl in [None, LONG] {
             scene.set(&GLOBAL, "key", value, None).await;
             let refused = scene.add("key", 1, ttl).await;
