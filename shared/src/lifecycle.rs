@@ -50,7 +50,7 @@ impl Shutdown {
     pub async fn on_signals(self, grace: Duration) -> std::io::Result<()> {
         let mut signals = Signals::new()?;
         let first = signals.next().await;
-        tracing::info!(signal = first, grace_ms = grace.as_millis(), "stopping");
+        tracing::info!(signal = first, grace_s = grace.as_secs_f64(), "stopping");
         self.begin();
         tokio::select! {
             second = signals.next() => tracing::warn!(signal = second, "second signal: stopping at once"),
