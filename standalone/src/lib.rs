@@ -12,7 +12,7 @@ use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{KeySettings, parse_or_exit, redis_url};
 use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
-use prynai_worker::WorkSettings;
+use prynai_worker::{StateKeys, WorkSettings};
 use rmcp::ServerHandler;
 use tokio::net::TcpListener;
 
@@ -72,12 +72,11 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let bus = bus(&settings).await.context("cannot use Redis")?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
     let ready = announced(bus.clone()).await?;
-    let worker = prynai_worker::serve(
-        handler,
-        bus.clone(),
-        settings.work.config(),
-        shutdown.clone(),
-    );
+    let mut work = settings.work.config();
+    if work.state_keys.is_empty() {
+        work.state_keys = StateKeys::random();
+    }
+    let worker = prynai_worker::serve(handler, bus.clone(), work, shutdown.clone());
     let gateway = async {
         ready.await;
         say_how_to_try(&url);

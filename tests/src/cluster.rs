@@ -96,6 +96,9 @@ impl Cluster {
     }
 }
 
+/// The key with which the workers sign what clients carry.
+pub const STATE_KEY: &str = "the key of all workers of the tests";
+
 /// The request queue's key under the default prefix.
 pub const QUEUE: &str = "prynai:{main.0}:requests";
 
@@ -149,7 +152,7 @@ async fn start_gateway(redis: &str, listen: &str) -> Member {
 }
 
 async fn start_worker(redis: &str, further: &[String]) -> Process {
-    let mut args = vec!["--redis-url", redis];
+    let mut args = vec!["--redis-url", redis, "--state-key", STATE_KEY];
     args.extend(further.iter().map(String::as_str));
     let mut process = Process::start("prynai-worker", &args).await;
     process.logged("ready").await;

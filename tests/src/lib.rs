@@ -3,12 +3,14 @@
 //! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
+//! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
 //! The tests themselves are one binary, `tests/tests/it/main.rs`.
 
 pub mod client;
 pub mod cluster;
+pub mod conformance;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;

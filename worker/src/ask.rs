@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use prynai_shared::wire::request::Era;
+use prynai_shared::wire::request::{Era, Principal};
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, ElicitRequest, ElicitRequestParams, ElicitResult,
-    ElicitationCapability, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    CallToolResponse, CallToolResult, ClientCapabilities, ClientRequest, ContentBlock,
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorCode,
+    GetPromptResponse, InputRequest, InputRequiredResult, ReadResourceResponse,
 };
 use rmcp::service::{Peer, RequestContext, ServiceError};
 use rmcp::{ErrorData, RoleServer};
-use serde::de::DeserializeOwned;
+
+use crate::rounds::{Round, Rounds};
+use crate::state_keys::StateKeys;
 
 /// Puts questions to the client of the call: to its user ([`Ask::elicitation`]) or its model
 /// ([`Ask::sampling`]). Tools, prompts and resources find it in the extensions of their request, and
@@ -19,18 +22,26 @@ use serde::de::DeserializeOwned;
 /// In a legacy session a question travels to the client, and the answer comes back while the handler
 /// waits. In a modern request (2026-07-28, Multi Round-Trip Requests) the handler ends with
 /// [`Unanswered`], the client answers and sends the request again, and the handler runs from its
-/// beginning: so ask before you change anything, and give every question a `key` of its own.
+/// beginning, on any worker: so ask before you change anything, and give every question a `key` of its
+/// own. One question may depend on the answer to another; the answers given so far come back with the
+/// client, signed ([`crate::StateKeys`]).
 ///
 /// ```
-/// # use prynai_worker::Ask;
+/// # use prynai_worker::{Ask, Unanswered};
 /// # use rmcp::{ErrorData, model::{CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams}};
-/// async fn delete(ask: Ask, question: ElicitRequestParams) -> Result<CallToolResponse, ErrorData> {
-///     let answer = match ask.elicitation("sure", question).await {
-///         Ok(answer) => answer,
-///         Err(unanswered) => return unanswered.into_response(),
-///     };
-///     let text = format!("{:?}", answer.action);
-///     Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+/// # fn question(about: &str) -> ElicitRequestParams { unimplemented!() }
+/// async fn order(ask: &Ask) -> Result<String, Unanswered> {
+///     let dish = ask.elicitation("dish", question("What would you like?")).await?;
+///     let sides = format!("What goes with {:?}?", dish.content);
+///     let side = ask.elicitation("side", question(&sides)).await?;
+///     Ok(format!("{:?} with {:?}", dish.content, side.content))
+/// }
+///
+/// async fn tool(ask: Ask) -> Result<CallToolResponse, ErrorData> {
+///     match order(&ask).await {
+///         Ok(text) => Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into()),
+///         Err(unanswered) => unanswered.into_response(),
+///     }
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -45,7 +56,15 @@ struct Asking {
 #[derive(Debug)]
 enum Way {
     Session(Peer<RoleServer>),
-    Rounds { answers: InputResponses },
+    Rounds(Rounds),
+}
+
+/// Responses that can say what is wrong within a result, for clients to show their model.
+///
+/// Only a tool's can: prompts and resources answer with a JSON-RPC error.
+pub trait Answerable: From<InputRequiredResult> {
+    /// A response that says what is wrong, if there is such a thing.
+    fn unsuccessful(reason: &str) -> Option<Self>;
 }
 
 /// Why there is no answer. Return it with [`Unanswered::into_response`].
@@ -54,7 +73,9 @@ enum Way {
 pub enum Unanswered {
     /// The client must answer first and send the request again.
     NotYet(InputRequiredResult),
-    /// The client cannot answer such questions, or the answer cannot be understood.
+    /// The client lacks the capability to answer such questions.
+    Unsupported(ErrorData),
+    /// There was no answer, or one that cannot be understood.
     Failed(ErrorData),
 }
 
@@ -66,11 +87,15 @@ impl Unanswered {
     ///
     /// # Errors
     ///
-    /// The error response when the question failed.
-    pub fn into_response<R: From<InputRequiredResult>>(self) -> Result<R, ErrorData> {
+    /// The error response when the question failed. A modern client that lacks the capability gets
+    /// the code the specification has for it (-32021); a legacy one gets a tool's own error.
+    pub fn into_response<R: Answerable>(self) -> Result<R, ErrorData> {
         match self {
             Self::NotYet(result) => Ok(result.into()),
-            Self::Failed(error) => Err(error),
+            Self::Unsupported(error) if error.code == ErrorCode::INVALID_REQUEST => {
+                R::unsuccessful(&error.message).ok_or(error)
+            }
+            Self::Unsupported(error) | Self::Failed(error) => Err(error),
         }
     }
 }
@@ -83,18 +108,15 @@ impl Ask {
         request: &ClientRequest,
         context: &RequestContext<RoleServer>,
         era: Era,
+        keys: &StateKeys,
     ) -> Option<Self> {
-        let answers = match request {
-            ClientRequest::CallToolRequest(call) => &call.params.input_responses,
-            ClientRequest::GetPromptRequest(get) => &get.params.input_responses,
-            ClientRequest::ReadResourceRequest(read) => &read.params.input_responses,
-            _ => return None,
-        };
+        let round = Round::of(request)?;
         let way = match era {
             Era::Legacy => Way::Session(context.peer.clone()),
-            Era::Modern => Way::Rounds {
-                answers: answers.clone().unwrap_or_default(),
-            },
+            Era::Modern => {
+                let principal = context.extensions.get::<Principal>();
+                Way::Rounds(round.rounds(principal, keys.clone()))
+            }
         };
         let capabilities = context.client_capabilities().unwrap_or_default();
         Some(Self(Arc::new(Asking { capabilities, way })))
@@ -130,15 +152,16 @@ impl Ask {
         }
         match &self.0.way {
             Way::Session(peer) => peer.create_elicitation(params).await.map_err(failed),
-            Way::Rounds { answers } => answered(answers, key)?
-                .ok_or_else(|| not_yet(key, InputRequest::Elicitation(ElicitRequest::new(params)))),
+            Way::Rounds(rounds) => rounds.answer(key, || {
+                InputRequest::Elicitation(ElicitRequest::new(params))
+            }),
         }
     }
 
     fn unsupported(&self, what: &str, needed: ClientCapabilities) -> Unanswered {
-        Unanswered::Failed(match &self.0.way {
+        Unanswered::Unsupported(match &self.0.way {
             // 2026-07-28 has a code for it; older clients do not know that code.
-            Way::Rounds { .. } => ErrorData::missing_required_client_capability(needed),
+            Way::Rounds(_) => ErrorData::missing_required_client_capability(needed),
             Way::Session(_) => {
                 let reason = format!("this needs a client with the capability {what}");
                 ErrorData::invalid_request(reason, None)
@@ -147,11 +170,14 @@ impl Ask {
     }
 }
 
-/// Sampling is deprecated in 2026-07-28 and in force in every revision.
-mod sampling {
+/// Sampling and roots are deprecated in 2026-07-28 and in force in every revision.
+mod deprecated {
     #![expect(deprecated, reason = "in force in every revision we serve")]
 
-    use rmcp::model::{CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult};
+    use rmcp::model::{
+        CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult, ListRootsRequest,
+        ListRootsResult,
+    };
 
     use super::*;
 
@@ -172,32 +198,55 @@ mod sampling {
             }
             match &self.0.way {
                 Way::Session(peer) => peer.create_message(params).await.map_err(failed),
-                Way::Rounds { answers } => answered(answers, key)?.ok_or_else(|| {
-                    let request = CreateMessageRequest::new(params);
-                    not_yet(key, InputRequest::CreateMessage(request))
+                Way::Rounds(rounds) => rounds.answer(key, || {
+                    InputRequest::CreateMessage(CreateMessageRequest::new(params))
                 }),
+            }
+        }
+
+        /// Whether the client tells its roots.
+        pub fn supports_roots(&self) -> bool {
+            self.0.capabilities.roots.is_some()
+        }
+
+        /// Asks the client for its roots. `key` names the question within the request.
+        ///
+        /// # Errors
+        ///
+        /// [`Unanswered`], to be returned from the handler.
+        pub async fn roots(&self, key: &str) -> Result<ListRootsResult, Unanswered> {
+            if !self.supports_roots() {
+                let needed = ClientCapabilities::builder().enable_roots().build();
+                return Err(self.unsupported("roots", needed));
+            }
+            match &self.0.way {
+                Way::Session(peer) => peer.list_roots().await.map_err(failed),
+                Way::Rounds(rounds) => {
+                    rounds.answer(key, || InputRequest::ListRoots(ListRootsRequest::default()))
+                }
             }
         }
     }
 }
 
-/// The answer to the question `key`, if the client sent one.
-fn answered<T: DeserializeOwned>(
-    answers: &InputResponses,
-    key: &str,
-) -> Result<Option<T>, Unanswered> {
-    let Some(answer) = answers.get(key) else {
-        return Ok(None);
-    };
-    T::deserialize(answer).map(Some).map_err(|error| {
-        let reason = format!("inputResponses.{key} cannot be understood: {error}");
-        Unanswered::Failed(ErrorData::invalid_params(reason, None))
-    })
+// === impl Answerable ===
+
+impl Answerable for CallToolResponse {
+    fn unsuccessful(reason: &str) -> Option<Self> {
+        Some(CallToolResult::error(vec![ContentBlock::text(reason)]).into())
+    }
 }
 
-fn not_yet(key: &str, question: InputRequest) -> Unanswered {
-    let questions = InputRequests::from([(key.to_owned(), question)]);
-    Unanswered::NotYet(InputRequiredResult::from_input_requests(questions))
+impl Answerable for GetPromptResponse {
+    fn unsuccessful(_: &str) -> Option<Self> {
+        None
+    }
+}
+
+impl Answerable for ReadResourceResponse {
+    fn unsuccessful(_: &str) -> Option<Self> {
+        None
+    }
 }
 
 fn failed(error: ServiceError) -> Unanswered {

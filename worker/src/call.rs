@@ -26,6 +26,7 @@ use crate::outbound::{self, Outbound, Sent};
 use crate::persist::persist;
 use crate::request_transport::{self, Lines};
 use crate::running::{Controls, Running, Slot, Stop};
+use crate::state_keys::StateKeys;
 use crate::{context, inbound};
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
@@ -57,6 +58,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) patience: Duration,
     pub(crate) finishing: FinishQueue,
     pub(crate) tools_changed: Arc<Notify>,
+    pub(crate) state_keys: StateKeys,
 }
 
 // === impl Launcher ===
@@ -148,7 +150,11 @@ impl<H: ServerHandler> CallRunner<H> {
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, mut lines) = request_transport::open(message);
-        let guard = Guard::new(Arc::clone(&self.handler), envelope.era);
+        let guard = Guard::new(
+            Arc::clone(&self.handler),
+            envelope.era,
+            self.state_keys.clone(),
+        );
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct);

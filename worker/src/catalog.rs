@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::guard::Guard;
 use crate::header_params::header_params;
+use crate::state_keys::StateKeys;
 
 /// Announced again this often, so that a Redis that lost everything heals.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -152,7 +153,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         };
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, mut answers) = OneshotTransport::<RoleServer>::new(message);
-        let guard = Guard::new(Arc::clone(&self.handler), era);
+        let guard = Guard::new(Arc::clone(&self.handler), era, StateKeys::default());
         let _service = serve_directly(guard, transport, session);
         while let Some(message) = answers.recv().await {
             match message {

@@ -17,6 +17,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Ask;
+use crate::state_keys::StateKeys;
 
 /// How long a handler may go on after its call was cancelled, to clean up.
 const PARTING: Duration = Duration::from_millis(500);
@@ -26,6 +27,7 @@ const PARTING: Duration = Duration::from_millis(500);
 pub(crate) struct Guard<H> {
     handler: Arc<H>,
     era: Era,
+    state_keys: StateKeys,
 }
 
 thread_local! {
@@ -52,8 +54,12 @@ pub fn hush_handler_panics() {
 
 impl<H> Guard<H> {
     /// A guard for one request of `era`.
-    pub(crate) fn new(handler: Arc<H>, era: Era) -> Self {
-        Self { handler, era }
+    pub(crate) fn new(handler: Arc<H>, era: Era, state_keys: StateKeys) -> Self {
+        Self {
+            handler,
+            era,
+            state_keys,
+        }
     }
 }
 
@@ -65,7 +71,7 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
     ) -> Result<ServerResult, ErrorData> {
         let method = request.method().to_owned();
         let tool = tool_name(&request);
-        if let Some(ask) = Ask::within(&request, &context, self.era) {
+        if let Some(ask) = Ask::within(&request, &context, self.era, &self.state_keys) {
             context.extensions.insert(ask);
         }
         let cancelled = context.ct.clone();

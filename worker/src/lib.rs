@@ -11,7 +11,7 @@
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
-//! 5. `guard`, `context`, `ask`, `state`: what the handler runs in and what it is given
+//! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
 
 pub mod everything;
@@ -33,16 +33,19 @@ mod processor;
 mod reclaimer;
 mod redelivery;
 mod request_transport;
+mod rounds;
 mod run;
 mod running;
 mod serve;
 mod settings;
 mod signal_listener;
 mod state;
+mod state_keys;
 
-pub use ask::{Ask, Unanswered};
+pub use ask::{Answerable, Ask, Unanswered};
 pub use guard::hush_handler_panics;
 pub use run::run;
 pub use serve::serve;
 pub use settings::{WorkSettings, WorkerConfig, WorkerSettings};
 pub use state::{ScopedState, State, StateError};
+pub use state_keys::StateKeys;

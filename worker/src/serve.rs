@@ -75,6 +75,7 @@ pub async fn serve<H: ServerHandler>(
         patience: worker.patience,
         finishing: finishing.clone(),
         tools_changed: Arc::clone(&announcer.changed),
+        state_keys: worker.config.state_keys.clone(),
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);

@@ -7,6 +7,8 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::settings::RedisSettings;
 use prynai_shared::telemetry::TelemetrySettings;
 
+use crate::state_keys::StateKeys;
+
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
 const LEASE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3600);
@@ -76,6 +78,18 @@ pub struct WorkSettings {
         value_name = "COUNT"
     )]
     pub max_attempts: u32,
+
+    /// Secret that signs what clients of 2026-07-28 carry from one question to the next, 32 characters
+    /// or more and the same on every worker; tools that ask one question need none. To replace it, give
+    /// the new and the old one, separated by a comma.
+    #[arg(
+        long,
+        env = "PRYNAI_STATE_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub state_key: Vec<String>,
 }
 
 /// What [`crate::serve()`] needs to know.
@@ -89,6 +103,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How often a request is begun at most.
     pub max_attempts: u32,
+    /// Sign what modern clients carry from one question to the next.
+    pub state_keys: StateKeys,
 }
 
 impl WorkerSettings {
@@ -118,12 +134,14 @@ impl WorkSettings {
         if !ATTEMPTS.contains(&self.max_attempts) {
             return Err("--max-attempts must be between 1 and 100".to_owned());
         }
-        Ok(())
+        StateKeys::new(&self.state_key).map(drop)
     }
 
-    /// The configuration of a new worker.
+    /// The configuration of a new worker. Settings that [`WorkSettings::check`] would refuse give no
+    /// state keys.
     pub fn config(&self) -> WorkerConfig {
         WorkerConfig {
+            state_keys: StateKeys::new(&self.state_key).unwrap_or_default(),
             worker: WorkerId::generate(),
             concurrency: self.concurrency,
             lease: self.lease,

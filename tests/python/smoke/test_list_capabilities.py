@@ -6,7 +6,17 @@ import base64
 
 from clients import text_of
 
-TOOLS = {"echo", "add", "long_running", "bump_counter", "summarize", "book_table", "touch_resource"}
+TOOLS = {
+    "echo",
+    "add",
+    "long_running",
+    "bump_counter",
+    "summarize",
+    "book_table",
+    "plan_trip",
+    "touch_resource",
+}
+    "plan_trip", "bump_counter", "summarize", "book_table", "touch_resource"}
 RESOURCES = {"everything://readme", "everything://logo", "everything://counter"}
 
 

@@ -194,3 +194,128 @@ async fn a_modern_client_is_asked_by_a_result_and_answers_with_the_next_request(
     );
     cluster.assert_idle().await;
 }
+
+fn chosen(choice: &str) -> Value {
+    json!({ "action": "accept", "content": { "choice": choice } })
+}
+
+#[tokio::test]
+async fn a_question_that_depends_on_another_is_asked_in_a_legacy_session() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let call = legacy(1, "tools/call", tool("plan_trip", json!({})));
+    let reply = client.legacy(&cluster.proxy(), &session, &call).await;
+    let mut events = reply.events();
+    for choice in ["sea", "sail"] {
+        let question = events.expect("elicitation/create").await;
+        let options = &question["params"]["requestedSchema"]["properties"]["choice"]["enum"];
+        let offered = options.as_array().expect("options");
+        assert!(offered.contains(&json!(choice)), "{question}");
+        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": chosen(choice) });
+        client.legacy(&cluster.proxy(), &session, &answer).await;
+    }
+    let last = events.rest().await.pop().expect("a response");
+    assert_eq!(last["result"]["content"][0]["text"], "You sail in the sea.");
+}
+
+/// A call of `plan_trip` of a client that can ask its user, as the next round of `before`.
+fn next_round(id: u64, before: &Value, key: &str, choice: &str) -> Value {
+    let mut params = tool("plan_trip", json!({}));
+    params["inputResponses"][key] = chosen(choice);
+    if let Some(state) = before["result"].get("requestState") {
+        params["requestState"] = state.clone();
+    }
+    modern_with(id, "tools/call", params, json!({ "elicitation": {} }))
+}
+
+#[tokio::test]
+async fn a_question_that_depends_on_another_is_asked_in_rounds_on_any_worker() {
+    let mut cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = cluster.client.clone();
+    let url = cluster.proxy();
+    let first = tool("plan_trip", json!({}));
+    let first = modern_with(1, "tools/call", first, json!({ "elicitation": {} }));
+    let first = client.modern(&url, &first).await.response().await;
+    assert_eq!(first["result"]["resultType"], "input_required", "{first}");
+    assert!(
+        first["result"]["inputRequests"]["place"].is_object(),
+        "{first}"
+    );
+    let second = next_round(2, &first, "place", "mountains");
+    let second = client.modern(&url, &second).await.response().await;
+    let asked = &second["result"]["inputRequests"]["activity"]["params"]["requestedSchema"];
+    assert_eq!(
+        asked["properties"]["choice"]["enum"],
+        json!(["hike", "ski"]),
+        "{second}"
+    );
+    // Every worker that was there is replaced: the state lies with the client.
+    cluster.restart_worker(0).await;
+    cluster.restart_worker(1).await;
+    let third = next_round(3, &second, "activity", "hike");
+    let third = client.modern(&url, &third).await.response().await;
+    assert_eq!(
+        third["result"]["content"][0]["text"], "You hike in the mountains.",
+        "{third}"
+    );
+}
+
+#[tokio::test]
+async fn a_state_that_was_changed_or_is_of_another_request_is_refused() {
+    let cluster = Cluster::new().start().await;
+    let client = &cluster.client;
+    let url = cluster.gateway(0);
+    let nothing = json!({ "result": {} });
+    let asked = client
+        .modern(&url, &next_round(1, &nothing, "place", "sea"))
+        .await
+        .response()
+        .await;
+    let state = asked["result"]["requestState"].as_str().expect("a state");
+    let changed = json!({ "result": { "requestState": format!("{state}-TAMPERED") } });
+    let refused = client
+        .modern(&url, &next_round(2, &changed, "activity", "sail"))
+        .await;
+    assert_eq!(refused.response().await["error"]["code"], -32602);
+    let mut other = tool("book_table", json!({ "restaurant": "Roma", "people": 2 }));
+    other["requestState"] = json!(state);
+    let other = modern_with(3, "tools/call", other, json!({ "elicitation": {} }));
+    assert_eq!(
+        client.modern(&url, &other).await.response().await["error"]["code"],
+        -32602
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_the_capability_is_told_in_the_way_of_its_era() {
+    let cluster = Cluster::new().start().await;
+    let client = &cluster.client;
+    let url = cluster.gateway(0);
+    let call = tool("plan_trip", json!({}));
+    let refused = client
+        .modern(&url, &modern(1, "tools/call", call.clone()))
+        .await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let error = refused.json().await["error"].clone();
+    assert_eq!(error["code"], -32021);
+    assert_eq!(
+        error["data"]["requiredCapabilities"],
+        json!({ "elicitation": {} })
+    );
+    let session = client
+        .open_session_with(&url, "2025-11-25", json!({}))
+        .await;
+    let answer = client
+        .legacy(&url, &session, &legacy(1, "tools/call", call))
+        .await
+        .response()
+        .await;
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert!(
+        answer["result"]["content"][0]["text"]
+            .to_string()
+            .contains("elicitation"),
+        "{answer}"
+    );
+}

@@ -14,7 +14,7 @@ use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
-use prynai_worker::WorkerConfig;
+use prynai_worker::{StateKeys, WorkerConfig};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -64,6 +64,7 @@ impl Stage {
 
     pub(crate) fn serve_at_once(&self, handler: impl ServerHandler, concurrency: usize) -> Serving {
         let config = WorkerConfig {
+            state_keys: StateKeys::random(),
             worker: WorkerId::generate(),
             concurrency,
             lease: Duration::from_secs(30),

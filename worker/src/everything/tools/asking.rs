@@ -3,7 +3,7 @@
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
     CallToolResponse, CallToolResult, ElicitRequestParams, ElicitResult, ElicitationAction,
-    ElicitationSchema, StringSchema,
+    ElicitationSchema, EnumSchema, StringSchema,
 };
 use rmcp::{ErrorData, schemars, tool, tool_router};
 use serde::Deserialize;
@@ -32,6 +32,9 @@ struct BookTableArguments {
     /// How many people.
     people: u32,
 }
+
+/// Where a trip may go, and what there is to do.
+const TRIPS: [(&str, [&str; 2]); 2] = [("mountains", ["hike", "ski"]), ("sea", ["swim", "sail"])];
 
 #[tool_router(router = asking_tools, vis = "pub(super)")]
 impl Everything {
@@ -78,6 +81,60 @@ impl Everything {
             Err(unanswered) => unanswered.into_response(),
         }
     }
+
+    #[tool(
+        title = "Plan a trip",
+        description = "Asks the user where to go, and then what to do there",
+        annotations(read_only_hint = true)
+    )]
+    async fn plan_trip(&self, ask: Ask) -> Result<CallToolResponse, ErrorData> {
+        match planned(&ask).await {
+            Ok(plan) => Ok(text_response(plan)),
+            Err(unanswered) => unanswered.into_response(),
+        }
+    }
+}
+
+/// Two questions, the second of which depends on the answer to the first, written as one would for a
+/// client that answers at once.
+async fn planned(ask: &Ask) -> Result<String, Unanswered> {
+    let places = TRIPS.map(|(place, _)| place);
+    let Some(place) = choose(ask, "place", "Where do you want to go?", &places).await? else {
+        return Ok("No trip.".to_owned());
+    };
+    let activities = TRIPS.iter().find(|(name, _)| *name == place);
+    let activities = activities.map_or(&[][..], |(_, activities)| activities);
+    let question = format!("What do you want to do in the {place}?");
+    Ok(
+        match choose(ask, "activity", &question, activities).await? {
+            Some(activity) => format!("You {activity} in the {place}."),
+            None => format!("You rest in the {place}."),
+        },
+    )
+}
+
+/// The user's choice, or `None` when the user did not choose one of these.
+async fn choose(
+    ask: &Ask,
+    key: &str,
+    message: &str,
+    options: &[&str],
+) -> Result<Option<String>, Unanswered> {
+    let choice = EnumSchema::builder(options.iter().map(|o| (*o).to_owned()).collect()).build();
+    let requested_schema = ElicitationSchema::builder()
+        .required_enum_schema("choice", choice)
+        .build()
+        .map_err(|reason| Unanswered::Failed(ErrorData::internal_error(reason, None)))?;
+    let form = ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: message.to_owned(),
+        requested_schema,
+    };
+    let answer = ask.elicitation(key, form).await?;
+    let chosen = answer.content.as_ref().and_then(|c| c["choice"].as_str());
+    let valid =
+        |choice: &&str| answer.action == ElicitationAction::Accept && options.contains(choice);
+    Ok(chosen.filter(valid).map(str::to_owned))
 }
 
 #[expect(
