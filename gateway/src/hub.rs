@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
-use prynai_shared::wire::event::StreamEvent;
+use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use tokio::sync::mpsc;
@@ -69,6 +69,8 @@ pub(crate) struct HeldStream {
     behind: Arc<AtomicBool>,
     ready: VecDeque<StreamEvent>,
     delivered: u64,
+    /// Up to here a pause was meant for the connection before this one; without one, every pause was.
+    heeds_pauses_after: Option<u64>,
     log_seen: bool,
     ended: bool,
 }
@@ -140,6 +142,7 @@ impl Hub {
             behind,
             ready: VecDeque::new(),
             delivered: 0,
+            heeds_pauses_after: None,
             log_seen: false,
             ended: false,
         }
@@ -166,7 +169,11 @@ impl Hub {
         held.delivered = after;
         held.log_seen = true;
         Ok(match held.read_log().await? {
-            Ok(()) => Some(held),
+            Ok(()) => {
+                let replayed = held.ready.back().map_or(after, |event| event.offset);
+                held.heeds_pauses_after = Some(replayed);
+                Some(held)
+            }
             Err(_) => None,
         })
     }
@@ -234,6 +241,16 @@ impl HeldStream {
         self.stream
     }
 
+    /// For a client that comes back when its connection is closed.
+    pub(crate) fn heed_pauses(&mut self) {
+        self.heeds_pauses_after.get_or_insert(0);
+    }
+
+    fn heeds(&self, pause: &StreamEvent) -> bool {
+        self.heeds_pauses_after
+            .is_some_and(|after| pause.offset > after)
+    }
+
     /// Makes the log exist, so that a client may resume from here and a lost log is noticed.
     pub(crate) async fn open_log(&mut self, era: Era) -> Result<(), BusError> {
         if !self.log_seen {
@@ -255,6 +272,9 @@ impl HeldStream {
             if let Some(event) = self.ready.pop_front() {
                 self.delivered = event.offset;
                 self.ended = event.ends_stream();
+                if event.kind == EventKind::Pause && !self.heeds(&event) {
+                    continue;
+                }
                 return Some(Ok(event));
             }
             let nudge = if self.behind.swap(false, Ordering::AcqRel) {

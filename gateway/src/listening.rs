@@ -59,16 +59,27 @@ impl Filter {
 impl Notifier {
     /// The notification for a change, if the listener wants it.
     pub(crate) fn notification(&self, change: &Change) -> Option<String> {
-        let wanted = match change {
-            Change::ToolsListChanged => self.filter.tools,
-            Change::PromptsListChanged => self.filter.prompts,
-            Change::ResourcesListChanged => self.filter.resources,
-            Change::ResourceUpdated { uri } => self.filter.uris.contains(uri),
+        let filter = &self.filter;
+        let (wanted, method, uri) = match change {
+            Change::ToolsListChanged => (filter.tools, "notifications/tools/list_changed", None),
+            Change::PromptsListChanged => {
+                (filter.prompts, "notifications/prompts/list_changed", None)
+            }
+            Change::ResourcesListChanged => (
+                filter.resources,
+                "notifications/resources/list_changed",
+                None,
+            ),
+            Change::ResourceUpdated { uri } => {
+                let wanted = filter.uris.contains(uri);
+                (wanted, "notifications/resources/updated", Some(uri))
+            }
             Change::CatalogChanged
             | Change::SessionChanged { .. }
-            | Change::SessionEnded { .. } => false,
+            | Change::SessionListening { .. }
+            | Change::SessionEnded { .. } => return None,
         };
-        wanted.then(|| self.write(change)).flatten()
+        wanted.then(|| self.write(method, uri))
     }
 
     /// A notification for everything that may have changed unseen.
@@ -89,16 +100,7 @@ impl Notifier {
         .collect()
     }
 
-    fn write(&self, change: &Change) -> Option<String> {
-        let (method, uri) = match change {
-            Change::ToolsListChanged => ("notifications/tools/list_changed", None),
-            Change::PromptsListChanged => ("notifications/prompts/list_changed", None),
-            Change::ResourcesListChanged => ("notifications/resources/list_changed", None),
-            Change::ResourceUpdated { uri } => ("notifications/resources/updated", Some(uri)),
-            Change::CatalogChanged
-            | Change::SessionChanged { .. }
-            | Change::SessionEnded { .. } => return None,
-        };
+    fn write(&self, method: &str, uri: Option<&String>) -> String {
         let mut params = serde_json::Map::new();
         if let Some(uri) = uri {
             params.insert("uri".to_owned(), json!(uri));
@@ -107,7 +109,7 @@ impl Notifier {
             params.insert("_meta".to_owned(), meta);
         }
         let params = (!params.is_empty()).then_some(Value::Object(params));
-        Some(edge::notification(method, params.as_ref()))
+        edge::notification(method, params.as_ref())
     }
 
     /// `_meta` with the subscription's id, when there is one.

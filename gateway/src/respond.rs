@@ -120,6 +120,9 @@ impl CallStream {
 
     /// The frame of an event; `None` ends the stream without one.
     pub(crate) fn frame(&mut self, event: &StreamEvent) -> Option<(Bytes, bool)> {
+        if event.kind == EventKind::Pause {
+            return Some((sse::retry(RETRY_MS), true));
+        }
         let ends = event.ends_stream();
         if ends {
             self.delivered();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::response::Response;
 use bytes::Bytes;
 use prynai_shared::bus::FeedPosition;
+use prynai_shared::ids::StreamId;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::session::Session;
@@ -36,6 +37,9 @@ struct SessionStream {
     notifier: Notifier,
     shutdown: Shutdown,
     touched: Instant,
+    id: StreamId,
+    /// Its own opening was heard: an opening heard later is newer.
+    opened: bool,
 }
 
 /// Opens the stream from after `position`, or from now.
@@ -55,6 +59,8 @@ pub(crate) async fn open(
         },
         shutdown: state.shutdown.clone(),
         touched: Instant::now(),
+        id: StreamId::generate(),
+        opened: false,
         state: state.clone(),
         session,
     };
@@ -62,6 +68,7 @@ pub(crate) async fn open(
     if !stream.refresh().await? {
         return Err(RequestError::SessionUnknown);
     }
+    stream.take_over().await?;
     let first = if versions::understands_priming(&stream.session.protocol_version) {
         stream.frame("", Some(RETRY_MS))
     } else {
@@ -114,6 +121,17 @@ impl SessionStream {
     }
 
     async fn changed(&mut self, change: &Change) -> Step {
+        if let Change::SessionListening { session, listener } = change
+            && *session == self.session.id
+        {
+            let replaced = self.opened && *listener != self.id;
+            self.opened |= *listener == self.id;
+            return if replaced {
+                Step::End
+            } else {
+                Step::Frames(Vec::new())
+            };
+        }
         let concerned = match change {
             Change::SessionEnded { session } if *session == self.session.id => return Step::End,
             Change::SessionChanged { session } => *session == self.session.id,
@@ -129,6 +147,16 @@ impl SessionStream {
         }
         let text = self.notifier.notification(change);
         Step::Frames(text.iter().map(|text| self.frame(text, None)).collect())
+    }
+
+    /// Closes older streams of the session, on whichever gateway they are.
+    async fn take_over(&self) -> Result<(), RequestError> {
+        let opening = Change::SessionListening {
+            session: self.session.id.clone(),
+            listener: self.id,
+        };
+        self.state.bus.publish_change(&opening).await?;
+        Ok(())
     }
 
     async fn keep_alive(&mut self) -> Step {

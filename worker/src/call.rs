@@ -12,13 +12,16 @@ use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::StreamEvent;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::RequestEnvelope;
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, NumberOrString};
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
+};
 use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::task::TaskTracker;
 
+use crate::close_stream::CloseStream;
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::guard::Guard;
@@ -146,7 +149,9 @@ impl<H: ServerHandler> CallRunner<H> {
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let outbound = Outbound::new(envelope, &request, writer.has_written());
+        let close = CloseStream::default();
         context::attach(&mut request, envelope, &self.bus);
+        request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, mut lines) = request_transport::open(message);
@@ -158,8 +163,9 @@ impl<H: ServerHandler> CallRunner<H> {
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct);
-        let answer = self.relay(envelope, &outbound, controls, writer, &mut lines);
-        let answer = answer.await;
+        let answer = self
+            .relay(envelope, &outbound, controls, writer, &mut lines, &close)
+            .await;
         if let Err(reason) = answer {
             controls.stop(reason);
             if reason != Stop::HandedBack {
@@ -177,6 +183,7 @@ impl<H: ServerHandler> CallRunner<H> {
         controls: &Controls,
         writer: &mut EventWriter,
         lines: &mut Lines,
+        close: &CloseStream,
     ) -> Result<RawJson, Stop> {
         let mut asked = false;
         loop {
@@ -188,6 +195,10 @@ impl<H: ServerHandler> CallRunner<H> {
                     continue;
                 }
                 outgoing = lines.outgoing.recv() => outgoing,
+                () = close.asked() => {
+                    writer.pause().await?;
+                    continue;
+                }
             };
             let Some(outgoing) = outgoing else {
                 let error = ErrorData::internal_error("the handler ended without an answer", None);

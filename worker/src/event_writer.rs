@@ -72,11 +72,31 @@ impl EventWriter {
     ///
     /// Why the call must end.
     pub(crate) async fn append(&mut self, message: RawJson) -> Result<bool, Stop> {
+        let stream = self.ownership.stream;
+        self.write(StreamEvent::new(
+            stream,
+            self.next,
+            EventKind::Message,
+            message,
+        ))
+        .await
+    }
+
+    /// Lets the client's connection be closed.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn pause(&mut self) -> Result<bool, Stop> {
+        let pause = StreamEvent::pause(self.ownership.stream, self.next);
+        self.write(pause).await
+    }
+
+    async fn write(&mut self, event: StreamEvent) -> Result<bool, Stop> {
         if self.full {
             return Ok(false);
         }
         let stream = self.ownership.stream;
-        let event = StreamEvent::new(stream, self.next, EventKind::Message, message);
         let appended = persist(&self.controls, self.patience, "append", || {
             self.bus.append(&self.ownership, &event)
         })

@@ -4,6 +4,7 @@
 //! header names a modern revision), never by method name. What differs lies in [`stateless`] and
 //! [`sessionful`]; this module reads the message and puts calls on the bus.
 
+mod session_call;
 mod sessionful;
 mod stateless;
 

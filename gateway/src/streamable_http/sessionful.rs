@@ -1,7 +1,5 @@
 //! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
 
-use std::time::Duration;
-
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use prynai_shared::bus::Posted;
@@ -12,13 +10,12 @@ use prynai_shared::wire::request::{Era, Principal};
 use prynai_shared::wire::session::{Session, SessionChange};
 use serde::Deserialize;
 
-use super::{Call, CallParts, check_accept, enqueue};
+use super::{check_accept, session_call};
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
-use crate::hub::Broken;
 use crate::mirrored;
-use crate::respond::{self, CallStream, RETRY_MS, accepted, json_response};
+use crate::respond::{self, CallStream, accepted, json_response};
 use crate::session_stream;
 use crate::sse;
 use crate::state::AppState;
@@ -26,10 +23,6 @@ use crate::versions;
 
 const SESSION_ID: &str = "mcp-session-id";
 const LAST_EVENT_ID: &str = "last-event-id";
-
-/// How long an answer may take to be sent as one JSON body; after it the client gets an event
-/// stream it can resume.
-const GRACE: Duration = Duration::from_millis(30);
 
 /// `params` of `notifications/cancelled`.
 #[derive(Debug, Deserialize)]
@@ -94,7 +87,7 @@ async fn serve(
             change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
             empty(&request)
         }
-        _ => call(state, headers, session, request).await,
+        _ => session_call::call(state, headers, session, request).await,
     }
 }
 
@@ -136,61 +129,6 @@ async fn change(
         state.bus.publish_change(&changed).await?;
     }
     Ok(())
-}
-
-async fn call(
-    state: AppState,
-    headers: &HeaderMap,
-    session: Session,
-    request: Request,
-) -> Result<Response, RequestError> {
-    let request_id = request.id.clone();
-    let session_id = session.id.clone();
-    let primed = versions::understands_priming(&session.protocol_version);
-    let parts = CallParts {
-        era: Era::Legacy,
-        protocol_version: session.protocol_version.clone(),
-        target: request.params.view()?.target(&request.method)?,
-        request,
-        session: Some(session),
-    };
-    let Call {
-        reference,
-        mut held,
-    } = enqueue(&state, headers, parts).await?;
-    let (recorded, first) = tokio::join!(
-        state.bus.record_call(&session_id, &request_id, &reference),
-        tokio::time::timeout(GRACE, held.next()),
-    );
-    if let Err(error) = recorded {
-        respond::cancel(state.bus.as_ref(), &reference, Era::Legacy).await;
-        return Err(error.into());
-    }
-    let mut stream = CallStream {
-        held,
-        shutdown: state.shutdown,
-        request_id: Some(request_id),
-        cancel: None,
-        era: Era::Legacy,
-    };
-    let mut frames = Vec::new();
-    match first {
-        Ok(Some(Ok(event))) if event.ends_stream() => return Ok(stream.into_json(&event)),
-        Ok(Some(Ok(event))) => frames.extend(stream.frame(&event).map(|(frame, _)| frame)),
-        Ok(Some(Err(Broken::Lost)) | None) => return Err(stream.lost()),
-        Ok(Some(Err(Broken::Replaced))) | Err(_) => match stream.held.open_log(Era::Legacy).await {
-            Ok(()) if primed => {
-                let id = format!("{}-0", stream.held.id());
-                frames.push(sse::event(Some(&id), Some(RETRY_MS), ""));
-            }
-            Ok(()) => frames.push(sse::KEEP_ALIVE),
-            Err(error) => {
-                tracing::debug!(%error, "this stream cannot be resumed before its first event");
-                frames.push(sse::KEEP_ALIVE);
-            }
-        },
-    }
-    Ok(stream.into_sse(frames))
 }
 
 async fn notified(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, WireError, check_format};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 
 /// One entry of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,14 @@ pub enum Change {
     SessionChanged {
         /// Which session.
         session: SessionId,
+    },
+    /// A session's stream of changes was opened; older ones of the same session close, since a
+    /// message may go out on one of them only (2025-11-25, Transports, Multiple Connections).
+    SessionListening {
+        /// Which session.
+        session: SessionId,
+        /// Which stream.
+        listener: StreamId,
     },
     /// A session ended; holders of its streams close them.
     SessionEnded {

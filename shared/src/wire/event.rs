@@ -17,7 +17,8 @@ pub struct StreamEvent {
     pub offset: u64,
     /// What it means for the stream.
     pub kind: EventKind,
-    /// The JSON-RPC message for the client. Absent for [`EventKind::Cancelled`] only.
+    /// The JSON-RPC message for the client. Absent for [`EventKind::Pause`] and
+    /// [`EventKind::Cancelled`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<RawJson>,
 }
@@ -28,6 +29,8 @@ pub struct StreamEvent {
 pub enum EventKind {
     /// A notification or a question to the client; more follows.
     Message,
+    /// The client's connection shall be closed; the client comes back for what follows (SEP-1699).
+    Pause,
     /// The response; nothing follows.
     Final,
     /// The request was cancelled; nothing follows and the client gets no response.
@@ -48,18 +51,27 @@ impl StreamEvent {
 
     /// The event that says: cancelled, nothing follows.
     pub fn cancelled(stream: StreamId, offset: u64) -> Self {
+        Self::without_message(stream, offset, EventKind::Cancelled)
+    }
+
+    /// The event that closes the client's connection.
+    pub fn pause(stream: StreamId, offset: u64) -> Self {
+        Self::without_message(stream, offset, EventKind::Pause)
+    }
+
+    fn without_message(stream: StreamId, offset: u64, kind: EventKind) -> Self {
         Self {
             v: FORMAT,
             stream,
             offset,
-            kind: EventKind::Cancelled,
+            kind,
             message: None,
         }
     }
 
     /// Whether the stream ends with it.
     pub fn ends_stream(&self) -> bool {
-        self.kind != EventKind::Message
+        matches!(self.kind, EventKind::Final | EventKind::Cancelled)
     }
 
     /// The single line of JSON that is logged and published.

@@ -119,10 +119,6 @@ fn multi_round(answers: &Answers<'_>, state: Option<&str>) -> CallToolResponse {
 }
 
 /// Asks only what the client declares that it can answer.
-#[expect(
-    deprecated,
-    reason = "sampling is deprecated in 2026-07-28 and in force in every revision"
-)]
 fn capable(client: &ClientCapabilities) -> CallToolResponse {
     let mut questions = serde_json::Map::new();
     if client.sampling.is_some() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prynai_worker::CloseStream;
 use rmcp::model::CallToolResult;
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -12,8 +13,11 @@ use super::content::text;
 const WORK: Duration = Duration::from_millis(500);
 
 pub(super) async fn answer_later(
-    _context: &RequestContext<RoleServer>,
+    context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResult, ErrorData> {
+    if let Some(stream) = context.extensions.get::<CloseStream>() {
+        stream.close();
+    }
     tokio::time::sleep(WORK).await;
     Ok(text("Reconnection test completed successfully."))
 }

@@ -96,9 +96,9 @@ pub(super) fn list() -> Vec<Tool> {
         };
         Tool::new(*name, *description, schemas::object(schema))
     });
-    let others = WITH_ARGUMENTS.iter().map(|(name, description, schema)| {
-        Tool::new(*name, *description, schemas::object(schema))
-    });
+    let others = WITH_ARGUMENTS
+        .iter()
+        .map(|(name, description, schema)| Tool::new(*name, *description, schemas::object(schema)));
     plain.chain(others).collect()
 }
 

@@ -31,10 +31,12 @@ samples! {
     "change_resources_list_changed",
     "change_session_changed",
     "change_session_ended",
+    "change_session_listening",
     "change_tools_list_changed",
     "event_cancelled",
     "event_final",
     "event_message",
+    "event_pause",
     "request_legacy",
     "request_modern",
     "session",
@@ -279,6 +281,7 @@ fn events() {
     passes("event_message", &event(1, EventKind::Message, message));
     passes("event_final", &event(2, EventKind::Final, response));
     passes("event_cancelled", &StreamEvent::cancelled(stream(), 3));
+    passes("event_pause", &StreamEvent::pause(stream(), 2));
 }
 
 #[test]
@@ -294,6 +297,13 @@ fn changes() {
         ),
         ("change_resource_updated", Change::ResourceUpdated { uri }),
         ("change_catalog_changed", Change::CatalogChanged),
+        (
+            "change_session_listening",
+            Change::SessionListening {
+                session: session.clone(),
+                listener: stream(),
+            },
+        ),
         (
             "change_session_changed",
             Change::SessionChanged {

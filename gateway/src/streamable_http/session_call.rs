@@ -1,0 +1,106 @@
+//! One call in a session: a quick answer as JSON, any other as an event stream that can be resumed.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::request::Era;
+use prynai_shared::wire::session::Session;
+
+use super::{Call, CallParts, enqueue};
+use crate::envelope::Request;
+use crate::error::RequestError;
+use crate::hub::{Broken, HeldStream};
+use crate::respond::{self, CallStream, RETRY_MS, sse_response};
+use crate::sse;
+use crate::state::AppState;
+use crate::versions;
+
+/// How long an answer may take to be sent as one JSON body; after it the client gets an event
+/// stream it can resume.
+const GRACE: Duration = Duration::from_millis(30);
+
+/// Queues the request and begins the answer.
+pub(super) async fn call(
+    state: AppState,
+    headers: &HeaderMap,
+    session: Session,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let request_id = request.id.clone();
+    let session_id = session.id.clone();
+    let polls = versions::understands_priming(&session.protocol_version);
+    let parts = CallParts {
+        era: Era::Legacy,
+        protocol_version: session.protocol_version.clone(),
+        target: request.params.view()?.target(&request.method)?,
+        request,
+        session: Some(session),
+    };
+    let Call {
+        reference,
+        mut held,
+    } = enqueue(&state, headers, parts).await?;
+    if polls {
+        held.heed_pauses();
+    }
+    let (recorded, first) = tokio::join!(
+        state.bus.record_call(&session_id, &request_id, &reference),
+        tokio::time::timeout(GRACE, held.next()),
+    );
+    if let Err(error) = recorded {
+        respond::cancel(state.bus.as_ref(), &reference, Era::Legacy).await;
+        return Err(error.into());
+    }
+    let stream = CallStream {
+        held,
+        shutdown: state.shutdown,
+        request_id: Some(request_id),
+        cancel: None,
+        era: Era::Legacy,
+    };
+    match first {
+        Ok(Some(Ok(event))) => Ok(begin(stream, &event, polls)),
+        Ok(Some(Err(Broken::Lost)) | None) => Err(stream.lost()),
+        Ok(Some(Err(Broken::Replaced))) | Err(_) => Ok(begin_unheard(stream, polls).await),
+    }
+}
+
+/// The answer of a call whose first event is there.
+fn begin(mut stream: CallStream, first: &StreamEvent, polls: bool) -> Response {
+    if first.ends_stream() {
+        return stream.into_json(first);
+    }
+    let mut frames = opening(&stream.held, polls);
+    if first.kind == EventKind::Pause {
+        frames.push(sse::retry(RETRY_MS));
+        return sse_response(futures::stream::iter(frames));
+    }
+    frames.extend(stream.frame(first).map(|(frame, _)| frame));
+    stream.into_sse(frames)
+}
+
+/// The answer of a call that has not said anything yet.
+async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
+    let frames = match stream.held.open_log(Era::Legacy).await {
+        Ok(()) => opening(&stream.held, polls),
+        Err(error) => {
+            tracing::debug!(%error, "this stream cannot be resumed before its first event");
+            vec![sse::KEEP_ALIVE]
+        }
+    };
+    stream.into_sse(frames)
+}
+
+/// The empty event from which a client may resume before there was any other (2025-11-25,
+/// Transports, Sending Messages, point 6); for clients that do not know it, a comment.
+fn opening(held: &HeldStream, polls: bool) -> Vec<Bytes> {
+    if polls {
+        let id = format!("{}-0", held.id());
+        vec![sse::event(Some(&id), Some(RETRY_MS), "")]
+    } else {
+        vec![sse::KEEP_ALIVE]
+    }
+}
