@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::wire::catalog::CatalogRecord;
 use prynai_shared::wire::change::Change;
@@ -90,8 +91,10 @@ impl CatalogCache {
                 Heed::Change(change) => change.change == Change::CatalogChanged,
                 Heed::AssumeAnything => true,
             };
-            if concerned && let Err(error) = self.refresh().await {
+            let mut backoff = Backoff::endless();
+            while concerned && let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
+                backoff.pause().await;
             }
         }
     }

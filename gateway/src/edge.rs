@@ -104,7 +104,7 @@ pub(crate) fn discover_result(catalog: &CatalogRecord) -> Result<String, Request
     }
     to_json(&DiscoverResult {
         result_type: "complete",
-        supported_versions: versions::supported(),
+        supported_versions: versions::served_with(&catalog.protocol_versions),
         capabilities: &catalog.capabilities,
         instructions: catalog.instructions.as_deref(),
         ttl_ms: DISCOVER_TTL_MS,

@@ -64,7 +64,7 @@ pub(crate) enum RequestError {
     NotAccepted(String),
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
-    #[error("this server cannot serve the request right now; try again in a moment")]
+    #[error("{}", told(.0))]
     Bus(#[from] BusError),
     #[error("the answer was lost and the outcome of the request is unknown")]
     AnswerLost,
@@ -100,18 +100,19 @@ impl RequestError {
             Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST),
             Self::HttpMethod(..) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
-            Self::SessionUnknown | Self::NotResumable(_) => {
-                (StatusCode::NOT_FOUND, code::INVALID_REQUEST)
-            }
+            Self::SessionUnknown => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
+            // Not 404, which would tell the client that its session has ended.
+            Self::NotResumable(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
             Self::UnsupportedVersion { .. } => {
                 (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
             }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
-            Self::NoCatalog | Self::Bus(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR)
+            Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
+            _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
+            Self::NoCatalog | Self::Bus(_) | Self::AnswerLost => {
+                (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR)
             }
-            Self::AnswerLost => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
         }
     }
 
@@ -124,6 +125,17 @@ impl RequestError {
             Self::AnswerLost => Some(json!({ "reason": "log_lost", "outcome": "unknown" })),
             _ => None,
         }
+    }
+
+    /// Whether trying again later may help.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCatalog
+                | Self::Bus(
+                    BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
+                )
+        )
     }
 
     /// The JSON-RPC error response for the request `id`.
@@ -143,6 +155,19 @@ impl RequestError {
         Self::UnsupportedVersion {
             requested: requested.to_owned(),
             supported: versions::supported(),
+        }
+    }
+}
+
+/// What a client may know of the bus.
+fn told(error: &BusError) -> String {
+    match error {
+        BusError::Full { .. } => error.to_string(),
+        BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. } => {
+            "this server cannot serve the request right now; try again in a moment".to_owned()
+        }
+        BusError::Wire(_) | BusError::Unexpected(_) => {
+            "this server failed to serve the request; its log says why".to_owned()
         }
     }
 }
@@ -174,14 +199,11 @@ impl IntoResponse for Refused {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        match self.error {
-            RequestError::NoCatalog | RequestError::Bus(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-            }
-            RequestError::HttpMethod(_, allowed) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            _ => {}
+        if self.error.is_passing() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if let RequestError::HttpMethod(_, allowed) = self.error {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }

@@ -72,6 +72,7 @@ pub(crate) struct HeldStream {
     /// Up to here a pause was meant for the connection before this one; without one, every pause was.
     heeds_pauses_after: Option<u64>,
     log_seen: bool,
+    must_read: bool,
     ended: bool,
 }
 
@@ -144,6 +145,7 @@ impl Hub {
             delivered: 0,
             heeds_pauses_after: None,
             log_seen: false,
+            must_read: false,
             ended: false,
         }
     }
@@ -267,7 +269,6 @@ impl HeldStream {
     /// The next event; `None` after the one that ends the stream. May be dropped and called again
     /// without loss.
     pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
-        let mut pause = PROBE;
         while !self.ended {
             if let Some(event) = self.ready.pop_front() {
                 self.delivered = event.offset;
@@ -277,35 +278,49 @@ impl HeldStream {
                 }
                 return Some(Ok(event));
             }
-            let nudge = if self.behind.swap(false, Ordering::AcqRel) {
-                Some(Nudge::ReadLog)
+            self.must_read |= self.behind.swap(false, Ordering::AcqRel);
+            let heard = if self.must_read {
+                self.catch_up().await
             } else {
-                match tokio::time::timeout(pause, self.news.recv()).await {
-                    Ok(Some(nudge)) => Some(nudge),
-                    Ok(None) => return self.broken(Broken::Replaced),
-                    Err(_) => Some(Nudge::ReadLog),
-                }
+                self.hear().await
             };
-            let in_order = match nudge {
-                Some(Nudge::Event(event)) if event.offset <= self.delivered => continue,
-                Some(Nudge::Event(event)) if event.offset == self.delivered + 1 => {
-                    self.ready.push_back(event);
-                    true
-                }
-                _ => false,
-            };
-            if !in_order {
-                match self.read_log().await {
-                    Ok(Ok(())) => pause = PROBE,
-                    Ok(Err(broken)) => return self.broken(broken),
-                    Err(error) => {
-                        tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
-                        pause = RETRY;
-                    }
-                }
+            if let Err(broken) = heard {
+                self.ended = true;
+                return Some(Err(broken));
             }
         }
         None
+    }
+
+    /// Waits for news, or for the time to look without any.
+    async fn hear(&mut self) -> Result<(), Broken> {
+        match tokio::time::timeout(PROBE, self.news.recv()).await {
+            Ok(Some(Nudge::Event(event))) => {
+                if event.offset == self.delivered + 1 {
+                    self.ready.push_back(event);
+                } else if event.offset > self.delivered {
+                    self.must_read = true;
+                }
+            }
+            Ok(Some(Nudge::ReadLog)) | Err(_) => self.must_read = true,
+            Ok(None) => return Err(Broken::Replaced),
+        }
+        Ok(())
+    }
+
+    /// Reads the log; waits a little when the bus is away.
+    async fn catch_up(&mut self) -> Result<(), Broken> {
+        match self.read_log().await {
+            Ok(read) => {
+                self.must_read = false;
+                read
+            }
+            Err(error) => {
+                tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
+                tokio::time::sleep(RETRY).await;
+                Ok(())
+            }
+        }
     }
 
     /// The client has the whole answer and will not come back for it: its log is not needed.
@@ -324,11 +339,6 @@ impl HeldStream {
         if self.hub.0.ends.try_send(end).is_err() {
             tracing::debug!(stream = %self.stream, "too many ends at once; this one is not noted");
         }
-    }
-
-    fn broken<T>(&mut self, broken: Broken) -> Option<Result<T, Broken>> {
-        self.ended = true;
-        Some(Err(broken))
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
@@ -358,7 +368,8 @@ impl HeldStream {
             .zip(self.delivered + 1..)
             .all(|(event, offset)| event.offset == offset);
         let last = followed.events.last().map_or(self.delivered, |e| e.offset);
-        if !consecutive || last < followed.newest {
+        // A log that is shorter than what was delivered lost its end.
+        if !consecutive || last != followed.newest {
             return Err(Broken::Lost);
         }
         self.ready = followed.events.into();

@@ -9,6 +9,7 @@
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
 
+mod canceller;
 mod catalog;
 mod changes;
 mod config;
@@ -31,15 +32,19 @@ mod streamable_http;
 mod versions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::GatewayId;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
 pub use run::run;
+
+/// How long cancels and records may take after the last connection.
+const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Serves on `listener` until `shutdown`; returns when every connection has ended.
 ///
@@ -60,23 +65,43 @@ pub async fn serve(
     );
     let (changes, changes_role) = changes::Changes::new(bus.clone(), bus.change_news().await?);
     let (catalog, catalog_role) = catalog::CatalogCache::new(bus.clone(), &changes).await?;
-    let _roles = [
-        AbortOnDropHandle::new(tokio::spawn(hub_roles)),
-        AbortOnDropHandle::new(tokio::spawn(changes_role)),
-        AbortOnDropHandle::new(tokio::spawn(catalog_role)),
-    ];
+    let mut roles = JoinSet::new();
+    roles.spawn(hub_roles);
+    roles.spawn(changes_role);
+    roles.spawn(catalog_role);
+    let canceller = canceller::Canceller::new(bus.clone());
+    let tasks = canceller.tasks().clone();
     let state = state::AppState {
         bus,
         hub,
         changes,
         catalog,
+        canceller,
         settings: Arc::new(settings),
         shutdown: shutdown.clone(),
     };
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, %gateway, "listening");
     }
-    listener::accept(listener, router::router(state), &shutdown).await;
+    let accepting = listener::accept(listener, router::router(state), &shutdown, &tasks);
+    tokio::select! {
+        () = accepting => {}
+        _ = roles.join_next() => {
+            shutdown.abort();
+            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()));
+        }
+    }
+    // What was begun for clients that are gone; bounded, since the bus may be away.
+    tasks.close();
+    if tokio::time::timeout(LAST_TASKS, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            left = tasks.len(),
+            "stopped before every call of a lost client was cancelled"
+        );
+    }
     tracing::info!(%gateway, "stopped");
     Ok(())
 }

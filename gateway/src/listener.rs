@@ -13,6 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
 
 /// Time a client gets to send its request headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,8 +24,14 @@ const HEAD_LIMIT: usize = 64 * 1024;
 /// Pause after accepting failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the soft stop; then lets those that are open finish, until the hard stop.
-pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: &Shutdown) {
+/// Accepts connections until the soft stop, each a task of `tasks`; then lets those that are open
+/// finish, until the hard stop.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    shutdown: &Shutdown,
+    tasks: &TaskTracker,
+) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
@@ -48,7 +55,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, shutdown: &Shu
             server.serve_connection(prepare(stream), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection.into_owned());
         let hard = shutdown.hard().clone();
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             tokio::select! {
                 ended = connection => {
                     if let Err(error) = ended {

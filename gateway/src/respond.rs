@@ -10,12 +10,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::Stream;
 use prynai_shared::bus::Bus;
+use prynai_shared::ids::SessionId;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era};
+use prynai_shared::wire::request::Era;
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use crate::canceller::CancelOnDrop;
 use crate::error::{RequestError, status_of_modern_error};
 use crate::hub::{Broken, HeldStream};
 use crate::sse;
@@ -26,13 +29,6 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a client waits before it resumes a stream that we closed, in milliseconds.
 pub(crate) const RETRY_MS: u64 = 500;
 
-/// Cancels the call when it is dropped before the answer was delivered: in the modern era the
-/// broken connection is the cancel (2026-07-28, Streamable HTTP, Cancellation).
-pub(crate) struct CancelOnDrop {
-    bus: Arc<dyn Bus>,
-    call: Option<CallRef>,
-}
-
 /// The events of one call, on their way to the client.
 pub(crate) struct CallStream {
     pub(crate) held: HeldStream,
@@ -42,38 +38,17 @@ pub(crate) struct CallStream {
     /// Modern only.
     pub(crate) cancel: Option<CancelOnDrop>,
     pub(crate) era: Era,
+    /// The client has an event id to resume from.
+    pub(crate) resumable: bool,
+    /// Legacy only: an open stream is use of its session.
+    pub(crate) session: Option<SessionUse>,
 }
 
-// === impl CancelOnDrop ===
-
-impl CancelOnDrop {
-    pub(crate) fn new(bus: Arc<dyn Bus>, call: CallRef) -> Self {
-        Self {
-            bus,
-            call: Some(call),
-        }
-    }
-
-    /// The answer is out: nothing to cancel any more.
-    pub(crate) fn disarm(&mut self) {
-        self.call = None;
-    }
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        if let Some(call) = self.call.take() {
-            let bus = self.bus.clone();
-            tokio::spawn(async move { cancel(bus.as_ref(), &call, Era::Modern).await });
-        }
-    }
-}
-
-/// Cancels a call; when the bus is away its lease and retention end it.
-pub(crate) async fn cancel(bus: &dyn Bus, call: &CallRef, era: Era) {
-    if let Err(error) = bus.cancel_call(call, era).await {
-        tracing::warn!(stream = %call.stream, %error, "a cancelled call could not be stopped");
-    }
+/// Keeps a session from falling idle while one of its streams is open.
+pub(crate) struct SessionUse {
+    bus: Arc<dyn Bus>,
+    session: SessionId,
+    touched: Instant,
 }
 
 // === impl CallStream ===
@@ -98,11 +73,15 @@ impl CallStream {
 
     /// The next frame, and whether it is the last one.
     async fn next_frame(&mut self) -> Option<(Bytes, bool)> {
-        let resumable = self.era == Era::Legacy;
         let stepped = tokio::select! {
             stepped = self.held.next() => stepped,
-            () = tokio::time::sleep(KEEP_ALIVE) => return Some((sse::KEEP_ALIVE, false)),
-            () = self.shutdown.soft().cancelled(), if resumable => {
+            () = tokio::time::sleep(KEEP_ALIVE) => {
+                if let Some(session) = &mut self.session {
+                    session.note().await;
+                }
+                return Some((sse::KEEP_ALIVE, false));
+            }
+            () = self.shutdown.soft().cancelled(), if self.resumable => {
                 return Some((sse::retry(RETRY_MS), true));
             }
             () = self.shutdown.hard().cancelled() => return None,
@@ -129,6 +108,7 @@ impl CallStream {
         }
         let message = event.message.as_ref()?;
         let id = (self.era == Era::Legacy).then(|| event_id(event));
+        self.resumable |= id.is_some();
         Some((sse::event(id.as_deref(), None, message.as_str()), ends))
     }
 
@@ -162,11 +142,29 @@ impl CallStream {
             _ => sse_response(futures::stream::empty()),
         }
     }
+}
 
-    /// The refusal when the answer is gone.
-    pub(crate) fn lost(mut self) -> RequestError {
-        self.delivered();
-        RequestError::AnswerLost
+// === impl SessionUse ===
+
+impl SessionUse {
+    /// How often the session's idle time is restarted.
+    const TOUCH: Duration = Duration::from_secs(60);
+
+    pub(crate) fn new(bus: Arc<dyn Bus>, session: SessionId) -> Self {
+        Self {
+            bus,
+            session,
+            touched: Instant::now(),
+        }
+    }
+
+    async fn note(&mut self) {
+        if self.touched.elapsed() >= Self::TOUCH {
+            self.touched = Instant::now();
+            if let Err(error) = self.bus.touch_session(&self.session).await {
+                tracing::debug!(%error, "a session in use cannot be touched now");
+            }
+        }
     }
 }
 

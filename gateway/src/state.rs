@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prynai_shared::bus::Bus;
 use prynai_shared::lifecycle::Shutdown;
 
+use crate::canceller::Canceller;
 use crate::catalog::CatalogCache;
 use crate::changes::Changes;
 use crate::config::GatewaySettings;
@@ -17,6 +18,7 @@ pub(crate) struct AppState {
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
+    pub(crate) canceller: Canceller,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) shutdown: Shutdown,
 }

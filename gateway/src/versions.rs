@@ -30,15 +30,23 @@ pub(crate) fn is_served(version: &str, era: Era) -> bool {
     }
 }
 
+/// Those of them that the workers' handler serves too, newest first.
+pub(crate) fn served_with(by_handler: &[String]) -> Vec<String> {
+    let mut versions = supported();
+    versions.retain(|version| by_handler.contains(version));
+    versions
+}
+
 /// The revision to answer `initialize` with: the one asked for, or else the newest with a
-/// handshake (2025-11-25, Lifecycle, Version Negotiation).
-pub(crate) fn negotiate(requested: &str) -> &'static str {
-    let [.., newest] = LEGACY;
-    LEGACY
-        .iter()
-        .find(|version| **version == requested)
-        .copied()
-        .unwrap_or(newest)
+/// handshake that the handler serves (2025-11-25, Lifecycle, Version Negotiation).
+pub(crate) fn negotiate(requested: &str, by_handler: &[String]) -> Option<&'static str> {
+    let served = || {
+        let by_us = LEGACY.iter().rev().copied();
+        by_us.filter(|version| by_handler.iter().any(|other| other == version))
+    };
+    served()
+        .find(|version| *version == requested)
+        .or_else(|| served().next())
 }
 
 /// Whether a version header names the modern era: the first modern revision or a later date.
@@ -63,10 +71,19 @@ mod tests {
 
     #[test]
     fn the_version_asked_for_wins_when_it_has_a_handshake() {
-        assert_eq!(negotiate("2025-03-26"), "2025-03-26");
+        let all = supported();
+        assert_eq!(negotiate("2025-03-26", &all), Some("2025-03-26"));
         for other in ["2024-11-05", "2026-07-28", "1.0", ""] {
-            assert_eq!(negotiate(other), "2025-11-25", "{other}");
+            assert_eq!(negotiate(other, &all), Some("2025-11-25"), "{other}");
         }
+    }
+
+    #[test]
+    fn nothing_is_offered_that_the_handler_does_not_serve() {
+        let handler = ["2024-11-05".to_owned(), "2025-06-18".to_owned()];
+        assert_eq!(negotiate("2025-11-25", &handler), Some("2025-06-18"));
+        assert_eq!(served_with(&handler), ["2025-06-18"]);
+        assert_eq!(negotiate("2025-11-25", &["2026-07-28".to_owned()]), None);
     }
 
     #[test]

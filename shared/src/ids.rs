@@ -43,6 +43,8 @@ pub struct EntryId(Arc<str>);
 pub struct QuestionId {
     /// The call that asks.
     pub stream: StreamId,
+    /// The attempt that asks: an answer to an attempt before it is none to this one.
+    pub delivery: u32,
     /// Number of the question within the call.
     pub number: u32,
 }
@@ -93,7 +95,7 @@ impl FromStr for StreamId {
 
 impl fmt::Display for QuestionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.stream, self.number)
+        write!(f, "{}.{}.{}", self.stream, self.delivery, self.number)
     }
 }
 
@@ -102,9 +104,11 @@ impl FromStr for QuestionId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let parse = || {
-            let (stream, number) = text.split_once('.')?;
+            let (stream, rest) = text.split_once('.')?;
+            let (delivery, number) = rest.split_once('.')?;
             let parsed = Self {
                 stream: stream.parse().ok()?,
+                delivery: delivery.parse().ok()?,
                 number: number.parse().ok()?,
             };
             (parsed.to_string() == text).then_some(parsed)
@@ -214,12 +218,14 @@ mod tests {
     fn a_question_id_has_one_spelling() {
         let id = QuestionId {
             stream: StreamId::generate(),
+            delivery: 1,
             number: 7,
         };
         assert_eq!(id.to_string().parse::<QuestionId>(), Ok(id));
         for other in [
             format!("{id}x"),
-            format!("{}.07", id.stream),
+            format!("{}.1.07", id.stream),
+            format!("{}.7", id.stream),
             "7".to_owned(),
         ] {
             assert!(other.parse::<QuestionId>().is_err(), "{other}");

@@ -76,14 +76,32 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     if work.state_keys.is_empty() {
         work.state_keys = StateKeys::random();
     }
-    let worker = prynai_worker::serve(handler, bus.clone(), work, shutdown.clone());
-    let gateway = async {
-        ready.await;
-        say_how_to_try(&url);
-        prynai_gateway::serve(listener, bus, settings.gateway, shutdown.clone()).await
+    // The worker stops after the gateway: what waits for an answer is still to be run.
+    let worker_shutdown = Shutdown::new();
+    let worker = async {
+        prynai_worker::serve(handler, bus.clone(), work, worker_shutdown.clone()).await;
+        shutdown.begin();
     };
-    let (served, ()) = tokio::join!(gateway, worker);
-    Ok(served?)
+    let gateway = async {
+        let served = tokio::select! {
+            () = shutdown.soft().cancelled() => Ok(()),
+            () = ready => {
+                say_how_to_try(&url);
+                prynai_gateway::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
+            }
+        };
+        worker_shutdown.begin();
+        served
+    };
+    let aborted = async {
+        shutdown.hard().cancelled().await;
+        worker_shutdown.abort();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        (served, ()) = async { tokio::join!(gateway, worker) } => Ok(served?),
+        () = aborted => Ok(()),
+    }
 }
 
 async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {

@@ -115,27 +115,27 @@ class Starter:
 
 
 @contextlib.contextmanager
-def standalone(folder: Path) -> Iterator[Server]:
+def standalone(folder: Path, program: str = "prynai-mcp") -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
-        command = [binary("prynai-mcp"), "--listen", "127.0.0.1:0", "--log-format", "json"]
+        command = [binary(program), "--listen", "127.0.0.1:0", "--log-format", "json"]
         address = starter.start("standalone", command, says("listening", "address")).wait_until_ready()
         yield Server(f"http://{address}/mcp", starter.processes)
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, gateways: int = 2, workers: int = 2) -> Iterator[Server]:
+def fleet(folder: Path, gateways: int = 2, workers: int = 2, worker: str = "prynai-worker") -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
         redis_url = start_redis(starter)
         shared = ["--redis-url", redis_url, "--log-format", "json"]
 
         running = [
-            starter.start(f"worker-{n}", [binary("prynai-worker"), *shared], says("ready", "worker"))
+            starter.start(f"worker-{n}", [binary(worker), *shared], says("ready", "worker"))
             for n in range(workers)
         ]
-        for worker in running:
-            worker.wait_until_ready()
+        for process in running:
+            process.wait_until_ready()
 
         listening = [
             starter.start(

@@ -1,6 +1,7 @@
 //! One way to put a question to the client, in both eras.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prynai_shared::wire::request::{Era, Principal};
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
@@ -14,6 +15,9 @@ use rmcp::{ErrorData, RoleServer};
 
 use crate::rounds::{Round, Rounds};
 use crate::state_keys::StateKeys;
+
+/// How long a legacy client may take for an answer: a person may have to be found first.
+const ANSWER_TIME: Duration = Duration::from_secs(600);
 
 /// Puts questions to the client of the call: to its user ([`Ask::elicitation`]) or its model
 /// ([`Ask::sampling`]). Tools, prompts and resources find it in the extensions of their request, and
@@ -151,7 +155,7 @@ impl Ask {
             return Err(self.unsupported("elicitation", needed));
         }
         match &self.0.way {
-            Way::Session(peer) => peer.create_elicitation(params).await.map_err(failed),
+            Way::Session(peer) => in_time(peer.create_elicitation(params)).await,
             Way::Rounds(rounds) => rounds.answer(key, || {
                 InputRequest::Elicitation(ElicitRequest::new(params))
             }),
@@ -197,7 +201,7 @@ mod deprecated {
                 return Err(self.unsupported("sampling", needed));
             }
             match &self.0.way {
-                Way::Session(peer) => peer.create_message(params).await.map_err(failed),
+                Way::Session(peer) => in_time(peer.create_message(params)).await,
                 Way::Rounds(rounds) => rounds.answer(key, || {
                     InputRequest::CreateMessage(CreateMessageRequest::new(params))
                 }),
@@ -220,7 +224,7 @@ mod deprecated {
                 return Err(self.unsupported("roots", needed));
             }
             match &self.0.way {
-                Way::Session(peer) => peer.list_roots().await.map_err(failed),
+                Way::Session(peer) => in_time(peer.list_roots()).await,
                 Way::Rounds(rounds) => {
                     rounds.answer(key, || InputRequest::ListRoots(ListRootsRequest::default()))
                 }
@@ -246,6 +250,22 @@ impl Answerable for GetPromptResponse {
 impl Answerable for ReadResourceResponse {
     fn unsuccessful(_: &str) -> Option<Self> {
         None
+    }
+}
+
+/// Waits for an answer, but not for ever: the question holds a place on the worker.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, ServiceError>>,
+) -> Result<T, Unanswered> {
+    match tokio::time::timeout(ANSWER_TIME, answer).await {
+        Ok(answer) => answer.map_err(failed),
+        Err(_) => {
+            let reason = format!(
+                "the client did not answer within {} s",
+                ANSWER_TIME.as_secs()
+            );
+            Err(Unanswered::Failed(ErrorData::internal_error(reason, None)))
+        }
     }
 }
 

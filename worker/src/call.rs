@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, Claim, Finish};
+use prynai_shared::bus::{Bus, Claim, Finish, Ownership};
 use prynai_shared::clock;
-use prynai_shared::ids::{StreamId, WorkerId};
+use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::StreamEvent;
 use prynai_shared::wire::message::RawJson;
@@ -131,8 +131,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let message = match begun {
             Ok(request) => {
                 slot.begin();
-                self.converse(envelope, request, controls, &mut writer)
-                    .await?
+                self.converse(claim, request, controls, &mut writer).await?
             }
             Err(error) => outbound::error(&envelope.request_id, &error),
         };
@@ -143,12 +142,13 @@ impl<H: ServerHandler> CallRunner<H> {
     /// say, until there is a response.
     async fn converse(
         &self,
-        envelope: &RequestEnvelope,
+        claim: &Claim,
         mut request: ClientRequest,
         controls: &Controls,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let outbound = Outbound::new(envelope, &request, writer.has_written());
+        let envelope = &claim.request;
+        let outbound = Outbound::new(claim, &request, writer.has_written());
         let close = CloseStream::default();
         context::attach(&mut request, envelope, &self.bus);
         request.extensions_mut().insert(close.clone());
@@ -164,7 +164,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct);
         let answer = self
-            .relay(envelope, &outbound, controls, writer, &mut lines, &close)
+            .relay(&outbound, controls, writer, &mut lines, &close)
             .await;
         if let Err(reason) = answer {
             controls.stop(reason);
@@ -178,7 +178,6 @@ impl<H: ServerHandler> CallRunner<H> {
 
     async fn relay(
         &self,
-        envelope: &RequestEnvelope,
         outbound: &Outbound,
         controls: &Controls,
         writer: &mut EventWriter,
@@ -191,7 +190,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 biased;
                 reason = controls.stopped() => return Err(reason),
                 () = controls.mail(), if asked => {
-                    self.deliver(&envelope.stream, controls, lines).await?;
+                    self.deliver(writer.ownership(), controls, lines).await?;
                     continue;
                 }
                 outgoing = lines.outgoing.recv() => outgoing,
@@ -228,20 +227,22 @@ impl<H: ServerHandler> CallRunner<H> {
     /// Brings the client's mail to the handler.
     async fn deliver(
         &self,
-        stream: &StreamId,
+        owner: &Ownership,
         controls: &Controls,
         lines: &Lines,
     ) -> Result<(), Stop> {
         let mails = persist(controls, self.patience, "take mail", || {
-            self.bus.take_mail(stream)
+            self.bus.take_mail(&owner.stream)
         })
         .await?;
         for mail in mails {
-            match inbound::parse_mail(stream, &mail) {
+            match inbound::parse_mail(owner, &mail) {
                 // rmcp reads at any time, so this does not wait for the handler. An error means
                 // that the call has ended.
                 Some(message) => drop(lines.mail.send(message).await),
-                None => tracing::debug!(%stream, "mail that answers no question was dropped"),
+                None => {
+                    tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped")
+                }
             }
         }
         Ok(())

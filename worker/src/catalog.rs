@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::guard::Guard;
 use crate::header_params::header_params;
+use crate::state::State;
 use crate::state_keys::StateKeys;
 
 /// Announced again this often, so that a Redis that lost everything heals.
@@ -140,9 +141,12 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         let version = version.cloned().unwrap_or_default();
         let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
         let nothing = ClientCapabilities::default();
-        request.extensions_mut().insert(Principal {
+        let principal = Principal {
             subject: "prynai-worker".to_owned(),
-        });
+        };
+        let state = State::new(Arc::clone(&self.bus), &principal, None);
+        request.extensions_mut().insert(state);
+        request.extensions_mut().insert(principal);
         let (era, session) = if version.has_initialize() {
             let session = InitializeRequestParams::new(nothing, client);
             (Era::Legacy, Some(session.with_protocol_version(version)))

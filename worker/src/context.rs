@@ -19,7 +19,9 @@ use crate::state::State;
 pub(crate) fn attach(request: &mut ClientRequest, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {
     let extensions = request.extensions_mut();
     extensions.insert(envelope.principal.clone());
-    extensions.insert(State::of(Arc::clone(bus), envelope));
+    let session = envelope.session.as_ref().map(|session| &session.id);
+    let state = State::new(Arc::clone(bus), &envelope.principal, session);
+    extensions.insert(state);
     if let Some(session) = &envelope.session {
         extensions.insert(session.clone());
     }

@@ -38,6 +38,11 @@ impl EventWriter {
         }
     }
 
+    /// The right to write that it uses.
+    pub(crate) fn ownership(&self) -> &Ownership {
+        &self.ownership
+    }
+
     /// Makes a redelivered claim the owner of its stream.
     ///
     /// # Errors

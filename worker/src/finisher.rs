@@ -72,14 +72,13 @@ impl Finisher {
     async fn end(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
             Ok(()) => self.ended.note(batch.drain(..)),
-            Err(BusError::Unavailable(_)) => give_up(batch),
+            Err(BusError::Unavailable(_)) => batch.drain(..).for_each(|e| self.give_up(e)),
             // Something in the batch cannot be written; the others shall not suffer for it.
             Err(_) => {
                 for ending in batch.drain(..) {
-                    let mut single = vec![ending];
-                    match self.finish(&single).await {
-                        Ok(()) => self.ended.note(single),
-                        Err(_) => give_up(&mut single),
+                    match self.finish(std::slice::from_ref(&ending)).await {
+                        Ok(()) => self.ended.note([ending]),
+                        Err(_) => self.give_up(ending),
                     }
                 }
             }
@@ -115,13 +114,15 @@ impl Finisher {
             }
         }
     }
-}
 
-fn give_up(batch: &mut Vec<Ending>) {
-    for ending in batch.drain(..) {
+    /// Nobody renews the lease of what is given up, so another worker takes it over; at the end of the
+    /// process it is handed back.
+    fn give_up(&self, ending: Ending) {
         let stream = ending.finish.ownership.stream;
         tracing::error!(%stream, "a result was given up; the request is left to its lease");
-        ending.slot.keep_place();
+        if self.hard.is_cancelled() {
+            ending.slot.keep_place();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What comes in: the request as claimed, and the client's mail to a running call.
 
-use prynai_shared::ids::{QuestionId, StreamId};
+use prynai_shared::bus::Ownership;
+use prynai_shared::ids::QuestionId;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::RequestEnvelope;
 use rmcp::ErrorData;
@@ -66,14 +67,14 @@ struct Mail<'a> {
     error: Option<&'a RawValue>,
 }
 
-/// Reads a message of the mailbox of `stream`, with the numbers rmcp gave its questions. `None` when
+/// Reads a message of the mailbox of the call of `asker`, with the numbers rmcp gave its questions. `None` when
 /// it is neither an answer nor progress of one.
-pub(crate) fn parse_mail(stream: &StreamId, mail: &RawJson) -> Option<ClientJsonRpcMessage> {
+pub(crate) fn parse_mail(asker: &Ownership, mail: &RawJson) -> Option<ClientJsonRpcMessage> {
     let read: Mail<'_> = mail.read().ok()?;
     if read.method.as_deref() == Some("notifications/progress") {
-        return progress(stream, mail);
+        return progress(asker, mail);
     }
-    let id = question(stream, read.id.as_deref()?)?;
+    let id = question(asker, read.id.as_deref()?)?;
     if let Some(result) = read.result {
         let result: ClientResult = serde_json::from_str(result.get()).ok()?;
         return Some(JsonRpcMessage::response(result, id));
@@ -87,10 +88,10 @@ pub(crate) fn parse_mail(stream: &StreamId, mail: &RawJson) -> Option<ClientJson
     Some(JsonRpcMessage::error(error, Some(id)))
 }
 
-fn progress(stream: &StreamId, mail: &RawJson) -> Option<ClientJsonRpcMessage> {
+fn progress(asker: &Ownership, mail: &RawJson) -> Option<ClientJsonRpcMessage> {
     let mut message: Value = mail.read().ok()?;
     let token = message.pointer_mut("/params/progressToken")?;
-    let NumberOrString::Number(number) = question(stream, token.as_str()?)? else {
+    let NumberOrString::Number(number) = question(asker, token.as_str()?)? else {
         return None;
     };
     *token = number.into();
@@ -100,25 +101,43 @@ fn progress(stream: &StreamId, mail: &RawJson) -> Option<ClientJsonRpcMessage> {
     ))
 }
 
-fn question(stream: &StreamId, id: &str) -> Option<NumberOrString> {
+fn question(asker: &Ownership, id: &str) -> Option<NumberOrString> {
     let question: QuestionId = id.parse().ok()?;
-    (question.stream == *stream).then(|| NumberOrString::Number(question.number.into()))
+    let asked = question.stream == asker.stream && question.delivery == asker.delivery;
+    asked.then(|| NumberOrString::Number(question.number.into()))
 }
 
 #[cfg(test)]
 mod tests {
+    use prynai_shared::ids::StreamId;
+    use prynai_shared::wire::request::Era;
     use serde_json::json;
 
     use super::*;
 
+    fn asker(stream: StreamId) -> Ownership {
+        Ownership {
+            stream,
+            entry: "1-1".into(),
+            worker: "wk-1".into(),
+            delivery: 2,
+            holder: "gw-1".into(),
+            session: None,
+            era: Era::Legacy,
+        }
+    }
+
     fn mail(stream: &StreamId, message: Value) -> Option<ClientJsonRpcMessage> {
-        parse_mail(stream, &RawJson::from_value(&message).expect("JSON"))
+        parse_mail(
+            &asker(*stream),
+            &RawJson::from_value(&message).expect("JSON"),
+        )
     }
 
     #[test]
     fn an_answer_gets_the_number_of_its_question() {
         let stream = StreamId::generate();
-        let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.3"), "result": {"action": "accept", "content": {"ok": true}}});
+        let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.2.3"), "result": {"action": "accept", "content": {"ok": true}}});
         let Some(JsonRpcMessage::Response(response)) = mail(&stream, answer) else {
             panic!("a response");
         };
@@ -133,7 +152,7 @@ mod tests {
             (json!({"code": -1, "message": "no"}), -1),
             (json!({"code": "odd"}), -32603),
         ] {
-            let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.0"), "error": error});
+            let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.2.0"), "error": error});
             let Some(JsonRpcMessage::Error(refusal)) = mail(&stream, answer) else {
                 panic!("an error");
             };
@@ -146,7 +165,7 @@ mod tests {
     fn progress_gets_the_number_of_its_question() {
         let stream = StreamId::generate();
         let message = json!({"jsonrpc": "2.0", "method": "notifications/progress",
-            "params": {"progressToken": format!("{stream}.1"), "progress": 0.5}});
+            "params": {"progressToken": format!("{stream}.2.1"), "progress": 0.5}});
         let Some(JsonRpcMessage::Notification(notification)) = mail(&stream, message) else {
             panic!("a notification");
         };
@@ -161,10 +180,11 @@ mod tests {
         let stream = StreamId::generate();
         let other = StreamId::generate();
         for message in [
-            json!({"jsonrpc": "2.0", "id": format!("{other}.0"), "result": {}}),
+            json!({"jsonrpc": "2.0", "id": format!("{other}.2.0"), "result": {}}),
+            json!({"jsonrpc": "2.0", "id": format!("{stream}.1.0"), "result": {}}),
             json!({"jsonrpc": "2.0", "id": "0", "result": {}}),
             json!({"jsonrpc": "2.0", "id": 0, "result": {}}),
-            json!({"jsonrpc": "2.0", "id": format!("{stream}.0")}),
+            json!({"jsonrpc": "2.0", "id": format!("{stream}.2.0")}),
             json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 0, "progress": 1}}),
             json!([]),
         ] {

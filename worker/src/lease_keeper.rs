@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::Bus;
+use prynai_shared::backoff::Backoff;
+use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::WorkerId;
 
 use crate::running::Running;
@@ -22,19 +23,25 @@ pub(crate) struct LeaseKeeper {
 impl LeaseKeeper {
     /// Runs until it is dropped.
     pub(crate) async fn run(self) {
-        let mut told = false;
         loop {
             tokio::time::sleep(self.lease / 3).await;
-            for entries in self.running.entries().chunks(BATCH) {
-                match self.bus.renew(&self.worker, entries).await {
-                    Ok(()) => told = false,
-                    Err(error) if told => tracing::debug!(%error, "leases cannot be renewed"),
-                    Err(error) => {
-                        tracing::warn!(%error, "leases cannot be renewed; trying again");
-                        told = true;
-                    }
+            let mut backoff = Backoff::endless();
+            let mut told = false;
+            // Tried again at once: after a third of the lease it may be too late.
+            while let Err(error) = self.renew().await {
+                if !told {
+                    tracing::warn!(%error, "leases cannot be renewed; trying again");
+                    told = true;
                 }
+                backoff.pause().await;
             }
         }
+    }
+
+    async fn renew(&self) -> Result<(), BusError> {
+        for entries in self.running.entries().chunks(BATCH) {
+            self.bus.renew(&self.worker, entries).await?;
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What goes out: messages of the handler as the client shall see them.
 
+use prynai_shared::bus::Claim;
 use prynai_shared::ids::{QuestionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
@@ -15,6 +16,7 @@ use serde::Serialize;
 /// Gives the messages of one call's handler the form in which they travel.
 pub(crate) struct Outbound {
     stream: StreamId,
+    delivery: u32,
     request_id: RawJson,
     era: Era,
     logs: LogFilter,
@@ -76,11 +78,13 @@ pub(crate) fn error(id: &RawJson, error: &ErrorData) -> RawJson {
 // === impl Outbound ===
 
 impl Outbound {
-    /// For the answers to `request`, which is `envelope` as read; `repeated` when an earlier attempt
+    /// For the answers to `request`, which is `claim` as read; `repeated` when an earlier attempt
     /// wrote to the stream already.
-    pub(crate) fn new(envelope: &RequestEnvelope, request: &ClientRequest, repeated: bool) -> Self {
+    pub(crate) fn new(claim: &Claim, request: &ClientRequest, repeated: bool) -> Self {
+        let envelope = &claim.request;
         Self {
             stream: envelope.stream,
+            delivery: claim.delivery,
             request_id: envelope.request_id.clone(),
             era: envelope.era,
             logs: LogFilter::of(envelope, request),
@@ -175,8 +179,12 @@ impl Outbound {
         match &id {
             NumberOrString::Number(number) => match u32::try_from(*number) {
                 Ok(number) => {
-                    let stream = self.stream;
-                    NumberOrString::String(QuestionId { stream, number }.to_string().into())
+                    let question = QuestionId {
+                        stream: self.stream,
+                        delivery: self.delivery,
+                        number,
+                    };
+                    NumberOrString::String(question.to_string().into())
                 }
                 Err(_) => id,
             },
@@ -271,7 +279,13 @@ mod tests {
 
     fn outbound(envelope: &RequestEnvelope) -> Outbound {
         let request: CustomRequest = envelope.message.read().expect("a request");
-        Outbound::new(envelope, &request.into(), false)
+        let claim = Claim {
+            entry: "1-1".into(),
+            delivery: 1,
+            cancelled: false,
+            request: envelope.clone(),
+        };
+        Outbound::new(&claim, &request.into(), false)
     }
 
     fn handler_sends(message: Value) -> ServerJsonRpcMessage {
@@ -317,10 +331,10 @@ mod tests {
         };
         assert_eq!(number, 4);
         let message = value(&message);
-        assert_eq!(message["id"], format!("{}.4", envelope.stream));
+        assert_eq!(message["id"], format!("{}.1.4", envelope.stream));
         assert_eq!(
             message["params"]["_meta"]["progressToken"],
-            format!("{}.5", envelope.stream)
+            format!("{}.1.5", envelope.stream)
         );
     }
 
@@ -334,7 +348,7 @@ mod tests {
         let Sent::Event(message) = outbound(&envelope).translate(message) else {
             panic!("an event");
         };
-        let id = format!("{}.4", envelope.stream);
+        let id = format!("{}.1.4", envelope.stream);
         assert_eq!(value(&message)["params"]["requestId"], id);
     }
 

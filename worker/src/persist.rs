@@ -26,11 +26,15 @@ pub(crate) async fn persist<T, F: Future<Output = Result<T, BusError>>>(
             reason = controls.stopped() => return Err(reason),
             outcome = attempt() => match outcome {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(error @ BusError::Unavailable(_)) => error,
+                Err(error) => {
+                    tracing::error!(%error, what, "the bus refuses; the call is left to its lease");
+                    return Err(Stop::Lost);
+                }
             },
         };
         if !told {
-            tracing::warn!(%error, what, "the bus refuses; trying again");
+            tracing::warn!(%error, what, "the bus is away; trying again");
             told = true;
         }
         let waited = tokio::select! {

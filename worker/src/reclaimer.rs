@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusError, Claim, Finish};
+use prynai_shared::bus::{Bus, BusError, Claim, Finish, Refusal};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::catalog::CatalogTool;
@@ -17,7 +17,7 @@ use crate::finisher::{Ending, FinishQueue};
 use crate::outbound;
 use crate::persist::persist;
 use crate::redelivery::{self, Verdict};
-use crate::running::{Slot, Stop};
+use crate::running::{Controls, Slot, Stop};
 
 /// Looks at least this often, because requests that were handed back wait for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -130,13 +130,12 @@ impl Reclaimer {
             Err(Stop::HandedBack) => return slot.keep_place(),
         };
         if verdict == Verdict::DeadLetter && event.is_some() {
-            // The entry is moved, so this comes first; the log, and with it the answer, stays ours.
-            let reason = format!("begun {} times", claim.delivery - 1);
-            let buried = persist(&controls, self.patience, "bury", || {
-                self.bus.dead_letter(&claim, &reason)
-            });
-            match buried.await {
-                Ok(()) => tracing::error!(stream = %ownership.stream, reason, "a dead letter"),
+            let finish = [Finish {
+                ownership: ownership.clone(),
+                event: event.clone(),
+            }];
+            match self.bury(&claim, &controls, &finish).await {
+                Ok(()) => {}
                 Err(Stop::HandedBack) => return slot.keep_place(),
                 Err(Stop::Cancelled | Stop::Lost) => return,
             }
@@ -147,6 +146,26 @@ impl Reclaimer {
             slot,
         };
         self.finishing.push(ending).await;
+    }
+
+    /// Answers first: a client that waits is worse than a dead letter too few.
+    async fn bury(
+        &self,
+        claim: &Claim,
+        controls: &Controls,
+        finish: &[Finish],
+    ) -> Result<(), Stop> {
+        let finished = persist(controls, self.patience, "answer", || {
+            self.bus.finish(finish)
+        });
+        if finished.await?.contains(&Err(Refusal::LostOwnership)) {
+            return Err(Stop::Lost);
+        }
+        let reason = format!("begun {} times", claim.delivery - 1);
+        let dead_letter = || self.bus.dead_letter(claim, &reason);
+        persist(controls, self.patience, "bury", dead_letter).await?;
+        tracing::error!(stream = %claim.request.stream, reason, "a dead letter");
+        Ok(())
     }
 
     fn apology(&self, claim: &Claim, verdict: Verdict) -> RawJson {

@@ -36,14 +36,28 @@ pub(crate) fn judge(
     }
 }
 
-/// Only `tools/call` has effects; its tool says whether a second call adds to them.
+/// Methods that only read by definition.
+const READING: [&str; 10] = [
+    "completion/complete",
+    "prompts/get",
+    "prompts/list",
+    "resources/directory/read",
+    "resources/list",
+    "resources/read",
+    "resources/templates/list",
+    "skills/get",
+    "skills/list",
+    "tools/list",
+];
+
+/// Whether a second run adds no effect to the first: of a tool only its author knows, of an extension's
+/// method nobody here.
 fn is_repeatable(request: &RequestEnvelope, tools: &BTreeMap<String, CatalogTool>) -> bool {
-    request.method != "tools/call"
-        || request
-            .name
-            .as_ref()
-            .and_then(|name| tools.get(name))
-            .is_some_and(|tool| tool.repeatable)
+    let tool = || tools.get(request.name.as_ref()?);
+    match request.method.as_str() {
+        "tools/call" => tool().is_some_and(|tool| tool.repeatable),
+        method => READING.contains(&method),
+    }
 }
 
 /// What the client of a request with [`Verdict::OutcomeUnknown`] is told.

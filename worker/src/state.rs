@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError, StateScope};
 use prynai_shared::ids::SessionId;
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_shared::wire::request::Principal;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;
@@ -42,11 +42,15 @@ pub enum StateError {
 // === impl State ===
 
 impl State {
-    pub(crate) fn of(bus: Arc<dyn Bus>, request: &RequestEnvelope) -> Self {
+    pub(crate) fn new(
+        bus: Arc<dyn Bus>,
+        principal: &Principal,
+        session: Option<&SessionId>,
+    ) -> Self {
         Self {
             bus,
-            principal: request.principal.subject.clone(),
-            session: request.session.as_ref().map(|session| session.id.clone()),
+            principal: principal.subject.clone(),
+            session: session.cloned(),
         }
     }
 

@@ -149,6 +149,19 @@ async fn a_hole_in_the_log_is_told_and_not_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_lost_its_end_is_told() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    fixture.log(1).await;
+    fixture.tell(fixture.event(1)).await;
+    // Published, and then gone from the log with the last second before a crash.
+    fixture.tell(fixture.event(2)).await;
+    assert_eq!(held.next().await.unwrap().unwrap().offset, 1);
+    assert_eq!(held.next().await.unwrap().unwrap().offset, 2);
+    assert_eq!(held.next().await, Some(Err(Broken::Lost)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_call_ends_without_a_response() {
     let fixture = Fixture::new().await;
     let mut held = fixture.hub.hold(fixture.owner.stream, None);

@@ -20,11 +20,11 @@ use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
+use crate::canceller::CancelOnDrop;
 use crate::envelope::{Message, Params, Request, headers_for_handler};
 use crate::error::{Refused, RequestError};
 use crate::hub::HeldStream;
 use crate::mirrored;
-use crate::respond;
 use crate::state::AppState;
 use crate::versions;
 
@@ -167,8 +167,12 @@ fn acceptable_range(element: &str) -> Option<String> {
 
 /// A call on the bus, and the stream of its events.
 struct Call {
-    reference: CallRef,
     held: HeldStream,
+    reference: CallRef,
+    /// Modern only.
+    cancel: Option<CancelOnDrop>,
+    /// Legacy only: whether a cancel will find the call; `false` when the session has ended.
+    recorded: oneshot::Receiver<Result<bool, BusError>>,
 }
 
 /// What a call is made of.
@@ -180,35 +184,44 @@ struct CallParts {
     session: Option<Session>,
 }
 
-/// Holds the stream, then queues the request: no event can be missed. Should the client go away
-/// meanwhile, a modern request is cancelled as soon as it is queued.
+/// Holds the stream, then queues the request: no event can be missed. The client may go away at any
+/// time, so the rest is not left to the task that answers it: a modern request is cancelled once it
+/// is queued, a legacy one is recorded so that it can be.
 async fn enqueue(
     state: &AppState,
     headers: &HeaderMap,
     parts: CallParts,
 ) -> Result<Call, BusError> {
-    let era = parts.era;
     let stream = StreamId::generate();
-    let held = state
-        .hub
-        .hold(stream, parts.session.as_ref().map(|s| s.id.clone()));
+    let session = parts.session.as_ref().map(|session| session.id.clone());
+    let held = state.hub.hold(stream, session.clone());
     let envelope = envelope(state, stream, headers, parts);
     let (queued, outcome) = oneshot::channel();
+    let (noted, recorded) = oneshot::channel();
+    let canceller = state.canceller.clone();
     let bus = state.bus.clone();
-    tokio::spawn(async move {
-        let entry = bus.enqueue(&envelope).await;
-        if let Err(Ok(entry)) = queued.send(entry)
-            && era == Era::Modern
-        {
-            respond::cancel(bus.as_ref(), &CallRef { stream, entry }, era).await;
+    state.canceller.tasks().spawn(async move {
+        let entry = match bus.enqueue(&envelope).await {
+            Ok(entry) => entry,
+            Err(error) => return drop(queued.send(Err(error))),
+        };
+        let reference = CallRef { stream, entry };
+        let modern = envelope.era == Era::Modern;
+        let cancel = modern.then(|| canceller.on_drop(reference.clone()));
+        // When nobody waits any more this drops what was to be sent, and thereby cancels.
+        drop(queued.send(Ok((reference.clone(), cancel))));
+        if let Some(session) = session {
+            let done = bus.record_call(&session, &envelope.request_id, &reference);
+            drop(noted.send(done.await.map(|()| true)));
         }
     });
-    let entry = outcome
-        .await
-        .map_err(|_| BusError::Unexpected("the request was not queued".to_owned()))??;
+    let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
+    let (reference, cancel) = outcome.await.map_err(lost)??;
     Ok(Call {
-        reference: CallRef { stream, entry },
         held,
+        reference,
+        cancel,
+        recorded,
     })
 }
 

@@ -12,8 +12,8 @@ use prynai_shared::wire::session::Session;
 use super::{Call, CallParts, enqueue};
 use crate::envelope::Request;
 use crate::error::RequestError;
-use crate::hub::{Broken, HeldStream};
-use crate::respond::{self, CallStream, RETRY_MS, sse_response};
+use crate::hub::Broken;
+use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -40,19 +40,23 @@ pub(super) async fn call(
         session: Some(session),
     };
     let Call {
-        reference,
         mut held,
+        reference,
+        recorded,
+        ..
     } = enqueue(&state, headers, parts).await?;
     if polls {
         held.heed_pauses();
     }
-    let (recorded, first) = tokio::join!(
-        state.bus.record_call(&session_id, &request_id, &reference),
-        tokio::time::timeout(GRACE, held.next()),
-    );
-    if let Err(error) = recorded {
-        respond::cancel(state.bus.as_ref(), &reference, Era::Legacy).await;
-        return Err(error.into());
+    let (recorded, first) = tokio::join!(recorded, tokio::time::timeout(GRACE, held.next()));
+    let refusal = match recorded {
+        Ok(Ok(true)) | Err(_) => None,
+        Ok(Ok(false)) => Some(RequestError::SessionUnknown),
+        Ok(Err(error)) => Some(error.into()),
+    };
+    if let Some(refusal) = refusal {
+        state.canceller.cancel(reference, Era::Legacy);
+        return Err(refusal);
     }
     let stream = CallStream {
         held,
@@ -60,10 +64,12 @@ pub(super) async fn call(
         request_id: Some(request_id),
         cancel: None,
         era: Era::Legacy,
+        resumable: false,
+        session: Some(SessionUse::new(state.bus, session_id)),
     };
     match first {
         Ok(Some(Ok(event))) => Ok(begin(stream, &event, polls)),
-        Ok(Some(Err(Broken::Lost)) | None) => Err(stream.lost()),
+        Ok(Some(Err(Broken::Lost)) | None) => Err(RequestError::AnswerLost),
         Ok(Some(Err(Broken::Replaced))) | Err(_) => Ok(begin_unheard(stream, polls).await),
     }
 }
@@ -73,7 +79,7 @@ fn begin(mut stream: CallStream, first: &StreamEvent, polls: bool) -> Response {
     if first.ends_stream() {
         return stream.into_json(first);
     }
-    let mut frames = opening(&stream.held, polls);
+    let mut frames = opening(&mut stream, polls);
     if first.kind == EventKind::Pause {
         frames.push(sse::retry(RETRY_MS));
         return sse_response(futures::stream::iter(frames));
@@ -85,7 +91,7 @@ fn begin(mut stream: CallStream, first: &StreamEvent, polls: bool) -> Response {
 /// The answer of a call that has not said anything yet.
 async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
     let frames = match stream.held.open_log(Era::Legacy).await {
-        Ok(()) => opening(&stream.held, polls),
+        Ok(()) => opening(&mut stream, polls),
         Err(error) => {
             tracing::debug!(%error, "this stream cannot be resumed before its first event");
             vec![sse::KEEP_ALIVE]
@@ -96,9 +102,10 @@ async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
 
 /// The empty event from which a client may resume before there was any other (2025-11-25,
 /// Transports, Sending Messages, point 6); for clients that do not know it, a comment.
-fn opening(held: &HeldStream, polls: bool) -> Vec<Bytes> {
+fn opening(stream: &mut CallStream, polls: bool) -> Vec<Bytes> {
     if polls {
-        let id = format!("{}-0", held.id());
+        stream.resumable = true;
+        let id = format!("{}-0", stream.held.id());
         vec![sse::event(Some(&id), Some(RETRY_MS), "")]
     } else {
         vec![sse::KEEP_ALIVE]

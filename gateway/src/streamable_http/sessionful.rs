@@ -15,7 +15,7 @@ use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
 use crate::mirrored;
-use crate::respond::{self, CallStream, accepted, json_response};
+use crate::respond::{CallStream, SessionUse, accepted, json_response};
 use crate::session_stream;
 use crate::sse;
 use crate::state::AppState;
@@ -94,8 +94,10 @@ async fn serve(
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
 async fn initialize(state: &AppState, request: &Request) -> Result<Response, RequestError> {
     let params: edge::InitializeParams = request.params.read()?;
-    let version = versions::negotiate(&params.protocol_version);
-    let result = edge::initialize_result(edge::catalog(state).await?.as_ref(), version)?;
+    let catalog = edge::catalog(state).await?;
+    let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
+        .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;
+    let result = edge::initialize_result(&catalog, version)?;
     let session = Session {
         id: SessionId::generate(),
         principal: Principal::anonymous(),
@@ -119,16 +121,20 @@ async fn change(
     session: &SessionId,
     change: SessionChange,
 ) -> Result<(), RequestError> {
-    if !state.bus.change_session(session, &change).await? {
-        return Err(RequestError::SessionUnknown);
-    }
-    // The log level travels with every request, so only subscriptions concern open streams.
-    if !matches!(change, SessionChange::LogLevel(_)) {
-        let session = session.clone();
-        let changed = Change::SessionChanged { session };
-        state.bus.publish_change(&changed).await?;
-    }
-    Ok(())
+    let (bus, session) = (state.bus.clone(), session.clone());
+    // Both or nothing, whatever becomes of the client meanwhile.
+    let changed = state.canceller.tasks().spawn(async move {
+        if !bus.change_session(&session, &change).await? {
+            return Err(RequestError::SessionUnknown);
+        }
+        // The log level travels with every request, so only subscriptions concern open streams.
+        if !matches!(change, SessionChange::LogLevel(_)) {
+            let changed = Change::SessionChanged { session };
+            bus.publish_change(&changed).await?;
+        }
+        Ok(())
+    });
+    changed.await.unwrap_or(Err(RequestError::AnswerLost))
 }
 
 async fn notified(
@@ -207,7 +213,8 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
     let (stream, offset) = last.split_once('-').ok_or_else(malformed)?;
     let stream: StreamId = stream.parse().map_err(|_| malformed())?;
     let offset: u64 = offset.parse().map_err(|_| malformed())?;
-    let held = state.hub.resume(stream, session.id, offset).await?;
+    let session_id = session.id;
+    let held = state.hub.resume(stream, session_id.clone(), offset).await?;
     let held = held.ok_or(RequestError::NotResumable(
         "the stream is unknown here or no longer kept",
     ))?;
@@ -217,6 +224,8 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
         request_id: None,
         cancel: None,
         era: Era::Legacy,
+        resumable: true,
+        session: Some(SessionUse::new(state.bus, session_id)),
     };
     Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
 }
@@ -225,16 +234,19 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
 pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
     check_version(headers)?;
     let session = session(&state, headers).await?;
-    let running = state.bus.end_session(&session.id).await?;
-    let running = running.ok_or(RequestError::SessionUnknown)?;
-    for call in &running {
-        respond::cancel(state.bus.as_ref(), call, Era::Legacy).await;
-    }
-    let session = session.id;
-    state
-        .bus
-        .publish_change(&Change::SessionEnded { session })
-        .await?;
+    let (bus, canceller) = (state.bus.clone(), state.canceller.clone());
+    // To its end, even if the client does not wait for it.
+    let ended = state.canceller.tasks().spawn(async move {
+        let running = bus.end_session(&session.id).await?;
+        for call in running.ok_or(RequestError::SessionUnknown)? {
+            canceller.cancel(call, Era::Legacy);
+        }
+        let session = session.id;
+        bus.publish_change(&Change::SessionEnded { session })
+            .await?;
+        Ok::<_, RequestError>(())
+    });
+    ended.await.unwrap_or(Err(RequestError::AnswerLost))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -19,7 +19,7 @@ use crate::envelope::{Message, ParamsView, Request};
 use crate::error::{Refused, RequestError};
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
-use crate::respond::{CallStream, CancelOnDrop, KEEP_ALIVE, accepted, json_response, sse_response};
+use crate::respond::{CallStream, KEEP_ALIVE, accepted, json_response, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -87,6 +87,14 @@ async fn serve(
     mirrored::check_standard(headers, &version, &request.method, target.as_deref())?;
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
+    }
+    if let Some(catalog) = state.catalog.get().await?
+        && !catalog.protocol_versions.contains(&version)
+    {
+        return Err(RequestError::UnsupportedVersion {
+            requested: version,
+            supported: versions::served_with(&catalog.protocol_versions),
+        });
     }
     match request.method.as_str() {
         method if REMOVED.contains(&method) => Err(RequestError::MethodNotFound(method.to_owned())),
@@ -157,10 +165,12 @@ async fn call(
         request,
         session: None,
     };
-    let Call { reference, held } = enqueue(&state, headers, parts).await?;
+    let Call { held, cancel, .. } = enqueue(&state, headers, parts).await?;
     answer(CallStream {
         held,
-        cancel: Some(CancelOnDrop::new(state.bus.clone(), reference)),
+        cancel,
+        resumable: false,
+        session: None,
         shutdown: state.shutdown,
         request_id: Some(request_id),
         era: Era::Modern,
@@ -178,7 +188,8 @@ async fn answer(mut stream: CallStream) -> Result<Response, RequestError> {
             }
             return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
         }
-        Ok(None | Some(Err(_))) => return Err(stream.lost()),
+        // The call may still run; dropping the stream cancels it.
+        Ok(None | Some(Err(_))) => return Err(RequestError::AnswerLost),
         Ok(Some(Ok(event))) => event,
     };
     if first.ends_stream() {

@@ -102,9 +102,12 @@ async fn what_cannot_be_resumed_is_refused_and_disturbs_nobody() {
         .id
         .expect("a priming event");
     let foreign = client.stream(&url, &stranger, Some(&primed)).await;
-    assert_eq!(foreign.status(), StatusCode::NOT_FOUND);
+    assert_eq!(foreign.status(), StatusCode::BAD_REQUEST);
     for (id, status) in [
-        ("0123456789abcdef0123456789abcdef-3", StatusCode::NOT_FOUND),
+        (
+            "0123456789abcdef0123456789abcdef-3",
+            StatusCode::BAD_REQUEST,
+        ),
         ("nonsense", StatusCode::BAD_REQUEST),
         ("feed-", StatusCode::BAD_REQUEST),
         ("", StatusCode::BAD_REQUEST),

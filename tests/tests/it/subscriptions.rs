@@ -131,3 +131,20 @@ async fn ending_a_session_closes_its_change_stream_on_every_gateway() {
     client.end_session(&cluster.gateway(1), &session).await;
     assert_eq!(events.rest().await, Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn of_two_change_streams_of_a_session_the_newer_carries_the_news() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let subscribe = legacy(1, "resources/subscribe", json!({ "uri": NOTE }));
+    client
+        .legacy(&cluster.gateway(0), &session, &subscribe)
+        .await;
+    let older = client.stream(&cluster.gateway(0), &session, None).await;
+    let newer = client.stream(&cluster.gateway(1), &session, None).await;
+    assert_eq!(older.events().rest().await, Vec::<Value>::new());
+    touch(client, &cluster.proxy(), NOTE).await;
+    let (_, message) = newer.events().message().await.expect("a message");
+    assert_eq!(updated(&message), Some(NOTE));
+}

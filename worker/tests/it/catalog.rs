@@ -32,7 +32,10 @@ async fn the_catalog_is_announced() {
         .iter()
         .filter_map(|(name, tool)| tool.repeatable.then_some(name.as_str()))
         .collect();
-    assert_eq!(repeatable, ["add", "echo", "long_running", "summarize"]);
+    assert_eq!(
+        repeatable,
+        ["add", "echo", "long_running", "plan_trip", "summarize"]
+    );
     assert_eq!(catalog.tools.len(), 7);
     worker.stop(&stage).await;
 }

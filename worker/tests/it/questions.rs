@@ -55,7 +55,7 @@ async fn a_question_is_put_and_answered_in_a_session() {
         let request = stage.legacy_with("tools/call", &booking(), &json!({"elicitation": {}}));
         let question = question(&mut stage, &request).await;
         assert_eq!(question["method"], "elicitation/create");
-        assert_eq!(question["id"], format!("{}.0", request.stream));
+        assert_eq!(question["id"], format!("{}.1.0", request.stream));
         let response = answer(&mut stage, &request, &question["id"], said).await;
         assert_eq!(text(&response), expected);
     }
@@ -81,7 +81,7 @@ async fn progress_of_an_answer_keeps_the_call_waiting() {
     let request = stage.legacy_with("tools/call", &booking(), &json!({"elicitation": {}}));
     let question = question(&mut stage, &request).await;
     let token = &question["params"]["_meta"]["progressToken"];
-    assert_eq!(*token, format!("{}.0", request.stream));
+    assert_eq!(*token, format!("{}.1.0", request.stream));
     let session = request.session.as_ref().expect("a session").id.clone();
     let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress",
         "params": {"progressToken": token, "progress": 0.5}});

@@ -204,7 +204,7 @@ fn booked(booking: &BookTableArguments, answer: &ElicitResult) -> CallToolResult
             .and_then(|content| content.get(name))
     };
     let confirmed = answer.action == ElicitationAction::Accept
-        && field("confirm").and_then(serde_json::Value::as_bool) != Some(false);
+        && field("confirm").and_then(serde_json::Value::as_bool) == Some(true);
     let text = if confirmed {
         let day = booking.date.as_deref().unwrap_or("today");
         let time = field("time").and_then(serde_json::Value::as_str);
