@@ -88,13 +88,23 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de Raw
 // === impl Message ===
 
 impl Message {
+    /// Reads a body that is a batch, message by message; `None` when it is none.
+    pub(crate) fn parse_batch(
+        body: &[u8],
+    ) -> Result<Option<Vec<Result<Self, RequestError>>>, RequestError> {
+        let text = text(body)?;
+        if !text.trim_start().starts_with('[') {
+            return Ok(None);
+        }
+        let parts: Vec<&RawValue> =
+            serde_json::from_str(text).map_err(|error| RequestError::NotJson(error.to_string()))?;
+        let messages = parts.iter().map(|part| Self::parse(part.get().as_bytes()));
+        Ok(Some(messages.collect()))
+    }
+
     /// Reads a body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestError> {
-        let text = std::str::from_utf8(body)
-            .map_err(|error| RequestError::NotJson(format!("it is not UTF-8: {error}")))?;
-        if text.trim_start().starts_with('[') {
-            return Err(not_json_rpc("send one message per request, not a batch"));
-        }
+        let text = text(body)?;
         let frame: Frame<'_> =
             serde_json::from_str(text).map_err(|error| match error.classify() {
                 Category::Data => not_json_rpc(&error.to_string()),
@@ -109,6 +119,11 @@ impl Message {
             .map_err(|error| RequestError::NotJson(error.to_string()))?;
         frame.into_message(raw)
     }
+}
+
+fn text(body: &[u8]) -> Result<&str, RequestError> {
+    std::str::from_utf8(body)
+        .map_err(|error| RequestError::NotJson(format!("it is not UTF-8: {error}")))
 }
 
 impl Frame<'_> {
@@ -254,7 +269,6 @@ mod tests {
         for body in [
             "1",
             "null",
-            "[]",
             "{}",
             r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,

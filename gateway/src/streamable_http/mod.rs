@@ -4,6 +4,7 @@
 //! header names a modern revision), never by method name. What differs lies in [`stateless`] and
 //! [`sessionful`]; this module reads the message and puts calls on the bus.
 
+mod batch;
 mod session_call;
 mod sessionful;
 mod stateless;
@@ -61,6 +62,9 @@ async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused
         "application/json and text/event-stream",
     )?;
     let body = read_body(body).await?;
+    if let Some(messages) = Message::parse_batch(&body)? {
+        return batch::post(state, &parts.headers, messages).await;
+    }
     let message = Message::parse(&body)?;
     match era_of(&parts.headers, &message)? {
         Era::Modern => stateless::post(state, &parts.headers, message).await,

@@ -251,7 +251,10 @@ pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Respo
 }
 
 /// The session named in the headers.
-async fn session(state: &AppState, headers: &HeaderMap) -> Result<Session, RequestError> {
+pub(super) async fn session(
+    state: &AppState,
+    headers: &HeaderMap,
+) -> Result<Session, RequestError> {
     let id = headers
         .get(SESSION_ID)
         .ok_or(RequestError::SessionMissing)?;

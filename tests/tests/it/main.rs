@@ -1,6 +1,7 @@
 //! The tests that need more than one process or a real Redis: one binary, one module per story.
 
 mod bad_input;
+mod batches;
 mod bus_contract;
 mod calls;
 mod cancel;

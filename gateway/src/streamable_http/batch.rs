@@ -1,0 +1,97 @@
+//! Several messages in one body: JSON-RPC batches, which 2025-03-26 alone knows (Transports, Sending
+//! Messages: servers must accept them).
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
+use futures::stream::{self, BoxStream, StreamExt};
+use http_body_util::BodyExt;
+
+use super::sessionful;
+use crate::envelope::Message;
+use crate::error::{Refused, RequestError};
+use crate::respond::{accepted, json_response, sse_response};
+use crate::sse;
+use crate::state::AppState;
+
+/// The one revision with batches.
+const REVISION: &str = "2025-03-26";
+
+/// Most messages of one batch.
+const MOST_MESSAGES: usize = 64;
+
+/// Serves all messages of a batch at once. The answers come as one JSON array when all are quick, else
+/// as one stream of all their events.
+pub(super) async fn post(
+    state: AppState,
+    headers: &HeaderMap,
+    messages: Vec<Result<Message, RequestError>>,
+) -> Result<Response, Refused> {
+    if messages.is_empty() || messages.len() > MOST_MESSAGES {
+        let reason = format!("a batch has 1 to {MOST_MESSAGES} messages");
+        return Err(RequestError::NotJsonRpc(reason).into());
+    }
+    let session = sessionful::session(&state, headers).await?;
+    if session.protocol_version != REVISION {
+        let reason = format!("send one message per request; batches are of {REVISION} only");
+        return Err(RequestError::NotJsonRpc(reason).into());
+    }
+    let served = messages
+        .into_iter()
+        .map(|message| serve(&state, headers, message));
+    let answers: Vec<Response> = join_all(served).await.into_iter().flatten().collect();
+    if answers.is_empty() {
+        return Ok(accepted());
+    }
+    if answers.iter().any(is_event_stream) {
+        let streams = join_all(answers.into_iter().map(frames)).await;
+        return Ok(sse_response(stream::select_all(streams)));
+    }
+    let bodies = join_all(answers.into_iter().map(text)).await;
+    let array = format!("[{}]", bodies.join(","));
+    Ok(json_response(StatusCode::OK, array))
+}
+
+/// The answer to one message, if it has one.
+async fn serve(
+    state: &AppState,
+    headers: &HeaderMap,
+    message: Result<Message, RequestError>,
+) -> Option<Response> {
+    let wants_answer = !matches!(message, Ok(Message::Notification(_) | Message::Response(_)));
+    let served = match message {
+        Ok(Message::Request(request)) if request.method == "initialize" => {
+            let reason = "initialize must not be part of a batch".to_owned();
+            Err(RequestError::NotJsonRpc(reason).answering(&request.id))
+        }
+        Ok(message) => sessionful::post(state.clone(), headers, message).await,
+        Err(error) => Err(error.into()),
+    };
+    match served {
+        Ok(response) => wants_answer.then_some(response),
+        Err(refused) => Some(refused.into_response()),
+    }
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let media = response.headers().get(header::CONTENT_TYPE);
+    media.is_some_and(|media| media == "text/event-stream")
+}
+
+/// The events of an answer.
+async fn frames(answer: Response) -> BoxStream<'static, Bytes> {
+    if is_event_stream(&answer) {
+        let body = answer.into_body().into_data_stream();
+        return body.filter_map(|chunk| async { chunk.ok() }).boxed();
+    }
+    let event = sse::event(None, None, &text(answer).await);
+    stream::once(async { event }).boxed()
+}
+
+/// An answer that is one JSON body, and therefore in memory.
+async fn text(answer: Response) -> String {
+    let collected = answer.into_body().collect().await;
+    let bytes = collected.map(|body| body.to_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
