@@ -1,5 +1,7 @@
 //! Why a request is refused, and what the client is told.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -41,6 +43,10 @@ pub(crate) enum RequestError {
     NotAcceptable(&'static str),
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
+    #[error("nothing is here; the MCP endpoint is /mcp")]
+    NoSuchPath,
+    #[error("the body took longer than {} s to arrive", .0.as_secs())]
+    BodyTooSlow(Duration),
     #[error("{0} is not allowed here; use {1}")]
     HttpMethod(String, &'static str),
     #[error(
@@ -99,6 +105,8 @@ impl RequestError {
             Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST),
             Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
+            Self::BodyTooSlow(_) => (StatusCode::REQUEST_TIMEOUT, code::INVALID_REQUEST),
             Self::HttpMethod(..) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
             Self::SessionUnknown => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             // Not 404, which would tell the client that its session has ended.

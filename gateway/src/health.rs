@@ -25,7 +25,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     }
     match tokio::time::timeout(PATIENCE, state.bus.health()).await {
         Ok(Ok(())) => {
-            let body = json!({ "status": "ok", "gateway": state.hub.gateway(), "streams": state.hub.held() });
+            let body = json!({ "status": "ok", "gateway": state.hub.gateway(), "calls": state.hub.held() });
             Json(body).into_response()
         }
         Ok(Err(error)) => unready(&error.to_string()),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
@@ -207,20 +208,29 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
     let mut batch = Vec::new();
     while ends.recv_many(&mut batch, 128).await > 0 {
         let mut finished = Vec::new();
+        let mut forgotten = Vec::new();
         for end in batch.drain(..) {
             match end {
                 End::Release(stream) => finished.push(stream),
-                End::Forget(session, request_id) => {
-                    if let Err(error) = bus.forget_call(&session, &request_id).await {
-                        tracing::debug!(%error, "an ended call stays in its session's books");
-                    }
+                End::Forget(session, id) => {
+                    let bus = bus.clone();
+                    forgotten.push(async move { bus.forget_call(&session, &id).await });
                 }
             }
         }
-        if !finished.is_empty()
-            && let Err(error) = bus.release(&finished).await
+        let released = async {
+            if finished.is_empty() {
+                return Ok(());
+            }
+            bus.release(&finished).await
+        };
+        let (released, forgotten) = tokio::join!(released, join_all(forgotten));
+        if let Some(error) = forgotten
+            .into_iter()
+            .chain([released])
+            .find_map(Result::err)
         {
-            tracing::debug!(%error, "logs of finished streams are left to their retention");
+            tracing::debug!(%error, "some ends of calls are left to their retention");
         }
     }
 }

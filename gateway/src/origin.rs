@@ -24,15 +24,15 @@ pub(crate) async fn check(State(state): State<AppState>, request: Request, next:
 
 impl OriginSettings {
     fn verdict(&self, request: &Request) -> Result<(), RequestError> {
-        let host = request
-            .headers()
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok())
-            .or_else(|| request.uri().authority().map(Authority::as_str));
-        if !host.is_some_and(|host| self.allows_host(host)) {
+        // All that a proxy or a handler might take for the name must be allowed.
+        let named = request.headers().get_all(header::HOST).iter();
+        let mut hosts: Vec<&str> = named
+            .map(|host| host.to_str().unwrap_or_default())
+            .collect();
+        hosts.extend(request.uri().authority().map(Authority::as_str));
+        if hosts.is_empty() || !hosts.iter().all(|host| self.allows_host(host)) {
             return Err(RequestError::Forbidden(format!(
-                "the Host header {:?} is not allowed; the operator can allow it with --allowed-host",
-                host.unwrap_or_default()
+                "the Host {hosts:?} is not allowed; the operator can allow it with --allowed-host"
             )));
         }
         match request.headers().get(header::ORIGIN) {

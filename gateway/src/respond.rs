@@ -71,6 +71,23 @@ impl CallStream {
         ))
     }
 
+    /// The stream as server-sent events, after the frames in `opening`, when its `first` event has
+    /// come already.
+    pub(crate) fn into_sse_from(
+        mut self,
+        mut opening: Vec<Bytes>,
+        first: &StreamEvent,
+    ) -> Response {
+        let framed = self.frame(first);
+        let ends = framed.as_ref().is_none_or(|(_, ends)| *ends);
+        opening.extend(framed.map(|(frame, _)| frame));
+        if ends {
+            sse_response(futures::stream::iter(opening))
+        } else {
+            self.into_sse(opening)
+        }
+    }
+
     /// The next frame, and whether it is the last one.
     async fn next_frame(&mut self) -> Option<(Bytes, bool)> {
         let stepped = tokio::select! {
@@ -171,6 +188,12 @@ impl SessionUse {
 /// The SSE event id of an event of a call; opaque to clients.
 fn event_id(event: &StreamEvent) -> String {
     format!("{}-{}", event.stream, event.offset)
+}
+
+/// Whether a modern response has a status of its own, which an event stream could not carry.
+pub(crate) fn is_refusal(event: &StreamEvent) -> bool {
+    let status = event.message.as_ref().map(modern_status);
+    status.is_some_and(|status| status != StatusCode::OK)
 }
 
 fn modern_status(message: &RawJson) -> StatusCode {

@@ -5,6 +5,7 @@ use axum::middleware;
 use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::error::RequestError;
 use crate::state::AppState;
 use crate::{health, origin, streamable_http};
 
@@ -19,6 +20,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/livez", get(health::live))
         .route("/healthz", get(health::ready))
         .route("/readyz", get(health::ready))
+        .fallback(|| async { RequestError::NoSuchPath })
         // A bug in the answer to one request ends that request only.
         .layer(CatchPanicLayer::new())
         .with_state(state)

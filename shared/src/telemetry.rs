@@ -7,15 +7,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// rmcp tells of every request at `info` and of every tool error at `warn`; both are the caller's
-/// business, not the operator's.
-const DEFAULT_FILTER: &str = "info,rmcp=error";
+/// rmcp tells of every request at `info`, of every tool error at `warn` and of every call that ends
+/// early at `error`; what concerns the operator of it is logged by the worker.
+const DEFAULT_FILTER: &str = "info,rmcp=off";
 
 /// How the process logs. What is logged is chosen with RUST_LOG.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetrySettings {
     /// Form of the log lines on standard output [default: text on a terminal, else json].
-    /// Which lines: RUST_LOG, such as info or prynai_worker=debug [default: info,rmcp=error].
+    /// Which lines: RUST_LOG, such as info or prynai_worker=debug [default: info,rmcp=off].
     #[arg(long, env = "PRYNAI_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

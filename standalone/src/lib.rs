@@ -9,7 +9,7 @@ use prynai_shared::bus::{Bus, BusError, BusLimits, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{KeySettings, parse_or_exit, redis_url};
+use prynai_shared::settings::{KeySettings, RedisSettings, parse_or_exit, redis_url};
 use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
 use prynai_worker::{StateKeys, WorkSettings};
@@ -57,7 +57,8 @@ pub struct StandaloneSettings {
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis cannot be reached.
+/// When the address cannot be bound, or Redis cannot be used as it is set up. A Redis that is away is
+/// waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
         settings.work.check()?;
@@ -69,7 +70,10 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
-    let bus = bus(&settings).await.context("cannot use Redis")?;
+    let bus = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        bus = bus(&settings) => bus.context("cannot use Redis")?,
+    };
     let url = format!("http://{}/mcp", listener.local_addr()?);
     let ready = announced(bus.clone()).await?;
     let mut work = settings.work.config();
@@ -107,7 +111,13 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
 async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
     let limits = BusLimits::default();
     Ok(match &settings.redis_url {
-        Some(url) => RedisBus::connect(url, &settings.keys.key_prefix, limits).await?,
+        Some(url) => {
+            let redis = RedisSettings {
+                redis_url: url.clone(),
+                keys: settings.keys.clone(),
+            };
+            RedisBus::connect_when_there(&redis, limits).await?
+        }
         None => MemoryBus::new(limits),
     })
 }

@@ -89,7 +89,7 @@ impl Cluster {
         for index in 0..self.gateways.len() {
             let held = async || {
                 let url = format!("{}/readyz", self.origin(index));
-                self.client.get_json(&url).await["streams"].clone()
+                self.client.get_json(&url).await["calls"].clone()
             };
             assert_eventually!(held().await == 0, "gateway {index} still holds streams");
         }

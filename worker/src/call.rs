@@ -35,6 +35,9 @@ use crate::{context, inbound};
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
 const ENDING: Duration = Duration::from_secs(2);
 
+/// How long a handler may take to note a notification.
+const NOTING: Duration = Duration::from_secs(30);
+
 /// How long a change is tried to be published.
 const PUBLISHING: Duration = Duration::from_secs(5);
 
@@ -93,7 +96,7 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let ownership = claim.ownership(&self.worker);
             let stream = claim.request.stream;
             let event = match self.answer(&claim, &slot).await {
-                Ok(event) => Some(event),
+                Ok(event) => event,
                 Err(Stop::Cancelled) => None,
                 Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
                 Err(Stop::HandedBack) => return slot.keep_place(),
@@ -109,7 +112,8 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
 }
 
 impl<H: ServerHandler> CallRunner<H> {
-    async fn answer(&self, claim: &Claim, slot: &Slot) -> Result<StreamEvent, Stop> {
+    /// The final event; `None` for a notification.
+    async fn answer(&self, claim: &Claim, slot: &Slot) -> Result<Option<StreamEvent>, Stop> {
         let envelope = &claim.request;
         let controls = &slot.controls;
         if claim.cancelled {
@@ -127,15 +131,20 @@ impl<H: ServerHandler> CallRunner<H> {
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
+        let Some(id) = &envelope.request_id else {
+            slot.begin();
+            return self.notify(envelope, controls).await.map(|()| None);
+        };
         let begun = in_time(envelope).and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
             Ok(request) => {
                 slot.begin();
-                self.converse(claim, request, controls, &mut writer).await?
+                self.converse(claim, id, request, controls, &mut writer)
+                    .await?
             }
-            Err(error) => outbound::error(&envelope.request_id, &error),
+            Err(error) => outbound::error(id, &error),
         };
-        Ok(writer.final_event(message))
+        Ok(Some(writer.final_event(message)))
     }
 
     /// Lets rmcp and the handler deal with the request and brings to and fro what they and the client
@@ -143,23 +152,20 @@ impl<H: ServerHandler> CallRunner<H> {
     async fn converse(
         &self,
         claim: &Claim,
+        request_id: &RawJson,
         mut request: ClientRequest,
         controls: &Controls,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let envelope = &claim.request;
-        let outbound = Outbound::new(claim, &request, writer.has_written());
+        let outbound = Outbound::new(claim, request_id, &request, writer.has_written());
         let close = CloseStream::default();
         context::attach(&mut request, envelope, &self.bus);
         request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, mut lines) = request_transport::open(message);
-        let guard = Guard::new(
-            Arc::clone(&self.handler),
-            envelope.era,
-            self.state_keys.clone(),
-        );
+        let guard = self.guard(envelope);
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct);
@@ -174,6 +180,58 @@ impl<H: ServerHandler> CallRunner<H> {
             }
         }
         answer
+    }
+
+    fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
+        let handler = Arc::clone(&self.handler);
+        Guard::new(handler, envelope.era, self.state_keys.clone())
+    }
+
+    /// Lets the handler take note of something. It has nobody to talk to: what it says is dropped, but
+    /// for changes, which concern everybody.
+    async fn notify(&self, envelope: &RequestEnvelope, controls: &Controls) -> Result<(), Stop> {
+        let notification = match inbound::parse_notification(envelope) {
+            Ok(notification) => notification,
+            Err(error) => {
+                let method = &envelope.method;
+                tracing::debug!(method, %error, "a notification that cannot be read was dropped");
+                return Ok(());
+            }
+        };
+        let message = ClientJsonRpcMessage::notification(notification);
+        let (transport, mut lines) = request_transport::open(message);
+        let guard = self.guard(envelope);
+        let noted = guard.noted();
+        let session = envelope.session.as_ref().map(context::peer_info);
+        let ct = controls.token().child_token();
+        let _service = serve_directly_with_ct(guard, transport, session, ct);
+        let patience = tokio::time::sleep(NOTING);
+        tokio::pin!(patience);
+        loop {
+            let outgoing = tokio::select! {
+                biased;
+                reason = controls.stopped() => return Err(reason),
+                Some(outgoing) = lines.outgoing.recv() => outgoing,
+                () = noted.cancelled() => return Ok(()),
+                () = &mut patience => return Ok(()),
+            };
+            match outgoing.message {
+                JsonRpcMessage::Notification(sent) => {
+                    if let Some(change) = outbound::change(&sent.notification) {
+                        self.publish(&change).await;
+                    }
+                }
+                JsonRpcMessage::Request(asked) => {
+                    refuse(
+                        &lines,
+                        asked.id,
+                        "nobody can be asked during a notification",
+                    )
+                    .await;
+                }
+                _ => {}
+            }
+        }
     }
 
     async fn relay(
@@ -211,12 +269,17 @@ impl<H: ServerHandler> CallRunner<H> {
                 Sent::Question { number, message } => {
                     asked = true;
                     if !writer.append(message).await? {
-                        refuse(lines, number, "too many messages in this call").await;
+                        refuse(
+                            lines,
+                            NumberOrString::Number(number),
+                            "too many messages in this call",
+                        )
+                        .await;
                     }
                 }
                 Sent::Forbidden { number } => {
                     let reason = "this client takes no requests; use Ask or InputRequiredResult";
-                    refuse(lines, number, reason).await;
+                    refuse(lines, NumberOrString::Number(number), reason).await;
                 }
                 Sent::Change(change) => self.publish(&change).await,
                 Sent::Nothing => {}
@@ -263,9 +326,9 @@ impl<H: ServerHandler> CallRunner<H> {
 }
 
 /// Answers a question of the handler in the client's place.
-async fn refuse(lines: &Lines, number: i64, reason: &'static str) {
+async fn refuse(lines: &Lines, id: NumberOrString, reason: &'static str) {
     let error = ErrorData::invalid_request(reason, None);
-    let message = JsonRpcMessage::error(error, Some(NumberOrString::Number(number)));
+    let message = JsonRpcMessage::error(error, Some(id));
     // An error means that the call has ended.
     drop(lines.mail.send(message).await);
 }

@@ -36,8 +36,8 @@ impl EndedCalls {
     /// Notes calls that ended; those of the modern era belong to no session.
     pub(crate) fn note(&self, endings: impl IntoIterator<Item = Ending>) {
         for ending in endings {
-            if let Some(session) = ending.finish.ownership.session
-                && self.0.try_send((session, ending.request_id)).is_err()
+            if let (Some(session), Some(id)) = (ending.finish.ownership.session, ending.request_id)
+                && self.0.try_send((session, id)).is_err()
             {
                 tracing::debug!("an ended call stays in its session's books");
             }

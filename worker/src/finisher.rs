@@ -34,8 +34,8 @@ pub(crate) struct FinishQueue(mpsc::Sender<Ending>);
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) finish: Finish,
-    /// The client's own id of the request.
-    pub(crate) request_id: RawJson,
+    /// The client's own id of the request; a notification has none.
+    pub(crate) request_id: Option<RawJson>,
     /// Given up once the request is ended, so that unfinished endings count as running.
     pub(crate) slot: Slot,
 }

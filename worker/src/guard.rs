@@ -28,6 +28,7 @@ pub(crate) struct Guard<H> {
     handler: Arc<H>,
     era: Era,
     state_keys: StateKeys,
+    noted: CancellationToken,
 }
 
 thread_local! {
@@ -59,7 +60,13 @@ impl<H> Guard<H> {
             handler,
             era,
             state_keys,
+            noted: CancellationToken::new(),
         }
+    }
+
+    /// Fires when the handler has dealt with a notification.
+    pub(crate) fn noted(&self) -> CancellationToken {
+        self.noted.clone()
     }
 }
 
@@ -90,9 +97,9 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
         context: NotificationContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let handler = self.handler.as_ref();
-        caught(Service::handle_notification(handler, notification, context))
-            .await
-            .unwrap_or_else(|panic| Err(panicked("a notification", None, &panic)))
+        let noted = caught(Service::handle_notification(handler, notification, context)).await;
+        self.noted.cancel();
+        noted.unwrap_or_else(|panic| Err(panicked("a notification", None, &panic)))
     }
 
     fn get_info(&self) -> ServerConfig {

@@ -56,15 +56,31 @@ fn typed<R: DeserializeOwned + Into<ClientRequest>>(
     Ok(request.into())
 }
 
+/// Reads a notification.
+///
+/// # Errors
+///
+/// What is wrong with its parameters.
+pub(crate) fn parse_notification(
+    envelope: &RequestEnvelope,
+) -> Result<ClientNotification, serde_json::Error> {
+    serde_json::from_str(envelope.message.as_str())
+}
+
 /// A message of the mailbox, read no further than needed to route it.
 #[derive(Deserialize)]
 struct Mail<'a> {
     id: Option<String>,
     method: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
+}
+
+/// Keeps `null` apart from "absent": it is an answer, though of no use.
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }
 
 /// Reads a message of the mailbox of the call of `asker`, with the numbers rmcp gave its questions. `None` when
@@ -76,8 +92,14 @@ pub(crate) fn parse_mail(asker: &Ownership, mail: &RawJson) -> Option<ClientJson
     }
     let id = question(asker, read.id.as_deref()?)?;
     if let Some(result) = read.result {
-        let result: ClientResult = serde_json::from_str(result.get()).ok()?;
-        return Some(JsonRpcMessage::response(result, id));
+        let read = serde_json::from_str::<ClientResult>(result.get());
+        return Some(match read {
+            Ok(result) => JsonRpcMessage::response(result, id),
+            Err(_) => {
+                let reason = "the client answered with a result that cannot be read";
+                JsonRpcMessage::error(ErrorData::internal_error(reason, None), Some(id))
+            }
+        });
     }
     let error = serde_json::from_str(read.error?.get()).unwrap_or_else(|_| {
         ErrorData::internal_error(

@@ -75,17 +75,35 @@ pub(crate) fn error(id: &RawJson, error: &ErrorData) -> RawJson {
     RawJson::from_value(&response).unwrap_or_else(|_| id.clone())
 }
 
+/// What a notification says to everybody, if it does.
+pub(crate) fn change(notification: &ServerNotification) -> Option<Change> {
+    Some(match notification {
+        ServerNotification::ToolListChangedNotification(_) => Change::ToolsListChanged,
+        ServerNotification::PromptListChangedNotification(_) => Change::PromptsListChanged,
+        ServerNotification::ResourceListChangedNotification(_) => Change::ResourcesListChanged,
+        ServerNotification::ResourceUpdatedNotification(updated) => Change::ResourceUpdated {
+            uri: updated.params.uri.clone(),
+        },
+        _ => return None,
+    })
+}
+
 // === impl Outbound ===
 
 impl Outbound {
-    /// For the answers to `request`, which is `claim` as read; `repeated` when an earlier attempt
+    /// For the answers to `request`, which is `claim` as read and has the id `request_id`; `repeated` when an earlier attempt
     /// wrote to the stream already.
-    pub(crate) fn new(claim: &Claim, request: &ClientRequest, repeated: bool) -> Self {
+    pub(crate) fn new(
+        claim: &Claim,
+        request_id: &RawJson,
+        request: &ClientRequest,
+        repeated: bool,
+    ) -> Self {
         let envelope = &claim.request;
         Self {
             stream: envelope.stream,
             delivery: claim.delivery,
-            request_id: envelope.request_id.clone(),
+            request_id: request_id.clone(),
             era: envelope.era,
             logs: LogFilter::of(envelope, request),
             mute_progress: repeated,
@@ -141,20 +159,10 @@ impl Outbound {
         &self,
         mut notification: JsonRpcNotification<ServerNotification>,
     ) -> Result<Sent, serde_json::Error> {
+        if let Some(change) = change(&notification.notification) {
+            return Ok(Sent::Change(change));
+        }
         match &mut notification.notification {
-            ServerNotification::ToolListChangedNotification(_) => {
-                return Ok(Sent::Change(Change::ToolsListChanged));
-            }
-            ServerNotification::PromptListChangedNotification(_) => {
-                return Ok(Sent::Change(Change::PromptsListChanged));
-            }
-            ServerNotification::ResourceListChangedNotification(_) => {
-                return Ok(Sent::Change(Change::ResourcesListChanged));
-            }
-            ServerNotification::ResourceUpdatedNotification(updated) => {
-                let uri = updated.params.uri.clone();
-                return Ok(Sent::Change(Change::ResourceUpdated { uri }));
-            }
             ServerNotification::LoggingMessageNotification(log) if !self.logs.passes(log) => {
                 return Ok(Sent::Nothing);
             }
@@ -267,7 +275,7 @@ mod tests {
             protocol_version: "2025-11-25".to_owned(),
             method: "x/y".to_owned(),
             name: None,
-            request_id: RawJson::parse(id).expect("JSON"),
+            request_id: Some(RawJson::parse(id).expect("JSON")),
             principal: Principal::anonymous(),
             session: None,
             headers: Default::default(),
@@ -285,7 +293,8 @@ mod tests {
             cancelled: false,
             request: envelope.clone(),
         };
-        Outbound::new(&claim, &request.into(), false)
+        let id = envelope.request_id.as_ref().expect("a request");
+        Outbound::new(&claim, id, &request.into(), false)
     }
 
     fn handler_sends(message: Value) -> ServerJsonRpcMessage {
@@ -313,7 +322,10 @@ mod tests {
             };
             let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
             assert_eq!(response.as_str(), expected);
-            let refused = error(&envelope.request_id, &ErrorData::internal_error("no", None));
+            let refused = error(
+                envelope.request_id.as_ref().expect("an id"),
+                &ErrorData::internal_error("no", None),
+            );
             assert!(
                 refused.as_str().contains(&format!(r#""id":{id},"#)),
                 "{refused:?}"

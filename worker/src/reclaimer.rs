@@ -124,7 +124,9 @@ impl Reclaimer {
             self.patience,
         );
         let event = match writer.take_over().await {
-            Ok(()) => Some(writer.final_event(self.apology(&claim, verdict))),
+            Ok(()) => self
+                .apology(&claim, verdict)
+                .map(|apology| writer.final_event(apology)),
             Err(Stop::Cancelled) => None,
             Err(Stop::Lost) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
@@ -168,11 +170,13 @@ impl Reclaimer {
         Ok(())
     }
 
-    fn apology(&self, claim: &Claim, verdict: Verdict) -> RawJson {
+    /// The answer; `None` for a notification, which is not repeated either.
+    fn apology(&self, claim: &Claim, verdict: Verdict) -> Option<RawJson> {
         let error = match verdict {
             Verdict::DeadLetter => redelivery::given_up(claim),
             Verdict::OutcomeUnknown | Verdict::Run => redelivery::outcome_unknown(claim),
         };
-        outbound::error(&claim.request.request_id, &error)
+        let id = claim.request.request_id.as_ref()?;
+        Some(outbound::error(id, &error))
     }
 }

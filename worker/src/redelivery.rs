@@ -107,7 +107,7 @@ mod tests {
                 protocol_version: "2026-07-28".to_owned(),
                 method: method.to_owned(),
                 name: name.map(str::to_owned),
-                request_id: RawJson::parse("1").expect("JSON"),
+                request_id: Some(RawJson::parse("1").expect("JSON")),
                 principal: Principal::anonymous(),
                 session: None,
                 headers: BTreeMap::new(),

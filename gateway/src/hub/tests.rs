@@ -72,7 +72,7 @@ fn request(holder: GatewayId) -> RequestEnvelope {
         protocol_version: "2026-07-28".to_owned(),
         method: "tools/list".to_owned(),
         name: None,
-        request_id: RawJson::parse("1").unwrap(),
+        request_id: Some(RawJson::parse("1").unwrap()),
         principal: Principal::anonymous(),
         session: None,
         headers: Default::default(),

@@ -9,6 +9,8 @@ mod session_call;
 mod sessionful;
 mod stateless;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
@@ -17,12 +19,13 @@ use http_body_util::BodyExt;
 use prynai_shared::bus::BusError;
 use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::StreamId;
+use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
 use crate::canceller::CancelOnDrop;
-use crate::envelope::{Message, Params, Request, headers_for_handler};
+use crate::envelope::{Message, Notification, Params, headers_for_handler};
 use crate::error::{Refused, RequestError};
 use crate::hub::HeldStream;
 use crate::mirrored;
@@ -34,6 +37,9 @@ pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Bytes beyond [`BODY_LIMIT`] that are read to let the client see its refusal.
 const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
+
+/// Time a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `_meta` key by which a request says which revision it speaks (2026-07-28, Basic, `_meta`).
 const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -61,7 +67,9 @@ async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused
         &["application/json", "text/event-stream"],
         "application/json and text/event-stream",
     )?;
-    let body = read_body(body).await?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body))
+        .await
+        .map_err(|_| RequestError::BodyTooSlow(BODY_TIMEOUT))??;
     if let Some(messages) = Message::parse_batch(&body)? {
         return batch::post(state, &parts.headers, messages).await;
     }
@@ -128,6 +136,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), RequestError> {
     }
 }
 
+/// Whether the client would rather have an event stream than one JSON body: it names the stream first.
+/// Either answers a request (2026-07-28, Streamable HTTP, Sending Messages), and SDKs name JSON first.
+fn prefers_events(headers: &HeaderMap) -> bool {
+    let first = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    first
+        .and_then(|value| value.split(',').find_map(acceptable_range))
+        .is_some_and(|range| range == "text/event-stream")
+}
+
 /// A request without `Accept` takes anything (RFC 9110, section 12.5.1).
 fn check_accept(
     headers: &HeaderMap,
@@ -184,7 +203,9 @@ struct CallParts {
     era: Era,
     protocol_version: String,
     target: Option<String>,
-    request: Request,
+    request_id: Option<RawJson>,
+    method: String,
+    message: RawJson,
     session: Option<Session>,
 }
 
@@ -214,8 +235,8 @@ async fn enqueue(
         let cancel = modern.then(|| canceller.on_drop(reference.clone()));
         // When nobody waits any more this drops what was to be sent, and thereby cancels.
         drop(queued.send(Ok((reference.clone(), cancel))));
-        if let Some(session) = session {
-            let done = bus.record_call(&session, &envelope.request_id, &reference);
+        if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
+            let done = bus.record_call(&session, request_id, &reference);
             drop(noted.send(done.await.map(|()| true)));
         }
     });
@@ -229,6 +250,26 @@ async fn enqueue(
     })
 }
 
+/// Queues a notification of a session, which nobody answers.
+async fn enqueue_notification(
+    state: &AppState,
+    headers: &HeaderMap,
+    session: Session,
+    notification: &Notification,
+) -> Result<(), BusError> {
+    let parts = CallParts {
+        era: Era::Legacy,
+        protocol_version: session.protocol_version.clone(),
+        target: None,
+        request_id: None,
+        method: notification.method.clone(),
+        message: notification.raw.clone(),
+        session: Some(session),
+    };
+    let envelope = envelope(state, StreamId::generate(), headers, parts);
+    state.bus.enqueue(&envelope).await.map(drop)
+}
+
 fn envelope(
     state: &AppState,
     stream: StreamId,
@@ -239,7 +280,9 @@ fn envelope(
         era,
         protocol_version,
         target,
-        request,
+        request_id,
+        method,
+        message,
         session,
     } = parts;
     RequestEnvelope {
@@ -247,9 +290,9 @@ fn envelope(
         holder: state.hub.gateway().clone(),
         era,
         protocol_version,
-        method: request.method,
+        method,
         name: target,
-        request_id: request.id,
+        request_id,
         principal: Principal::anonymous(),
         session: session.map(|session| Session {
             subscriptions: Default::default(),
@@ -258,7 +301,7 @@ fn envelope(
         headers: headers_for_handler(headers),
         queued_at_ms: unix_millis(),
         deadline_ms: None,
-        message: request.raw,
+        message,
     }
 }
 
@@ -270,6 +313,22 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, value.parse().unwrap());
         check_accept(&headers, &["application/json", "text/event-stream"], "both")
+    }
+
+    #[test]
+    fn events_are_preferred_when_they_are_named_first() {
+        for (value, preferred) in [
+            ("text/event-stream, application/json", true),
+            ("Text/Event-Stream;q=0.9,application/json", true),
+            ("application/json, text/event-stream", false),
+            ("text/event-stream;q=0, application/json", false),
+            ("*/*", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, value.parse().unwrap());
+            assert_eq!(prefers_events(&headers), preferred, "{value}");
+        }
+        assert!(!prefers_events(&HeaderMap::new()));
     }
 
     #[test]

@@ -5,15 +5,14 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::Session;
 
-use super::{Call, CallParts, enqueue};
+use super::{Call, CallParts, enqueue, prefers_events};
 use crate::envelope::Request;
 use crate::error::RequestError;
 use crate::hub::Broken;
-use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
+use crate::respond::{CallStream, RETRY_MS, SessionUse};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -36,7 +35,9 @@ pub(super) async fn call(
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
         target: request.params.view()?.target(&request.method)?,
-        request,
+        request_id: Some(request.id),
+        method: request.method,
+        message: request.raw,
         session: Some(session),
     };
     let Call {
@@ -58,7 +59,7 @@ pub(super) async fn call(
         state.canceller.cancel(reference, Era::Legacy);
         return Err(refusal);
     }
-    let stream = CallStream {
+    let mut stream = CallStream {
         held,
         shutdown: state.shutdown,
         request_id: Some(request_id),
@@ -68,24 +69,16 @@ pub(super) async fn call(
         session: Some(SessionUse::new(state.bus, session_id)),
     };
     match first {
-        Ok(Some(Ok(event))) => Ok(begin(stream, &event, polls)),
+        Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(headers) => {
+            Ok(stream.into_json(&event))
+        }
+        Ok(Some(Ok(event))) => {
+            let frames = opening(&mut stream, polls);
+            Ok(stream.into_sse_from(frames, &event))
+        }
         Ok(Some(Err(Broken::Lost)) | None) => Err(RequestError::AnswerLost),
         Ok(Some(Err(Broken::Replaced))) | Err(_) => Ok(begin_unheard(stream, polls).await),
     }
-}
-
-/// The answer of a call whose first event is there.
-fn begin(mut stream: CallStream, first: &StreamEvent, polls: bool) -> Response {
-    if first.ends_stream() {
-        return stream.into_json(first);
-    }
-    let mut frames = opening(&mut stream, polls);
-    if first.kind == EventKind::Pause {
-        frames.push(sse::retry(RETRY_MS));
-        return sse_response(futures::stream::iter(frames));
-    }
-    frames.extend(stream.frame(first).map(|(frame, _)| frame));
-    stream.into_sse(frames)
 }
 
 /// The answer of a call that has not said anything yet.

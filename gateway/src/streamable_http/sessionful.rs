@@ -161,7 +161,7 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => {}
+        _ => super::enqueue_notification(state, headers, session, notification).await?,
     }
     Ok(accepted())
 }

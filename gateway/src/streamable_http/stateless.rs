@@ -11,7 +11,7 @@ use prynai_shared::wire::request::Era;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, CallParts, META_PROTOCOL_VERSION, enqueue};
+use super::{Call, CallParts, META_PROTOCOL_VERSION, enqueue, prefers_events};
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
@@ -19,7 +19,7 @@ use crate::envelope::{Message, ParamsView, Request};
 use crate::error::{Refused, RequestError};
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
-use crate::respond::{CallStream, KEEP_ALIVE, accepted, json_response, sse_response};
+use crate::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -88,9 +88,8 @@ async fn serve(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
-    if let Some(catalog) = state.catalog.get().await?
-        && !catalog.protocol_versions.contains(&version)
-    {
+    let catalog = edge::catalog(&state).await?;
+    if !catalog.protocol_versions.contains(&version) {
         return Err(RequestError::UnsupportedVersion {
             requested: version,
             supported: versions::served_with(&catalog.protocol_versions),
@@ -162,11 +161,13 @@ async fn call(
         era: Era::Modern,
         protocol_version,
         target,
-        request,
+        request_id: Some(request.id),
+        method: request.method,
+        message: request.raw,
         session: None,
     };
     let Call { held, cancel, .. } = enqueue(&state, headers, parts).await?;
-    answer(CallStream {
+    let stream = CallStream {
         held,
         cancel,
         resumable: false,
@@ -174,13 +175,13 @@ async fn call(
         shutdown: state.shutdown,
         request_id: Some(request_id),
         era: Era::Modern,
-    })
-    .await
+    };
+    answer(stream, prefers_events(headers)).await
 }
 
 /// No status line before the first event, since the worker may decide 400 or 404. A call that stays
 /// silent is committed to an event stream all the same, so that comments keep its connection open.
-async fn answer(mut stream: CallStream) -> Result<Response, RequestError> {
+async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response, RequestError> {
     let first = match tokio::time::timeout(KEEP_ALIVE, stream.held.next()).await {
         Err(_) => {
             if let Err(error) = stream.held.open_log(Era::Modern).await {
@@ -192,15 +193,12 @@ async fn answer(mut stream: CallStream) -> Result<Response, RequestError> {
         Ok(None | Some(Err(_))) => return Err(RequestError::AnswerLost),
         Ok(Some(Ok(event))) => event,
     };
-    if first.ends_stream() {
-        return Ok(stream.into_json(&first));
-    }
-    let frames: Vec<Bytes> = stream
-        .frame(&first)
-        .map(|(frame, _)| frame)
-        .into_iter()
-        .collect();
-    Ok(stream.into_sse(frames))
+    let as_json = !prefers_events || respond::is_refusal(&first);
+    Ok(if first.ends_stream() && as_json {
+        stream.into_json(&first)
+    } else {
+        stream.into_sse_from(Vec::new(), &first)
+    })
 }
 
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.

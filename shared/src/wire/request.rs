@@ -24,8 +24,8 @@ pub struct RequestEnvelope {
     pub method: String,
     /// `params.name` or `params.uri`, when the method has one.
     pub name: Option<String>,
-    /// The client's own request id, as sent.
-    pub request_id: RawJson,
+    /// The client's own request id, as sent; `None` for a notification, which gets no answer.
+    pub request_id: Option<RawJson>,
     /// Who calls.
     pub principal: Principal,
     /// The session (legacy only), without its subscriptions.
@@ -104,11 +104,13 @@ impl RequestEnvelope {
             ("era", self.era.as_str().to_owned()),
             ("version", self.protocol_version.clone()),
             ("method", self.method.clone()),
-            ("id", self.request_id.as_str().to_owned()),
             ("principal", serde_json::to_string(&self.principal)?),
             ("queued", self.queued_at_ms.to_string()),
             ("message", self.message.as_str().to_owned()),
         ];
+        if let Some(id) = &self.request_id {
+            fields.push(("id", id.as_str().to_owned()));
+        }
         if let Some(name) = &self.name {
             fields.push(("name", name.clone()));
         }
@@ -142,7 +144,7 @@ impl RequestEnvelope {
             },
             protocol_version: take("version")?,
             method: take("method")?,
-            request_id: RawJson::parse(take("id")?)?,
+            request_id: take("id").ok().map(RawJson::parse).transpose()?,
             principal: serde_json::from_str(&take("principal")?)?,
             queued_at_ms: number("queued", &take("queued")?)?,
             message: RawJson::parse(take("message")?)?,

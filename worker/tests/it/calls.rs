@@ -60,7 +60,7 @@ async fn ids_come_back_as_they_were_sent() {
             .as_str()
             .replace(r#""id":7"#, &format!(r#""id":{id}"#));
         request.message = RawJson::parse(message).expect("JSON");
-        request.request_id = RawJson::parse(id).expect("JSON");
+        request.request_id = Some(RawJson::parse(id).expect("JSON"));
         let events = stage.run(&request).await;
         let response = events[0].message.as_ref().expect("a message").as_str();
         assert!(response.contains(&format!(r#""id":{id},"#)), "{response}");

@@ -36,7 +36,7 @@ async fn the_catalog_is_announced() {
         repeatable,
         ["add", "echo", "long_running", "plan_trip", "summarize"]
     );
-    assert_eq!(catalog.tools.len(), 7);
+    assert_eq!(catalog.tools.len(), 8);
     worker.stop(&stage).await;
 }
 

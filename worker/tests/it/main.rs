@@ -4,6 +4,7 @@
 mod calls;
 mod cancelling;
 mod catalog;
+mod notifications;
 mod probe;
 mod questions;
 mod redelivery;

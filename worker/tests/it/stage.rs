@@ -210,7 +210,7 @@ impl Stage {
             protocol_version: version.to_owned(),
             method: method.to_owned(),
             name: text("name").or_else(|| text("uri")),
-            request_id: RawJson::parse("7").expect("JSON"),
+            request_id: Some(RawJson::parse("7").expect("JSON")),
             principal: Principal {
                 subject: "alice".to_owned(),
             },

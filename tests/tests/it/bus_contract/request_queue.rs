@@ -62,7 +62,7 @@ async fn a_request_arrives_as_it_was_queued(kind: Kind) {
     let scene = kind.scene().await;
     let modern = RequestEnvelope {
         name: Some("écho \"x\"\n".to_owned()),
-        request_id: json("\"1\""),
+        request_id: Some(json("\"1\"")),
         headers: [("mcp-param-region".to_owned(), "eu".to_owned())].into(),
         deadline_ms: Some(1_785_000_030_000),
         message: json(r#"{"id":"1","params":{"n":1.0,"big":12345678901234567890}}"#),

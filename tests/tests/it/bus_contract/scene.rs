@@ -210,7 +210,7 @@ pub(super) fn request(holder: &GatewayId) -> RequestEnvelope {
         protocol_version: "2026-07-28".to_owned(),
         method: "tools/list".to_owned(),
         name: None,
-        request_id: json("1"),
+        request_id: Some(json("1")),
         principal: Principal::anonymous(),
         session: None,
         headers: BTreeMap::new(),
