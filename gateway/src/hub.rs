@@ -332,15 +332,9 @@ impl HeldStream {
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
-        let shared = &self.hub.0;
-        let followed = shared
-            .bus
-            .follow(
-                &self.stream,
-                &shared.gateway,
-                self.session.as_ref(),
-                self.delivered,
-            )
+        let bus = &self.hub.0.bus;
+        let followed = bus
+            .read_log(&self.stream, self.session.as_ref(), self.delivered)
             .await?;
         Ok(match followed {
             Some(followed) => self.take(followed),

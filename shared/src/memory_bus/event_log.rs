@@ -44,7 +44,20 @@ impl EventLog for MemoryBus {
             return Ok(None);
         };
         log.holder = holder.clone();
-        Ok(Some(log.follow(after)))
+        Ok(Some(log.read(after)))
+    }
+
+    async fn read_log(
+        &self,
+        stream: &StreamId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError> {
+        let partition = lock(&self.partition);
+        let log = partition.logs.get(stream);
+        Ok(log
+            .filter(|log| log.belongs_to(session))
+            .map(|log| log.read(after)))
     }
 
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {

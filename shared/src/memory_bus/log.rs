@@ -66,12 +66,13 @@ impl Log {
         (self.state == LogState::Open).then_some(&owner.worker)
     }
 
-    pub(super) fn follow(&self, after: u64) -> Followed {
+    pub(super) fn read(&self, after: u64) -> Followed {
         let seen = self.events.partition_point(|event| event.offset <= after);
         Followed {
             events: self.events[seen..].to_vec(),
             newest: self.newest,
             state: self.state,
+            holder: Some(self.holder.clone()),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::wire::request::{CallRef, Era};
 lua!(APPEND_EVENT, "append_event.lua");
 lua!(TAKE_OVER, "take_over.lua");
 lua!(OPEN_LOG, "open_log.lua");
-lua!(FOLLOW, "follow.lua");
+lua!(READ_LOG, "read_log.lua");
 lua!(RELEASE, "release.lua");
 lua!(CANCEL_CALL, "cancel_call.lua");
 lua!(POST_MAIL, "post_mail.lua");
@@ -85,17 +85,19 @@ pub(in crate::redis_bus) fn open_log(
     Call::script(&OPEN_LOG, call)
 }
 
-/// Makes `holder` the holder and reads.
-pub(in crate::redis_bus) fn follow(
+/// Reads; makes `holder` the holder if one is given.
+pub(in crate::redis_bus) fn read_log(
     keys: &Keys,
     stream: &StreamId,
-    holder: &GatewayId,
+    holder: Option<&GatewayId>,
     session: Option<&SessionId>,
     after: u64,
 ) -> Call<Option<Vec<String>>> {
-    let mut call = FOLLOW.with_keys(&[keys.log(stream)]);
-    call.arg(holder.as_str()).arg(text(session)).arg(after);
-    Call::script(&FOLLOW, call)
+    let mut call = READ_LOG.with_keys(&[keys.log(stream)]);
+    call.arg(holder.map_or("", GatewayId::as_str))
+        .arg(text(session))
+        .arg(after);
+    Call::script(&READ_LOG, call)
 }
 
 /// Deletes the logs of finished streams.

@@ -82,7 +82,11 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(open_log(k, l, &stream, &holder, Some(s), Era::Legacy)),
         ),
-        ("follow", 0, parts(follow(k, &stream, &holder, Some(s), 0))),
+        (
+            "read_log",
+            0,
+            parts(read_log(k, &stream, Some(&holder), Some(s), 0)),
+        ),
         ("release", 3, parts(release(k, &streams))),
         (
             "cancel_call",

@@ -161,11 +161,10 @@ impl Scene {
         begun(self.gateways.event_news(gateway).await.expect("subscribed")).await
     }
 
-    /// What lies in the log of a modern stream, with the scene's gateway as its holder from now on.
+    /// What lies in the log of a modern stream.
     pub(super) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
-        let followed = self.gateways.follow(&stream, &self.gateway, None, 0).await;
-        followed
-            .expect("followed")
+        let read = self.gateways.read_log(&stream, None, 0).await;
+        read.expect("read")
             .map(|followed| (followed.events, followed.state))
     }
 
