@@ -51,7 +51,7 @@ enum End {
     /// Delete the log.
     Release(StreamId),
     /// Take the call out of its session's books.
-    Forget(SessionId, RawJson),
+    Forget(SessionId, RawJson, StreamId),
 }
 
 enum Nudge {
@@ -208,8 +208,8 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
         for end in batch.drain(..) {
             match end {
                 End::Release(stream) => finished.push(stream),
-                End::Forget(session, request_id) => {
-                    if let Err(error) = bus.forget_call(&session, &request_id).await {
+                End::Forget(session, request_id, stream) => {
+                    if let Err(error) = bus.forget_call(&session, &request_id, &stream).await {
                         tracing::debug!(%error, "an ended call stays in its session's books");
                     }
                 }
@@ -316,7 +316,11 @@ impl HeldStream {
     /// The call has ended. Its worker forgets it as well, but may have done so before it was recorded.
     pub(crate) fn forget_call(&self, request_id: &RawJson) {
         if let Some(session) = &self.session {
-            self.note(End::Forget(session.clone(), request_id.clone()));
+            self.note(End::Forget(
+                session.clone(),
+                request_id.clone(),
+                self.stream,
+            ));
         }
     }
 

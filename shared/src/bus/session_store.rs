@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::BusError;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
@@ -46,7 +46,8 @@ pub trait SessionStore: Send + Sync {
     /// When the bus is away.
     async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError>;
 
-    /// Notes that the client's request `request_id` runs as `call`, so that a cancel finds it.
+    /// Notes that the client's request `request_id` runs as `call`, so that a cancel finds it. `false`
+    /// when the session has ended: nothing is noted, and nobody else will cancel the call.
     ///
     /// # Errors
     ///
@@ -56,14 +57,20 @@ pub trait SessionStore: Send + Sync {
         id: &SessionId,
         request_id: &RawJson,
         call: &CallRef,
-    ) -> Result<(), BusError>;
+    ) -> Result<bool, BusError>;
 
-    /// Forgets a call that ended.
+    /// Forgets a call that ended. Clients use the ids of ended calls again, so the note stays when it
+    /// names another call by now, one with another `stream`.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError>;
+    async fn forget_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+        stream: &StreamId,
+    ) -> Result<(), BusError>;
 
     /// Finds a running call by the client's request id.
     ///

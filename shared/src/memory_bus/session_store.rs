@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{MemoryBus, StoredSession, lock};
 use crate::bus::{BusError, SessionStore};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
@@ -57,10 +57,10 @@ impl SessionStore for MemoryBus {
         id: &SessionId,
         request_id: &RawJson,
         call: &CallRef,
-    ) -> Result<(), BusError> {
+    ) -> Result<bool, BusError> {
         let mut sessions = lock(&self.sessions);
         let Some(stored) = sessions.get_mut(id) else {
-            return Ok(());
+            return Ok(false);
         };
         let limit = self.limits.session_calls;
         let calls = &mut stored.calls;
@@ -69,12 +69,20 @@ impl SessionStore for MemoryBus {
             return Err(BusError::Full { what, limit });
         }
         calls.insert(request_id.as_str().to_owned(), call.clone());
-        Ok(())
+        Ok(true)
     }
 
-    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError> {
+    async fn forget_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+        stream: &StreamId,
+    ) -> Result<(), BusError> {
         if let Some(stored) = lock(&self.sessions).get_mut(id) {
-            stored.calls.remove(request_id.as_str());
+            let noted = stored.calls.get(request_id.as_str());
+            if noted.is_some_and(|call| call.stream == *stream) {
+                stored.calls.remove(request_id.as_str());
+            }
         }
         Ok(())
     }

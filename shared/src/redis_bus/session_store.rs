@@ -8,7 +8,7 @@ use redis::{cmd, pipe};
 use super::RedisBus;
 use super::scripts::{self, Call, FieldChange, millis};
 use crate::bus::{BusError, SessionStore};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{LogLevel, Session, SessionChange};
@@ -94,24 +94,27 @@ impl SessionStore for RedisBus {
         id: &SessionId,
         request_id: &RawJson,
         call: &CallRef,
-    ) -> Result<(), BusError> {
+    ) -> Result<bool, BusError> {
         let call = serde_json::to_string(call).map_err(WireError::from)?;
         let record = scripts::record_call(&self.keys, &self.limits, id, request_id.as_str(), &call);
         match self.run_pooled(&record).await? {
+            0 => Ok(true),
             1 => Err(BusError::Full {
                 what: "the list of running calls of this session",
                 limit: self.limits.session_calls,
             }),
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
-    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError> {
-        let mut forget = cmd("HDEL");
-        forget
-            .arg(self.keys.session_calls(id))
-            .arg(request_id.as_str());
-        self.run_pooled(&Call::<()>::command(forget)).await?;
+    async fn forget_call(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+        stream: &StreamId,
+    ) -> Result<(), BusError> {
+        let forget = scripts::forget_call(&self.keys, id, request_id.as_str(), stream);
+        self.run_pooled(&forget).await?;
         Ok(())
     }
 

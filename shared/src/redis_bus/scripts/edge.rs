@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, FeedPosition, StateScope};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 use crate::redis_bus::keys::Keys;
 
 lua!(TOUCH_SESSION, "touch_session.lua");
 lua!(CHANGE_SESSION, "change_session.lua");
 lua!(END_SESSION, "end_session.lua");
 lua!(RECORD_CALL, "record_call.lua");
+lua!(FORGET_CALL, "forget_call.lua");
 lua!(PUBLISH_CHANGE, "publish_change.lua");
 lua!(ANNOUNCE_CATALOG, "announce_catalog.lua");
 lua!(NEWEST_CHANGE, "newest_change.lua");
@@ -75,6 +76,18 @@ pub(in crate::redis_bus) fn record_call(
     let mut call = RECORD_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
     call.arg(request_id).arg(running).arg(limits.session_calls);
     Call::script(&RECORD_CALL, call)
+}
+
+/// Forgets the call of a request id, if it still is the one with this stream.
+pub(in crate::redis_bus) fn forget_call(
+    keys: &Keys,
+    id: &SessionId,
+    request_id: &str,
+    stream: &StreamId,
+) -> Call<i64> {
+    let mut call = FORGET_CALL.with_keys(&[keys.session_calls(id)]);
+    call.arg(request_id).arg(stream.to_string());
+    Call::script(&FORGET_CALL, call)
 }
 
 /// Logs a change, encoded as `line`, and publishes it.

@@ -102,6 +102,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ("change_session", 0, parts(change_session(k, l, s, &change))),
         ("end_session", 0, parts(end_session(k, s))),
         ("record_call", 0, parts(record_call(k, l, s, "1", "{}"))),
+        ("forget_call", 0, parts(forget_call(k, s, "1", &stream))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
         (
             "announce_catalog",

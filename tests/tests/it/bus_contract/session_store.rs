@@ -21,6 +21,7 @@ for_both_buses! {
     nothing_revives_an_ended_session,
     an_idle_session_ends,
     calls_are_found_by_the_clients_request_id,
+    a_late_farewell_does_not_forget_the_next_call_of_the_same_id,
     running_calls_are_bounded,
 }
 
@@ -50,8 +51,17 @@ impl Scene {
     async fn record(&self, id: &SessionId, request_id: &str) -> Result<CallRef, BusError> {
         let call = some_call();
         let request_id = json(request_id);
-        self.gateways.record_call(id, &request_id, &call).await?;
+        let recorded = self.gateways.record_call(id, &request_id, &call).await?;
+        assert!(recorded, "the session has ended");
         Ok(call)
+    }
+
+    async fn forget(&self, id: &SessionId, request_id: &str, call: &CallRef) {
+        let forgotten = self
+            .workers
+            .forget_call(id, &json(request_id), &call.stream)
+            .await;
+        forgotten.expect("forgotten");
     }
 }
 
@@ -100,9 +110,11 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     ] {
         assert!(!scene.change(id, change).await.unwrap());
     }
-    scene.record(id, "1").await.unwrap();
+    let call = some_call();
+    let recorded = scene.gateways.record_call(id, &json("1"), &call).await;
+    assert!(!recorded.unwrap(), "recorded in a session that has ended");
     assert_eq!(scene.find(id, "1").await, None);
-    scene.gateways.forget_call(id, &json("1")).await.unwrap();
+    scene.forget(id, "1", &call).await;
     assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
     assert_eq!(scene.touch(id).await, None);
 }
@@ -175,9 +187,9 @@ async fn an_ended_session_names_its_running_calls(kind: Kind) {
     let scene = kind.scene().await;
     let (id, idle) = (scene.session().await, scene.session().await);
     let one = scene.record(&id, "1").await.unwrap();
-    scene.record(&id, "2").await.unwrap();
+    let two = scene.record(&id, "2").await.unwrap();
     let three = scene.record(&id, "\"3\"").await.unwrap();
-    scene.gateways.forget_call(&id, &json("2")).await.unwrap();
+    scene.forget(&id, "2", &two).await;
 
     let ended = scene.gateways.end_session(&id).await.unwrap();
     let streams = ended
@@ -242,13 +254,25 @@ async fn calls_are_found_by_the_clients_request_id(kind: Kind) {
         assert_eq!(scene.find(&other, request_id).await, None);
     }
 
-    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    let ended = calls[0].clone().unwrap();
+    scene.forget(&id, "1", &ended).await;
     assert_eq!(scene.find(&id, "1").await, None);
     assert_eq!(scene.find(&id, "\"1\"").await, calls[1]);
 
     // The client may use the id of an ended call again.
     let again = scene.record(&id, "1").await.unwrap();
     assert_eq!(scene.find(&id, "1").await, Some(again));
+}
+
+async fn a_late_farewell_does_not_forget_the_next_call_of_the_same_id(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let ended = scene.record(&id, "1").await.unwrap();
+    let again = scene.record(&id, "1").await.unwrap();
+    scene.forget(&id, "1", &ended).await;
+    assert_eq!(scene.find(&id, "1").await, Some(again.clone()));
+    scene.forget(&id, "1", &again).await;
+    assert_eq!(scene.find(&id, "1").await, None);
 }
 
 async fn running_calls_are_bounded(kind: Kind) {
@@ -258,7 +282,7 @@ async fn running_calls_are_bounded(kind: Kind) {
     };
     let scene = kind.scene_with(limits).await;
     let (id, other) = (scene.session().await, scene.session().await);
-    scene.record(&id, "1").await.unwrap();
+    let one = scene.record(&id, "1").await.unwrap();
     scene.record(&id, "2").await.unwrap();
     let refused = scene.record(&id, "3").await;
     assert!(
@@ -268,6 +292,6 @@ async fn running_calls_are_bounded(kind: Kind) {
     assert_eq!(scene.find(&id, "3").await, None);
     scene.record(&other, "3").await.unwrap();
 
-    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    scene.forget(&id, "1", &one).await;
     scene.record(&id, "3").await.unwrap();
 }
