@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, Claim, Finish};
+use prynai_shared::bus::{Bus, Claim, Finish, Ownership};
 use prynai_shared::clock;
-use prynai_shared::ids::{StreamId, WorkerId};
+use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::StreamEvent;
 use prynai_shared::wire::message::RawJson;
@@ -164,7 +164,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct);
         let answer = self
-            .relay(envelope, &outbound, controls, writer, &mut lines, &close)
+            .relay(&outbound, controls, writer, &mut lines, &close)
             .await;
         if let Err(reason) = answer {
             controls.stop(reason);
@@ -178,7 +178,6 @@ impl<H: ServerHandler> CallRunner<H> {
 
     async fn relay(
         &self,
-        envelope: &RequestEnvelope,
         outbound: &Outbound,
         controls: &Controls,
         writer: &mut EventWriter,
@@ -191,7 +190,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 biased;
                 reason = controls.stopped() => return Err(reason),
                 () = controls.mail(), if asked => {
-                    self.deliver(&envelope.stream, controls, lines).await?;
+                    self.deliver(writer.owner(), controls, lines).await?;
                     continue;
                 }
                 outgoing = lines.outgoing.recv() => outgoing,
@@ -228,12 +227,13 @@ impl<H: ServerHandler> CallRunner<H> {
     /// Brings the client's mail to the handler.
     async fn deliver(
         &self,
-        stream: &StreamId,
+        owner: &Ownership,
         controls: &Controls,
         lines: &Lines,
     ) -> Result<(), Stop> {
+        let stream = &owner.stream;
         let mails = persist(controls, self.patience, "take mail", || {
-            self.bus.take_mail(stream)
+            self.bus.take_mail(owner)
         })
         .await?;
         for mail in mails {

@@ -61,6 +61,11 @@ impl EventWriter {
         Ok(())
     }
 
+    /// The right under which it writes.
+    pub(crate) fn owner(&self) -> &Ownership {
+        &self.ownership
+    }
+
     /// Whether the stream holds events, of this attempt or an earlier one.
     pub(crate) fn has_written(&self) -> bool {
         self.next > 1

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{BusError, NewsReceiver};
+use super::{BusError, NewsReceiver, Ownership};
 use crate::ids::{SessionId, StreamId, WorkerId};
 use crate::wire::message::RawJson;
 use crate::wire::request::{CallRef, Era};
@@ -37,12 +37,13 @@ pub trait SignalChannel: Send + Sync {
         message: &RawJson,
     ) -> Result<Posted, BusError>;
 
-    /// Takes all messages out of the mailbox, oldest first. Only the owner calls it.
+    /// Takes all messages out of the mailbox, oldest first, in one atomic step with a look at who owns
+    /// the stream: anybody but the owner gets none, and they stay for the owner.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError>;
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError>;
 
     /// Which of these calls are cancelled.
     ///

@@ -89,6 +89,10 @@ impl Log {
         }
     }
 
+    pub(super) fn is_owned_by(&self, owner: &Ownership) -> bool {
+        self.owner.as_ref() == Some(&Token::of(owner))
+    }
+
     /// Makes `owner` the only one that may write.
     pub(super) fn own(&mut self, owner: &Ownership) {
         self.owner = Some(Token::of(owner));

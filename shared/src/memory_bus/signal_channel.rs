@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::log::{Log, retention};
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
-use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Posted, SignalChannel};
+use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::FORMAT;
 use crate::wire::event::StreamEvent;
@@ -43,9 +43,10 @@ impl SignalChannel for MemoryBus {
         Ok(Posted::Accepted)
     }
 
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError> {
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
         let mut partition = lock(&self.partition);
-        let log = partition.logs.get_mut(stream);
+        let log = partition.logs.get_mut(&owner.stream);
+        let log = log.filter(|log| log.is_owned_by(owner));
         Ok(log.map_or_else(Vec::new, |log| std::mem::take(&mut log.mailbox)))
     }
 

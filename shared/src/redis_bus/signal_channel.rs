@@ -1,11 +1,11 @@
 //! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
 
 use async_trait::async_trait;
-use redis::{cmd, pipe};
+use redis::pipe;
 
 use super::scripts::{self, Call};
 use super::{RedisBus, lines};
-use crate::bus::{BusError, NewsReceiver, Posted, SignalChannel};
+use crate::bus::{BusError, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{SessionId, StreamId, WorkerId};
 use crate::wire::WireError;
 use crate::wire::message::RawJson;
@@ -41,13 +41,9 @@ impl SignalChannel for RedisBus {
         }
     }
 
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError> {
-        let mut take = cmd("LPOP");
-        take.arg(self.keys.mailbox(stream))
-            .arg(self.limits.mailbox.max(1));
-        let messages: Option<Vec<String>> = self.run(&Call::command(take)).await?;
-        let messages = messages.unwrap_or_default().into_iter();
-        let messages: Result<_, _> = messages.map(RawJson::parse).collect();
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
+        let messages = self.run(&scripts::take_mail(&self.keys, owner)).await?;
+        let messages: Result<_, _> = messages.into_iter().map(RawJson::parse).collect();
         Ok(messages.map_err(WireError::from)?)
     }
 

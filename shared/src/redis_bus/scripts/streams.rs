@@ -17,6 +17,7 @@ lua!(READ_LOG, "read_log.lua");
 lua!(RELEASE, "release.lua");
 lua!(CANCEL_CALL, "cancel_call.lua");
 lua!(POST_MAIL, "post_mail.lua");
+lua!(TAKE_MAIL, "take_mail.lua");
 
 /// Logs an event, encoded as `line`, and publishes it.
 pub(in crate::redis_bus) fn append_event(
@@ -160,6 +161,14 @@ pub(in crate::redis_bus) fn post_mail(
         .arg(keys.worker_channels())
         .arg(signal);
     Call::script(&POST_MAIL, call)
+}
+
+/// Empties the mailbox of a call, for its owner.
+pub(in crate::redis_bus) fn take_mail(keys: &Keys, owner: &Ownership) -> Call<Vec<String>> {
+    let stream = &owner.stream;
+    let mut call = TAKE_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
+    call.arg(owner.token());
+    Call::script(&TAKE_MAIL, call)
 }
 
 fn text(session: Option<&SessionId>) -> &str {

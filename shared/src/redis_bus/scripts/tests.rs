@@ -98,6 +98,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(post_mail(k, l, &stream, s, &message, "{}")),
         ),
+        ("take_mail", 0, parts(take_mail(k, &owner))),
         ("touch_session", 0, parts(touch_session(k, l, s))),
         ("change_session", 0, parts(change_session(k, l, s, &change))),
         ("end_session", 0, parts(end_session(k, s))),

@@ -48,8 +48,8 @@ impl Scene {
         posted.expect("posted")
     }
 
-    async fn mail(&self, stream: StreamId) -> Vec<String> {
-        let taken = self.workers.take_mail(&stream).await.expect("taken");
+    async fn mail(&self, owner: &Ownership) -> Vec<String> {
+        let taken = self.workers.take_mail(owner).await.expect("taken");
         taken.iter().map(|mail| mail.as_str().to_owned()).collect()
     }
 }
@@ -254,18 +254,18 @@ async fn mail_is_kept_in_order_and_wakes_the_worker(kind: Kind) {
             signal(owner.stream, SignalKind::Mail)
         );
     }
-    assert_eq!(scene.mail(owner.stream).await, letters);
+    assert_eq!(scene.mail(&owner).await, letters);
 }
 
 async fn mail_is_taken_once(kind: Kind) {
     let scene = kind.scene().await;
     let session = SessionId::generate();
     let owner = scene.call_in(&session).await;
-    assert_eq!(scene.mail(owner.stream).await, [""; 0]);
+    assert_eq!(scene.mail(&owner).await, [""; 0]);
     for letter in ["1", "2"] {
         scene.post(owner.stream, &session, letter).await;
-        assert_eq!(scene.mail(owner.stream).await, [letter]);
-        assert_eq!(scene.mail(owner.stream).await, [""; 0]);
+        assert_eq!(scene.mail(&owner).await, [letter]);
+        assert_eq!(scene.mail(&owner).await, [""; 0]);
     }
 }
 
@@ -325,7 +325,7 @@ async fn mail_for_no_running_call_is_refused(kind: Kind) {
         refused,
         "cancelled"
     );
-    assert_eq!(scene.mail(stream).await, [""; 0]);
+    assert_eq!(scene.mail(&silent).await, [""; 0]);
 }
 
 async fn the_mailbox_is_bounded(kind: Kind) {
@@ -350,12 +350,12 @@ async fn the_mailbox_is_bounded(kind: Kind) {
         Posted::Accepted
     );
 
-    assert_eq!(scene.mail(one.stream).await, ["1", "1"]);
+    assert_eq!(scene.mail(&one).await, ["1", "1"]);
     assert_eq!(
         scene.post(one.stream, &session, "2").await,
         Posted::Accepted
     );
-    assert_eq!(scene.mail(one.stream).await, ["2"]);
+    assert_eq!(scene.mail(&one).await, ["2"]);
 }
 
 async fn mail_reaches_the_new_owner(kind: Kind) {
@@ -375,7 +375,8 @@ async fn mail_reaches_the_new_owner(kind: Kind) {
         next(&mut signals).await,
         signal(old.stream, SignalKind::Mail)
     );
-    assert_eq!(scene.mail(old.stream).await, ["1"]);
+    assert_eq!(scene.mail(&old).await, [""; 0], "it is not for the old");
+    assert_eq!(scene.mail(&new).await, ["1"]);
 
     scene.cancel(&new).await;
     assert_eq!(
