@@ -71,7 +71,7 @@ impl Drop for CancelOnDrop {
 
 /// Cancels a call; when the bus is away its lease and retention end it.
 pub(crate) async fn cancel(bus: &dyn Bus, call: &CallRef, era: Era) {
-    if let Err(error) = bus.cancel_call(call, era).await {
+    if let Err(error) = bus.cancel_call(&call.stream, Some(&call.entry), era).await {
         tracing::warn!(stream = %call.stream, %error, "a cancelled call could not be stopped");
     }
 }

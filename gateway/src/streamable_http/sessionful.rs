@@ -143,7 +143,8 @@ async fn notified(
             let CancelledParams { request_id } = notification.params.read()?;
             // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
             if let Some(call) = state.bus.find_call(&session.id, &request_id).await? {
-                state.bus.cancel_call(&call, Era::Legacy).await?;
+                let (stream, entry) = (&call.stream, Some(&call.entry));
+                state.bus.cancel_call(stream, entry, Era::Legacy).await?;
             }
         }
         "notifications/progress" => {

@@ -24,7 +24,7 @@ impl EventLog for MemoryBus {
     ) -> Result<(), BusError> {
         let mut partition = lock(&self.partition);
         if partition.logs.get(stream).is_none() {
-            let log = Log::new(holder.clone(), session.cloned());
+            let log = Log::new(Some(holder.clone()), session.cloned());
             let life = Some(self.limits.open_retention);
             partition.logs.insert(*stream, log, life);
         }
@@ -43,7 +43,7 @@ impl EventLog for MemoryBus {
         let Some(log) = log.filter(|log| log.belongs_to(session)) else {
             return Ok(None);
         };
-        log.holder = holder.clone();
+        log.holder = Some(holder.clone());
         Ok(Some(log.read(after)))
     }
 
@@ -88,8 +88,9 @@ impl Partition {
     fn append(&mut self, owner: &Ownership, event: &StreamEvent, limits: &BusLimits) -> Appended {
         let log = self.log_for_write(owner, event, limits)?;
         if log.append(event, limits.log_events)? {
-            let holder = log.holder.clone();
-            self.events.publish(&holder, event.clone());
+            if let Some(holder) = log.holder.clone() {
+                self.events.publish(&holder, event.clone());
+            }
             self.logs
                 .live_for(&owner.stream, Some(limits.open_retention));
         }
@@ -109,7 +110,7 @@ impl Partition {
             return TakeOver::Refused(refusal);
         }
         if self.logs.get(&owner.stream).is_none() {
-            let log = Log::new(owner.holder.clone(), owner.session.clone());
+            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
             self.logs
                 .insert(owner.stream, log, Some(limits.open_retention));
         }

@@ -10,7 +10,8 @@ use crate::wire::request::Era;
 
 /// The log of one stream, with the mailbox of its call.
 pub(super) struct Log {
-    pub(super) holder: GatewayId,
+    /// Unknown of a call that was cancelled before it came.
+    pub(super) holder: Option<GatewayId>,
     session: Option<SessionId>,
     owner: Option<Token>,
     state: LogState,
@@ -36,7 +37,7 @@ pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
 }
 
 impl Log {
-    pub(super) fn new(holder: GatewayId, session: Option<SessionId>) -> Self {
+    pub(super) fn new(holder: Option<GatewayId>, session: Option<SessionId>) -> Self {
         Self {
             holder,
             session,
@@ -60,10 +61,14 @@ impl Log {
         self.newest
     }
 
+    pub(super) fn owner(&self) -> Option<&WorkerId> {
+        self.owner.as_ref().map(|owner| &owner.worker)
+    }
+
     /// The worker that has begun to write, while more is to come.
     pub(super) fn writer(&self) -> Option<&WorkerId> {
-        let owner = self.owner.as_ref().filter(|_| self.newest > 0)?;
-        (self.state == LogState::Open).then_some(&owner.worker)
+        let writes = self.newest > 0 && self.state == LogState::Open;
+        self.owner().filter(|_| writes)
     }
 
     pub(super) fn read(&self, after: u64) -> Followed {
@@ -72,7 +77,7 @@ impl Log {
             events: self.events[seen..].to_vec(),
             newest: self.newest,
             state: self.state,
-            holder: Some(self.holder.clone()),
+            holder: self.holder.clone(),
         }
     }
 

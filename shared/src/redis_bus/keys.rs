@@ -38,7 +38,8 @@ impl Keys {
         format!("{}dead", self.partition)
     }
 
-    /// Entries whose call was cancelled before it ended (sorted set, by time).
+    /// Streams of requests that were cancelled before they ended, or before they came (sorted set, by
+    /// time).
     pub(super) fn cancelled(&self) -> String {
         format!("{}cancelled", self.partition)
     }

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use redis::pipe;
 
-use super::scripts::{self, Call};
+use super::scripts::{self, Call, CancelLines};
 use super::{RedisBus, lines};
 use crate::bus::{BusError, NewsReceiver, Ownership, Posted, SignalChannel};
-use crate::ids::{SessionId, StreamId, WorkerId};
+use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::WireError;
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 use crate::wire::signal::{Signal, SignalKind};
 
 /// Logs that are looked at in one round trip.
@@ -17,10 +17,17 @@ const LOOKS_AT_ONCE: usize = 256;
 
 #[async_trait]
 impl SignalChannel for RedisBus {
-    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError> {
-        let event = lines::cancelled(call.stream)?;
-        let signal = lines::signal(call.stream, SignalKind::Cancel)?;
-        let cancel = scripts::cancel_call(&self.keys, &self.limits, call, era, &event, &signal);
+    async fn cancel_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError> {
+        let said = CancelLines {
+            event: lines::cancelled(*stream)?,
+            signal: lines::signal(*stream, SignalKind::Cancel)?,
+        };
+        let cancel = scripts::cancel_call(&self.keys, &self.limits, stream, entry, era, &said);
         self.run(&cancel).await?;
         Ok(())
     }

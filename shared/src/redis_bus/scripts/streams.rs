@@ -4,11 +4,11 @@ use super::queue::HANDED_BACK;
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Ownership};
 use crate::clock::unix_millis;
-use crate::ids::{GatewayId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::redis_bus::keys::{GROUP, Keys};
 use crate::redis_bus::lines::{CancelledLine, retention};
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 
 lua!(APPEND_EVENT, "append_event.lua");
 lua!(TAKE_OVER, "take_over.lua");
@@ -112,35 +112,42 @@ pub(in crate::redis_bus) fn release(keys: &Keys, streams: &[StreamId]) -> Call<u
     Call::script(&RELEASE, call)
 }
 
+/// What a cancel says to the holder and to the worker.
+pub(in crate::redis_bus) struct CancelLines {
+    pub(in crate::redis_bus) event: CancelledLine,
+    pub(in crate::redis_bus) signal: String,
+}
+
 /// Marks a call as cancelled and tells everybody.
 pub(in crate::redis_bus) fn cancel_call(
     keys: &Keys,
     limits: &BusLimits,
-    target: &CallRef,
+    stream: &StreamId,
+    entry: Option<&EntryId>,
     era: Era,
-    event: &CancelledLine,
-    signal: &str,
+    said: &CancelLines,
 ) -> Call<i64> {
     let mut call = CANCEL_CALL.with_keys(&[
-        keys.log(&target.stream),
-        keys.mailbox(&target.stream),
+        keys.log(stream),
+        keys.mailbox(stream),
         keys.unfinished(),
         keys.cancelled(),
         keys.queue(),
     ]);
     call.arg(GROUP)
-        .arg(target.stream.to_string())
-        .arg(target.entry.as_str())
-        .arg(&event.before_offset)
-        .arg(&event.after_offset)
-        .arg(signal)
+        .arg(stream.to_string())
+        .arg(entry.map_or("", EntryId::as_str))
+        .arg(&said.event.before_offset)
+        .arg(&said.event.after_offset)
+        .arg(&said.signal)
         .arg(keys.gateway_channels())
         .arg(keys.worker_channels())
         .arg(millis(limits.open_retention))
         .arg(millis(retention(limits, era)))
         .arg(unix_millis())
         .arg(limits.queue)
-        .arg(millis(HANDED_BACK));
+        .arg(millis(HANDED_BACK))
+        .arg(era.as_str());
     Call::script(&CANCEL_CALL, call)
 }
 

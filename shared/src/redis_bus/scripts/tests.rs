@@ -10,7 +10,7 @@ use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 
 /// One call of every script: the name of its file, how many times its repeated keys occur, its
 /// script and its arguments.
@@ -30,10 +30,6 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         session: Some(session.clone()),
         era: Era::Legacy,
     };
-    let call = CallRef {
-        stream,
-        entry: entry.clone(),
-    };
     let finish_one = Finish {
         ownership: owner.clone(),
         event: None,
@@ -49,7 +45,10 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         minor: 2,
     };
     let message = RawJson::parse("{}").unwrap();
-    let cancelled = lines::cancelled(stream).unwrap();
+    let said = CancelLines {
+        event: lines::cancelled(stream).unwrap(),
+        signal: "{}".to_owned(),
+    };
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
     let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
@@ -91,7 +90,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "cancel_call",
             0,
-            parts(cancel_call(k, l, &call, Era::Modern, &cancelled, "{}")),
+            parts(cancel_call(k, l, &stream, Some(&entry), Era::Modern, &said)),
         ),
         (
             "post_mail",
