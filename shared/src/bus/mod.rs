@@ -68,6 +68,9 @@ pub enum BusError {
         /// The bound.
         limit: usize,
     },
+    /// The session that something was to be stored in has ended.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Something read from the bus is not of our making or of a newer release.
     #[error(transparent)]
     Wire(#[from] WireError),

@@ -11,7 +11,8 @@ use crate::wire::session::{Session, SessionChange};
 /// Legacy sessions, and which calls run in them.
 ///
 /// A session ends when it is deleted or idle for [`super::BusLimits::session_idle`]. Once ended it
-/// is never brought back: every method treats it as absent, on every gateway, at once.
+/// is never brought back: every method treats it as absent, on every gateway, at once. Its calls and
+/// the state in its scope ([`super::StateScope::Session`]) end with it.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Stores a new session.

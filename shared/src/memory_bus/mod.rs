@@ -53,6 +53,7 @@ pub struct MemoryBus {
     sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
     feed: Mutex<Feed>,
     catalog: Mutex<Option<CatalogRecord>>,
+    /// Of all scopes but those of sessions.
     state: Mutex<ExpiringMap<(StateScope, String), String>>,
 }
 
@@ -60,6 +61,8 @@ struct StoredSession {
     session: Session,
     /// By the text of the client's request id, so that `1` and `"1"` differ.
     calls: HashMap<String, CallRef>,
+    /// The tool author's, by key.
+    state: ExpiringMap<String, String>,
 }
 
 impl MemoryBus {

@@ -15,6 +15,7 @@ impl SessionStore for MemoryBus {
         let stored = StoredSession {
             session: session.clone(),
             calls: Default::default(),
+            state: Default::default(),
         };
         let life = Some(self.limits.session_idle);
         lock(&self.sessions).insert(session.id.clone(), stored, life);

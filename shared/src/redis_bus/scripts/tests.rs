@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redis::Arg;
 
 use super::*;
-use crate::bus::{BusLimits, FeedPosition, Finish, Ownership, StateScope};
+use crate::bus::{BusLimits, FeedPosition, Finish, Ownership};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
@@ -53,7 +53,6 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let ones = [entry.clone()];
     let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
     let streams = [stream, stream, stream];
-    let state = StateScope::Session(session.clone());
     let (k, l, s) = (&keys, &limits, &session);
     vec![
         ("finish", 2, parts(finish(k, l, &finishes))),
@@ -114,7 +113,12 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "increment_state",
             0,
-            parts(increment_state(k, &state, "key", 1, None)),
+            parts(increment_state("{global}", 1, None)),
+        ),
+        (
+            "session_state",
+            0,
+            parts(session_state(k, s, "key", &StateStep::Get)),
         ),
     ]
     .into_iter()
