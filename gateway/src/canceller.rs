@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::Bus;
+use prynai_shared::ids::{EntryId, StreamId};
 use prynai_shared::wire::request::{CallRef, Era};
 use tokio_util::task::TaskTracker;
 
@@ -46,14 +47,25 @@ impl Canceller {
         }
     }
 
-    /// Cancels a call, trying again while the bus is away.
+    /// Cancels a call.
     pub(crate) fn cancel(&self, call: CallRef, era: Era) {
+        self.keep_cancelling(call.stream, Some(call.entry), era);
+    }
+
+    /// Cancels a request of which nobody knows whether it was queued: its client was refused and will
+    /// send it again.
+    pub(crate) fn withdraw(&self, stream: StreamId, era: Era) {
+        self.keep_cancelling(stream, None, era);
+    }
+
+    /// Tries again while the bus is away.
+    fn keep_cancelling(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
         let bus = self.bus.clone();
         self.tasks.spawn(async move {
             let mut backoff = Backoff::for_at_most(PATIENCE);
-            while let Err(error) = bus.cancel_call(&call, era).await {
+            while let Err(error) = bus.cancel_call(&stream, entry.as_ref(), era).await {
                 if !backoff.pause().await {
-                    tracing::warn!(stream = %call.stream, %error, "a cancelled call runs on");
+                    tracing::warn!(%stream, %error, "a cancelled call runs on");
                     break;
                 }
             }

@@ -68,6 +68,8 @@ pub(crate) enum RequestError {
     NotResumable(&'static str),
     #[error("{0}")]
     NotAccepted(String),
+    #[error("this session has as many calls running as it may; wait for one to end")]
+    SessionBusy,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
     #[error("{}", told(.0))]
@@ -116,9 +118,10 @@ impl RequestError {
             }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
+            Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
-            Self::NoCatalog | Self::Bus(_) | Self::AnswerLost => {
+            Self::NoCatalog | Self::SessionBusy | Self::Bus(_) | Self::AnswerLost => {
                 (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR)
             }
         }
@@ -140,6 +143,7 @@ impl RequestError {
         matches!(
             self,
             Self::NoCatalog
+                | Self::SessionBusy
                 | Self::Bus(
                     BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
                 )
@@ -170,7 +174,7 @@ impl RequestError {
 /// What a client may know of the bus.
 fn told(error: &BusError) -> String {
     match error {
-        BusError::Full { .. } => error.to_string(),
+        BusError::Full { .. } | BusError::SessionEnded => error.to_string(),
         BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. } => {
             "this server cannot serve the request right now; try again in a moment".to_owned()
         }

@@ -13,7 +13,6 @@ use futures::future::join_all;
 use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use tokio::sync::mpsc;
 
@@ -52,7 +51,7 @@ enum End {
     /// Delete the log.
     Release(StreamId),
     /// Take the call out of its session's books.
-    Forget(SessionId, RawJson),
+    Forget(SessionId, StreamId),
 }
 
 enum Nudge {
@@ -212,9 +211,9 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
         for end in batch.drain(..) {
             match end {
                 End::Release(stream) => finished.push(stream),
-                End::Forget(session, id) => {
+                End::Forget(session, stream) => {
                     let bus = bus.clone();
-                    forgotten.push(async move { bus.forget_call(&session, &id).await });
+                    forgotten.push(async move { bus.forget_call(&session, &stream).await });
                 }
             }
         }
@@ -339,9 +338,9 @@ impl HeldStream {
     }
 
     /// The call has ended. Its worker forgets it as well, but may have done so before it was recorded.
-    pub(crate) fn forget_call(&self, request_id: &RawJson) {
+    pub(crate) fn forget_call(&self) {
         if let Some(session) = &self.session {
-            self.note(End::Forget(session.clone(), request_id.clone()));
+            self.note(End::Forget(session.clone(), self.stream));
         }
     }
 
@@ -352,15 +351,9 @@ impl HeldStream {
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
-        let shared = &self.hub.0;
-        let followed = shared
-            .bus
-            .follow(
-                &self.stream,
-                &shared.gateway,
-                self.session.as_ref(),
-                self.delivered,
-            )
+        let bus = &self.hub.0.bus;
+        let followed = bus
+            .read_log(&self.stream, self.session.as_ref(), self.delivered)
             .await?;
         Ok(match followed {
             Some(followed) => self.take(followed),
@@ -372,6 +365,10 @@ impl HeldStream {
 
     fn take(&mut self, followed: Followed) -> Result<(), Broken> {
         self.log_seen = true;
+        let elsewhere = |holder: &GatewayId| *holder != self.hub.0.gateway;
+        if followed.holder.as_ref().is_some_and(elsewhere) {
+            return Err(Broken::Replaced);
+        }
         let consecutive = followed
             .events
             .iter()

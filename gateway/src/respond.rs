@@ -134,10 +134,9 @@ impl CallStream {
         if let Some(cancel) = &mut self.cancel {
             cancel.disarm();
         }
-        match (self.era, &self.request_id) {
-            (Era::Modern, _) => self.held.release(),
-            (Era::Legacy, Some(id)) => self.held.forget_call(id),
-            (Era::Legacy, None) => {}
+        match self.era {
+            Era::Modern => self.held.release(),
+            Era::Legacy => self.held.forget_call(),
         }
     }
 

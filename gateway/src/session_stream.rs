@@ -174,15 +174,16 @@ impl SessionStream {
 
     /// Reads the session and the catalog again; `false` when the session has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
-        let Some(session) = self.state.bus.touch_session(&self.session.id).await? else {
+        let Some(touched) = self.state.bus.touch_session(&self.session.id).await? else {
             return Ok(false);
         };
         if let Some(catalog) = self.state.catalog.get().await? {
             self.announced = Announced::of(&catalog);
         }
         self.touched = Instant::now();
-        self.notifier.filter = Filter::legacy(self.announced, session.subscriptions.clone());
-        self.session = session;
+        self.session = touched.session;
+        let uris = self.session.subscriptions.clone();
+        self.notifier.filter = Filter::legacy(self.announced, uris);
         Ok(true)
     }
 

@@ -101,12 +101,8 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
-            let ending = Ending {
-                finish: Finish { ownership, event },
-                request_id: claim.request.request_id,
-                slot,
-            };
-            self.finishing.push(ending).await;
+            let finish = Finish { ownership, event };
+            self.finishing.push(Ending { finish, slot }).await;
         })
     }
 }
@@ -295,7 +291,7 @@ impl<H: ServerHandler> CallRunner<H> {
         lines: &Lines,
     ) -> Result<(), Stop> {
         let mails = persist(controls, self.patience, "take mail", || {
-            self.bus.take_mail(&owner.stream)
+            self.bus.take_mail(owner)
         })
         .await?;
         for mail in mails {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use prynai_shared::bus::Bus;
-use prynai_shared::ids::SessionId;
-use prynai_shared::wire::message::RawJson;
+use prynai_shared::ids::{SessionId, StreamId};
 use tokio::sync::mpsc;
 
 use crate::finisher::Ending;
@@ -18,12 +17,12 @@ const BATCH: usize = 64;
 
 /// Where the finisher notes ended calls; it never waits for this.
 #[derive(Debug, Clone)]
-pub(crate) struct EndedCalls(mpsc::Sender<(SessionId, RawJson)>);
+pub(crate) struct EndedCalls(mpsc::Sender<(SessionId, StreamId)>);
 
 /// Forgets ended calls.
 pub(crate) struct Forgetter {
     bus: Arc<dyn Bus>,
-    ended: mpsc::Receiver<(SessionId, RawJson)>,
+    ended: mpsc::Receiver<(SessionId, StreamId)>,
 }
 
 impl EndedCalls {
@@ -36,8 +35,9 @@ impl EndedCalls {
     /// Notes calls that ended; those of the modern era belong to no session.
     pub(crate) fn note(&self, endings: impl IntoIterator<Item = Ending>) {
         for ending in endings {
-            if let (Some(session), Some(id)) = (ending.finish.ownership.session, ending.request_id)
-                && self.0.try_send((session, id)).is_err()
+            let owner = ending.finish.ownership;
+            if let Some(session) = owner.session
+                && self.0.try_send((session, owner.stream)).is_err()
             {
                 tracing::debug!("an ended call stays in its session's books");
             }
@@ -50,9 +50,9 @@ impl Forgetter {
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.ended.recv_many(&mut batch, BATCH).await > 0 {
-            let forgotten = join_all(batch.drain(..).map(|(session, id)| {
+            let forgotten = join_all(batch.drain(..).map(|(session, stream)| {
                 let bus = Arc::clone(&self.bus);
-                async move { bus.forget_call(&session, &id).await }
+                async move { bus.forget_call(&session, &stream).await }
             }));
             for error in forgotten.await.into_iter().filter_map(Result::err) {
                 tracing::debug!(%error, "an ended call stays in its session's books");

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Finish};
-use prynai_shared::wire::message::RawJson;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +33,6 @@ pub(crate) struct FinishQueue(mpsc::Sender<Ending>);
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) finish: Finish,
-    /// The client's own id of the request; a notification has none.
-    pub(crate) request_id: Option<RawJson>,
     /// Given up once the request is ended, so that unfinished endings count as running.
     pub(crate) slot: Slot,
 }

@@ -142,12 +142,8 @@ impl Reclaimer {
                 Err(Stop::Cancelled | Stop::Lost) => return,
             }
         }
-        let ending = Ending {
-            finish: Finish { ownership, event },
-            request_id: claim.request.request_id,
-            slot,
-        };
-        self.finishing.push(ending).await;
+        let finish = Finish { ownership, event };
+        self.finishing.push(Ending { finish, slot }).await;
     }
 
     /// Answers first: a client that waits is worse than a dead letter too few.

@@ -4,7 +4,8 @@ use prynai_shared::bus::{BusLimits, Finish, Ownership};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::request::{CallRef, Principal, RequestEnvelope};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{Principal, RequestEnvelope};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -166,11 +167,9 @@ async fn a_cancelled_call_ends_without_a_response() {
     let fixture = Fixture::new().await;
     let mut held = fixture.hub.hold(fixture.owner.stream, None);
     fixture.log(1).await;
-    let call = CallRef {
-        stream: fixture.owner.stream,
-        entry: fixture.owner.entry.clone(),
-    };
-    fixture.bus.cancel_call(&call, Era::Modern).await.unwrap();
+    let (stream, entry) = (&fixture.owner.stream, Some(&fixture.owner.entry));
+    let cancelled = fixture.bus.cancel_call(stream, entry, Era::Modern).await;
+    cancelled.unwrap();
     let first = held.next().await.unwrap().unwrap();
     assert_eq!((first.offset, first.kind), (1, EventKind::Message));
     let last = held.next().await.unwrap().unwrap();

@@ -228,7 +228,12 @@ async fn enqueue(
     state.canceller.tasks().spawn(async move {
         let entry = match bus.enqueue(&envelope).await {
             Ok(entry) => entry,
-            Err(error) => return drop(queued.send(Err(error))),
+            Err(error) => {
+                if matches!(error, BusError::Unavailable(_)) {
+                    canceller.withdraw(stream, envelope.era);
+                }
+                return drop(queued.send(Err(error)));
+            }
         };
         let reference = CallRef { stream, entry };
         let modern = envelope.era == Era::Modern;
@@ -237,7 +242,7 @@ async fn enqueue(
         drop(queued.send(Ok((reference.clone(), cancel))));
         if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
             let done = bus.record_call(&session, request_id, &reference);
-            drop(noted.send(done.await.map(|()| true)));
+            drop(noted.send(done.await));
         }
     });
     let lost = |_| BusError::Unexpected("the request was not queued".to_owned());

@@ -50,14 +50,15 @@ pub(super) async fn call(
         held.heed_pauses();
     }
     let (recorded, first) = tokio::join!(recorded, tokio::time::timeout(GRACE, held.next()));
-    let refusal = match recorded {
-        Ok(Ok(true)) | Err(_) => None,
-        Ok(Ok(false)) => Some(RequestError::SessionUnknown),
-        Ok(Err(error)) => Some(error.into()),
-    };
-    if let Some(refusal) = refusal {
-        state.canceller.cancel(reference, Era::Legacy);
-        return Err(refusal);
+    match recorded {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => {
+            state.canceller.cancel(reference, Era::Legacy);
+            return Err(RequestError::SessionUnknown);
+        }
+        // The call is queued and may have run: to refuse it now would invite a second one.
+        Ok(Err(error)) => tracing::warn!(%error, "a cancel will not find this call"),
+        Err(_) => {}
     }
     let mut stream = CallStream {
         held,

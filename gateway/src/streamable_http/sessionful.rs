@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::Posted;
+use prynai_shared::bus::{Posted, Touched};
 use prynai_shared::ids::{QuestionId, SessionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
@@ -65,7 +65,10 @@ async fn serve(
     if request.method == "initialize" {
         return initialize(&state, &request).await;
     }
-    let session = session(&state, headers).await?;
+    let Touched {
+        session,
+        room_for_call,
+    } = touched(&state, headers).await?;
     let empty = |request: &Request| {
         let body = edge::response(&request.id, "{}");
         Ok(json_response(StatusCode::OK, body))
@@ -87,6 +90,8 @@ async fn serve(
             change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
             empty(&request)
         }
+        // Not later: a call that is queued may have run by the time it is refused.
+        _ if !room_for_call => Err(RequestError::SessionBusy),
         _ => session_call::call(state, headers, session, request).await,
     }
 }
@@ -148,8 +153,9 @@ async fn notified(
         "notifications/cancelled" => {
             let CancelledParams { request_id } = notification.params.read()?;
             // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
-            if let Some(call) = state.bus.find_call(&session.id, &request_id).await? {
-                state.bus.cancel_call(&call, Era::Legacy).await?;
+            for call in state.bus.find_calls(&session.id, &request_id).await? {
+                let (stream, entry) = (&call.stream, Some(&call.entry));
+                state.bus.cancel_call(stream, entry, Era::Legacy).await?;
             }
         }
         "notifications/progress" => {
@@ -255,6 +261,10 @@ pub(super) async fn session(
     state: &AppState,
     headers: &HeaderMap,
 ) -> Result<Session, RequestError> {
+    Ok(touched(state, headers).await?.session)
+}
+
+async fn touched(state: &AppState, headers: &HeaderMap) -> Result<Touched, RequestError> {
     let id = headers
         .get(SESSION_ID)
         .ok_or(RequestError::SessionMissing)?;
@@ -263,9 +273,9 @@ pub(super) async fn session(
         .ok()
         .and_then(|id| id.parse().ok())
         .ok_or(RequestError::SessionUnknown)?;
-    let session = state.bus.touch_session(&id).await?;
-    session
-        .filter(|session| session.principal == Principal::anonymous())
+    let touched = state.bus.touch_session(&id).await?;
+    touched
+        .filter(|touched| touched.session.principal == Principal::anonymous())
         .ok_or(RequestError::SessionUnknown)
 }
 

@@ -32,8 +32,9 @@ pub trait EventLog: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
-    /// Makes `holder` the stream's holder and, in the same step, reads every event after `after`.
-    /// `None` when there is no such log (any more), or it belongs to another session than `session`.
+    /// Makes `holder` the stream's holder and, in the same step, reads every event after `after`: a
+    /// resume. Whoever held the stream before hears no more of it. `None`, and the holder stays, when
+    /// there is no such log (any more), or it belongs to another session than `session`.
     ///
     /// # Errors
     ///
@@ -42,6 +43,19 @@ pub trait EventLog: Send + Sync {
         &self,
         stream: &StreamId,
         holder: &GatewayId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError>;
+
+    /// Reads every event after `after` and changes nothing: how a holder makes up for missed news, and
+    /// learns from [`Followed::holder`] that another gateway has the stream now. `None` as for `follow`.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn read_log(
+        &self,
+        stream: &StreamId,
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError>;
@@ -90,6 +104,9 @@ pub struct Followed {
     pub newest: u64,
     /// Whether more is to come.
     pub state: LogState,
+    /// The gateway that the events are published to. `None` when the log names none, as one made by
+    /// its response may: then it is the gateway named in the request.
+    pub holder: Option<GatewayId>,
 }
 
 /// Whether more is to come.

@@ -25,7 +25,7 @@ pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
 pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
 pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
-pub use session_store::SessionStore;
+pub use session_store::{SessionStore, Touched};
 pub use signal_channel::{Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 
@@ -68,6 +68,9 @@ pub enum BusError {
         /// The bound.
         limit: usize,
     },
+    /// The session that something was to be stored in has ended.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Something read from the bus is not of our making or of a newer release.
     #[error(transparent)]
     Wire(#[from] WireError),

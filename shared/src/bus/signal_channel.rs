@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{BusError, NewsReceiver};
-use crate::ids::{SessionId, StreamId, WorkerId};
+use super::{BusError, NewsReceiver, Ownership};
+use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 use crate::wire::signal::Signal;
 
 /// From the client's side to the worker that runs its call.
@@ -19,10 +19,21 @@ pub trait SignalChannel: Send + Sync {
     /// with a [`crate::wire::event::EventKind::Cancelled`] event, and its worker is woken. A finished
     /// call is left alone.
     ///
+    /// Without an `entry` it cancels a request that may or may not be queued (its `enqueue` failed with
+    /// [`BusError::Unavailable`]). Then a call that is over looks like one that is yet to come, so the
+    /// mark is left in any case, for [`super::BusLimits::open_retention`]; once
+    /// [`super::BusLimits::queue`] such marks are kept, no further one is. A worker that has the request
+    /// but wrote nothing yet is not woken: it learns of the mark at its first write.
+    ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError>;
+    async fn cancel_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError>;
 
     /// Puts a client's message (an answer, or progress on one) into the mailbox of a call that runs,
     /// belongs to `session` and has written at least one event.
@@ -37,12 +48,13 @@ pub trait SignalChannel: Send + Sync {
         message: &RawJson,
     ) -> Result<Posted, BusError>;
 
-    /// Takes all messages out of the mailbox, oldest first. Only the owner calls it.
+    /// Takes all messages out of the mailbox, oldest first, in one atomic step with a look at who owns
+    /// the stream: anybody but the owner gets none, and they stay for the owner.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError>;
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError>;
 
     /// Which of these calls are cancelled.
     ///

@@ -11,6 +11,10 @@ use crate::ids::SessionId;
 ///
 /// A value lives as long as its `ttl` (for ever with `None`); each write sets the `ttl` anew.
 /// Single operations are atomic.
+///
+/// What is in the scope of a session ends with the session at the latest, at once and for good: then
+/// nothing is read there any more, and what would be written is refused. To use the state is not to
+/// use the session.
 #[async_trait]
 pub trait StateStore: Send + Sync {
     /// Reads a value.
@@ -24,7 +28,8 @@ pub trait StateStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the bus is away.
+    /// [`BusError::SessionEnded`], and nothing is written, when the scope is of a session that has
+    /// ended.
     async fn set_state(
         &self,
         scope: &StateScope,
@@ -44,7 +49,8 @@ pub trait StateStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`BusError::Unexpected`] when the value is not a whole number or would overflow.
+    /// [`BusError::Unexpected`] when the value is not a whole number or would overflow, and
+    /// [`BusError::SessionEnded`] as for a write.
     async fn increment_state(
         &self,
         scope: &StateScope,
@@ -61,6 +67,6 @@ pub enum StateScope {
     Global,
     /// One principal's, by subject.
     Principal(String),
-    /// One legacy session's.
+    /// One legacy session's, for as long as it lasts.
     Session(SessionId),
 }

@@ -24,7 +24,7 @@ impl EventLog for MemoryBus {
     ) -> Result<(), BusError> {
         let mut partition = lock(&self.partition);
         if partition.logs.get(stream).is_none() {
-            let log = Log::new(holder.clone(), session.cloned());
+            let log = Log::new(Some(holder.clone()), session.cloned());
             let life = Some(self.limits.open_retention);
             partition.logs.insert(*stream, log, life);
         }
@@ -43,8 +43,21 @@ impl EventLog for MemoryBus {
         let Some(log) = log.filter(|log| log.belongs_to(session)) else {
             return Ok(None);
         };
-        log.holder = holder.clone();
-        Ok(Some(log.follow(after)))
+        log.holder = Some(holder.clone());
+        Ok(Some(log.read(after)))
+    }
+
+    async fn read_log(
+        &self,
+        stream: &StreamId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError> {
+        let partition = lock(&self.partition);
+        let log = partition.logs.get(stream);
+        Ok(log
+            .filter(|log| log.belongs_to(session))
+            .map(|log| log.read(after)))
     }
 
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
@@ -75,8 +88,9 @@ impl Partition {
     fn append(&mut self, owner: &Ownership, event: &StreamEvent, limits: &BusLimits) -> Appended {
         let log = self.log_for_write(owner, event, limits)?;
         if log.append(event, limits.log_events)? {
-            let holder = log.holder.clone();
-            self.events.publish(&holder, event.clone());
+            if let Some(holder) = log.holder.clone() {
+                self.events.publish(&holder, event.clone());
+            }
             self.logs
                 .live_for(&owner.stream, Some(limits.open_retention));
         }
@@ -96,7 +110,7 @@ impl Partition {
             return TakeOver::Refused(refusal);
         }
         if self.logs.get(&owner.stream).is_none() {
-            let log = Log::new(owner.holder.clone(), owner.session.clone());
+            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
             self.logs
                 .insert(owner.stream, log, Some(limits.open_retention));
         }

@@ -10,7 +10,8 @@ use crate::wire::request::Era;
 
 /// The log of one stream, with the mailbox of its call.
 pub(super) struct Log {
-    pub(super) holder: GatewayId,
+    /// Unknown of a call that was cancelled before it came.
+    pub(super) holder: Option<GatewayId>,
     session: Option<SessionId>,
     owner: Option<Token>,
     state: LogState,
@@ -36,7 +37,7 @@ pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
 }
 
 impl Log {
-    pub(super) fn new(holder: GatewayId, session: Option<SessionId>) -> Self {
+    pub(super) fn new(holder: Option<GatewayId>, session: Option<SessionId>) -> Self {
         Self {
             holder,
             session,
@@ -60,18 +61,23 @@ impl Log {
         self.newest
     }
 
-    /// The worker that has begun to write, while more is to come.
-    pub(super) fn writer(&self) -> Option<&WorkerId> {
-        let owner = self.owner.as_ref().filter(|_| self.newest > 0)?;
-        (self.state == LogState::Open).then_some(&owner.worker)
+    pub(super) fn owner(&self) -> Option<&WorkerId> {
+        self.owner.as_ref().map(|owner| &owner.worker)
     }
 
-    pub(super) fn follow(&self, after: u64) -> Followed {
+    /// The worker that has begun to write, while more is to come.
+    pub(super) fn writer(&self) -> Option<&WorkerId> {
+        let writes = self.newest > 0 && self.state == LogState::Open;
+        self.owner().filter(|_| writes)
+    }
+
+    pub(super) fn read(&self, after: u64) -> Followed {
         let seen = self.events.partition_point(|event| event.offset <= after);
         Followed {
             events: self.events[seen..].to_vec(),
             newest: self.newest,
             state: self.state,
+            holder: self.holder.clone(),
         }
     }
 
@@ -86,6 +92,10 @@ impl Log {
             }
             _ => Err(Refusal::LostOwnership),
         }
+    }
+
+    pub(super) fn is_owned_by(&self, owner: &Ownership) -> bool {
+        self.owner.as_ref() == Some(&Token::of(owner))
     }
 
     /// Makes `owner` the only one that may write.

@@ -17,8 +17,9 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::bus::{Bus, BusError, BusLimits, StateScope};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
+use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::Session;
 
@@ -53,13 +54,16 @@ pub struct MemoryBus {
     sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
     feed: Mutex<Feed>,
     catalog: Mutex<Option<CatalogRecord>>,
+    /// Of all scopes but those of sessions.
     state: Mutex<ExpiringMap<(StateScope, String), String>>,
 }
 
 struct StoredSession {
     session: Session,
     /// By the text of the client's request id, so that `1` and `"1"` differ.
-    calls: HashMap<String, CallRef>,
+    calls: HashMap<StreamId, (RawJson, CallRef)>,
+    /// The tool author's, by key.
+    state: ExpiringMap<String, String>,
 }
 
 impl MemoryBus {

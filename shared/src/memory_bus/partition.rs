@@ -26,6 +26,8 @@ pub(super) struct Partition {
     /// The lease table.
     pub(super) running: BTreeMap<u64, Running>,
     pub(super) logs: ExpiringMap<StreamId, Log>,
+    /// When the marks of calls that nobody may ever bring end, in that order.
+    pub(super) unknown_marks: VecDeque<Instant>,
     dead_letters: VecDeque<DeadLetter>,
     pub(super) events: Topics<GatewayId, StreamEvent>,
     pub(super) signals: Topics<WorkerId, Signal>,
@@ -174,7 +176,7 @@ impl Partition {
             if !may_begin {
                 return Err(Refusal::LostOwnership);
             }
-            let log = Log::new(owner.holder.clone(), owner.session.clone());
+            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
             self.logs
                 .insert(owner.stream, log, Some(limits.open_retention));
         }

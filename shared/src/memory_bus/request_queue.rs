@@ -139,8 +139,9 @@ impl Partition {
         };
         let log = self.log_for_write(owner, event, limits)?;
         if log.finish(event)? {
-            let holder = log.holder.clone();
-            self.events.publish(&holder, event.clone());
+            if let Some(holder) = log.holder.clone() {
+                self.events.publish(&holder, event.clone());
+            }
             self.logs
                 .live_for(&owner.stream, Some(retention(limits, owner.era)));
         }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{MemoryBus, StoredSession, lock};
-use crate::bus::{BusError, SessionStore};
-use crate::ids::SessionId;
+use crate::bus::{BusError, SessionStore, Touched};
+use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
@@ -15,19 +15,23 @@ impl SessionStore for MemoryBus {
         let stored = StoredSession {
             session: session.clone(),
             calls: Default::default(),
+            state: Default::default(),
         };
         let life = Some(self.limits.session_idle);
         lock(&self.sessions).insert(session.id.clone(), stored, life);
         Ok(())
     }
 
-    async fn touch_session(&self, id: &SessionId) -> Result<Option<Session>, BusError> {
+    async fn touch_session(&self, id: &SessionId) -> Result<Option<Touched>, BusError> {
         let mut sessions = lock(&self.sessions);
-        let Some(session) = sessions.get(id).map(|stored| stored.session.clone()) else {
-            return Ok(None);
-        };
-        sessions.live_for(id, Some(self.limits.session_idle));
-        Ok(Some(session))
+        let touched = sessions.get(id).map(|stored| Touched {
+            session: stored.session.clone(),
+            room_for_call: stored.calls.len() < self.limits.session_calls,
+        });
+        if touched.is_some() {
+            sessions.live_for(id, Some(self.limits.session_idle));
+        }
+        Ok(touched)
     }
 
     async fn change_session(
@@ -49,7 +53,9 @@ impl SessionStore for MemoryBus {
 
     async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError> {
         let ended = lock(&self.sessions).remove(id);
-        Ok(ended.map(|stored| stored.calls.into_values().collect()))
+        let calls =
+            |stored: StoredSession| stored.calls.into_values().map(|(_, call)| call).collect();
+        Ok(ended.map(calls))
     }
 
     async fn record_call(
@@ -57,36 +63,37 @@ impl SessionStore for MemoryBus {
         id: &SessionId,
         request_id: &RawJson,
         call: &CallRef,
-    ) -> Result<(), BusError> {
+    ) -> Result<bool, BusError> {
         let mut sessions = lock(&self.sessions);
         let Some(stored) = sessions.get_mut(id) else {
-            return Ok(());
+            return Ok(false);
         };
         let limit = self.limits.session_calls;
-        let calls = &mut stored.calls;
-        if calls.len() >= limit && !calls.contains_key(request_id.as_str()) {
+        if stored.calls.len() >= limit {
             let what = "the list of running calls of this session";
             return Err(BusError::Full { what, limit });
         }
-        calls.insert(request_id.as_str().to_owned(), call.clone());
-        Ok(())
+        let noted = (request_id.clone(), call.clone());
+        stored.calls.insert(call.stream, noted);
+        Ok(true)
     }
 
-    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError> {
+    async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
         if let Some(stored) = lock(&self.sessions).get_mut(id) {
-            stored.calls.remove(request_id.as_str());
+            stored.calls.remove(stream);
         }
         Ok(())
     }
 
-    async fn find_call(
+    async fn find_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Option<CallRef>, BusError> {
+    ) -> Result<Vec<CallRef>, BusError> {
         let sessions = lock(&self.sessions);
-        let stored = sessions.get(id);
-        Ok(stored.and_then(|stored| stored.calls.get(request_id.as_str()).cloned()))
+        let calls = sessions.get(id).into_iter().flat_map(|s| s.calls.values());
+        let of_this_id = calls.filter(|(noted, _)| noted == request_id);
+        Ok(of_this_id.map(|(_, call)| call.clone()).collect())
     }
 }
 

@@ -1,22 +1,28 @@
 //! [`SignalChannel`] in memory.
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::log::{Log, retention};
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
-use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Posted, SignalChannel};
+use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::FORMAT;
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 use crate::wire::signal::{Signal, SignalKind};
 
 #[async_trait]
 impl SignalChannel for MemoryBus {
-    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError> {
-        lock(&self.partition).cancel(call, era, &self.limits);
+    async fn cancel_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError> {
+        lock(&self.partition).cancel(stream, entry, era, &self.limits);
         Ok(())
     }
 
@@ -43,9 +49,10 @@ impl SignalChannel for MemoryBus {
         Ok(Posted::Accepted)
     }
 
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError> {
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
         let mut partition = lock(&self.partition);
-        let log = partition.logs.get_mut(stream);
+        let log = partition.logs.get_mut(&owner.stream);
+        let log = log.filter(|log| log.is_owned_by(owner));
         Ok(log.map_or_else(Vec::new, |log| std::mem::take(&mut log.mailbox)))
     }
 
@@ -64,51 +71,71 @@ impl SignalChannel for MemoryBus {
 }
 
 impl Partition {
-    fn cancel(&mut self, call: &CallRef, era: Era, limits: &BusLimits) {
-        if !self.make_log_to_mark(call, limits) {
-            return;
+    fn cancel(&mut self, stream: &StreamId, entry: Option<&EntryId>, era: Era, limits: &BusLimits) {
+        if self.logs.get(stream).is_none() {
+            let made = match entry {
+                Some(entry) => self.log_of_silent_call(stream, entry),
+                None => self.log_of_unknown_call(limits),
+            };
+            let Some(log) = made else {
+                return;
+            };
+            self.logs.insert(*stream, log, Some(limits.open_retention));
         }
-        let Some(log) = self.logs.get_mut(&call.stream) else {
+        let Some(log) = self.logs.get_mut(stream) else {
             return;
         };
         if log.state() != LogState::Open {
             return;
         }
+        let (holder, owner) = (log.holder.clone(), log.owner().cloned());
         log.end(LogState::Cancelled);
-        let holder = log.holder.clone();
-        let event = StreamEvent::cancelled(call.stream, log.newest() + 1);
+        let event = StreamEvent::cancelled(*stream, log.newest() + 1);
         // The mark must be there when a worker claims the entry, however late that is.
-        let life = match self.request(&call.entry) {
-            Some(_) => limits.open_retention,
-            None => retention(limits, era),
+        let life = match entry {
+            Some(entry) if self.request(entry).is_none() => retention(limits, era),
+            _ => limits.open_retention,
         };
-        self.logs.live_for(&call.stream, Some(life));
-        self.events.publish(&holder, event);
-        self.wake(&call.entry, signal(call.stream, SignalKind::Cancel));
+        self.logs.live_for(stream, Some(life));
+        if let Some(holder) = holder {
+            self.events.publish(&holder, event);
+        }
+        let worker = match entry {
+            Some(entry) => self.leased_to(entry),
+            None => owner,
+        };
+        if let Some(worker) = worker {
+            let wake_up = signal(*stream, SignalKind::Cancel);
+            self.signals.publish(&worker, wake_up);
+        }
     }
 
-    /// Makes the log of a call that has not written yet; `false` when the call is over.
-    fn make_log_to_mark(&mut self, call: &CallRef, limits: &BusLimits) -> bool {
-        if self.logs.get(&call.stream).is_some() {
-            return true;
-        }
-        let request = self.request(&call.entry);
-        let Some(request) = request.filter(|request| request.stream == call.stream) else {
-            return false;
-        };
+    /// The log of a call that has not written yet; `None` when the call is over.
+    fn log_of_silent_call(&self, stream: &StreamId, entry: &EntryId) -> Option<Log> {
+        let request = self.request(entry);
+        let request = request.filter(|request| request.stream == *stream)?;
         let session = request.session.as_ref().map(|session| session.id.clone());
-        let log = Log::new(request.holder.clone(), session);
-        self.logs
-            .insert(call.stream, log, Some(limits.open_retention));
-        true
+        Some(Log::new(Some(request.holder.clone()), session))
     }
 
-    fn wake(&mut self, entry: &EntryId, signal: Signal) {
-        let running = self.running(entry);
-        let leased = running.filter(|running| matches!(running.lease, Lease::Since(_)));
-        if let Some(worker) = leased.map(|running| running.worker.clone()) {
-            self.signals.publish(&worker, signal);
+    /// The log of a call of which only the stream is known; `None` when there are too many of them.
+    fn log_of_unknown_call(&mut self, limits: &BusLimits) -> Option<Log> {
+        let now = Instant::now();
+        while self.unknown_marks.front().is_some_and(|ends| *ends <= now) {
+            self.unknown_marks.pop_front();
         }
+        if self.unknown_marks.len() >= limits.queue {
+            return None;
+        }
+        // A life too long for the clock: the mark is not counted as one that is to end.
+        self.unknown_marks
+            .extend(now.checked_add(limits.open_retention));
+        Some(Log::new(None, None))
+    }
+
+    fn leased_to(&self, entry: &EntryId) -> Option<WorkerId> {
+        let running = self.running(entry)?;
+        matches!(running.lease, Lease::Since(_)).then(|| running.worker.clone())
     }
 }
 

@@ -35,8 +35,19 @@ impl EventLog for RedisBus {
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError> {
-        let follow = scripts::follow(&self.keys, stream, holder, session, after);
+        let follow = scripts::read_log(&self.keys, stream, Some(holder), session, after);
         let answer = self.run(&follow).await?;
+        answer.map(followed).transpose()
+    }
+
+    async fn read_log(
+        &self,
+        stream: &StreamId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError> {
+        let read = scripts::read_log(&self.keys, stream, None, session, after);
+        let answer = self.run(&read).await?;
         answer.map(followed).transpose()
     }
 
@@ -82,7 +93,7 @@ impl EventLog for RedisBus {
     }
 }
 
-/// Reads an answer of `follow.lua`: state, newest offset, events.
+/// Reads an answer of `read_log.lua`: state, newest offset, holder, events.
 fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     let mut answer = answer.into_iter();
     let state = match answer.next().as_deref() {
@@ -97,11 +108,13 @@ fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     };
     let newest = answer.next().and_then(|newest| newest.parse().ok());
     let newest = newest.ok_or_else(|| BusError::Unexpected("a log without offset".to_owned()))?;
+    let holder = answer.next().filter(|holder| !holder.is_empty());
     let events: Result<Vec<_>, _> = answer.map(|line| StreamEvent::from_line(&line)).collect();
     Ok(Followed {
         events: events?,
         newest,
         state,
+        holder: holder.as_deref().map(GatewayId::from),
     })
 }
 

@@ -17,6 +17,15 @@ pub(super) struct Keys {
     prefix: String,
 }
 
+/// Where a value of the tool author lies.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StatePlace<'a> {
+    /// Under a key of its own (string).
+    Alone(String),
+    /// Among the others of its session, [`Keys::session_state`].
+    OfSession(&'a SessionId),
+}
+
 impl Keys {
     pub(super) fn new(prefix: &str) -> Self {
         Self {
@@ -38,7 +47,8 @@ impl Keys {
         format!("{}dead", self.partition)
     }
 
-    /// Entries whose call was cancelled before it ended (sorted set, by time).
+    /// Streams of requests that were cancelled before they ended, or before they came (sorted set, by
+    /// time).
     pub(super) fn cancelled(&self) -> String {
         format!("{}cancelled", self.partition)
     }
@@ -102,14 +112,19 @@ impl Keys {
         format!("{}{{s.{id}}}:calls", self.prefix)
     }
 
-    /// A value of the tool author (string).
-    pub(super) fn state(&self, scope: &StateScope, key: &str) -> String {
+    /// The tool author's values that end with a session (hash).
+    pub(super) fn session_state(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:state", self.prefix)
+    }
+
+    /// Where a value of the tool author lies.
+    pub(super) fn state<'a>(&self, scope: &'a StateScope, key: &str) -> StatePlace<'a> {
         let tag = match scope {
             StateScope::Global => "global".to_owned(),
             StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
-            StateScope::Session(id) => format!("s.{id}"),
+            StateScope::Session(id) => return StatePlace::OfSession(id),
         };
-        format!("{}{{{tag}}}:state:{key}", self.prefix)
+        StatePlace::Alone(format!("{}{{{tag}}}:state:{key}", self.prefix))
     }
 
     // Subscriptions
@@ -150,7 +165,8 @@ mod tests {
         let keys = Keys::new("");
         let hostile = StateScope::Principal("a}:state:x".to_owned());
         let other = StateScope::Principal("a".to_owned());
-        assert_eq!(keys.state(&hostile, "k"), "{p.a%7D%3Astate%3Ax}:state:k");
+        let key = "{p.a%7D%3Astate%3Ax}:state:k".to_owned();
+        assert_eq!(keys.state(&hostile, "k"), StatePlace::Alone(key));
         assert_ne!(keys.state(&hostile, "k"), keys.state(&other, "x}:state:k"));
         assert_ne!(
             keys.state(&StateScope::Principal("global".to_owned()), "k"),

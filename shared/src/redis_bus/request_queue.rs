@@ -194,7 +194,7 @@ impl RedisBus {
         readers.entry(worker.clone()).or_default().clone()
     }
 
-    /// Reads new entries; also counts the marks of cancelled entries, so that nobody has to look
+    /// Reads new entries; also counts the marks of cancelled requests, so that nobody has to look
     /// for them while there are none.
     async fn read_new(
         &self,
@@ -252,7 +252,7 @@ impl RedisBus {
         let mut scores = cmd("ZMSCORE");
         scores.arg(self.keys.cancelled());
         for claim in &*claims {
-            scores.arg(claim.entry.as_str());
+            scores.arg(claim.request.stream.to_string());
         }
         let scores = self.run(&Call::<Vec<Option<f64>>>::command(scores)).await;
         // An error must not lose the claims; their first write is refused when they are cancelled.

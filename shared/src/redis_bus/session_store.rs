@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use redis::{cmd, pipe};
+use serde::{Deserialize, Serialize};
 
 use super::RedisBus;
 use super::scripts::{self, Call, FieldChange, millis};
-use crate::bus::{BusError, SessionStore};
-use crate::ids::SessionId;
+use crate::bus::{BusError, SessionStore, Touched};
+use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{LogLevel, Session, SessionChange};
@@ -35,13 +36,16 @@ impl SessionStore for RedisBus {
         Ok(())
     }
 
-    async fn touch_session(&self, id: &SessionId) -> Result<Option<Session>, BusError> {
+    async fn touch_session(&self, id: &SessionId) -> Result<Option<Touched>, BusError> {
         let touch = scripts::touch_session(&self.keys, &self.limits, id);
-        let fields = self.run_pooled(&touch).await?;
+        let (fields, running) = self.run_pooled(&touch).await?;
         if fields.is_empty() {
             return Ok(None);
         }
-        Ok(Some(from_fields(id, fields)?))
+        Ok(Some(Touched {
+            session: from_fields(id, fields)?,
+            room_for_call: running < self.limits.session_calls,
+        }))
     }
 
     async fn change_session(
@@ -82,11 +86,11 @@ impl SessionStore for RedisBus {
         let Some(calls) = calls else {
             return Ok(None);
         };
-        let calls: Result<_, _> = calls
-            .iter()
-            .map(|call| serde_json::from_str(call))
-            .collect();
-        Ok(Some(calls.map_err(WireError::from)?))
+        let calls: Result<_, _> = calls.iter().map(|call| RecordedCall::read(call)).collect();
+        let calls: Vec<RecordedCall> = calls?;
+        Ok(Some(
+            calls.into_iter().map(RecordedCall::reference).collect(),
+        ))
     }
 
     async fn record_call(
@@ -94,39 +98,71 @@ impl SessionStore for RedisBus {
         id: &SessionId,
         request_id: &RawJson,
         call: &CallRef,
-    ) -> Result<(), BusError> {
-        let call = serde_json::to_string(call).map_err(WireError::from)?;
-        let record = scripts::record_call(&self.keys, &self.limits, id, request_id.as_str(), &call);
+    ) -> Result<bool, BusError> {
+        let recorded = RecordedCall {
+            stream: call.stream,
+            entry: call.entry.clone(),
+            request_id: request_id.clone(),
+        };
+        let recorded = serde_json::to_string(&recorded).map_err(WireError::from)?;
+        let record = scripts::record_call(&self.keys, &self.limits, id, &call.stream, &recorded);
         match self.run_pooled(&record).await? {
+            0 => Ok(true),
             1 => Err(BusError::Full {
                 what: "the list of running calls of this session",
                 limit: self.limits.session_calls,
             }),
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 
-    async fn forget_call(&self, id: &SessionId, request_id: &RawJson) -> Result<(), BusError> {
+    async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
         let mut forget = cmd("HDEL");
         forget
             .arg(self.keys.session_calls(id))
-            .arg(request_id.as_str());
+            .arg(stream.to_string());
         self.run_pooled(&Call::<()>::command(forget)).await?;
         Ok(())
     }
 
-    async fn find_call(
+    async fn find_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Option<CallRef>, BusError> {
+    ) -> Result<Vec<CallRef>, BusError> {
         // The calls end with their session, so nothing else has to be looked at.
-        let mut find = cmd("HGET");
-        find.arg(self.keys.session_calls(id))
-            .arg(request_id.as_str());
-        let call: Option<String> = self.run_pooled(&Call::command(find)).await?;
-        let call = call.map(|call| serde_json::from_str(&call)).transpose();
-        Ok(call.map_err(WireError::from)?)
+        let mut list = cmd("HVALS");
+        list.arg(self.keys.session_calls(id));
+        let calls: Vec<String> = self.run_pooled(&Call::command(list)).await?;
+        let mut found = Vec::new();
+        for call in &calls {
+            let call = RecordedCall::read(call)?;
+            if call.request_id == *request_id {
+                found.push(call.reference());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A running call in its session's books.
+#[derive(Serialize, Deserialize)]
+struct RecordedCall {
+    stream: StreamId,
+    entry: EntryId,
+    request_id: RawJson,
+}
+
+impl RecordedCall {
+    fn read(text: &str) -> Result<Self, WireError> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    fn reference(self) -> CallRef {
+        CallRef {
+            stream: self.stream,
+            entry: self.entry,
+        }
     }
 }
 

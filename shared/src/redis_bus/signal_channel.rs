@@ -1,15 +1,15 @@
 //! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
 
 use async_trait::async_trait;
-use redis::{cmd, pipe};
+use redis::pipe;
 
-use super::scripts::{self, Call};
+use super::scripts::{self, Call, CancelLines};
 use super::{RedisBus, lines};
-use crate::bus::{BusError, NewsReceiver, Posted, SignalChannel};
-use crate::ids::{SessionId, StreamId, WorkerId};
+use crate::bus::{BusError, NewsReceiver, Ownership, Posted, SignalChannel};
+use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::WireError;
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 use crate::wire::signal::{Signal, SignalKind};
 
 /// Logs that are looked at in one round trip.
@@ -17,10 +17,17 @@ const LOOKS_AT_ONCE: usize = 256;
 
 #[async_trait]
 impl SignalChannel for RedisBus {
-    async fn cancel_call(&self, call: &CallRef, era: Era) -> Result<(), BusError> {
-        let event = lines::cancelled(call.stream)?;
-        let signal = lines::signal(call.stream, SignalKind::Cancel)?;
-        let cancel = scripts::cancel_call(&self.keys, &self.limits, call, era, &event, &signal);
+    async fn cancel_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError> {
+        let said = CancelLines {
+            event: lines::cancelled(*stream)?,
+            signal: lines::signal(*stream, SignalKind::Cancel)?,
+        };
+        let cancel = scripts::cancel_call(&self.keys, &self.limits, stream, entry, era, &said);
         self.run(&cancel).await?;
         Ok(())
     }
@@ -41,13 +48,9 @@ impl SignalChannel for RedisBus {
         }
     }
 
-    async fn take_mail(&self, stream: &StreamId) -> Result<Vec<RawJson>, BusError> {
-        let mut take = cmd("LPOP");
-        take.arg(self.keys.mailbox(stream))
-            .arg(self.limits.mailbox.max(1));
-        let messages: Option<Vec<String>> = self.run(&Call::command(take)).await?;
-        let messages = messages.unwrap_or_default().into_iter();
-        let messages: Result<_, _> = messages.map(RawJson::parse).collect();
+    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
+        let messages = self.run(&scripts::take_mail(&self.keys, owner)).await?;
+        let messages: Result<_, _> = messages.into_iter().map(RawJson::parse).collect();
         Ok(messages.map_err(WireError::from)?)
     }
 

@@ -1,4 +1,4 @@
-//! [`StateStore`] on Redis: a string per value.
+//! [`StateStore`] on Redis: a string per value, but a hash for those of a session.
 
 use std::time::Duration;
 
@@ -6,15 +6,25 @@ use async_trait::async_trait;
 use redis::cmd;
 
 use super::RedisBus;
-use super::scripts::{self, Call, millis};
+use super::keys::StatePlace;
+use super::scripts::{self, Call, StateStep, millis};
 use crate::bus::{BusError, StateScope, StateStore};
+use crate::ids::SessionId;
 
 #[async_trait]
 impl StateStore for RedisBus {
     async fn get_state(&self, scope: &StateScope, key: &str) -> Result<Option<String>, BusError> {
-        let mut get = cmd("GET");
-        get.arg(self.keys.state(scope, key));
-        Ok(self.run_pooled(&Call::command(get)).await?)
+        match self.keys.state(scope, key) {
+            StatePlace::Alone(key) => {
+                let mut get = cmd("GET");
+                get.arg(key);
+                Ok(self.run_pooled(&Call::command(get)).await?)
+            }
+            StatePlace::OfSession(id) => {
+                let value = self.step_in_session(id, key, StateStep::Get).await?;
+                Ok(value.flatten())
+            }
+        }
     }
 
     async fn set_state(
@@ -24,19 +34,35 @@ impl StateStore for RedisBus {
         value: &str,
         ttl: Option<Duration>,
     ) -> Result<(), BusError> {
-        let mut set = cmd("SET");
-        set.arg(self.keys.state(scope, key)).arg(value);
-        if let Some(ttl) = ttl {
-            set.arg("PX").arg(millis(ttl));
+        match self.keys.state(scope, key) {
+            StatePlace::Alone(key) => {
+                let mut set = cmd("SET");
+                set.arg(key).arg(value);
+                if let Some(ttl) = ttl {
+                    set.arg("PX").arg(millis(ttl));
+                }
+                Ok(self.run_pooled(&Call::<()>::command(set)).await?)
+            }
+            StatePlace::OfSession(id) => {
+                let step = StateStep::Set(value, ttl);
+                let written = self.step_in_session(id, key, step).await?;
+                written.map(|_| ()).ok_or(BusError::SessionEnded)
+            }
         }
-        self.run_pooled(&Call::<()>::command(set)).await?;
-        Ok(())
     }
 
     async fn remove_state(&self, scope: &StateScope, key: &str) -> Result<bool, BusError> {
-        let mut remove = cmd("DEL");
-        remove.arg(self.keys.state(scope, key));
-        Ok(self.run_pooled(&Call::command(remove)).await?)
+        match self.keys.state(scope, key) {
+            StatePlace::Alone(key) => {
+                let mut remove = cmd("DEL");
+                remove.arg(key);
+                Ok(self.run_pooled(&Call::command(remove)).await?)
+            }
+            StatePlace::OfSession(id) => {
+                let removed = self.step_in_session(id, key, StateStep::Remove).await?;
+                Ok(removed.flatten().is_some())
+            }
+        }
     }
 
     async fn increment_state(
@@ -46,7 +72,32 @@ impl StateStore for RedisBus {
         by: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, BusError> {
-        let increment = scripts::increment_state(&self.keys, scope, key, by, ttl);
-        Ok(self.run_pooled(&increment).await?)
+        match self.keys.state(scope, key) {
+            StatePlace::Alone(key) => {
+                let increment = scripts::increment_state(&key, by, ttl);
+                Ok(self.run_pooled(&increment).await?)
+            }
+            StatePlace::OfSession(id) => {
+                let step = StateStep::Add(by, ttl);
+                let sum = self.step_in_session(id, key, step).await?;
+                let sum = sum.ok_or(BusError::SessionEnded)?;
+                let sum = sum.and_then(|sum| sum.parse().ok());
+                sum.ok_or_else(|| BusError::Unexpected("a sum that is no number".to_owned()))
+            }
+        }
+    }
+}
+
+impl RedisBus {
+    /// The value after the step, or the one removed; `None` outside when the session has ended.
+    async fn step_in_session(
+        &self,
+        id: &SessionId,
+        key: &str,
+        step: StateStep<'_>,
+    ) -> Result<Option<Option<String>>, BusError> {
+        let step = scripts::session_state(&self.keys, id, key, &step);
+        let (lives, value) = self.run_pooled(&step).await?;
+        Ok(lives.then_some(value))
     }
 }

@@ -99,3 +99,41 @@ async fn initialize_is_answered_while_no_worker_runs() {
     let session = cluster.client.open_session(&url).await;
     assert_eq!(session.server["serverInfo"]["name"], "prynai-everything");
 }
+
+#[tokio::test]
+async fn calls_that_share_an_id_all_end_with_their_session() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let client = &cluster.client;
+    let url = cluster.proxy();
+    let session = client.open_session(&url).await;
+    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
+    call["_meta"]["progressToken"] = json!("p");
+    let mut running = Vec::new();
+    for _ in 0..4 {
+        let same = legacy("same", "tools/call", call.clone());
+        let mut events = client.legacy(&url, &session, &same).await.events();
+        events.expect("notifications/progress").await;
+        running.push(events);
+    }
+    assert!(client.end_session(&url, &session).await.is_success());
+    for events in running {
+        events.rest().await;
+    }
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
+    let cluster = Cluster::new().start().await;
+    let url = cluster.gateway(0);
+    let session = cluster.client.open_session(&url).await;
+    let books = format!("prynai:{{s.{}}}:calls", session.id);
+    let fill = "for i = 1, 1000 do redis.call('HSET', KEYS[1], 'x' .. i, '{}') end";
+    let _: Option<String> = cluster.redis.command(&["EVAL", fill, "1", &books]).await;
+    let call = legacy(1, "tools/call", tool("bump_counter", json!({})));
+    let refused = cluster.client.legacy(&url, &session, &call).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    let _: i64 = cluster.redis.command(&["DEL", &books]).await;
+    assert_eq!(bump(&cluster.client, &url, &session).await, 1);
+}

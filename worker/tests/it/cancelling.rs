@@ -1,6 +1,5 @@
-use prynai_shared::bus::{EventLog, LogState, RequestQueue, SignalChannel};
+use prynai_shared::bus::{EventLog, LogState, RequestQueue};
 use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::request::Era;
 use serde_json::json;
 
 use crate::probe::probe;
@@ -14,8 +13,7 @@ async fn a_cancel_reaches_the_handler_and_nothing_more_is_written() {
     let request = stage.modern_call("polite", json!({}));
     let call = stage.enqueue(&request).await;
     soon("the call", watch.begun.recv()).await;
-    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
-    cancelled.expect("cancels");
+    stage.cancel(&call).await;
     assert_eq!(stage.event().await.kind, EventKind::Cancelled);
     let ended = soon("the handler's end", watch.ended.recv()).await;
     assert_eq!(ended, Some("polite"));
@@ -37,8 +35,7 @@ async fn a_handler_that_ignores_the_cancel_is_dropped() {
     let request = stage.modern_call("stubborn", json!({}));
     let call = stage.enqueue(&request).await;
     soon("the call", watch.begun.recv()).await;
-    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
-    cancelled.expect("cancels");
+    stage.cancel(&call).await;
     assert_eq!(stage.event().await.kind, EventKind::Cancelled);
     let ended = soon("the handler's end", watch.ended.recv()).await;
     assert_eq!(ended, Some("dropped"));
@@ -54,8 +51,7 @@ async fn what_is_cancelled_while_it_waits_is_never_begun() {
     let (probe, mut watch) = probe();
     let request = stage.modern_call("anything", json!({}));
     let call = stage.enqueue(&request).await;
-    let cancelled = stage.bus.cancel_call(&call, Era::Modern).await;
-    cancelled.expect("cancels");
+    stage.cancel(&call).await;
     assert_eq!(stage.event().await.kind, EventKind::Cancelled);
     let worker = stage.serve(probe);
     let after = stage.modern_call("anything", json!({}));

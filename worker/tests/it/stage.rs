@@ -87,6 +87,13 @@ impl Stage {
         }
     }
 
+    /// Cancels a modern call.
+    pub(crate) async fn cancel(&self, call: &CallRef) {
+        let (stream, entry) = (&call.stream, Some(&call.entry));
+        let cancelled = self.bus.cancel_call(stream, entry, Era::Modern).await;
+        cancelled.expect("cancels");
+    }
+
     /// The next event of any stream.
     pub(crate) async fn event(&mut self) -> StreamEvent {
         loop {

@@ -2,24 +2,37 @@
 --
 -- KEYS 5
 --   1 log of the stream (hash)   2 mailbox (list)   3 unfinished streams (sorted set)
---   4 cancelled entries (sorted set)   5 request queue (stream)
+--   4 streams of cancelled requests (sorted set)   5 request queue (stream)
 -- ARGV
---   1 consumer group   2 stream   3 entry   4, 5 event line before and after its offset
+--   1 consumer group   2 stream   3 entry or ''   4, 5 event line before and after its offset
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
---   9 retention while the entry is there, ms   10 retention afterwards, ms
+--   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
 --  11 now, Unix ms    12 most marks   13 idle time from which a lease counts as handed back, ms
+--  14 era
 -- Returns
---   1 marked   0 it was over
+--   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 if state and state ~= 'open' then return 0 end
 
-local lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
-local entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
+-- Older marks than the logs they are about tell nothing.
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (ARGV[11] - ARGV[9]))
+
+local is_known, lease, entry = ARGV[3] ~= '', nil, nil
+if is_known then
+  lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
+  entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
+end
 
 if state then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
+elseif not is_known then
+  -- It may come yet, or never: the log is made for the mark alone.
+  if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[12]) then return 0 end
+  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'session', '', 'era', ARGV[14],
+    'newest', 0, 'count', 0)
+  redis.call('ZADD', KEYS[3], ARGV[11], ARGV[2])
 else
   -- Nothing was written yet: what the log must know stands in the entry.
   if not entry then return 0 end
@@ -34,18 +47,25 @@ else
 end
 if log[4] then redis.call('DEL', KEYS[2]) end
 
-if entry then
+if entry or not is_known then
   -- The mark must be there when a worker claims the entry, however late that is.
   redis.call('PEXPIRE', KEYS[1], ARGV[9])
-  redis.call('ZADD', KEYS[4], ARGV[11], ARGV[3])
+  redis.call('ZADD', KEYS[4], ARGV[11], ARGV[2])
   redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -(tonumber(ARGV[12]) + 1))
 else
   redis.call('PEXPIRE', KEYS[1], ARGV[10])
   redis.call('ZREM', KEYS[3], ARGV[2])
 end
 
-redis.call('PUBLISH', ARGV[7] .. holder, ARGV[4] .. string.format('%.0f', newest + 1) .. ARGV[5])
-if lease and lease[3] < tonumber(ARGV[13]) then
-  redis.call('PUBLISH', ARGV[8] .. lease[2], ARGV[6])
+if holder then
+  redis.call('PUBLISH', ARGV[7] .. holder, ARGV[4] .. string.format('%.0f', newest + 1) .. ARGV[5])
 end
+local worker
+if lease and lease[3] < tonumber(ARGV[13]) then
+  worker = lease[2]
+elseif not is_known and log[5] then
+  -- The owner is a fencing token: worker, colon, delivery.
+  worker = string.match(log[5], '^(.*):%d+$')
+end
+if worker then redis.call('PUBLISH', ARGV[8] .. worker, ARGV[6]) end
 return 1

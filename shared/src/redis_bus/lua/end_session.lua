@@ -1,7 +1,7 @@
 -- Ends a session.
 --
--- KEYS 2
---   1 session (hash)   2 running calls of the session (hash)
+-- KEYS 3
+--   1 session (hash)   2 running calls of the session (hash)   3 values of the session (hash)
 -- ARGV
 --   none
 -- Returns
@@ -9,5 +9,5 @@
 
 local calls = redis.call('HVALS', KEYS[2])
 if redis.call('DEL', KEYS[1]) == 0 then return false end
-redis.call('DEL', KEYS[2])
+redis.call('UNLINK', KEYS[2], KEYS[3])
 return calls

@@ -2,7 +2,7 @@
 -- Idempotent.
 --
 -- KEYS 3 + 2 per request
---   1 request queue (stream)   2 unfinished streams (sorted set)   3 cancelled entries (sorted set)
+--   1 request queue (stream)   2 unfinished streams (sorted set)   3 streams of cancelled requests (sorted set)
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
 --   1 consumer group   2 gateway channels' common start
@@ -90,7 +90,7 @@ for i, r in ipairs(requests) do
     if r.mail then call('DEL', r.mailbox) end
   elseif r.cancelled and answers[i] ~= LOST then
     closed[#closed + 1] = r.stream
-    marks[#marks + 1] = r.entry
+    marks[#marks + 1] = r.stream
   end
   if r.make or r.close or (r.cancelled and answers[i] ~= LOST) then
     call('PEXPIRE', r.log, r.retention)

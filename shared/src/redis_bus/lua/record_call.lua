@@ -3,7 +3,7 @@
 -- KEYS 2
 --   1 session (hash)   2 running calls of the session (hash)
 -- ARGV
---   1 request id   2 call   3 most calls
+--   1 stream of the call   2 call   3 most calls
 -- Returns
 --   0 noted   1 as many run as may   2 the session has ended
 

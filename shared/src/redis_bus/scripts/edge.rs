@@ -6,8 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Call, lua, millis};
-use crate::bus::{BusLimits, FeedPosition, StateScope};
-use crate::ids::SessionId;
+use crate::bus::{BusLimits, FeedPosition};
+use crate::ids::{SessionId, StreamId};
 use crate::redis_bus::keys::Keys;
 
 lua!(TOUCH_SESSION, "touch_session.lua");
@@ -18,6 +18,7 @@ lua!(PUBLISH_CHANGE, "publish_change.lua");
 lua!(ANNOUNCE_CATALOG, "announce_catalog.lua");
 lua!(NEWEST_CHANGE, "newest_change.lua");
 lua!(READ_CHANGES, "read_changes.lua");
+lua!(SESSION_STATE, "session_state.lua");
 lua!(INCREMENT_STATE, "increment_state.lua");
 
 /// One change of a session's hash.
@@ -27,13 +28,21 @@ pub(in crate::redis_bus) enum FieldChange<'a> {
     Unsubscribe(&'a str),
 }
 
+/// One step with a value that ends with a session.
+pub(in crate::redis_bus) enum StateStep<'a> {
+    Get,
+    Set(&'a str, Option<Duration>),
+    Remove,
+    Add(i64, Option<Duration>),
+}
+
 /// Reads a session and restarts its idle time.
 pub(in crate::redis_bus) fn touch_session(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
-) -> Call<HashMap<String, String>> {
-    let mut call = TOUCH_SESSION.with_keys(&[keys.session(id), keys.session_calls(id)]);
+) -> Call<(HashMap<String, String>, usize)> {
+    let mut call = TOUCH_SESSION.with_keys(&all_of_session(keys, id));
     call.arg(millis(limits.session_idle));
     Call::script(&TOUCH_SESSION, call)
 }
@@ -60,8 +69,16 @@ pub(in crate::redis_bus) fn change_session(
 
 /// Ends a session.
 pub(in crate::redis_bus) fn end_session(keys: &Keys, id: &SessionId) -> Call<Option<Vec<String>>> {
-    let call = END_SESSION.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    let call = END_SESSION.with_keys(&all_of_session(keys, id));
     Call::script(&END_SESSION, call)
+}
+
+fn all_of_session(keys: &Keys, id: &SessionId) -> [String; 3] {
+    [
+        keys.session(id),
+        keys.session_calls(id),
+        keys.session_state(id),
+    ]
 }
 
 /// Notes a call that runs in a session.
@@ -69,11 +86,13 @@ pub(in crate::redis_bus) fn record_call(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
-    request_id: &str,
+    stream: &StreamId,
     running: &str,
 ) -> Call<i64> {
     let mut call = RECORD_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
-    call.arg(request_id).arg(running).arg(limits.session_calls);
+    call.arg(stream.to_string())
+        .arg(running)
+        .arg(limits.session_calls);
     Call::script(&RECORD_CALL, call)
 }
 
@@ -132,18 +151,38 @@ pub(in crate::redis_bus) fn read_changes(
     Call::script(&READ_CHANGES, call)
 }
 
-/// Adds to a whole number.
+/// Adds to the whole number under a key of its own.
 pub(in crate::redis_bus) fn increment_state(
-    keys: &Keys,
-    scope: &StateScope,
     key: &str,
     by: i64,
     ttl: Option<Duration>,
 ) -> Call<i64> {
-    let mut call = INCREMENT_STATE.with_keys(&[keys.state(scope, key)]);
-    call.arg(by)
-        .arg(ttl.map_or_else(String::new, |ttl| millis(ttl).to_string()));
+    let mut call = INCREMENT_STATE.with_keys(&[key]);
+    call.arg(by).arg(lifetime(ttl));
     Call::script(&INCREMENT_STATE, call)
+}
+
+/// Reads or changes a value of a session: whether the session lives, and the value.
+pub(in crate::redis_bus) fn session_state(
+    keys: &Keys,
+    id: &SessionId,
+    key: &str,
+    step: &StateStep<'_>,
+) -> Call<(bool, Option<String>)> {
+    let mut call = SESSION_STATE.with_keys(&[keys.session(id), keys.session_state(id)]);
+    let (verb, value, ttl) = match step {
+        StateStep::Get => ("get", String::new(), None),
+        StateStep::Set(value, ttl) => ("set", (*value).to_owned(), *ttl),
+        StateStep::Remove => ("remove", String::new(), None),
+        StateStep::Add(by, ttl) => ("add", by.to_string(), *ttl),
+    };
+    call.arg(verb).arg(key).arg(value).arg(lifetime(ttl));
+    Call::script(&SESSION_STATE, call)
+}
+
+/// In milliseconds; empty for ever.
+fn lifetime(ttl: Option<Duration>) -> String {
+    ttl.map_or_else(String::new, |ttl| millis(ttl).to_string())
 }
 
 /// A name for a life of the feed that may be beginning.

@@ -139,11 +139,13 @@ pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
 /// Removes what dead processes left behind.
 pub(in crate::redis_bus) fn sweep(keys: &Keys, limits: &BusLimits) -> Call<u64> {
     let mut call = SWEEP.with_keys(&[keys.queue(), keys.unfinished(), keys.cancelled()]);
-    // A log lives on while events come, its mark does not: so marks get time to spare.
-    let oldest = unix_millis().saturating_sub(millis(limits.open_retention).saturating_mul(7));
+    let (now, life) = (unix_millis(), millis(limits.open_retention));
+    // A log lives on while events come, what notes it as unfinished does not: so that gets time to
+    // spare. To a cancelled log no more events come.
     call.arg(GROUP)
         .arg(millis(ABANDONED))
-        .arg(oldest)
+        .arg(now.saturating_sub(life.saturating_mul(7)))
+        .arg(now.saturating_sub(life))
         .arg(SWEPT_CONSUMERS);
     Call::script(&SWEEP, call)
 }

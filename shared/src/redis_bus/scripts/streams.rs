@@ -4,19 +4,20 @@ use super::queue::HANDED_BACK;
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Ownership};
 use crate::clock::unix_millis;
-use crate::ids::{GatewayId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::redis_bus::keys::{GROUP, Keys};
 use crate::redis_bus::lines::{CancelledLine, retention};
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 
 lua!(APPEND_EVENT, "append_event.lua");
 lua!(TAKE_OVER, "take_over.lua");
 lua!(OPEN_LOG, "open_log.lua");
-lua!(FOLLOW, "follow.lua");
+lua!(READ_LOG, "read_log.lua");
 lua!(RELEASE, "release.lua");
 lua!(CANCEL_CALL, "cancel_call.lua");
 lua!(POST_MAIL, "post_mail.lua");
+lua!(TAKE_MAIL, "take_mail.lua");
 
 /// Logs an event, encoded as `line`, and publishes it.
 pub(in crate::redis_bus) fn append_event(
@@ -85,17 +86,19 @@ pub(in crate::redis_bus) fn open_log(
     Call::script(&OPEN_LOG, call)
 }
 
-/// Makes `holder` the holder and reads.
-pub(in crate::redis_bus) fn follow(
+/// Reads; makes `holder` the holder if one is given.
+pub(in crate::redis_bus) fn read_log(
     keys: &Keys,
     stream: &StreamId,
-    holder: &GatewayId,
+    holder: Option<&GatewayId>,
     session: Option<&SessionId>,
     after: u64,
 ) -> Call<Option<Vec<String>>> {
-    let mut call = FOLLOW.with_keys(&[keys.log(stream)]);
-    call.arg(holder.as_str()).arg(text(session)).arg(after);
-    Call::script(&FOLLOW, call)
+    let mut call = READ_LOG.with_keys(&[keys.log(stream)]);
+    call.arg(holder.map_or("", GatewayId::as_str))
+        .arg(text(session))
+        .arg(after);
+    Call::script(&READ_LOG, call)
 }
 
 /// Deletes the logs of finished streams.
@@ -109,35 +112,42 @@ pub(in crate::redis_bus) fn release(keys: &Keys, streams: &[StreamId]) -> Call<u
     Call::script(&RELEASE, call)
 }
 
+/// What a cancel says to the holder and to the worker.
+pub(in crate::redis_bus) struct CancelLines {
+    pub(in crate::redis_bus) event: CancelledLine,
+    pub(in crate::redis_bus) signal: String,
+}
+
 /// Marks a call as cancelled and tells everybody.
 pub(in crate::redis_bus) fn cancel_call(
     keys: &Keys,
     limits: &BusLimits,
-    target: &CallRef,
+    stream: &StreamId,
+    entry: Option<&EntryId>,
     era: Era,
-    event: &CancelledLine,
-    signal: &str,
+    said: &CancelLines,
 ) -> Call<i64> {
     let mut call = CANCEL_CALL.with_keys(&[
-        keys.log(&target.stream),
-        keys.mailbox(&target.stream),
+        keys.log(stream),
+        keys.mailbox(stream),
         keys.unfinished(),
         keys.cancelled(),
         keys.queue(),
     ]);
     call.arg(GROUP)
-        .arg(target.stream.to_string())
-        .arg(target.entry.as_str())
-        .arg(&event.before_offset)
-        .arg(&event.after_offset)
-        .arg(signal)
+        .arg(stream.to_string())
+        .arg(entry.map_or("", EntryId::as_str))
+        .arg(&said.event.before_offset)
+        .arg(&said.event.after_offset)
+        .arg(&said.signal)
         .arg(keys.gateway_channels())
         .arg(keys.worker_channels())
         .arg(millis(limits.open_retention))
         .arg(millis(retention(limits, era)))
         .arg(unix_millis())
         .arg(limits.queue)
-        .arg(millis(HANDED_BACK));
+        .arg(millis(HANDED_BACK))
+        .arg(era.as_str());
     Call::script(&CANCEL_CALL, call)
 }
 
@@ -158,6 +168,14 @@ pub(in crate::redis_bus) fn post_mail(
         .arg(keys.worker_channels())
         .arg(signal);
     Call::script(&POST_MAIL, call)
+}
+
+/// Empties the mailbox of a call, for its owner.
+pub(in crate::redis_bus) fn take_mail(keys: &Keys, owner: &Ownership) -> Call<Vec<String>> {
+    let stream = &owner.stream;
+    let mut call = TAKE_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
+    call.arg(owner.token());
+    Call::script(&TAKE_MAIL, call)
 }
 
 fn text(session: Option<&SessionId>) -> &str {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use redis::Arg;
 
 use super::*;
-use crate::bus::{BusLimits, FeedPosition, Finish, Ownership, StateScope};
+use crate::bus::{BusLimits, FeedPosition, Finish, Ownership};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
 use crate::wire::message::RawJson;
-use crate::wire::request::{CallRef, Era};
+use crate::wire::request::Era;
 
 /// One call of every script: the name of its file, how many times its repeated keys occur, its
 /// script and its arguments.
@@ -30,10 +30,6 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         session: Some(session.clone()),
         era: Era::Legacy,
     };
-    let call = CallRef {
-        stream,
-        entry: entry.clone(),
-    };
     let finish_one = Finish {
         ownership: owner.clone(),
         event: None,
@@ -49,12 +45,14 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         minor: 2,
     };
     let message = RawJson::parse("{}").unwrap();
-    let cancelled = lines::cancelled(stream).unwrap();
+    let said = CancelLines {
+        event: lines::cancelled(stream).unwrap(),
+        signal: "{}".to_owned(),
+    };
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
     let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
     let streams = [stream, stream, stream];
-    let state = StateScope::Session(session.clone());
     let (k, l, s) = (&keys, &limits, &session);
     vec![
         ("finish", 2, parts(finish(k, l, &finishes))),
@@ -82,22 +80,27 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(open_log(k, l, &stream, &holder, Some(s), Era::Legacy)),
         ),
-        ("follow", 0, parts(follow(k, &stream, &holder, Some(s), 0))),
+        (
+            "read_log",
+            0,
+            parts(read_log(k, &stream, Some(&holder), Some(s), 0)),
+        ),
         ("release", 3, parts(release(k, &streams))),
         (
             "cancel_call",
             0,
-            parts(cancel_call(k, l, &call, Era::Modern, &cancelled, "{}")),
+            parts(cancel_call(k, l, &stream, Some(&entry), Era::Modern, &said)),
         ),
         (
             "post_mail",
             0,
             parts(post_mail(k, l, &stream, s, &message, "{}")),
         ),
+        ("take_mail", 0, parts(take_mail(k, &owner))),
         ("touch_session", 0, parts(touch_session(k, l, s))),
         ("change_session", 0, parts(change_session(k, l, s, &change))),
         ("end_session", 0, parts(end_session(k, s))),
-        ("record_call", 0, parts(record_call(k, l, s, "1", "{}"))),
+        ("record_call", 0, parts(record_call(k, l, s, &stream, "{}"))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
         (
             "announce_catalog",
@@ -109,7 +112,12 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "increment_state",
             0,
-            parts(increment_state(k, &state, "key", 1, None)),
+            parts(increment_state("{global}", 1, None)),
+        ),
+        (
+            "session_state",
+            0,
+            parts(session_state(k, s, "key", &StateStep::Get)),
         ),
     ]
     .into_iter()

@@ -22,6 +22,8 @@ for_both_buses! {
     nothing_follows_the_response,
     only_the_holder_hears_the_events,
     following_moves_the_events_to_the_follower,
+    reading_leaves_the_events_with_their_holder,
+    every_reader_learns_who_holds_the_stream,
     the_holder_that_opened_the_log_hears_the_first_event,
     a_released_log_is_gone_for_good,
     an_unfinished_log_is_not_released,
@@ -292,6 +294,55 @@ async fn following_moves_the_events_to_the_follower(kind: Kind) {
     );
 }
 
+async fn reading_leaves_the_events_with_their_holder(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let owner = scene.owned().await;
+    let first = scene.say(&owner, 1).await;
+    let second = scene.say(&owner, 2).await;
+
+    let stream = &owner.stream;
+    let read = scene.workers.read_log(stream, None, 1).await.unwrap();
+    let read = read.expect("the log is there");
+    assert_eq!(read.events, std::slice::from_ref(&second));
+    assert_eq!((read.newest, read.state), (2, LogState::Open));
+    let other = SessionId::generate();
+    let refused = scene.gateways.read_log(stream, Some(&other), 0).await;
+    assert_eq!(refused.unwrap(), None, "of another session");
+
+    let last = scene.respond(&owner, 3).await;
+    for expected in [first, second, last] {
+        assert_eq!(next(&mut events).await, expected);
+    }
+}
+
+async fn every_reader_learns_who_holds_the_stream(kind: Kind) {
+    let scene = kind.scene().await;
+    let follower = GatewayId::generate();
+    let owner = scene.owned().await;
+    let stream = &owner.stream;
+    let holder = async || {
+        let read = scene.gateways.read_log(stream, None, 0).await.unwrap();
+        read.expect("the log is there").holder
+    };
+    scene.say(&owner, 1).await;
+    assert_eq!(holder().await.as_ref(), Some(&scene.gateway));
+
+    let follow = scene.gateways.follow(stream, &follower, None, 0).await;
+    let followed = follow.unwrap().expect("the log is there");
+    assert_eq!(followed.holder.as_ref(), Some(&follower));
+    assert_eq!(holder().await.as_ref(), Some(&follower));
+    scene.respond(&owner, 2).await;
+    assert_eq!(holder().await.as_ref(), Some(&follower));
+
+    // Made by its response, a log need not name the gateway that the request names.
+    let at_once = scene.owned().await;
+    scene.respond(&at_once, 1).await;
+    let read = scene.gateways.read_log(&at_once.stream, None, 0).await;
+    let holder = read.unwrap().expect("the log is there").holder;
+    assert!(holder.is_none_or(|holder| holder == scene.gateway));
+}
+
 async fn the_holder_that_opened_the_log_hears_the_first_event(kind: Kind) {
     let scene = kind.scene().await;
     let opener = GatewayId::generate();
@@ -408,10 +459,8 @@ async fn ends_with_its_retention(kind: Kind, limits: BusLimits, end: [bool; 3]) 
     let streams = [(modern, None), (legacy, Some(&session)), (open, None)];
     let is_kept = async |(owner, session): &(_, Option<&SessionId>)| {
         let owner: &prynai_shared::bus::Ownership = owner;
-        let follow = scene
-            .gateways
-            .follow(&owner.stream, &scene.gateway, *session, 0);
-        follow.await.unwrap().is_some()
+        let read = scene.gateways.read_log(&owner.stream, *session, 0);
+        read.await.unwrap().is_some()
     };
     for (stream, _) in streams.iter().zip(end).filter(|(_, ends)| *ends) {
         assert_eventually!(!is_kept(stream).await, "the log is kept too long");

@@ -130,8 +130,9 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.append(owner, &event)).await;
     is_unavailable(bus.finish(&[finish(owner, &event)])).await;
     is_unavailable(bus.follow(&owner.stream, &scene.gateway, None, 0)).await;
+    is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
-    is_unavailable(bus.take_mail(&owner.stream)).await;
+    is_unavailable(bus.take_mail(owner)).await;
     is_unavailable(bus.touch_session(&id)).await;
     is_unavailable(bus.publish_change(&change)).await;
     is_unavailable(bus.read_catalog()).await;

@@ -141,6 +141,31 @@ async fn a_finished_call_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn an_ended_session_leaves_nothing_behind() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let before: Vec<String> = server.command(&["KEYS", "*"]).await;
+    let id = SessionId::generate();
+    scene.gateways.create_session(&session(&id)).await.unwrap();
+    let call = call_ref(&scene.claimed(&scene.request()).await);
+    let recorded = scene.gateways.record_call(&id, &json("1"), &call).await;
+    assert!(recorded.unwrap());
+    let scope = StateScope::Session(id.clone());
+    for (key, ttl) in [("a", None), ("b", Some(Duration::from_secs(3600)))] {
+        let set = scene.workers.set_state(&scope, key, "1", ttl).await;
+        set.unwrap();
+    }
+    let keys: Vec<String> = server.command(&["KEYS", "*"]).await;
+    for key in keys.iter().filter(|key| key.contains(id.as_str())) {
+        let life: i64 = server.command(&["PTTL", key]).await;
+        assert!(life > 0, "{key} would outlive its session");
+    }
+    scene.gateways.end_session(&id).await.unwrap();
+    let after: Vec<String> = server.command(&["KEYS", "*"]).await;
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
 async fn the_autoscaler_reads_a_true_lag() {
     let server = RedisServer::shared().await;
     let prefix = unique_prefix();

@@ -146,14 +146,15 @@ impl Scene {
 
     /// Cancels a call.
     pub(super) async fn cancel(&self, owner: &Ownership) {
-        let call = CallRef {
-            stream: owner.stream,
-            entry: owner.entry.clone(),
-        };
-        self.gateways
-            .cancel_call(&call, owner.era)
-            .await
-            .expect("cancelled");
+        let (stream, entry) = (&owner.stream, Some(&owner.entry));
+        let cancelled = self.gateways.cancel_call(stream, entry, owner.era).await;
+        cancelled.expect("cancelled");
+    }
+
+    /// Cancels a request that may or may not be queued.
+    pub(super) async fn cancel_unknown(&self, stream: StreamId) {
+        let cancelled = self.gateways.cancel_call(&stream, None, Era::Modern).await;
+        cancelled.expect("cancelled");
     }
 
     /// The events of a gateway, with the first gap taken out.
@@ -161,11 +162,10 @@ impl Scene {
         begun(self.gateways.event_news(gateway).await.expect("subscribed")).await
     }
 
-    /// What lies in the log of a modern stream, with the scene's gateway as its holder from now on.
+    /// What lies in the log of a modern stream.
     pub(super) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
-        let followed = self.gateways.follow(&stream, &self.gateway, None, 0).await;
-        followed
-            .expect("followed")
+        let read = self.gateways.read_log(&stream, None, 0).await;
+        read.expect("read")
             .map(|followed| (followed.events, followed.state))
     }
 

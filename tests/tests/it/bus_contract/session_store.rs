@@ -21,6 +21,7 @@ for_both_buses! {
     nothing_revives_an_ended_session,
     an_idle_session_ends,
     calls_are_found_by_the_clients_request_id,
+    calls_of_one_request_id_are_told_apart,
     running_calls_are_bounded,
 }
 
@@ -35,7 +36,8 @@ impl Scene {
     }
 
     async fn touch(&self, id: &SessionId) -> Option<Session> {
-        self.gateways.touch_session(id).await.expect("touched")
+        let touched = self.gateways.touch_session(id).await.expect("touched");
+        touched.map(|touched| touched.session)
     }
 
     async fn change(&self, id: &SessionId, change: SessionChange) -> Result<bool, BusError> {
@@ -43,15 +45,32 @@ impl Scene {
     }
 
     async fn find(&self, id: &SessionId, request_id: &str) -> Option<CallRef> {
-        let found = self.gateways.find_call(id, &json(request_id)).await;
+        let mut found = self.find_all(id, request_id).await;
+        assert!(found.len() <= 1, "{found:?}");
+        found.pop()
+    }
+
+    async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<CallRef> {
+        let found = self.gateways.find_calls(id, &json(request_id)).await;
         found.expect("looked for")
+    }
+
+    async fn has_room(&self, id: &SessionId) -> bool {
+        let touched = self.gateways.touch_session(id).await.expect("touched");
+        touched.expect("lives").room_for_call
     }
 
     async fn record(&self, id: &SessionId, request_id: &str) -> Result<CallRef, BusError> {
         let call = some_call();
         let request_id = json(request_id);
-        self.gateways.record_call(id, &request_id, &call).await?;
+        let recorded = self.gateways.record_call(id, &request_id, &call).await?;
+        assert!(recorded, "the session has ended");
         Ok(call)
+    }
+
+    async fn forget(&self, id: &SessionId, call: &CallRef) {
+        let forgotten = self.workers.forget_call(id, &call.stream).await;
+        forgotten.expect("forgotten");
     }
 }
 
@@ -78,7 +97,7 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
     assert_eq!(scene.touch(&id).await, Some(full.clone()));
     // Workers read it too.
     let read = scene.workers.touch_session(&id).await.unwrap();
-    assert_eq!(read, Some(full));
+    assert_eq!(read.map(|touched| touched.session), Some(full));
 
     let plain = scene.session().await;
     assert_eq!(scene.touch(&plain).await, Some(session(&plain)));
@@ -100,9 +119,11 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     ] {
         assert!(!scene.change(id, change).await.unwrap());
     }
-    scene.record(id, "1").await.unwrap();
+    let call = some_call();
+    let recorded = scene.gateways.record_call(id, &json("1"), &call).await;
+    assert!(!recorded.unwrap(), "recorded in a session that has ended");
     assert_eq!(scene.find(id, "1").await, None);
-    scene.gateways.forget_call(id, &json("1")).await.unwrap();
+    scene.forget(id, &call).await;
     assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
     assert_eq!(scene.touch(id).await, None);
 }
@@ -175,9 +196,9 @@ async fn an_ended_session_names_its_running_calls(kind: Kind) {
     let scene = kind.scene().await;
     let (id, idle) = (scene.session().await, scene.session().await);
     let one = scene.record(&id, "1").await.unwrap();
-    scene.record(&id, "2").await.unwrap();
+    let two = scene.record(&id, "2").await.unwrap();
     let three = scene.record(&id, "\"3\"").await.unwrap();
-    scene.gateways.forget_call(&id, &json("2")).await.unwrap();
+    scene.forget(&id, &two).await;
 
     let ended = scene.gateways.end_session(&id).await.unwrap();
     let streams = ended
@@ -242,13 +263,28 @@ async fn calls_are_found_by_the_clients_request_id(kind: Kind) {
         assert_eq!(scene.find(&other, request_id).await, None);
     }
 
-    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    let ended = calls[0].clone().unwrap();
+    scene.forget(&id, &ended).await;
     assert_eq!(scene.find(&id, "1").await, None);
     assert_eq!(scene.find(&id, "\"1\"").await, calls[1]);
 
     // The client may use the id of an ended call again.
     let again = scene.record(&id, "1").await.unwrap();
     assert_eq!(scene.find(&id, "1").await, Some(again));
+}
+
+async fn calls_of_one_request_id_are_told_apart(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let one = scene.record(&id, "1").await.unwrap();
+    let two = scene.record(&id, "1").await.unwrap();
+    let mut found = scene.find_all(&id, "1").await;
+    found.sort_by_key(|call| call.stream);
+    assert_eq!(found, [one.clone(), two.clone()]);
+    scene.forget(&id, &one).await;
+    assert_eq!(scene.find(&id, "1").await, Some(two.clone()));
+    let ended = scene.gateways.end_session(&id).await.unwrap();
+    assert_eq!(ended, Some(vec![two]));
 }
 
 async fn running_calls_are_bounded(kind: Kind) {
@@ -258,8 +294,10 @@ async fn running_calls_are_bounded(kind: Kind) {
     };
     let scene = kind.scene_with(limits).await;
     let (id, other) = (scene.session().await, scene.session().await);
-    scene.record(&id, "1").await.unwrap();
+    let one = scene.record(&id, "1").await.unwrap();
+    assert!(scene.has_room(&id).await);
     scene.record(&id, "2").await.unwrap();
+    assert!(!scene.has_room(&id).await);
     let refused = scene.record(&id, "3").await;
     assert!(
         matches!(refused, Err(BusError::Full { limit: 2, .. })),
@@ -268,6 +306,7 @@ async fn running_calls_are_bounded(kind: Kind) {
     assert_eq!(scene.find(&id, "3").await, None);
     scene.record(&other, "3").await.unwrap();
 
-    scene.gateways.forget_call(&id, &json("1")).await.unwrap();
+    scene.forget(&id, &one).await;
+    assert!(scene.has_room(&id).await);
     scene.record(&id, "3").await.unwrap();
 }

@@ -2,15 +2,17 @@
 //! its worker is woken.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use prynai_shared::bus::{BusLimits, Finish, LogState, NewsReceiver, Ownership, Posted, Refusal};
 use prynai_shared::ids::{SessionId, StreamId, WorkerId};
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::request::{CallRef, Era};
 use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_tests::assert_eventually;
 
 use super::scene::{
-    Kind, Scene, begun, call_ref, claim_one, finish, json, legacy_request, message, next, response,
+    Kind, Scene, begun, claim, claim_one, finish, json, legacy_request, message, next, response,
 };
 
 for_both_buses! {
@@ -21,6 +23,12 @@ for_both_buses! {
     a_cancelled_call_may_be_finished_and_is_gone,
     a_finished_call_cannot_be_cancelled,
     a_call_that_is_over_is_not_brought_back_by_a_cancel,
+    a_request_is_cancelled_before_it_comes,
+    a_request_whose_entry_is_unknown_is_cancelled_while_it_waits,
+    a_call_whose_entry_is_unknown_is_cancelled_while_it_runs,
+    a_finished_call_whose_entry_is_unknown_is_left_alone,
+    marks_of_requests_that_never_come_are_bounded,
+    marks_of_requests_that_never_come_end,
     the_cancelled_are_told_apart,
     mail_is_kept_in_order_and_wakes_the_worker,
     mail_is_taken_once,
@@ -48,8 +56,8 @@ impl Scene {
         posted.expect("posted")
     }
 
-    async fn mail(&self, stream: StreamId) -> Vec<String> {
-        let taken = self.workers.take_mail(&stream).await.expect("taken");
+    async fn mail(&self, owner: &Ownership) -> Vec<String> {
+        let taken = self.workers.take_mail(owner).await.expect("taken");
         taken.iter().map(|mail| mail.as_str().to_owned()).collect()
     }
 }
@@ -70,11 +78,9 @@ async fn a_call_cancelled_while_it_waits_is_claimed_as_cancelled(kind: Kind) {
         stream: request.stream,
         entry: scene.gateways.enqueue(&request).await.unwrap(),
     };
-    scene
-        .gateways
-        .cancel_call(&call, Era::Modern)
-        .await
-        .unwrap();
+    let (stream, entry) = (&call.stream, Some(&call.entry));
+    let cancelled = scene.gateways.cancel_call(stream, entry, Era::Modern).await;
+    cancelled.unwrap();
 
     let told = next(&mut events).await;
     assert_eq!(
@@ -210,6 +216,128 @@ async fn a_call_that_is_over_is_not_brought_back_by_a_cancel(kind: Kind) {
     assert_eq!(cancelled.unwrap(), []);
 }
 
+async fn a_request_is_cancelled_before_it_comes(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let request = scene.request();
+    scene.cancel_unknown(request.stream).await;
+    let claim = scene.claimed(&request).await;
+    assert!(claim.cancelled);
+    let other = scene.claimed(&scene.request()).await;
+    assert!(!other.cancelled, "another request");
+
+    let owner = claim.ownership(&scene.worker);
+    let first = message(owner.stream, 1);
+    let appended = scene.workers.append(&owner, &first).await;
+    assert_eq!(appended.unwrap(), Err(Refusal::Cancelled));
+    let silent = Finish {
+        ownership: owner,
+        event: None,
+    };
+    assert_eq!(scene.workers.finish(&[silent]).await.unwrap(), [Ok(())]);
+    let sentinel = scene.respond(&other.ownership(&scene.worker), 1).await;
+    assert_eq!(next(&mut events).await, sentinel);
+    assert_eq!(scene.depth().await, (0, 0));
+}
+
+async fn a_request_whose_entry_is_unknown_is_cancelled_while_it_waits(kind: Kind) {
+    let scene = kind.scene().await;
+    let requests = [scene.request(), scene.request(), scene.request()];
+    for request in &requests {
+        scene.gateways.enqueue(request).await.unwrap();
+    }
+    scene.cancel_unknown(requests[1].stream).await;
+    let claims = claim(&*scene.workers, &scene.worker, 3).await;
+    let cancelled: Vec<_> = claims.iter().map(|claim| claim.cancelled).collect();
+    assert_eq!(cancelled, [false, true, false]);
+    // Whoever claims it next sees it as well.
+    let owner = claims[1].ownership(&scene.worker);
+    assert!(
+        scene
+            .passed_on(&owner, &WorkerId::generate())
+            .await
+            .cancelled
+    );
+}
+
+async fn a_call_whose_entry_is_unknown_is_cancelled_while_it_runs(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let mut signals = scene.signals_of(&scene.worker).await;
+    let (silent, begun) = (scene.owned().await, scene.owned().await);
+    let first = scene.say(&begun, 1).await;
+    scene.cancel_unknown(silent.stream).await;
+    scene.cancel_unknown(begun.stream).await;
+
+    // Nobody can tell which worker has a call that has said nothing.
+    let told = next(&mut signals).await;
+    assert_eq!(told, signal(begun.stream, SignalKind::Cancel));
+    assert_eq!(next(&mut events).await, first);
+    let told = next(&mut events).await;
+    assert_eq!(
+        (told.stream, told.kind),
+        (begun.stream, EventKind::Cancelled)
+    );
+    for (owner, offset) in [(&silent, 1), (&begun, 2)] {
+        let answer = finish(owner, &response(owner.stream, offset));
+        let answers = scene.workers.finish(&[answer]).await.unwrap();
+        assert_eq!(answers, [Err(Refusal::Cancelled)]);
+    }
+    assert_eq!(scene.depth().await, (0, 0));
+}
+
+async fn a_finished_call_whose_entry_is_unknown_is_left_alone(kind: Kind) {
+    let scene = kind.scene().await;
+    let owner = scene.owned().await;
+    let last = scene.respond(&owner, 1).await;
+    scene.cancel_unknown(owner.stream).await;
+    let expected = Some((vec![last], LogState::Finished));
+    assert_eq!(scene.log(owner.stream).await, expected);
+}
+
+async fn marks_of_requests_that_never_come_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        queue: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let streams = [(); 4].map(|()| StreamId::generate());
+    for stream in streams {
+        scene.cancel_unknown(stream).await;
+    }
+    let marked = scene.workers.cancelled_among(&streams).await.unwrap();
+    assert_eq!(marked, streams[..2]);
+
+    // A call that is known is marked all the same.
+    let owner = scene.owned().await;
+    scene.cancel(&owner).await;
+    let marked = scene.workers.cancelled_among(&[owner.stream]).await;
+    assert_eq!(marked.unwrap(), [owner.stream]);
+}
+
+async fn marks_of_requests_that_never_come_end(kind: Kind) {
+    let limits = BusLimits {
+        queue: 1,
+        open_retention: Duration::from_millis(300),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let marked = async |stream| {
+        let marked = scene.workers.cancelled_among(&[stream]).await;
+        !marked.unwrap().is_empty()
+    };
+    let old = StreamId::generate();
+    scene.cancel_unknown(old).await;
+    assert!(marked(old).await);
+    assert_eventually!(!marked(old).await, "the mark is kept too long");
+    // It makes room for another.
+    let new = StreamId::generate();
+    assert_eventually!({
+        scene.cancel_unknown(new).await;
+        marked(new).await
+    });
+}
+
 async fn the_cancelled_are_told_apart(kind: Kind) {
     let scene = kind.scene().await;
     let mut calls = Vec::new();
@@ -254,18 +382,18 @@ async fn mail_is_kept_in_order_and_wakes_the_worker(kind: Kind) {
             signal(owner.stream, SignalKind::Mail)
         );
     }
-    assert_eq!(scene.mail(owner.stream).await, letters);
+    assert_eq!(scene.mail(&owner).await, letters);
 }
 
 async fn mail_is_taken_once(kind: Kind) {
     let scene = kind.scene().await;
     let session = SessionId::generate();
     let owner = scene.call_in(&session).await;
-    assert_eq!(scene.mail(owner.stream).await, [""; 0]);
+    assert_eq!(scene.mail(&owner).await, [""; 0]);
     for letter in ["1", "2"] {
         scene.post(owner.stream, &session, letter).await;
-        assert_eq!(scene.mail(owner.stream).await, [letter]);
-        assert_eq!(scene.mail(owner.stream).await, [""; 0]);
+        assert_eq!(scene.mail(&owner).await, [letter]);
+        assert_eq!(scene.mail(&owner).await, [""; 0]);
     }
 }
 
@@ -325,7 +453,7 @@ async fn mail_for_no_running_call_is_refused(kind: Kind) {
         refused,
         "cancelled"
     );
-    assert_eq!(scene.mail(stream).await, [""; 0]);
+    assert_eq!(scene.mail(&silent).await, [""; 0]);
 }
 
 async fn the_mailbox_is_bounded(kind: Kind) {
@@ -350,12 +478,12 @@ async fn the_mailbox_is_bounded(kind: Kind) {
         Posted::Accepted
     );
 
-    assert_eq!(scene.mail(one.stream).await, ["1", "1"]);
+    assert_eq!(scene.mail(&one).await, ["1", "1"]);
     assert_eq!(
         scene.post(one.stream, &session, "2").await,
         Posted::Accepted
     );
-    assert_eq!(scene.mail(one.stream).await, ["2"]);
+    assert_eq!(scene.mail(&one).await, ["2"]);
 }
 
 async fn mail_reaches_the_new_owner(kind: Kind) {
@@ -375,7 +503,8 @@ async fn mail_reaches_the_new_owner(kind: Kind) {
         next(&mut signals).await,
         signal(old.stream, SignalKind::Mail)
     );
-    assert_eq!(scene.mail(old.stream).await, ["1"]);
+    assert_eq!(scene.mail(&old).await, [""; 0], "it is not for the old");
+    assert_eq!(scene.mail(&new).await, ["1"]);
 
     scene.cancel(&new).await;
     assert_eq!(
@@ -396,11 +525,7 @@ async fn wake_ups_reach_their_worker_only(kind: Kind) {
         claim_one(&*scene.workers, &other).await
     };
     scene.cancel(&our_call).await;
-    scene
-        .gateways
-        .cancel_call(&call_ref(&claim), Era::Modern)
-        .await
-        .unwrap();
+    scene.cancel(&claim.ownership(&other)).await;
 
     let their_stream = claim.request.stream;
     assert_eq!(

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, StateScope};
+use prynai_shared::bus::{BusError, BusLimits, StateScope};
 use prynai_shared::ids::SessionId;
 use prynai_tests::assert_eventually;
 
-use super::scene::{Kind, Scene};
+use super::scene::{Kind, Scene, session};
 
 for_both_buses! {
     a_value_is_read_as_it_was_written,
@@ -18,6 +18,9 @@ for_both_buses! {
     numbers_are_exact,
     concurrent_increments_lose_none,
     only_whole_numbers_are_incremented,
+    the_state_of_a_session_ends_with_it,
+    the_state_of_a_session_lives_while_it_is_used,
+    a_session_that_never_was_takes_no_state,
 }
 
 const GLOBAL: StateScope = StateScope::Global;
@@ -34,36 +37,62 @@ impl Scene {
         set.expect("written");
     }
 
-    async fn add(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64, BusError> {
-        self.workers.increment_state(&GLOBAL, key, by, ttl).await
+    async fn add(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> Result<i64, BusError> {
+        self.workers.increment_state(scope, key, by, ttl).await
+    }
+
+    /// The scope of a session that lives.
+    async fn session_scope(&self) -> StateScope {
+        let id = SessionId::generate();
+        let created = self.gateways.create_session(&session(&id)).await;
+        created.expect("created");
+        StateScope::Session(id)
+    }
+
+    /// One scope of every kind of storage.
+    async fn scopes(&self) -> [StateScope; 2] {
+        [GLOBAL, self.session_scope().await]
     }
 }
 
 async fn a_value_is_read_as_it_was_written(kind: Kind) {
     let scene = kind.scene().await;
-    assert_eq!(scene.get(&GLOBAL, "key").await, None);
-    let large = "x".repeat(100_000);
-    for value in ["", "plain", "7", "ü \"\n\0", &large] {
-        scene.set(&GLOBAL, "key", value, None).await;
-        assert_eq!(scene.get(&GLOBAL, "key").await.as_deref(), Some(value));
-        // Every worker reads it.
-        let read = scene.gateways.get_state(&GLOBAL, "key").await.unwrap();
-        assert_eq!(read.as_deref(), Some(value));
+    for scope in &scene.scopes().await {
+        assert_eq!(scene.get(scope, "key").await, None);
+        let large = "x".repeat(100_000);
+        for value in ["", "plain", "7", "ü \"\n\0", &large] {
+            scene.set(scope, "key", value, None).await;
+            assert_eq!(scene.get(scope, "key").await.as_deref(), Some(value));
+            // Every worker reads it.
+            let read = scene.gateways.get_state(scope, "key").await.unwrap();
+            assert_eq!(read.as_deref(), Some(value));
+        }
     }
 }
 
 async fn a_removed_value_is_gone(kind: Kind) {
     let scene = kind.scene().await;
-    scene.set(&GLOBAL, "key", "value", None).await;
-    assert!(scene.workers.remove_state(&GLOBAL, "key").await.unwrap());
-    assert_eq!(scene.get(&GLOBAL, "key").await, None);
-    assert!(!scene.workers.remove_state(&GLOBAL, "key").await.unwrap());
+    for scope in &scene.scopes().await {
+        scene.set(scope, "key", "value", None).await;
+        assert!(scene.workers.remove_state(scope, "key").await.unwrap());
+        assert_eq!(scene.get(scope, "key").await, None);
+        assert!(!scene.workers.remove_state(scope, "key").await.unwrap());
+    }
 }
 
 async fn scopes_never_see_each_other(kind: Kind) {
     let scene = kind.scene().await;
-    let session = SessionId::generate();
-    let names = ["", "a", "a:b", "global", "key", "{key}", session.as_str()];
+    let session = scene.session_scope().await;
+    let StateScope::Session(id) = &session else {
+        unreachable!()
+    };
+    let names = ["", "a", "a:b", "global", "key", "{key}", id.as_str()];
     let mut places = vec![
         (GLOBAL, "key"),
         (GLOBAL, "a:key"),
@@ -75,8 +104,9 @@ async fn scopes_never_see_each_other(kind: Kind) {
             places.push((StateScope::Principal(name.to_owned()), key));
         }
     }
-    places.push((StateScope::Session(session.clone()), "key"));
-    places.push((StateScope::Session(SessionId::generate()), "key"));
+    places.push((session.clone(), "key"));
+    places.push((session.clone(), ""));
+    places.push((scene.session_scope().await, "key"));
 
     for (number, (scope, key)) in places.iter().enumerate() {
         scene.set(scope, key, &number.to_string(), None).await;
@@ -95,108 +125,185 @@ async fn scopes_never_see_each_other(kind: Kind) {
 
 async fn a_value_ends_with_its_ttl(kind: Kind) {
     let scene = kind.scene().await;
-    scene.set(&GLOBAL, "for ever", "1", None).await;
-    scene.set(&GLOBAL, "long", "1", LONG).await;
-    scene.set(&GLOBAL, "short", "1", SHORT).await;
-    assert_eq!(scene.add("count", 5, SHORT).await.unwrap(), 5);
+    for scope in &scene.scopes().await {
+        scene.set(scope, "for ever", "1", None).await;
+        scene.set(scope, "long", "1", LONG).await;
+        scene.set(scope, "short", "1", SHORT).await;
+        assert_eq!(scene.add(scope, "count", 5, SHORT).await.unwrap(), 5);
 
-    assert_eventually!(scene.get(&GLOBAL, "short").await.is_none());
-    assert_eventually!(scene.get(&GLOBAL, "count").await.is_none());
-    assert!(!scene.workers.remove_state(&GLOBAL, "short").await.unwrap());
-    assert_eq!(
-        scene.add("count", 1, None).await.unwrap(),
-        1,
-        "counted from 0 again"
-    );
-    for key in ["for ever", "long"] {
-        assert!(scene.get(&GLOBAL, key).await.is_some(), "{key}");
+        assert_eventually!(scene.get(scope, "short").await.is_none());
+        assert_eventually!(scene.get(scope, "count").await.is_none());
+        assert!(!scene.workers.remove_state(scope, "short").await.unwrap());
+        assert_eq!(
+            scene.add(scope, "count", 1, None).await.unwrap(),
+            1,
+            "counted from 0 again"
+        );
+        for key in ["for ever", "long"] {
+            assert!(scene.get(scope, key).await.is_some(), "{key}");
+        }
     }
 }
 
 async fn every_write_sets_the_ttl_anew(kind: Kind) {
     let scene = kind.scene().await;
-    let keys = ["set for ever", "set long", "added for ever", "added long"];
-    for key in keys {
-        scene.set(&GLOBAL, key, "1", SHORT).await;
-    }
-    scene.set(&GLOBAL, keys[0], "2", None).await;
-    scene.set(&GLOBAL, keys[1], "2", LONG).await;
-    scene.add(keys[2], 1, None).await.unwrap();
-    scene.add(keys[3], 1, LONG).await.unwrap();
-    for key in ["set short", "added short"] {
-        scene.set(&GLOBAL, key, "1", None).await;
-    }
-    scene.set(&GLOBAL, "set short", "2", SHORT).await;
-    scene.add("added short", 1, SHORT).await.unwrap();
+    for scope in &scene.scopes().await {
+        let keys = ["set for ever", "set long", "added for ever", "added long"];
+        for key in keys {
+            scene.set(scope, key, "1", SHORT).await;
+        }
+        scene.set(scope, keys[0], "2", None).await;
+        scene.set(scope, keys[1], "2", LONG).await;
+        scene.add(scope, keys[2], 1, None).await.unwrap();
+        scene.add(scope, keys[3], 1, LONG).await.unwrap();
+        for key in ["set short", "added short"] {
+            scene.set(scope, key, "1", None).await;
+        }
+        scene.set(scope, "set short", "2", SHORT).await;
+        scene.add(scope, "added short", 1, SHORT).await.unwrap();
 
-    // These two end last, so whatever kept its first TTL would have ended before.
-    assert_eventually!(scene.get(&GLOBAL, "set short").await.is_none());
-    assert_eventually!(scene.get(&GLOBAL, "added short").await.is_none());
-    for key in keys {
-        assert_eq!(scene.get(&GLOBAL, key).await.as_deref(), Some("2"), "{key}");
+        // These two end last, so whatever kept its first TTL would have ended before.
+        assert_eventually!(scene.get(scope, "set short").await.is_none());
+        assert_eventually!(scene.get(scope, "added short").await.is_none());
+        for key in keys {
+            assert_eq!(scene.get(scope, key).await.as_deref(), Some("2"), "{key}");
+        }
     }
 }
 
 async fn an_absent_number_counts_as_zero(kind: Kind) {
     let scene = kind.scene().await;
-    assert_eq!(scene.add("count", 0, None).await.unwrap(), 0);
-    assert_eq!(scene.add("count", 3, None).await.unwrap(), 3);
-    assert_eq!(scene.add("count", -5, None).await.unwrap(), -2);
-    assert_eq!(scene.get(&GLOBAL, "count").await.as_deref(), Some("-2"));
+    for scope in &scene.scopes().await {
+        assert_eq!(scene.add(scope, "count", 0, None).await.unwrap(), 0);
+        assert_eq!(scene.add(scope, "count", 3, None).await.unwrap(), 3);
+        assert_eq!(scene.add(scope, "count", -5, None).await.unwrap(), -2);
+        assert_eq!(scene.get(scope, "count").await.as_deref(), Some("-2"));
+    }
 }
 
 async fn numbers_are_exact(kind: Kind) {
     let scene = kind.scene().await;
-    // The first whole number that a double cannot hold, so that a sum on the way through one shows.
-    scene.set(&GLOBAL, "count", "9007199254740993", None).await;
-    for ttl in [None, LONG] {
+    for scope in &scene.scopes().await {
+        // The first whole number that a double cannot hold, so that a sum on the way through one shows.
+        scene.set(scope, "count", "9007199254740993", None).await;
+        for ttl in [None, LONG] {
+            assert_eq!(
+                scene.add(scope, "count", 0, ttl).await.unwrap(),
+                9_007_199_254_740_993
+            );
+        }
         assert_eq!(
-            scene.add("count", 0, ttl).await.unwrap(),
-            9_007_199_254_740_993
+            scene.add(scope, "most", i64::MAX, LONG).await.unwrap(),
+            i64::MAX
+        );
+        assert_eq!(
+            scene.add(scope, "least", i64::MIN, None).await.unwrap(),
+            i64::MIN
         );
     }
-    assert_eq!(scene.add("most", i64::MAX, LONG).await.unwrap(), i64::MAX);
-    assert_eq!(scene.add("least", i64::MIN, None).await.unwrap(), i64::MIN);
 }
 
 async fn concurrent_increments_lose_none(kind: Kind) {
     let scene = kind.scene().await;
-    let add = |number: usize| {
-        let bus = [&scene.gateways, &scene.workers][number % 2].clone();
-        async move {
-            bus.increment_state(&GLOBAL, "count", 1, LONG)
-                .await
-                .unwrap()
-        }
-    };
-    let mut sums = futures::future::join_all((0..100).map(add)).await;
-    sums.sort_unstable();
-    assert_eq!(sums, (1..=100).collect::<Vec<i64>>());
-    assert_eq!(scene.get(&GLOBAL, "count").await.as_deref(), Some("100"));
+    for scope in &scene.scopes().await {
+        let add = |number: usize| {
+            let bus = [&scene.gateways, &scene.workers][number % 2].clone();
+            async move { bus.increment_state(scope, "count", 1, LONG).await.unwrap() }
+        };
+        let mut sums = futures::future::join_all((0..100).map(add)).await;
+        sums.sort_unstable();
+        assert_eq!(sums, (1..=100).collect::<Vec<i64>>());
+        assert_eq!(scene.get(scope, "count").await.as_deref(), Some("100"));
+    }
 }
 
 async fn only_whole_numbers_are_incremented(kind: Kind) {
     let scene = kind.scene().await;
-    let most = i64::MAX.to_string();
-    for value in [
-        "",
-        "text",
-        "1.5",
-        "+1",
-        "01",
-        "-0",
-        " 1",
-        "1 ",
-        "9223372036854775808",
-        &most,
-    ] {
-        for ttl in [None, LONG] {
-            scene.set(&GLOBAL, "key", value, None).await;
-            let refused = scene.add("key", 1, ttl).await;
-            let unexpected = matches!(refused, Err(BusError::Unexpected(_)));
-            assert!(unexpected, "{value:?}: {refused:?}");
-            let read = scene.get(&GLOBAL, "key").await;
-            assert_eq!(read.as_deref(), Some(value), "it was changed");
+    for scope in &scene.scopes().await {
+        let most = i64::MAX.to_string();
+        for value in [
+            "",
+            "text",
+            "1.5",
+            "+1",
+            "01",
+            "-0",
+            " 1",
+            "1 ",
+            "9223372036854775808",
+            &most,
+        ] {
+            for ttl in [None, LONG] {
+                scene.set(scope, "key", value, None).await;
+                let refused = scene.add(scope, "key", 1, ttl).await;
+                let unexpected = matches!(refused, Err(BusError::Unexpected(_)));
+                assert!(unexpected, "{value:?}: {refused:?}");
+                let read = scene.get(scope, "key").await;
+                assert_eq!(read.as_deref(), Some(value), "it was changed");
+            }
         }
     }
+}
+
+async fn the_state_of_a_session_ends_with_it(kind: Kind) {
+    let scene = kind.scene().await;
+    let (ended, other) = (scene.session_scope().await, scene.session_scope().await);
+    for scope in [&ended, &other] {
+        scene.set(scope, "for ever", "1", None).await;
+        scene.set(scope, "long", "1", LONG).await;
+    }
+    let StateScope::Session(id) = &ended else {
+        unreachable!()
+    };
+    scene.gateways.end_session(id).await.unwrap();
+    takes_no_state(&scene, &ended, "for ever").await;
+    assert_eq!(scene.get(&ended, "long").await, None);
+    assert!(scene.get(&other, "for ever").await.is_some());
+
+    // Not even a session of the same name would find it.
+    scene.gateways.create_session(&session(id)).await.unwrap();
+    assert_eq!(scene.get(&ended, "for ever").await, None);
+}
+
+async fn a_session_that_never_was_takes_no_state(kind: Kind) {
+    let scene = kind.scene().await;
+    let unknown = StateScope::Session(SessionId::generate());
+    takes_no_state(&scene, &unknown, "key").await;
+}
+
+/// Nothing is read in the scope, and nothing can be written.
+async fn takes_no_state(scene: &Scene, scope: &StateScope, key: &str) {
+    let is_refused = |error| matches!(error, Some(BusError::SessionEnded));
+    assert_eq!(scene.get(scope, key).await, None);
+    let set = scene.workers.set_state(scope, key, "1", None).await;
+    assert!(is_refused(set.err()));
+    assert!(is_refused(scene.add(scope, key, 1, LONG).await.err()));
+    assert_eq!(scene.get(scope, key).await, None);
+    assert!(!scene.workers.remove_state(scope, key).await.unwrap());
+}
+
+async fn the_state_of_a_session_lives_while_it_is_used(kind: Kind) {
+    let limits = BusLimits {
+        session_idle: Duration::from_secs(1),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let (used, idle) = (scene.session_scope().await, scene.session_scope().await);
+    let StateScope::Session(used_id) = &used else {
+        unreachable!()
+    };
+    scene.set(&used, "key", "1", LONG).await;
+    scene.set(&idle, "key", "1", LONG).await;
+
+    // To read the state is not to use the session.
+    assert_eventually!(
+        {
+            let touched = scene.gateways.touch_session(used_id).await.unwrap();
+            assert!(touched.is_some(), "a session in use ended");
+            scene.get(&idle, "key").await.is_none()
+        },
+        "the state of the idle session is kept"
+    );
+    takes_no_state(&scene, &idle, "key").await;
+    assert!(scene.get(&used, "key").await.is_some(), "it is lost");
 }

@@ -1,23 +1,27 @@
--- Makes a gateway the holder of a stream and reads the events after an offset.
+-- Reads the events of a stream after an offset; makes a gateway its holder first, if one is named.
 --
 -- KEYS 1
 --   1 log of the stream (hash)
 -- ARGV
---   1 holder   2 session or ''   3 offset after which to read
+--   1 new holder or ''   2 session or ''   3 offset after which to read
 -- Returns
 --   nil: no such log, or of another session
---   otherwise: state, newest offset, event lines by offset
+--   otherwise: state, newest offset, holder or '', event lines by offset
 
 -- Up to here the events are asked for by name; beyond it the whole log is read and sorted, so that
 -- neither a long log nor a hole in the offsets costs more than the log's size.
 local BY_NAME = 1000
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'session', 'newest')
+local log = redis.call('HMGET', KEYS[1], 'state', 'session', 'newest', 'holder')
 if not log[1] or (log[2] or '') ~= ARGV[2] then return false end
-redis.call('HSET', KEYS[1], 'holder', ARGV[1])
+local holder = log[4] or ''
+if ARGV[1] ~= '' then
+  holder = ARGV[1]
+  redis.call('HSET', KEYS[1], 'holder', holder)
+end
 
 local after, newest = tonumber(ARGV[3]), tonumber(log[3])
-local answer = { log[1], log[3] }
+local answer = { log[1], log[3], holder }
 if after >= newest then return answer end
 
 if newest - after <= BY_NAME then

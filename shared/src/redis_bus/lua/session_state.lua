@@ -1,0 +1,42 @@
+-- Reads or changes a value of the tool author that ends with a session.
+--
+-- KEYS 2
+--   1 session (hash)   2 values of the session (hash)
+-- ARGV
+--   1 'get', 'set', 'remove' or 'add'   2 key   3 value or summand   4 lifetime in ms, '' for ever
+-- Returns
+--   0 and nil: the session has ended
+--   1 and the value read, written or removed, nil when there was none; an error when the value to add
+--   to is not a whole number or the sum would overflow
+
+local life = redis.call('PTTL', KEYS[1])
+if life < 0 then return { 0, false } end
+
+-- Fields of a hash have no lifetime of their own: the end of each is kept beside it.
+local value, ends = 'value:' .. ARGV[2], 'ends:' .. ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ended = redis.call('HGET', KEYS[2], ends)
+if ended and tonumber(ended) <= now then redis.call('HDEL', KEYS[2], value, ends) end
+
+if ARGV[1] == 'get' then return { 1, redis.call('HGET', KEYS[2], value) } end
+if ARGV[1] == 'remove' then
+  local removed = redis.call('HGET', KEYS[2], value)
+  redis.call('HDEL', KEYS[2], value, ends)
+  return { 1, removed }
+end
+
+if ARGV[1] == 'add' then
+  redis.call('HINCRBY', KEYS[2], value, ARGV[3])
+else
+  redis.call('HSET', KEYS[2], value, ARGV[3])
+end
+if ARGV[4] == '' then
+  redis.call('HDEL', KEYS[2], ends)
+else
+  redis.call('HSET', KEYS[2], ends, string.format('%.0f', now + ARGV[4]))
+end
+-- The values must not outlive their session.
+redis.call('PEXPIRE', KEYS[2], math.max(life, 1))
+-- As text: a Lua number holds 53 bits only.
+return { 1, redis.call('HGET', KEYS[2], value) }
