@@ -16,9 +16,9 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use prynai_shared::bus::BusError;
+use prynai_shared::bus::{Bus, BusError, LogState};
 use prynai_shared::clock::unix_millis;
-use prynai_shared::ids::StreamId;
+use prynai_shared::ids::{SessionId, StreamId};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
@@ -241,8 +241,10 @@ async fn enqueue(
         // When nobody waits any more this drops what was to be sent, and thereby cancels.
         drop(queued.send(Ok((reference.clone(), cancel))));
         if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
-            let done = bus.record_call(&session, request_id, &reference);
-            drop(noted.send(done.await));
+            let done = bus.record_call(&session, request_id, &reference).await;
+            if noted.send(done).is_err() {
+                forget_if_over(bus.as_ref(), &session, &stream).await;
+            }
         }
     });
     let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
@@ -253,6 +255,18 @@ async fn enqueue(
         cancel,
         recorded,
     })
+}
+
+/// A call may be over before it is recorded; then its worker has forgotten it already. As a rule the
+/// task that answers the client notes the end, but here there is none any more.
+async fn forget_if_over(bus: &dyn Bus, session: &SessionId, stream: &StreamId) {
+    let over = match bus.read_log(stream, Some(session), 0).await {
+        Ok(log) => log.is_some_and(|log| log.state != LogState::Open),
+        Err(_) => false,
+    };
+    if over && let Err(error) = bus.forget_call(session, stream).await {
+        tracing::debug!(%error, "an ended call stays in its session's books");
+    }
 }
 
 /// Queues a notification of a session, which nobody answers.
