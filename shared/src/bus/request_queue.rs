@@ -99,7 +99,8 @@ pub trait RequestQueue: Send + Sync {
 
     /// Notes an entry that cannot be served among the dead letters, with the reason, and removes it
     /// if it is still there: it may have been finished first, so that its client does not wait. An
-    /// entry that another delivery holds is left alone and not noted.
+    /// entry that another delivery holds is left alone and not noted. The newest
+    /// [`super::BusLimits::dead_letters`] are kept.
     ///
     /// # Errors
     ///

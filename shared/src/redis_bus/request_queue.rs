@@ -16,7 +16,7 @@ use super::scripts::{self, Call, DeadEntry};
 use super::{RedisBus, lines};
 use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue, SignalChannel};
 use crate::ids::{EntryId, WorkerId};
-use crate::wire::request::RequestEnvelope;
+use crate::wire::request::{Era, RequestEnvelope};
 
 /// Requests that one script call ends at most, and bytes of final events that it carries, about.
 /// Redis serves nobody else meanwhile.
@@ -172,10 +172,17 @@ impl RequestQueue for RedisBus {
             entry: &claim.entry,
             delivery: claim.delivery,
             reason,
+            stream: Some(claim.request.stream),
+            era: claim.request.era,
         };
         let fields = claim.request.to_fields()?;
-        self.run(&scripts::dead_letter(&self.keys, &dead, &fields))
-            .await?;
+        self.run(&scripts::dead_letter(
+            &self.keys,
+            &self.limits,
+            &dead,
+            &fields,
+        ))
+        .await?;
         Ok(())
     }
 }
@@ -239,9 +246,16 @@ impl RedisBus {
             entry: &entry.entry,
             delivery: entry.delivery,
             reason,
+            stream: None,
+            era: Era::Modern,
         };
         let buried = self
-            .run(&scripts::dead_letter(&self.keys, &dead, &entry.fields))
+            .run(&scripts::dead_letter(
+                &self.keys,
+                &self.limits,
+                &dead,
+                &entry.fields,
+            ))
             .await;
         // When that failed the entry stays pending, is reclaimed one day, and comes here again.
         let moved = buried.is_ok();

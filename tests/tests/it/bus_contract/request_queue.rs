@@ -35,6 +35,7 @@ for_both_buses! {
     a_dead_letter_keeps_the_request_and_the_reason,
     an_answered_request_may_become_a_dead_letter,
     a_former_delivery_makes_no_dead_letter,
+    the_newest_dead_letters_are_kept,
     empty_lists_change_nothing,
 }
 
@@ -433,6 +434,24 @@ async fn a_former_delivery_makes_no_dead_letter(kind: Kind) {
     assert_eq!(scene.depth().await, (0, 1));
     scene.workers.take_over(&new).await.unwrap();
     scene.respond(&new, 1).await;
+}
+
+async fn the_newest_dead_letters_are_kept(kind: Kind) {
+    let limits = BusLimits {
+        dead_letters: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let reasons = ["first", "second", "third", "fourth"];
+    for reason in reasons {
+        let claim = scene.claimed(&scene.request()).await;
+        scene.workers.dead_letter(&claim, reason).await.unwrap();
+    }
+    let letters = scene.dead_letters().await;
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    for (letter, reason) in letters.iter().zip(&reasons[2..]) {
+        assert!(letter.contains(reason), "{letters:?}");
+    }
 }
 
 async fn empty_lists_change_nothing(kind: Kind) {
