@@ -34,6 +34,7 @@ mod session_store;
 mod signal_channel;
 mod state_store;
 mod subscription;
+mod unreadable;
 
 use blocking_read::BlockingReader;
 use connection::{Connector, DEADLINE, HotConnection, PooledConnections};

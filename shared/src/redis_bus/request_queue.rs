@@ -16,7 +16,7 @@ use super::scripts::{self, Call, DeadEntry};
 use super::{RedisBus, lines};
 use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue, SignalChannel};
 use crate::ids::{EntryId, WorkerId};
-use crate::wire::request::{Era, RequestEnvelope};
+use crate::wire::request::RequestEnvelope;
 
 /// Requests that one script call ends at most, and bytes of final events that it carries, about.
 /// Redis serves nobody else meanwhile.
@@ -92,7 +92,7 @@ impl RequestQueue for RedisBus {
             answer => answer?,
         };
         let entries = QueueEntry::first_deliveries(entries).ok_or_else(malformed)?;
-        let mut claims = self.claims(entries).await;
+        let mut claims = self.claims(worker, entries).await;
         if marks > 0 && !claims.is_empty() {
             self.mark_cancelled(&mut claims).await;
         }
@@ -121,7 +121,7 @@ impl RequestQueue for RedisBus {
             .run(&scripts::reclaim(&self.keys, worker, lease, max))
             .await?;
         let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
-        let mut claims = self.claims(entries).await;
+        let mut claims = self.claims(worker, entries).await;
         let streams: Vec<_> = claims.iter().map(|claim| claim.request.stream).collect();
         // An error must not lose the claims; their first write is refused when they are cancelled.
         let cancelled = self.cancelled_among(&streams).await.unwrap_or_default();
@@ -228,38 +228,16 @@ impl RedisBus {
             .await
     }
 
-    /// Reads the requests of entries. What cannot be read is moved to the dead letters: no worker of
-    /// this release could serve it.
-    async fn claims(&self, entries: Vec<QueueEntry>) -> Vec<Claim> {
+    /// Reads the requests of entries that `worker` has just been given.
+    async fn claims(&self, worker: &WorkerId, entries: Vec<QueueEntry>) -> Vec<Claim> {
         let mut claims = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry.into_claim() {
                 Ok(claim) => claims.push(claim),
-                Err((entry, error)) => self.bury(&entry, &error.to_string()).await,
+                Err((entry, error)) => self.turn_away(worker, &entry, &error).await,
             }
         }
         claims
-    }
-
-    async fn bury(&self, entry: &QueueEntry, reason: &str) {
-        let dead = DeadEntry {
-            entry: &entry.entry,
-            delivery: entry.delivery,
-            reason,
-            stream: None,
-            era: Era::Modern,
-        };
-        let buried = self
-            .run(&scripts::dead_letter(
-                &self.keys,
-                &self.limits,
-                &dead,
-                &entry.fields,
-            ))
-            .await;
-        // When that failed the entry stays pending, is reclaimed one day, and comes here again.
-        let moved = buried.is_ok();
-        tracing::error!(entry = %entry.entry, reason, moved, "unreadable queue entry");
     }
 
     async fn mark_cancelled(&self, claims: &mut [Claim]) {

@@ -32,7 +32,7 @@ pub(in crate::redis_bus) struct DeadEntry<'a> {
     pub(in crate::redis_bus) entry: &'a EntryId,
     pub(in crate::redis_bus) delivery: u32,
     pub(in crate::redis_bus) reason: &'a str,
-    /// Unknown of an entry that cannot be read.
+    /// Not always known of an entry that cannot be read.
     pub(in crate::redis_bus) stream: Option<StreamId>,
     pub(in crate::redis_bus) era: Era,
 }
