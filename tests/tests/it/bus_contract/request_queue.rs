@@ -181,11 +181,10 @@ async fn an_entry_is_claimed_once(kind: Kind) {
 }
 
 async fn a_claim_waits_for_the_first_entry(kind: Kind) {
-    let scene = kind.scene().await;
+    let scene = kind.secluded_scene().await;
     let begun = Instant::now();
     let (claims, ()) = tokio::join!(claim(&*scene.workers, &scene.worker, 8), async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.until_a_claim_waits().await;
         scene.gateways.enqueue(&scene.request()).await.unwrap();
     });
     assert_eq!(claims.len(), 1);
@@ -223,13 +222,12 @@ async fn every_waiting_claim_is_woken(kind: Kind) {
 }
 
 async fn a_stopped_claim_ends_at_once(kind: Kind) {
-    let scene = kind.scene().await;
+    let scene = kind.secluded_scene().await;
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let waiting = scene.workers.claim(&scene.worker, 8, LONG_LEASE, &stop);
     let (claims, ()) = tokio::join!(waiting, async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.until_a_claim_waits().await;
         stop.cancel();
     });
     assert_eq!(claims.unwrap(), []);
@@ -241,16 +239,24 @@ async fn a_stopped_claim_ends_at_once(kind: Kind) {
 }
 
 async fn a_stopped_claim_loses_nothing(kind: Kind) {
+    const ROUNDS: usize = 40;
     let scene = kind.scene().await;
-    for round in 0..40 {
-        let worker = WorkerId::generate();
+    let turns = async |turns| {
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    };
+    for round in 0..ROUNDS {
         let stop = CancellationToken::new();
         let (claims, (), ()) = tokio::join!(
-            scene.workers.claim(&worker, 8, PATIENCE, &stop),
-            async { drop(scene.gateways.enqueue(&scene.request()).await.unwrap()) },
+            scene.workers.claim(&scene.worker, 8, PATIENCE, &stop),
             async {
-                // Before, while and after the entry comes, in turn.
-                tokio::time::sleep(Duration::from_micros(round * 50)).await;
+                // Before, while and after the claim is stopped, in turn.
+                turns(round).await;
+                scene.gateways.enqueue(&scene.request()).await.unwrap();
+            },
+            async {
+                turns(ROUNDS / 2).await;
                 stop.cancel();
             },
         );
@@ -265,9 +271,9 @@ async fn a_stopped_claim_loses_nothing(kind: Kind) {
 
         let claim = match claims.into_iter().next() {
             Some(claim) => claim,
-            None => claim_one(&*scene.workers, &worker).await,
+            None => claim_one(&*scene.workers, &scene.worker).await,
         };
-        scene.respond(&claim.ownership(&worker), 1).await;
+        scene.respond(&claim.ownership(&scene.worker), 1).await;
     }
 }
 
