@@ -72,15 +72,16 @@ pub trait EventLog: Send + Sync {
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError>;
 
     /// Makes a redelivered claim (delivery > 1) the owner; from then on every earlier owner is
-    /// refused.
+    /// refused. The log's retention begins anew, as after an event.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError>;
 
-    /// Deletes the logs of finished streams whose last event has reached the client. A stream that is
-    /// not finished is left alone.
+    /// Deletes the logs of streams whose last event has reached the client: those that are finished, and
+    /// those that were cancelled and whose entry is gone. Any other is left alone: its worker must find
+    /// the log, or the mark.
     ///
     /// # Errors
     ///

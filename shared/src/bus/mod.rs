@@ -30,6 +30,7 @@ pub use signal_channel::{Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 
 use crate::wire::WireError;
+use crate::wire::request::Era;
 
 /// Everything gateways and workers share.
 #[async_trait]
@@ -116,6 +117,18 @@ pub struct BusLimits {
     pub open_retention: Duration,
     /// How long a session outlives its last use.
     pub session_idle: Duration,
+    /// Dead letters kept; the oldest make room.
+    pub dead_letters: usize,
+}
+
+impl BusLimits {
+    /// How long a log outlives the end of its stream.
+    pub fn retention(&self, era: Era) -> Duration {
+        match era {
+            Era::Legacy => self.legacy_retention,
+            Era::Modern => self.modern_retention,
+        }
+    }
 }
 
 impl Default for BusLimits {
@@ -131,6 +144,7 @@ impl Default for BusLimits {
             modern_retention: Duration::from_secs(60),
             open_retention: Duration::from_secs(24 * 3600),
             session_idle: Duration::from_secs(3600),
+            dead_letters: 10_000,
         }
     }
 }

@@ -16,6 +16,11 @@ use crate::wire::request::{Era, RequestEnvelope};
 /// of running entries is the lease table: a claim that is not renewed can be reclaimed by any
 /// worker. Entries are deleted only by `finish` and `dead_letter`, never trimmed, so the backlog
 /// that an autoscaler reads is true.
+///
+/// An entry that cannot be read is never handed out. One of a newer format is handed back, not begun,
+/// for the workers of that release, twice at most; any other, and that one the third time, becomes a
+/// dead letter. Its client is answered with an internal error, as far as stream, holder and request id
+/// can be read, so that nobody waits for ever.
 #[async_trait]
 pub trait RequestQueue: Send + Sync {
     /// Adds a request at the end and names its entry.
@@ -99,7 +104,8 @@ pub trait RequestQueue: Send + Sync {
 
     /// Notes an entry that cannot be served among the dead letters, with the reason, and removes it
     /// if it is still there: it may have been finished first, so that its client does not wait. An
-    /// entry that another delivery holds is left alone and not noted.
+    /// entry that another delivery holds is left alone and not noted. The newest
+    /// [`super::BusLimits::dead_letters`] are kept.
     ///
     /// # Errors
     ///

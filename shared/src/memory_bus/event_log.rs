@@ -72,7 +72,7 @@ impl EventLog for MemoryBus {
         let mut partition = lock(&self.partition);
         for stream in streams {
             let log = partition.logs.get(stream);
-            if log.is_some_and(|log| log.state() == LogState::Finished) {
+            if log.is_some_and(Log::is_releasable) {
                 partition.logs.remove(stream);
             }
         }
@@ -118,8 +118,9 @@ impl Partition {
             return TakeOver::Refused(Refusal::LostOwnership);
         };
         log.own(owner);
-        TakeOver::Taken {
-            newest: log.newest(),
-        }
+        let newest = log.newest();
+        self.logs
+            .live_for(&owner.stream, Some(limits.open_retention));
+        TakeOver::Taken { newest }
     }
 }

@@ -1,12 +1,9 @@
 //! The log of a stream: what its owner may write, and what its followers read.
 
-use std::time::Duration;
-
-use crate::bus::{BusLimits, Followed, LogState, Ownership, Refusal};
+use crate::bus::{Followed, LogState, Ownership, Refusal};
 use crate::ids::{GatewayId, SessionId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
-use crate::wire::request::Era;
 
 /// The log of one stream, with the mailbox of its call.
 pub(super) struct Log {
@@ -18,6 +15,8 @@ pub(super) struct Log {
     /// By ascending offset.
     events: Vec<StreamEvent>,
     newest: u64,
+    /// Nobody will look at the mark of this cancelled call any more.
+    pub(super) mark_is_seen: bool,
     pub(super) mailbox: Vec<RawJson>,
 }
 
@@ -26,14 +25,6 @@ pub(super) struct Log {
 struct Token {
     worker: WorkerId,
     delivery: u32,
-}
-
-/// How long a log outlives the end of its stream.
-pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
-    match era {
-        Era::Legacy => limits.legacy_retention,
-        Era::Modern => limits.modern_retention,
-    }
 }
 
 impl Log {
@@ -45,6 +36,7 @@ impl Log {
             state: LogState::Open,
             events: Vec::new(),
             newest: 0,
+            mark_is_seen: false,
             mailbox: Vec::new(),
         }
     }
@@ -55,6 +47,10 @@ impl Log {
 
     pub(super) fn state(&self) -> LogState {
         self.state
+    }
+
+    pub(super) fn is_releasable(&self) -> bool {
+        self.state == LogState::Finished || self.mark_is_seen
     }
 
     pub(super) fn newest(&self) -> u64 {

@@ -6,16 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::expiry::ExpiringMap;
-use super::log::{Log, retention};
+use super::log::Log;
 use super::news::Topics;
 use crate::bus::{BusLimits, Claim, LogState, Ownership, Refusal};
 use crate::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::request::RequestEnvelope;
 use crate::wire::signal::Signal;
-
-/// Dead letters kept; the oldest make room.
-const DEAD_LETTERS: usize = 1_000;
 
 /// Everything about the requests under way.
 #[derive(Default)]
@@ -154,10 +151,11 @@ impl Partition {
         let Some(Running { request, .. }) = removed else {
             return;
         };
-        let log = self.logs.get(&request.stream);
-        if log.is_some_and(|log| log.state() == LogState::Cancelled) {
-            self.logs
-                .live_for(&request.stream, Some(retention(limits, request.era)));
+        let log = self.logs.get_mut(&request.stream);
+        if let Some(log) = log.filter(|log| log.state() == LogState::Cancelled) {
+            log.mark_is_seen = true;
+            let life = limits.retention(request.era);
+            self.logs.live_for(&request.stream, Some(life));
         }
     }
 
@@ -186,14 +184,14 @@ impl Partition {
         Ok(log)
     }
 
-    pub(super) fn bury(&mut self, claim: Claim, reason: &str) {
-        if self.dead_letters.len() == DEAD_LETTERS {
-            self.dead_letters.pop_front();
-        }
+    pub(super) fn bury(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
         self.dead_letters.push_back(DeadLetter {
             claim,
             reason: reason.to_owned(),
         });
+        if self.dead_letters.len() > limits.dead_letters {
+            self.dead_letters.pop_front();
+        }
     }
 
     pub(super) fn dead_letters(&self) -> Vec<DeadLetter> {

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::log::retention;
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, BusLimits, Claim, Finish, QueueDepth, Refusal, RequestQueue};
@@ -100,7 +99,7 @@ impl RequestQueue for MemoryBus {
         let mut partition = lock(&self.partition);
         let current = partition.running(&claim.entry);
         if current.is_none_or(|running| running.delivery == claim.delivery) {
-            partition.bury(claim.clone(), reason);
+            partition.bury(claim.clone(), reason, &self.limits);
             partition.remove_entry(&claim.entry, &self.limits);
         }
         Ok(())
@@ -143,7 +142,7 @@ impl Partition {
                 self.events.publish(&holder, event.clone());
             }
             self.logs
-                .live_for(&owner.stream, Some(retention(limits, owner.era)));
+                .live_for(&owner.stream, Some(limits.retention(owner.era)));
         }
         Ok(())
     }

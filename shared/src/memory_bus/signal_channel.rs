@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::log::{Log, retention};
+use super::log::Log;
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
-use crate::wire::FORMAT;
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
 use crate::wire::request::Era;
@@ -44,7 +43,7 @@ impl SignalChannel for MemoryBus {
             return Ok(Posted::Full);
         }
         log.mailbox.push(message.clone());
-        let wake_up = signal(*stream, SignalKind::Mail);
+        let wake_up = Signal::new(*stream, SignalKind::Mail);
         partition.signals.publish(&worker, wake_up);
         Ok(Posted::Accepted)
     }
@@ -82,6 +81,7 @@ impl Partition {
             };
             self.logs.insert(*stream, log, Some(limits.open_retention));
         }
+        let entry_is_gone = entry.is_some_and(|entry| self.request(entry).is_none());
         let Some(log) = self.logs.get_mut(stream) else {
             return;
         };
@@ -90,11 +90,13 @@ impl Partition {
         }
         let (holder, owner) = (log.holder.clone(), log.owner().cloned());
         log.end(LogState::Cancelled);
+        log.mark_is_seen = entry_is_gone;
         let event = StreamEvent::cancelled(*stream, log.newest() + 1);
         // The mark must be there when a worker claims the entry, however late that is.
-        let life = match entry {
-            Some(entry) if self.request(entry).is_none() => retention(limits, era),
-            _ => limits.open_retention,
+        let life = if entry_is_gone {
+            limits.retention(era)
+        } else {
+            limits.open_retention
         };
         self.logs.live_for(stream, Some(life));
         if let Some(holder) = holder {
@@ -105,7 +107,7 @@ impl Partition {
             None => owner,
         };
         if let Some(worker) = worker {
-            let wake_up = signal(*stream, SignalKind::Cancel);
+            let wake_up = Signal::new(*stream, SignalKind::Cancel);
             self.signals.publish(&worker, wake_up);
         }
     }
@@ -136,13 +138,5 @@ impl Partition {
     fn leased_to(&self, entry: &EntryId) -> Option<WorkerId> {
         let running = self.running(entry)?;
         matches!(running.lease, Lease::Since(_)).then(|| running.worker.clone())
-    }
-}
-
-fn signal(stream: StreamId, kind: SignalKind) -> Signal {
-    Signal {
-        v: FORMAT,
-        stream,
-        kind,
     }
 }

@@ -4,7 +4,7 @@
 //! script uses keys of one tag only.
 
 use crate::bus::StateScope;
-use crate::ids::{SessionId, StreamId};
+use crate::ids::{EntryId, SessionId, StreamId};
 
 /// The consumer group of the workers.
 pub(super) const GROUP: &str = "workers";
@@ -45,6 +45,11 @@ impl Keys {
     /// Entries that could not be served (stream).
     pub(super) fn dead_letters(&self) -> String {
         format!("{}dead", self.partition)
+    }
+
+    /// How often an entry of a newer release came to a worker that cannot read it (string).
+    pub(super) fn deliveries_unread(&self, entry: &EntryId) -> String {
+        format!("{}unread:{entry}", self.partition)
     }
 
     /// Streams of requests that were cancelled before they ended, or before they came (sorted set, by

@@ -1,28 +1,18 @@
 //! What is written into Redis, as single lines: `PUBLISH` joins several with a line feed.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use crate::bus::{BusError, BusLimits, PositionedChange};
+use crate::bus::{BusError, PositionedChange};
 use crate::ids::StreamId;
 use crate::wire::change::ChangeEntry;
 use crate::wire::event::StreamEvent;
-use crate::wire::request::Era;
 use crate::wire::signal::{Signal, SignalKind};
-use crate::wire::{FORMAT, WireError, check_format};
+use crate::wire::{WireError, check_format};
 
 /// The event that says "cancelled", cut where its offset goes: only the script knows that.
 pub(super) struct CancelledLine {
     pub(super) before_offset: String,
     pub(super) after_offset: String,
-}
-
-/// How long a log outlives the end of its stream.
-pub(super) fn retention(limits: &BusLimits, era: Era) -> Duration {
-    match era {
-        Era::Legacy => limits.legacy_retention,
-        Era::Modern => limits.modern_retention,
-    }
 }
 
 pub(super) fn event(event: &StreamEvent) -> Result<String, WireError> {
@@ -54,12 +44,7 @@ pub(super) fn cancelled(stream: StreamId) -> Result<CancelledLine, BusError> {
 }
 
 pub(super) fn signal(stream: StreamId, kind: SignalKind) -> Result<String, WireError> {
-    let signal = Signal {
-        v: FORMAT,
-        stream,
-        kind,
-    };
-    Ok(serde_json::to_string(&signal)?)
+    Ok(serde_json::to_string(&Signal::new(stream, kind))?)
 }
 
 pub(super) fn read_signal(line: &str) -> Result<Signal, WireError> {

@@ -34,6 +34,7 @@ mod session_store;
 mod signal_channel;
 mod state_store;
 mod subscription;
+mod unreadable;
 
 use blocking_read::BlockingReader;
 use connection::{Connector, DEADLINE, HotConnection, PooledConnections};
@@ -145,7 +146,8 @@ impl RedisBus {
     }
 
     /// Sends a call on the shared connection. When the consumer group turns out to be gone it is made
-    /// again and the call repeated: without its group no script has written anything.
+    /// again and the call repeated. That does nothing twice: a script that needs the group fails before
+    /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed.
     async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
         match self.hot.run(call).await {
             Err(fault) if fault.is_group_gone() => {

@@ -76,6 +76,13 @@ impl QueueEntry {
         }
     }
 
+    /// The value of one field, if it is text.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        let (_, value) = fields.find(|(field, _)| field == name.as_bytes())?;
+        std::str::from_utf8(value).ok()
+    }
+
     fn request(&self) -> Result<RequestEnvelope, WireError> {
         let mut fields = HashMap::with_capacity(self.fields.len());
         for (field, value) in &self.fields {

@@ -92,7 +92,7 @@ impl RequestQueue for RedisBus {
             answer => answer?,
         };
         let entries = QueueEntry::first_deliveries(entries).ok_or_else(malformed)?;
-        let mut claims = self.claims(entries).await;
+        let mut claims = self.claims(worker, entries).await;
         if marks > 0 && !claims.is_empty() {
             self.mark_cancelled(&mut claims).await;
         }
@@ -121,7 +121,7 @@ impl RequestQueue for RedisBus {
             .run(&scripts::reclaim(&self.keys, worker, lease, max))
             .await?;
         let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
-        let mut claims = self.claims(entries).await;
+        let mut claims = self.claims(worker, entries).await;
         let streams: Vec<_> = claims.iter().map(|claim| claim.request.stream).collect();
         // An error must not lose the claims; their first write is refused when they are cancelled.
         let cancelled = self.cancelled_among(&streams).await.unwrap_or_default();
@@ -172,10 +172,17 @@ impl RequestQueue for RedisBus {
             entry: &claim.entry,
             delivery: claim.delivery,
             reason,
+            stream: Some(claim.request.stream),
+            era: claim.request.era,
         };
         let fields = claim.request.to_fields()?;
-        self.run(&scripts::dead_letter(&self.keys, &dead, &fields))
-            .await?;
+        self.run(&scripts::dead_letter(
+            &self.keys,
+            &self.limits,
+            &dead,
+            &fields,
+        ))
+        .await?;
         Ok(())
     }
 }
@@ -221,31 +228,16 @@ impl RedisBus {
             .await
     }
 
-    /// Reads the requests of entries. What cannot be read is moved to the dead letters: no worker of
-    /// this release could serve it.
-    async fn claims(&self, entries: Vec<QueueEntry>) -> Vec<Claim> {
+    /// Reads the requests of entries that `worker` has just been given.
+    async fn claims(&self, worker: &WorkerId, entries: Vec<QueueEntry>) -> Vec<Claim> {
         let mut claims = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry.into_claim() {
                 Ok(claim) => claims.push(claim),
-                Err((entry, error)) => self.bury(&entry, &error.to_string()).await,
+                Err((entry, error)) => self.turn_away(worker, &entry, &error).await,
             }
         }
         claims
-    }
-
-    async fn bury(&self, entry: &QueueEntry, reason: &str) {
-        let dead = DeadEntry {
-            entry: &entry.entry,
-            delivery: entry.delivery,
-            reason,
-        };
-        let buried = self
-            .run(&scripts::dead_letter(&self.keys, &dead, &entry.fields))
-            .await;
-        // When that failed the entry stays pending, is reclaimed one day, and comes here again.
-        let moved = buried.is_ok();
-        tracing::error!(entry = %entry.entry, reason, moved, "unreadable queue entry");
     }
 
     async fn mark_cancelled(&self, claims: &mut [Claim]) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FORMAT;
 use crate::ids::StreamId;
 
 /// The wake-up on a worker's channel. What it is about lies in the log and the mailbox, so a
@@ -24,4 +25,15 @@ pub enum SignalKind {
     Cancel,
     /// The mailbox holds a message of the client.
     Mail,
+}
+
+impl Signal {
+    /// A wake-up in the format of this build.
+    pub fn new(stream: StreamId, kind: SignalKind) -> Self {
+        Self {
+            v: FORMAT,
+            stream,
+            kind,
+        }
+    }
 }

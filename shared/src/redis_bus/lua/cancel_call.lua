@@ -16,14 +16,14 @@ local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'o
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 if state and state ~= 'open' then return 0 end
 
--- Older marks than the logs they are about tell nothing.
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (ARGV[11] - ARGV[9]))
-
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
   entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
 end
+
+-- Older marks than the logs they are about tell nothing.
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (ARGV[11] - ARGV[9]))
 
 if state then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')

@@ -1,9 +1,11 @@
 -- Notes an entry among the dead letters and removes it. It may have been finished before.
 --
--- KEYS 3
+-- KEYS 4 + 1 per stream
 --   1 request queue (stream)   2 dead letters (stream)   3 streams of cancelled requests (sorted set)
+--   4 unfinished streams (sorted set)   then the log of the entry's stream (hash), if that is known
 -- ARGV
---   1 consumer group   2 entry   3 delivery   4 reason   5 most dead letters, about
+--   1 consumer group   2 entry   3 delivery   4 reason   5 most dead letters
+--   6 stream or ''     7 retention of a cancelled log from now on, ms
 --   then the entry's fields and values
 -- Returns
 --   1 noted   0 it is another delivery's
@@ -11,11 +13,14 @@
 local lease = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
 if lease and lease[4] ~= tonumber(ARGV[3]) then return 0 end
 
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'entry', ARGV[2], 'reason', ARGV[4],
-  unpack(ARGV, 6))
+redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[5], '*', 'entry', ARGV[2], 'reason', ARGV[4],
+  unpack(ARGV, 8))
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
-for i = 6, #ARGV, 2 do
-  if ARGV[i] == 'stream' then redis.call('ZREM', KEYS[3], ARGV[i + 1]) end
+if KEYS[5] and redis.call('HGET', KEYS[5], 'state') == 'cancelled' then
+  -- The log was kept for the sake of the entry.
+  redis.call('ZREM', KEYS[3], ARGV[6])
+  redis.call('ZREM', KEYS[4], ARGV[6])
+  redis.call('PEXPIRE', KEYS[5], ARGV[7])
 end
 return 1

@@ -7,9 +7,9 @@ use redis::Value;
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Finish};
 use crate::clock::unix_millis;
-use crate::ids::{EntryId, WorkerId};
+use crate::ids::{EntryId, StreamId, WorkerId};
 use crate::redis_bus::keys::{GROUP, Keys};
-use crate::redis_bus::lines::retention;
+use crate::wire::request::Era;
 
 lua!(FINISH, "finish.lua");
 lua!(RECLAIM, "reclaim.lua");
@@ -20,9 +20,6 @@ lua!(SWEEP, "sweep.lua");
 
 /// From this idle time on a lease was handed back: that is written as a delivery in 1970.
 pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// Dead letters kept, about.
-const DEAD_LETTERS: usize = 10_000;
 
 /// A consumer that had nothing to do with Redis for so long is a worker that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -35,6 +32,9 @@ pub(in crate::redis_bus) struct DeadEntry<'a> {
     pub(in crate::redis_bus) entry: &'a EntryId,
     pub(in crate::redis_bus) delivery: u32,
     pub(in crate::redis_bus) reason: &'a str,
+    /// Not always known of an entry that cannot be read.
+    pub(in crate::redis_bus) stream: Option<StreamId>,
+    pub(in crate::redis_bus) era: Era,
 }
 
 /// Ends requests; `lines` are their final events, encoded.
@@ -64,7 +64,7 @@ pub(in crate::redis_bus) fn finish(
                     .as_ref()
                     .map_or("", |session| session.as_str()),
             )
-            .arg(millis(retention(limits, owner.era)))
+            .arg(millis(limits.retention(owner.era)))
             .arg(offset.unwrap_or_default())
             .arg(line);
     }
@@ -121,15 +121,26 @@ pub(in crate::redis_bus) fn hand_back(
 /// Moves an entry to the dead letters.
 pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
     keys: &Keys,
+    limits: &BusLimits,
     dead: &DeadEntry<'_>,
     fields: &[(F, V)],
 ) -> Call<u64> {
-    let mut call = DEAD_LETTER.with_keys(&[keys.queue(), keys.dead_letters(), keys.cancelled()]);
+    let mut names = vec![
+        keys.queue(),
+        keys.dead_letters(),
+        keys.cancelled(),
+        keys.unfinished(),
+    ];
+    names.extend(dead.stream.as_ref().map(|stream| keys.log(stream)));
+    let stream = dead.stream.map(|stream| stream.to_string());
+    let mut call = DEAD_LETTER.with_keys(&names);
     call.arg(GROUP)
         .arg(dead.entry.as_str())
         .arg(dead.delivery)
         .arg(dead.reason)
-        .arg(DEAD_LETTERS);
+        .arg(limits.dead_letters)
+        .arg(stream.unwrap_or_default())
+        .arg(millis(limits.retention(dead.era)));
     for (field, value) in fields {
         call.arg(field.as_ref()).arg(value.as_ref());
     }

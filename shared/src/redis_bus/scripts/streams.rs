@@ -6,7 +6,7 @@ use crate::bus::{BusLimits, Ownership};
 use crate::clock::unix_millis;
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::redis_bus::keys::{GROUP, Keys};
-use crate::redis_bus::lines::{CancelledLine, retention};
+use crate::redis_bus::lines::CancelledLine;
 use crate::wire::message::RawJson;
 use crate::wire::request::Era;
 
@@ -143,7 +143,7 @@ pub(in crate::redis_bus) fn cancel_call(
         .arg(keys.gateway_channels())
         .arg(keys.worker_channels())
         .arg(millis(limits.open_retention))
-        .arg(millis(retention(limits, era)))
+        .arg(millis(limits.retention(era)))
         .arg(unix_millis())
         .arg(limits.queue)
         .arg(millis(HANDED_BACK))

@@ -38,6 +38,8 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         entry: &entry,
         delivery: 1,
         reason: "because",
+        stream: Some(stream),
+        era: Era::Modern,
     };
     let position = FeedPosition {
         epoch: "a".into(),
@@ -65,8 +67,8 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ("hand_back", 0, parts(hand_back(k, &worker, &ones, true))),
         (
             "dead_letter",
-            0,
-            parts(dead_letter(k, &dead, &[("field", "value")])),
+            1,
+            parts(dead_letter(k, l, &dead, &[("field", "value")])),
         ),
         ("sweep", 0, parts(sweep(k, l))),
         (

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, LogState, Refusal};
+use prynai_shared::bus::{BusLimits, Finish, LogState, Refusal};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::request::Era;
 use prynai_tests::assert_eventually;
@@ -27,6 +27,7 @@ for_both_buses! {
     the_holder_that_opened_the_log_hears_the_first_event,
     a_released_log_is_gone_for_good,
     an_unfinished_log_is_not_released,
+    a_cancelled_log_is_released_once_its_entry_is_gone,
     a_finished_modern_log_ends_with_its_retention,
     a_finished_legacy_log_ends_with_its_retention,
     an_unfinished_log_ends_with_its_retention,
@@ -406,6 +407,47 @@ async fn an_unfinished_log_is_not_released(kind: Kind) {
         Some((vec![first], LogState::Open))
     );
     assert_eq!(scene.log(finished.stream).await, None);
+}
+
+async fn a_cancelled_log_is_released_once_its_entry_is_gone(kind: Kind) {
+    let scene = kind.scene().await;
+    let claims = [
+        scene.claimed(&scene.request()).await,
+        scene.claimed(&scene.request()).await,
+        scene.claimed(&scene.request()).await,
+        scene.claimed(&scene.request()).await,
+    ];
+    let owners = claims.each_ref().map(|c| c.ownership(&scene.worker));
+    let streams = owners.each_ref().map(|owner| owner.stream);
+    scene.say(&owners[0], 1).await;
+    scene.say(&owners[3], 1).await;
+    for owner in &owners[..3] {
+        scene.cancel(owner).await;
+    }
+    scene.gateways.release(&streams).await.unwrap();
+    let marked = scene.workers.cancelled_among(&streams).await.unwrap();
+    assert_eq!(marked, streams[..3], "a worker would not find the mark");
+
+    // The ways in which the entry of a cancelled call goes, and one that was gone before.
+    let silent = Finish {
+        ownership: owners[0].clone(),
+        event: None,
+    };
+    scene.workers.finish(&[silent]).await.unwrap();
+    let late = finish(&owners[1], &response(streams[1], 1));
+    scene.workers.finish(&[late]).await.unwrap();
+    for claim in &claims[2..] {
+        scene.workers.dead_letter(claim, "hopeless").await.unwrap();
+    }
+    scene.cancel(&owners[3]).await;
+    for stream in streams {
+        let log = scene.log(stream).await.expect("the log is kept");
+        assert_eq!(log.1, LogState::Cancelled);
+    }
+    scene.gateways.release(&streams).await.unwrap();
+    for stream in streams {
+        assert_eq!(scene.log(stream).await, None);
+    }
 }
 
 /// The retention under test; everything else is kept for an hour.

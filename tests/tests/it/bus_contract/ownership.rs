@@ -1,8 +1,11 @@
 //! [`EventLog`](prynai_shared::bus::EventLog): only the owner writes.
 
-use prynai_shared::bus::{Refusal, TakeOver};
+use std::time::Duration;
+
+use prynai_shared::bus::{BusLimits, LogState, Refusal, TakeOver};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::request::Era;
+use prynai_tests::assert_eventually;
 
 use super::scene::{Kind, finish, message, next, response};
 
@@ -10,6 +13,7 @@ for_both_buses! {
     a_take_over_shuts_the_former_owner_out,
     a_take_over_before_any_event_shuts_the_first_write_out,
     a_take_over_may_be_repeated,
+    a_take_over_begins_the_retention_anew,
     an_earlier_claim_cannot_take_back_a_stream,
     a_later_delivery_does_not_own_by_writing,
     a_finished_or_cancelled_stream_is_not_taken_over,
@@ -67,6 +71,28 @@ async fn a_take_over_may_be_repeated(kind: Kind) {
         assert_eq!(taken, TakeOver::Taken { newest: 0 });
     }
     scene.respond(&new, 1).await;
+}
+
+async fn a_take_over_begins_the_retention_anew(kind: Kind) {
+    let limits = BusLimits {
+        open_retention: Duration::from_secs(1),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let (old, neglected) = (scene.owned().await, scene.owned().await);
+    let first = scene.say(&old, 1).await;
+    let worker = WorkerId::generate();
+    let new = scene.passed_on(&old, &worker).await.ownership(&worker);
+    scene.say(&neglected, 1).await;
+
+    // The other log is the younger one.
+    assert_eventually!({
+        let taken = scene.workers.take_over(&new).await.unwrap();
+        assert_eq!(taken, TakeOver::Taken { newest: 1 }, "the log is lost");
+        scene.log(neglected.stream).await.is_none()
+    });
+    let expected = Some((vec![first], LogState::Open));
+    assert_eq!(scene.log(new.stream).await, expected);
 }
 
 async fn an_earlier_claim_cannot_take_back_a_stream(kind: Kind) {

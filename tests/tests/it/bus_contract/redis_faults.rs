@@ -12,7 +12,9 @@ use prynai_tests::{PATIENCE, assert_eventually, eventually};
 use tokio_util::sync::CancellationToken;
 
 use super::redis_only::{PREFIX, PROMPT, queue, scene_on};
-use super::scene::{LONG_LEASE, Scene, begun, claim_one, finish, message, next};
+use super::scene::{
+    LONG_LEASE, Scene, begun, claim_one, finish, message, next, until_a_read_blocks,
+};
 
 /// The call fails because Redis is away, and says so promptly.
 async fn is_unavailable<T: Debug>(call: impl Future<Output = Result<T, BusError>>) {
@@ -146,8 +148,7 @@ async fn a_claim_that_waits_while_redis_goes_ends_and_a_later_one_works() {
     let stop = CancellationToken::new();
     let waiting = scene.workers.claim(&scene.worker, 1, LONG_LEASE, &stop);
     let (claims, ()) = tokio::join!(tokio::time::timeout(PATIENCE, waiting), async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_a_read_blocks(&server).await;
         server.stop();
     });
     let claims = claims.expect("the claim goes on for ever");
@@ -204,8 +205,7 @@ async fn a_waiting_claim_survives_the_loss_of_its_group() {
         }
     };
     let (claims, entry) = tokio::join!(waiting, async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_a_read_blocks(&server).await;
         server.command::<()>(&["FLUSHALL"]).await;
         scene.gateways.enqueue(&scene.request()).await.unwrap()
     });

@@ -35,6 +35,7 @@ for_both_buses! {
     a_dead_letter_keeps_the_request_and_the_reason,
     an_answered_request_may_become_a_dead_letter,
     a_former_delivery_makes_no_dead_letter,
+    the_newest_dead_letters_are_kept,
     empty_lists_change_nothing,
 }
 
@@ -180,11 +181,10 @@ async fn an_entry_is_claimed_once(kind: Kind) {
 }
 
 async fn a_claim_waits_for_the_first_entry(kind: Kind) {
-    let scene = kind.scene().await;
+    let scene = kind.secluded_scene().await;
     let begun = Instant::now();
     let (claims, ()) = tokio::join!(claim(&*scene.workers, &scene.worker, 8), async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.until_a_claim_waits().await;
         scene.gateways.enqueue(&scene.request()).await.unwrap();
     });
     assert_eq!(claims.len(), 1);
@@ -222,13 +222,12 @@ async fn every_waiting_claim_is_woken(kind: Kind) {
 }
 
 async fn a_stopped_claim_ends_at_once(kind: Kind) {
-    let scene = kind.scene().await;
+    let scene = kind.secluded_scene().await;
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let waiting = scene.workers.claim(&scene.worker, 8, LONG_LEASE, &stop);
     let (claims, ()) = tokio::join!(waiting, async {
-        // Long enough for the claim to have begun to wait; the outcome does not depend on it.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.until_a_claim_waits().await;
         stop.cancel();
     });
     assert_eq!(claims.unwrap(), []);
@@ -240,16 +239,24 @@ async fn a_stopped_claim_ends_at_once(kind: Kind) {
 }
 
 async fn a_stopped_claim_loses_nothing(kind: Kind) {
+    const ROUNDS: usize = 40;
     let scene = kind.scene().await;
-    for round in 0..40 {
-        let worker = WorkerId::generate();
+    let turns = async |turns| {
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    };
+    for round in 0..ROUNDS {
         let stop = CancellationToken::new();
         let (claims, (), ()) = tokio::join!(
-            scene.workers.claim(&worker, 8, PATIENCE, &stop),
-            async { drop(scene.gateways.enqueue(&scene.request()).await.unwrap()) },
+            scene.workers.claim(&scene.worker, 8, PATIENCE, &stop),
             async {
-                // Before, while and after the entry comes, in turn.
-                tokio::time::sleep(Duration::from_micros(round * 50)).await;
+                // Before, while and after the claim is stopped, in turn.
+                turns(round).await;
+                scene.gateways.enqueue(&scene.request()).await.unwrap();
+            },
+            async {
+                turns(ROUNDS / 2).await;
                 stop.cancel();
             },
         );
@@ -264,9 +271,9 @@ async fn a_stopped_claim_loses_nothing(kind: Kind) {
 
         let claim = match claims.into_iter().next() {
             Some(claim) => claim,
-            None => claim_one(&*scene.workers, &worker).await,
+            None => claim_one(&*scene.workers, &scene.worker).await,
         };
-        scene.respond(&claim.ownership(&worker), 1).await;
+        scene.respond(&claim.ownership(&scene.worker), 1).await;
     }
 }
 
@@ -433,6 +440,24 @@ async fn a_former_delivery_makes_no_dead_letter(kind: Kind) {
     assert_eq!(scene.depth().await, (0, 1));
     scene.workers.take_over(&new).await.unwrap();
     scene.respond(&new, 1).await;
+}
+
+async fn the_newest_dead_letters_are_kept(kind: Kind) {
+    let limits = BusLimits {
+        dead_letters: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let reasons = ["first", "second", "third", "fourth"];
+    for reason in reasons {
+        let claim = scene.claimed(&scene.request()).await;
+        scene.workers.dead_letter(&claim, reason).await.unwrap();
+    }
+    let letters = scene.dead_letters().await;
+    assert_eq!(letters.len(), 2, "{letters:?}");
+    for (letter, reason) in letters.iter().zip(&reasons[2..]) {
+        assert!(letter.contains(reason), "{letters:?}");
+    }
 }
 
 async fn empty_lists_change_nothing(kind: Kind) {

@@ -15,8 +15,8 @@ use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
-use prynai_tests::PATIENCE;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
+use prynai_tests::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
 
 /// A lease that does not end within a test.
@@ -62,12 +62,17 @@ impl Kind {
                 let bus = MemoryBus::new(limits);
                 Scene::new(bus.clone(), bus.clone(), Store::Memory(bus))
             }
+            Self::Redis => Scene::within(RedisServer::shared().await, limits).await,
+        }
+    }
+
+    /// A scene that shares its server with no other case.
+    pub(super) async fn secluded_scene(self) -> Scene {
+        match self {
+            Self::Memory => self.scene().await,
             Self::Redis => {
-                let server = RedisServer::shared().await;
-                let prefix = unique_prefix();
-                let scene = Scene::on(&server, &prefix, limits).await;
-                let store = Store::Redis(server, prefix);
-                Scene { store, ..scene }
+                let server = Arc::new(RedisServer::start().await);
+                Scene::within(server, BusLimits::default()).await
             }
         }
     }
@@ -84,6 +89,13 @@ impl Scene {
             worker: WorkerId::generate(),
             store,
         }
+    }
+
+    async fn within(server: Arc<RedisServer>, limits: BusLimits) -> Self {
+        let prefix = unique_prefix();
+        let scene = Self::on(&server, &prefix, limits).await;
+        let store = Store::Redis(server, prefix);
+        Self { store, ..scene }
     }
 
     /// A scene on a server that the case handles itself.
@@ -175,6 +187,17 @@ impl Scene {
         (depth.waiting, depth.running)
     }
 
+    /// Waits until a claim, polled by the same task, waits for an entry. In a scene of
+    /// [`Kind::secluded_scene`] only: nobody else's claim may wait on the same server.
+    pub(super) async fn until_a_claim_waits(&self) {
+        match &self.store {
+            // All that the task polls is polled once before this goes on.
+            Store::Memory(_) => tokio::task::yield_now().await,
+            Store::Redis(server, _) => until_a_read_blocks(server).await,
+            Store::OwnRedis => panic!("the case looks itself, with until_a_read_blocks"),
+        }
+    }
+
     /// The dead letters, each as one text.
     pub(super) async fn dead_letters(&self) -> Vec<String> {
         match &self.store {
@@ -187,6 +210,15 @@ impl Scene {
             Store::OwnRedis => panic!("the case looks itself, with redis_dead_letters"),
         }
     }
+}
+
+/// Waits until a worker waits for entries on a server of its own.
+pub(super) async fn until_a_read_blocks(server: &RedisServer) {
+    assert_eventually!({
+        let clients: String = server.command(&["CLIENT", "LIST"]).await;
+        let blocks = |client: &str| client.contains(" flags=b") && client.contains("=xreadgroup");
+        clients.lines().any(blocks)
+    });
 }
 
 /// Reads the dead letters as an operator would.

@@ -62,14 +62,6 @@ impl Scene {
     }
 }
 
-fn signal(stream: StreamId, kind: SignalKind) -> Signal {
-    Signal {
-        v: prynai_shared::wire::FORMAT,
-        stream,
-        kind,
-    }
-}
-
 async fn a_call_cancelled_while_it_waits_is_claimed_as_cancelled(kind: Kind) {
     let scene = kind.scene().await;
     let mut events = scene.events_of(&scene.gateway).await;
@@ -109,7 +101,7 @@ async fn a_call_cancelled_while_it_runs_is_silenced(kind: Kind) {
 
     assert_eq!(
         next(&mut signals).await,
-        signal(owner.stream, SignalKind::Cancel)
+        Signal::new(owner.stream, SignalKind::Cancel)
     );
     assert_eq!(next(&mut events).await, first);
     let told = next(&mut events).await;
@@ -144,7 +136,7 @@ async fn a_call_cancelled_before_its_first_event_wakes_its_worker(kind: Kind) {
 
     assert_eq!(
         next(&mut signals).await,
-        signal(owner.stream, SignalKind::Cancel)
+        Signal::new(owner.stream, SignalKind::Cancel)
     );
     let cancelled = scene.workers.cancelled_among(&[owner.stream]).await;
     assert_eq!(cancelled.unwrap(), [owner.stream]);
@@ -271,7 +263,7 @@ async fn a_call_whose_entry_is_unknown_is_cancelled_while_it_runs(kind: Kind) {
 
     // Nobody can tell which worker has a call that has said nothing.
     let told = next(&mut signals).await;
-    assert_eq!(told, signal(begun.stream, SignalKind::Cancel));
+    assert_eq!(told, Signal::new(begun.stream, SignalKind::Cancel));
     assert_eq!(next(&mut events).await, first);
     let told = next(&mut events).await;
     assert_eq!(
@@ -379,7 +371,7 @@ async fn mail_is_kept_in_order_and_wakes_the_worker(kind: Kind) {
     for _ in letters {
         assert_eq!(
             next(&mut signals).await,
-            signal(owner.stream, SignalKind::Mail)
+            Signal::new(owner.stream, SignalKind::Mail)
         );
     }
     assert_eq!(scene.mail(&owner).await, letters);
@@ -501,7 +493,7 @@ async fn mail_reaches_the_new_owner(kind: Kind) {
     );
     assert_eq!(
         next(&mut signals).await,
-        signal(old.stream, SignalKind::Mail)
+        Signal::new(old.stream, SignalKind::Mail)
     );
     assert_eq!(scene.mail(&old).await, [""; 0], "it is not for the old");
     assert_eq!(scene.mail(&new).await, ["1"]);
@@ -509,7 +501,7 @@ async fn mail_reaches_the_new_owner(kind: Kind) {
     scene.cancel(&new).await;
     assert_eq!(
         next(&mut signals).await,
-        signal(old.stream, SignalKind::Cancel)
+        Signal::new(old.stream, SignalKind::Cancel)
     );
 }
 
@@ -530,10 +522,10 @@ async fn wake_ups_reach_their_worker_only(kind: Kind) {
     let their_stream = claim.request.stream;
     assert_eq!(
         next(&mut theirs).await,
-        signal(their_stream, SignalKind::Cancel)
+        Signal::new(their_stream, SignalKind::Cancel)
     );
     assert_eq!(
         next(&mut ours).await,
-        signal(our_call.stream, SignalKind::Cancel)
+        Signal::new(our_call.stream, SignalKind::Cancel)
     );
 }
