@@ -1,0 +1,190 @@
+"""What a client is put through, and how its program reports that.
+
+A program here adapts one client to `Client` and calls `main`, which runs it as
+
+    python PROGRAM.py URL FLEET REVISION
+
+where URL is the endpoint, FLEET that of ../fleet_work.py, and REVISION the protocol revision to speak. Each
+capability gets a client of its own and one line of JSON on standard output; the reasons of failures go to
+standard error. ../node/capabilities.mjs asks the same of the clients of Node.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+import sys
+import traceback
+import urllib.request
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+HANDSHAKE = "2025-11-25"
+STATELESS = "2026-07-28"
+
+# What the client's model and user answer, whenever they are asked.
+SUMMARY = "Two halves."
+CONFIRMED = {"confirm": True, "time": "20:15"}
+
+README = "everything://readme"
+NOTE = "everything://notes/resume"
+
+# Only something that hangs meets it.
+CAPABILITY_SECONDS = 30
+
+OnProgress = Callable[[float], None]
+
+
+class Updates(Protocol):
+    """The `notifications/resources/updated` of one watched resource."""
+
+    async def next(self) -> str:
+        """Waits for the next one and gives its URI."""
+
+
+class Client(abc.ABC):
+    """A connected client. Where it answers questions, it answers with `SUMMARY` and `CONFIRMED`."""
+
+    @abc.abstractmethod
+    async def list_tools(self) -> Collection[str]:
+        """The names of all tools."""
+
+    @abc.abstractmethod
+    async def call(self, tool: str, arguments: dict[str, Any], on_progress: OnProgress | None = None) -> str:
+        """The text of the tool's result."""
+
+    @abc.abstractmethod
+    async def read(self, uri: str) -> str:
+        """The text of a resource."""
+
+    @abc.abstractmethod
+    def watch(self, uri: str) -> AbstractAsyncContextManager[Updates]:
+        """Subscribes to a resource; once entered, no later change of it is missed."""
+
+    async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
+        """Calls a tool and cancels the call when `when` returns."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.call, tool, arguments)
+            await when()
+            tasks.cancel_scope.cancel()
+
+
+Connect = Callable[[str, str], AbstractAsyncContextManager[Client]]
+
+
+@dataclass
+class Stage:
+    """Where the checks play."""
+
+    connect: Callable[[], AbstractAsyncContextManager[Client]]
+    fleet: str
+
+    async def works(self) -> None:
+        """Returns when a worker runs a call."""
+        await self._ask("working")
+
+    async def is_idle(self) -> None:
+        """Returns when no call waits or runs."""
+        await self._ask("idle")
+
+    async def _ask(self, question: str) -> None:
+        # Fails when the answer is no.
+        await anyio.to_thread.run_sync(lambda: urllib.request.urlopen(f"{self.fleet}/{question}").close())
+
+
+async def lists(stage: Stage) -> None:
+    async with stage.connect() as client:
+        tools = set(await client.list_tools())
+    assert {"add", "book_table", "echo", "long_running", "summarize", "touch_resource"} <= tools, tools
+
+
+async def calls(stage: Stage) -> None:
+    async with stage.connect() as client:
+        text = await client.call("echo", {"text": "Grüße, 世界"})
+    assert text == "Grüße, 世界", text
+
+
+async def hears_progress(stage: Stage) -> None:
+    heard: list[float] = []
+    async with stage.connect() as client:
+        text = await client.call("long_running", {"steps": 3, "delay_ms": 100}, heard.append)
+        assert text == "done after 3 steps", text
+    assert heard == [1, 2, 3], heard
+
+
+async def samples(stage: Stage) -> None:
+    async with stage.connect() as client:
+        # A client that does not offer sampling would get a mock summary.
+        text = await client.call("summarize", {"text": "Gateways hold sockets. Workers run tools."})
+    assert text == SUMMARY, text
+
+
+async def elicits(stage: Stage) -> None:
+    order = {"restaurant": "Chez Ada", "people": 4, "date": "2026-12-24"}
+    async with stage.connect() as client:
+        text = await client.call("book_table", order)
+    assert text == "Booked: Chez Ada on 2026-12-24 at 20:15 for 4 people.", text
+
+
+async def reads(stage: Stage) -> None:
+    async with stage.connect() as client:
+        text = await client.read(README)
+    assert text.startswith("# PrynAI reference server"), text
+
+
+async def hears_updates(stage: Stage) -> None:
+    async with stage.connect() as client, client.watch(NOTE) as updates:
+        await client.call("touch_resource", {"uri": NOTE})
+        uri = await updates.next()
+    assert uri == NOTE, uri
+
+
+async def cancels(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await client.abandon("long_running", {"steps": 60, "delay_ms": 1000}, stage.works)
+        # Still connected: it is the cancel that ended the call, not the client's going away.
+        await stage.is_idle()
+
+
+CHECKS: dict[str, Callable[[Stage], Awaitable[None]]] = {
+    "list": lists,
+    "call": calls,
+    "progress": hears_progress,
+    "sampling": samples,
+    "elicitation": elicits,
+    "read": reads,
+    "update": hears_updates,
+    "cancel": cancels,
+}
+
+
+def main(version: str, connect: Connect, missing: dict[str, str] | None = None) -> None:
+    """Runs the checks. `missing` are capabilities that the client has no API for, each with the reason."""
+    url, fleet, revision = sys.argv[1:]
+    say(version=version)
+    anyio.run(_run, Stage(lambda: connect(url, revision), fleet), missing or {})
+
+
+async def _run(stage: Stage, missing: dict[str, str]) -> None:
+    for capability, check in CHECKS.items():
+        if capability in missing:
+            say(capability=capability, outcome="missing", reason=missing[capability])
+            continue
+        try:
+            with anyio.fail_after(CAPABILITY_SECONDS):
+                await check(stage)
+        except Exception:
+            print(f"--- {capability}", file=sys.stderr)
+            traceback.print_exc()
+            say(capability=capability, outcome="failed")
+        else:
+            say(capability=capability, outcome="ok")
+
+
+def say(**line: str) -> None:
+    print(json.dumps(line), flush=True)
