@@ -37,7 +37,7 @@ use crate::wire::request::Era;
 pub trait Bus:
     RequestQueue + EventLog + SignalChannel + SessionStore + ChangeFeed + Catalog + StateStore
 {
-    /// Whether the bus can be reached and every subscription opened through it still hears what
+    /// Whether the bus takes writes and every subscription opened through it still hears what
     /// is published (found out by a probe that takes the publish path).
     ///
     /// # Errors

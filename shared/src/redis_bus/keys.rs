@@ -42,6 +42,11 @@ impl Keys {
         format!("{}requests", self.partition)
     }
 
+    /// Written to find out whether Redis takes writes (string).
+    pub(super) fn health(&self) -> String {
+        format!("{}health", self.partition)
+    }
+
     /// Entries that could not be served (stream).
     pub(super) fn dead_letters(&self) -> String {
         format!("{}dead", self.partition)

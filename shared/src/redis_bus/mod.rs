@@ -178,7 +178,10 @@ impl RedisBus {
 #[async_trait]
 impl Bus for RedisBus {
     async fn health(&self) -> Result<(), BusError> {
-        self.hot.run(&Call::<()>::command(cmd("PING"))).await?;
+        // Not PING: a Redis that is out of memory or read-only answers it and serves nothing.
+        let mut write = cmd("SET");
+        write.arg(self.keys.health()).arg("1").arg("EX").arg(60);
+        self.hot.run(&Call::<()>::command(write)).await?;
         match self.subscriptions.deaf() {
             Some(channel) => Err(BusError::Deaf(channel)),
             None => Ok(()),

@@ -56,6 +56,22 @@ async fn while_redis_is_away_clients_get_503_within_a_second() {
 }
 
 #[tokio::test]
+async fn a_redis_that_takes_no_writes_is_not_ready() {
+    let cluster = Cluster::new().start().await;
+    let ready = format!("{}/readyz", cluster.origin(0));
+    let _: String = cluster
+        .redis
+        .command(&["CONFIG", "SET", "maxmemory", "1"])
+        .await;
+    assert_eventually!(status(&cluster.client, &ready).await == StatusCode::SERVICE_UNAVAILABLE);
+    let _: String = cluster
+        .redis
+        .command(&["CONFIG", "SET", "maxmemory", "0"])
+        .await;
+    assert_eventually!(status(&cluster.client, &ready).await == StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_lost_subscription_loses_no_event() {
     let cluster = Cluster::new().gateways(2).workers(2).start().await;
     let client = &cluster.client;
