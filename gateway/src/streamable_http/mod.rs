@@ -2,9 +2,10 @@
 //!
 //! The era is decided per request (modern when `_meta` carries a protocol version or the version
 //! header names a modern revision), never by method name. What differs lies in [`stateless`] and
-//! [`sessionful`]; this module reads the message and puts calls on the bus.
+//! [`sessionful`]; this module reads the message and chooses.
 
 mod batch;
+mod enqueue;
 mod session_call;
 mod sessionful;
 mod stateless;
@@ -16,18 +17,10 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use prynai_shared::bus::{Bus, BusError, LogState};
-use prynai_shared::clock::unix_millis;
-use prynai_shared::ids::{SessionId, StreamId};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
-use prynai_shared::wire::session::Session;
-use tokio::sync::oneshot;
+use prynai_shared::wire::request::Era;
 
-use crate::canceller::CancelOnDrop;
-use crate::envelope::{Message, Notification, Params, headers_for_handler};
+use crate::envelope::{Message, Params};
 use crate::error::{Refused, RequestError};
-use crate::hub::HeldStream;
 use crate::mirrored;
 use crate::state::AppState;
 use crate::versions;
@@ -186,142 +179,6 @@ fn acceptable_range(element: &str) -> Option<String> {
             .is_some_and(|weight| weight.parse() == Ok(0.0_f32))
     });
     (!refused).then(|| range.to_ascii_lowercase())
-}
-
-/// A call on the bus, and the stream of its events.
-struct Call {
-    held: HeldStream,
-    reference: CallRef,
-    /// Modern only.
-    cancel: Option<CancelOnDrop>,
-    /// Legacy only: whether a cancel will find the call; `false` when the session has ended.
-    recorded: oneshot::Receiver<Result<bool, BusError>>,
-}
-
-/// What a call is made of.
-struct CallParts {
-    era: Era,
-    protocol_version: String,
-    target: Option<String>,
-    request_id: Option<RawJson>,
-    method: String,
-    message: RawJson,
-    session: Option<Session>,
-}
-
-/// Holds the stream, then queues the request: no event can be missed. The client may go away at any
-/// time, so the rest is not left to the task that answers it: a modern request is cancelled once it
-/// is queued, a legacy one is recorded so that it can be.
-async fn enqueue(
-    state: &AppState,
-    headers: &HeaderMap,
-    parts: CallParts,
-) -> Result<Call, BusError> {
-    let stream = StreamId::generate();
-    let session = parts.session.as_ref().map(|session| session.id.clone());
-    let held = state.hub.hold(stream, session.clone());
-    let envelope = envelope(state, stream, headers, parts);
-    let (queued, outcome) = oneshot::channel();
-    let (noted, recorded) = oneshot::channel();
-    let canceller = state.canceller.clone();
-    let bus = state.bus.clone();
-    state.canceller.tasks().spawn(async move {
-        let entry = match bus.enqueue(&envelope).await {
-            Ok(entry) => entry,
-            Err(error) => {
-                if matches!(error, BusError::Unavailable(_)) {
-                    canceller.withdraw(stream, envelope.era);
-                }
-                return drop(queued.send(Err(error)));
-            }
-        };
-        let reference = CallRef { stream, entry };
-        let modern = envelope.era == Era::Modern;
-        let cancel = modern.then(|| canceller.on_drop(reference.clone()));
-        // When nobody waits any more this drops what was to be sent, and thereby cancels.
-        drop(queued.send(Ok((reference.clone(), cancel))));
-        if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
-            let done = bus.record_call(&session, request_id, &reference).await;
-            if noted.send(done).is_err() {
-                forget_if_over(bus.as_ref(), &session, &stream).await;
-            }
-        }
-    });
-    let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
-    let (reference, cancel) = outcome.await.map_err(lost)??;
-    Ok(Call {
-        held,
-        reference,
-        cancel,
-        recorded,
-    })
-}
-
-/// A call may be over before it is recorded; then its worker has forgotten it already. As a rule the
-/// task that answers the client notes the end, but here there is none any more.
-async fn forget_if_over(bus: &dyn Bus, session: &SessionId, stream: &StreamId) {
-    let over = match bus.read_log(stream, Some(session), 0).await {
-        Ok(log) => log.is_some_and(|log| log.state != LogState::Open),
-        Err(_) => false,
-    };
-    if over && let Err(error) = bus.forget_call(session, stream).await {
-        tracing::debug!(%error, "an ended call stays in its session's books");
-    }
-}
-
-/// Queues a notification of a session, which nobody answers.
-async fn enqueue_notification(
-    state: &AppState,
-    headers: &HeaderMap,
-    session: Session,
-    notification: &Notification,
-) -> Result<(), BusError> {
-    let parts = CallParts {
-        era: Era::Legacy,
-        protocol_version: session.protocol_version.clone(),
-        target: None,
-        request_id: None,
-        method: notification.method.clone(),
-        message: notification.raw.clone(),
-        session: Some(session),
-    };
-    let envelope = envelope(state, StreamId::generate(), headers, parts);
-    state.bus.enqueue(&envelope).await.map(drop)
-}
-
-fn envelope(
-    state: &AppState,
-    stream: StreamId,
-    headers: &HeaderMap,
-    parts: CallParts,
-) -> RequestEnvelope {
-    let CallParts {
-        era,
-        protocol_version,
-        target,
-        request_id,
-        method,
-        message,
-        session,
-    } = parts;
-    RequestEnvelope {
-        stream,
-        holder: state.hub.gateway().clone(),
-        era,
-        protocol_version,
-        method,
-        name: target,
-        request_id,
-        principal: Principal::anonymous(),
-        session: session.map(|session| Session {
-            subscriptions: Default::default(),
-            ..session
-        }),
-        headers: headers_for_handler(headers),
-        queued_at_ms: unix_millis(),
-        deadline_ms: None,
-        message,
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::Session;
 
-use super::{Call, CallParts, enqueue, prefers_events};
+use super::enqueue::{Call, CallParts, enqueue};
+use super::prefers_events;
 use crate::envelope::Request;
 use crate::error::RequestError;
 use crate::hub::Broken;

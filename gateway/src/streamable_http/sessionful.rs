@@ -10,6 +10,7 @@ use prynai_shared::wire::request::{Era, Principal};
 use prynai_shared::wire::session::{Session, SessionChange};
 use serde::Deserialize;
 
+use super::enqueue::enqueue_notification;
 use super::{check_accept, session_call};
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
@@ -167,7 +168,7 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => super::enqueue_notification(state, headers, session, notification).await?,
+        _ => enqueue_notification(state, headers, session, notification).await?,
     }
     Ok(accepted())
 }

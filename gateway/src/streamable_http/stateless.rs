@@ -11,7 +11,8 @@ use prynai_shared::wire::request::Era;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, CallParts, META_PROTOCOL_VERSION, enqueue, prefers_events};
+use super::enqueue::{Call, CallParts, enqueue};
+use super::{META_PROTOCOL_VERSION, prefers_events};
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
