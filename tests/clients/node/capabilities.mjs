@@ -1,8 +1,12 @@
 // What a client is put through, and how its program reports that: the same as ../python/capabilities.py, for clients
 // of Node. A program calls `main`, which runs it as
 //
-//     node PROGRAM.mjs URL FLEET REVISION [NODE_MODULES]
+//     node PROGRAM.mjs URL FLEET REVISION
+//
+// where the packages are found: the programs run as copies beside their node_modules.
 
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import assert from 'node:assert/strict';
 
 export const HANDSHAKE = '2025-11-25';
@@ -127,6 +131,17 @@ async function withClient(connect, use) {
   } finally {
     await Promise.race([client.close(), late]);
   }
+}
+
+const INSTALLED = path.join(import.meta.dirname, 'node_modules');
+
+export function versionOf(name) {
+  return JSON.parse(readFileSync(path.join(INSTALLED, name, 'package.json'))).version;
+}
+
+// The program of this name that a package brought along.
+export function programOf(name) {
+  return path.join(INSTALLED, '.bin', name);
 }
 
 function say(line) {

@@ -12,6 +12,7 @@ standard error. ../node/capabilities.mjs asks the same of the clients of Node.
 from __future__ import annotations
 
 import abc
+import asyncio
 import json
 import sys
 import traceback
@@ -68,10 +69,10 @@ class Client(abc.ABC):
 
     async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
         """Calls a tool and cancels the call when `when` returns."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.call, tool, arguments)
-            await when()
-            tasks.cancel_scope.cancel()
+        call = asyncio.create_task(self.call(tool, arguments))
+        await when()
+        call.cancel()
+        await asyncio.wait([call])
 
 
 Connect = Callable[[str, str], AbstractAsyncContextManager[Client]]

@@ -63,12 +63,12 @@ async def connect(url: str, revision: str) -> AsyncIterator[Client]:
             yield FastMcpClient(client, feed, revision)
 
 
-def client_of(url: str, revision: str, feed: Feed) -> fastmcp.Client:
+def client_of(url: str, revision: str, feed: Feed, **settings: Any) -> fastmcp.Client:
     """A client that answers questions, and whose GET stream `feed` watches."""
 
-    def http_client(**settings: Any) -> httpx2.AsyncClient:
-        settings.setdefault("timeout", httpx2.Timeout(30, read=300))
-        return httpx2.AsyncClient(event_hooks={"response": [feed.on_http_response]}, **settings)
+    def http_client(**of_fastmcp: Any) -> httpx2.AsyncClient:
+        of_fastmcp.setdefault("timeout", httpx2.Timeout(30, read=300))
+        return httpx2.AsyncClient(event_hooks={"response": [feed.on_http_response]}, **of_fastmcp)
 
     return fastmcp.Client(
         StreamableHttpTransport(url, httpx_client_factory=http_client),
@@ -76,6 +76,7 @@ def client_of(url: str, revision: str, feed: Feed) -> fastmcp.Client:
         sampling_handler=lambda _messages, _params, _context: SUMMARY,
         elicitation_handler=user,
         message_handler=feed.on_message,
+        **settings,
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,6 @@ class AdaptersClient(Client):
     async def read(self, uri: str) -> str:
         [blob] = await self.client.get_resources(SERVER, uris=uri)
         return blob.as_string()
-
-    async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
-        call = asyncio.create_task(self.call(tool, arguments))
-        await when()
-        call.cancel()
-        await asyncio.wait([call])
 
     @asynccontextmanager
     async def watch(self, uri: str) -> AsyncIterator[Updates]:

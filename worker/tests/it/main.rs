@@ -5,6 +5,7 @@ mod calls;
 mod cancelling;
 mod catalog;
 mod notifications;
+mod passing_on;
 mod probe;
 mod questions;
 mod redelivery;
