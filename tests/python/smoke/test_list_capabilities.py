@@ -16,7 +16,6 @@ TOOLS = {
     "plan_trip",
     "touch_resource",
 }
-    "plan_trip", "bump_counter", "summarize", "book_table", "touch_resource"}
 RESOURCES = {"everything://readme", "everything://logo", "everything://counter"}
 
 

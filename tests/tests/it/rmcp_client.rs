@@ -1,24 +1,43 @@
-//! The rmcp client, in both eras, through the round-robin proxy.
+//! The rmcp client, in both eras, through the round-robin proxy: what `tests/clients` asks of every client.
+//! `scripts/clients` takes the capabilities from the names of these tests.
 
-use prynai_tests::cluster::Cluster;
+use prynai_tests::assert_eventually;
+use prynai_tests::cluster::{Cluster, QUEUE};
 use rmcp::model::{
-    CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult,
-    ElicitationAction, Implementation, ProtocolVersion, ReadResourceRequestParams,
+    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
+    ElicitRequestParams, ElicitResult, ElicitationAction, Implementation,
+    ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams, ResourceContents,
+    ResourceUpdatedNotificationParam, ServerNotification, SubscriptionFilter,
 };
 use rmcp::service::{
-    ClientLifecycleMode, RequestContext, RunningService, serve_client_with_lifecycle,
+    ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RunningService,
+    serve_client_with_lifecycle,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::{ClientHandler, ErrorData, RoleClient};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
-/// A user who confirms everything.
+const NOTE: &str = "everything://notes/resume";
+const SUMMARY: &str = "Two halves.";
+
+/// A user who confirms everything, with a model that always says the same.
 #[derive(Clone)]
-struct Agreeable;
+struct Agreeable {
+    progress: mpsc::UnboundedSender<f64>,
+    updates: mpsc::UnboundedSender<String>,
+}
 
 impl ClientHandler for Agreeable {
+    #[expect(
+        deprecated,
+        reason = "sampling is deprecated in 2026-07-28 and in force in every revision"
+    )]
     fn get_info(&self) -> ClientConfig {
-        let can = ClientCapabilities::builder().enable_elicitation().build();
+        let can = ClientCapabilities::builder()
+            .enable_elicitation()
+            .enable_sampling()
+            .build();
         ClientConfig::new(can, Implementation::new("agreeable", "1"))
     }
 
@@ -30,65 +49,223 @@ impl ClientHandler for Agreeable {
         let content = json!({ "confirm": true });
         Ok(ElicitResult::new(ElicitationAction::Accept).with_content(content))
     }
+
+    #[expect(
+        deprecated,
+        reason = "sampling is deprecated in 2026-07-28 and in force in every revision"
+    )]
+    async fn create_message(
+        &self,
+        _: rmcp::model::CreateMessageRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<rmcp::model::CreateMessageResult, ErrorData> {
+        let said = rmcp::model::SamplingMessage::assistant_text(SUMMARY);
+        Ok(rmcp::model::CreateMessageResult::new(
+            said,
+            "test-model".to_owned(),
+        ))
+    }
+
+    async fn on_progress(
+        &self,
+        progress: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        let _ = self.progress.send(progress.progress);
+    }
+
+    async fn on_resource_updated(
+        &self,
+        updated: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        let _ = self.updates.send(updated.uri);
+    }
 }
 
-async fn connect(url: &str, mode: ClientLifecycleMode) -> RunningService<RoleClient, Agreeable> {
-    let transport = StreamableHttpClientTransport::from_uri(url);
-    let client = serve_client_with_lifecycle(Agreeable, transport, mode).await;
-    client.expect("the client connects")
+/// A client on a fleet of its own.
+struct Scene {
+    cluster: Cluster,
+    client: RunningService<RoleClient, Agreeable>,
+    progress: mpsc::UnboundedReceiver<f64>,
+    updates: mpsc::UnboundedReceiver<String>,
 }
 
-async fn use_everything(client: &RunningService<RoleClient, Agreeable>) {
-    let call = |name: &'static str, arguments: Value| {
-        let arguments = arguments.as_object().expect("an object").clone();
-        client.call_tool(CallToolRequestParams::new(name).with_arguments(arguments))
-    };
-    let tools = client.list_all_tools().await.expect("tools");
+impl Scene {
+    async fn open(mode: ClientLifecycleMode) -> Self {
+        let cluster = Cluster::new().gateways(2).workers(2).start().await;
+        let (heard_progress, progress) = mpsc::unbounded_channel();
+        let (heard_updates, updates) = mpsc::unbounded_channel();
+        let handler = Agreeable {
+            progress: heard_progress,
+            updates: heard_updates,
+        };
+        let transport = StreamableHttpClientTransport::from_uri(cluster.proxy());
+        let client = serve_client_with_lifecycle(handler, transport, mode).await;
+        Self {
+            cluster,
+            client: client.expect("the client connects"),
+            progress,
+            updates,
+        }
+    }
+
+    /// The text of a tool's result.
+    async fn call(&self, name: &'static str, arguments: Value) -> String {
+        let result = self.client.call_tool(calling(name, arguments)).await;
+        let result = result.expect("a result");
+        assert_ne!(result.is_error, Some(true), "{result:?}");
+        let text = result.content.first().and_then(|content| content.as_text());
+        text.expect("a text").text.clone()
+    }
+
+    async fn touch(&self) {
+        self.call("touch_resource", json!({ "uri": NOTE })).await;
+    }
+
+    async fn close(self) {
+        self.client.cancel().await.expect("ends");
+        self.cluster.assert_idle().await;
+    }
+}
+
+fn calling(name: &'static str, arguments: Value) -> CallToolRequestParams {
+    let arguments = arguments.as_object().expect("an object").clone();
+    CallToolRequestParams::new(name).with_arguments(arguments)
+}
+
+async fn lists(scene: &mut Scene) {
+    let tools = scene.client.list_all_tools().await.expect("tools");
     assert!(tools.iter().any(|tool| tool.name == "echo"));
-    let sum = call("add", json!({ "a": 1, "b": 2 })).await.expect("a sum");
-    assert_eq!(
-        sum.structured_content.expect("is structured")["sum"].as_f64(),
-        Some(3.0)
-    );
-    let slow = call("long_running", json!({ "steps": 3, "delay_ms": 30 }))
-        .await
-        .expect("a result");
-    assert_ne!(slow.is_error, Some(true));
-    let booked = call("book_table", json!({ "restaurant": "Roma", "people": 2 })).await;
-    let booked = serde_json::to_string(&booked.expect("an answer").content).expect("is JSON");
-    assert!(!booked.to_lowercase().contains("not booked"), "{booked}");
+    let prompts = scene.client.list_all_prompts().await.expect("prompts");
+    assert!(!prompts.is_empty());
+}
+
+async fn calls(scene: &mut Scene) {
+    let sum = scene.call("add", json!({ "a": 1, "b": 2 })).await;
+    assert_eq!(sum, r#"{"sum":3}"#);
+    let unknown = calling("no_such_tool", json!({}));
+    assert!(scene.client.call_tool(unknown).await.is_err());
+}
+
+async fn hears_progress(scene: &mut Scene) {
+    let work = json!({ "steps": 3, "delay_ms": 100 });
+    assert_eq!(scene.call("long_running", work).await, "done after 3 steps");
+    for step in [1.0, 2.0, 3.0] {
+        assert_eq!(scene.progress.recv().await, Some(step));
+    }
+}
+
+async fn samples(scene: &mut Scene) {
+    let text = json!({ "text": "Gateways hold sockets. Workers run tools." });
+    assert_eq!(scene.call("summarize", text).await, SUMMARY);
+}
+
+async fn elicits(scene: &mut Scene) {
+    let order = json!({ "restaurant": "Roma", "people": 2, "date": "2026-12-24" });
+    let booked = scene.call("book_table", order).await;
+    assert_eq!(booked, "Booked: Roma on 2026-12-24 at 19:30 for 2 people.");
+}
+
+async fn reads(scene: &mut Scene) {
     let readme = ReadResourceRequestParams::new("everything://readme");
-    assert!(
-        !client
-            .read_resource(readme)
-            .await
-            .expect("a resource")
-            .contents
-            .is_empty()
-    );
-    assert!(!client.list_all_prompts().await.expect("prompts").is_empty());
-    assert!(call("no_such_tool", json!({})).await.is_err());
+    let read = scene
+        .client
+        .read_resource(readme)
+        .await
+        .expect("a resource");
+    let [ResourceContents::TextResourceContents { text, .. }] = &read.contents[..] else {
+        panic!("not one text: {read:?}");
+    };
+    assert!(text.starts_with("# PrynAI reference server"), "{text}");
 }
 
-#[tokio::test]
-async fn the_legacy_client_works() {
-    let cluster = Cluster::new().gateways(2).workers(2).start().await;
-    let client = connect(&cluster.proxy(), ClientLifecycleMode::Initialize).await;
-    use_everything(&client).await;
-    client.cancel().await.expect("ends");
-    cluster.assert_idle().await;
+#[expect(deprecated, reason = "the subscriptions of the legacy era")]
+async fn hears_updates_of_a_session(scene: &mut Scene) {
+    let subscription = rmcp::model::SubscribeRequestParams::new(NOTE);
+    scene
+        .client
+        .subscribe(subscription)
+        .await
+        .expect("subscribed");
+    // The client opens the session's GET stream by itself and does not tell when: it need not hear of
+    // the first changes.
+    let heard = async |scene: &mut Scene| {
+        scene.touch().await;
+        scene.updates.try_recv().ok()
+    };
+    assert_eq!(prynai_tests::eventually!(heard(scene).await), NOTE);
 }
 
-#[tokio::test]
-async fn the_modern_client_works() {
-    let cluster = Cluster::new().gateways(2).workers(2).start().await;
-    let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
-    let client = connect(
-        &cluster.proxy(),
-        ClientLifecycleMode::Discover { preferred_versions },
-    )
-    .await;
-    use_everything(&client).await;
-    client.cancel().await.expect("ends");
-    cluster.assert_idle().await;
+async fn hears_updates_while_it_listens(scene: &mut Scene) {
+    let filter = SubscriptionFilter::builder().resource_subscription(NOTE);
+    let subscribed = scene.client.listen(filter.build()).await;
+    let mut subscription = subscribed.expect("acknowledged");
+    scene.touch().await;
+    match subscription.next().await {
+        Ok(Some(ServerNotification::ResourceUpdatedNotification(updated))) => {
+            assert_eq!(updated.params.uri, NOTE);
+        }
+        other => panic!("not an update: {other:?}"),
+    }
 }
+
+async fn cancels(scene: &mut Scene) {
+    let endless = calling("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
+    let request = ClientRequest::CallToolRequest(CallToolRequest::new(endless));
+    let options = PeerRequestOptions::no_options();
+    let running = scene
+        .client
+        .send_cancellable_request(request, options)
+        .await;
+    let running = running.expect("sent");
+    scene.progress.recv().await.expect("progress");
+    running.cancel(None).await.expect("cancelled");
+    // Still connected: it is the cancel that ended the call, not the client's going away.
+    let redis = &scene.cluster.redis;
+    assert_eventually!(redis.command::<i64>(&["XLEN", QUEUE]).await == 0);
+}
+
+/// One test for each capability, in a module that is named after the era.
+macro_rules! capabilities {
+    ($era:ident, $mode:expr, $($capability:ident: $check:ident),+ $(,)?) => {
+        mod $era {
+            $(
+                #[tokio::test]
+                async fn $capability() {
+                    let mut scene = super::Scene::open($mode).await;
+                    super::$check(&mut scene).await;
+                    scene.close().await;
+                }
+            )+
+        }
+    };
+}
+
+capabilities!(
+    legacy,
+    super::ClientLifecycleMode::Initialize,
+    list: lists,
+    call: calls,
+    progress: hears_progress,
+    sampling: samples,
+    elicitation: elicits,
+    read: reads,
+    update: hears_updates_of_a_session,
+    cancel: cancels,
+);
+
+capabilities!(
+    modern,
+    super::ClientLifecycleMode::Discover {
+        preferred_versions: vec![super::ProtocolVersion::V_2026_07_28],
+    },
+    list: lists,
+    call: calls,
+    progress: hears_progress,
+    sampling: samples,
+    elicitation: elicits,
+    read: reads,
+    update: hears_updates_while_it_listens,
+    cancel: cancels,
+);
