@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
 use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::session::LogLevel;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::error::RequestError;
+
+/// `_meta` keys of 2026-07-28 (Basic, Per-request protocol fields).
+pub(crate) const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// Longest JSON-RPC id taken, in bytes of JSON: it is stored and echoed.
 const MAX_ID_BYTES: usize = 1024;
@@ -59,6 +66,8 @@ pub(crate) struct ParamsView<'a> {
     #[serde(borrow, default)]
     uri: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    cursor: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     pub(crate) arguments: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta")]
     pub(crate) meta: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
@@ -105,6 +114,13 @@ impl Message {
     /// Reads a body.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestError> {
         let text = text(body)?;
+        // A struct would be read from an array as well.
+        if !text.trim_start().starts_with('{') {
+            return Err(match serde_json::from_str::<IgnoredAny>(text) {
+                Ok(_) => not_json_rpc("it is not an object"),
+                Err(error) => RequestError::NotJson(error.to_string()),
+            });
+        }
         let frame: Frame<'_> =
             serde_json::from_str(text).map_err(|error| match error.classify() {
                 Category::Data => not_json_rpc(&error.to_string()),
@@ -131,6 +147,9 @@ impl Frame<'_> {
         let id = self.id.map(checked_id).transpose()?;
         let answers = self.result.is_some() || self.error.is_some();
         match (self.method, id) {
+            (Some(method), _) if method.is_empty() => {
+                Err(not_json_rpc(r#"the member "method" is empty"#))
+            }
             (Some(_), _) if answers => Err(not_json_rpc("it is a request and a response at once")),
             (Some(method), Some(id)) => Ok(Message::Request(Request {
                 id,
@@ -154,14 +173,18 @@ impl Frame<'_> {
 /// MCP allows strings and integers (2025-11-25, Basic, Requests), never `null`.
 fn checked_id(id: &RawValue) -> Result<RawJson, RequestError> {
     let text = id.get();
-    let integer = text.strip_prefix('-').unwrap_or(text);
-    let integer = !integer.is_empty() && integer.bytes().all(|b| b.is_ascii_digit());
-    if text.len() > MAX_ID_BYTES || !(integer || text.starts_with('"')) {
+    if text.len() > MAX_ID_BYTES || !(is_integer(text) || text.starts_with('"')) {
         return Err(not_json_rpc(
             r#"the member "id" must be a string or an integer of at most 1024 bytes"#,
         ));
     }
     Ok(RawJson::from(id))
+}
+
+/// Whether a JSON number is an integer by its form, of whatever size.
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn not_json_rpc(reason: &str) -> RequestError {
@@ -205,6 +228,42 @@ impl ParamsView<'_> {
             .map(|raw| serde_json::from_str(raw.get()))
             .transpose()
             .map_err(|_| RequestError::InvalidParams(format!("{member:?} must be a string")))
+    }
+
+    /// Refuses members that have a type of their own in every revision and another one here: a handler
+    /// would take them for absent.
+    pub(crate) fn check(&self, method: &str) -> Result<(), RequestError> {
+        let wrong = |member: &str, expected: &str| {
+            Err(RequestError::InvalidParams(format!(
+                "{member} must be {expected}"
+            )))
+        };
+        let text = |raw: &RawValue| raw.get().starts_with('"');
+        let object = |raw: &RawValue| raw.get().starts_with('{');
+        if method.ends_with("/list") && self.cursor.is_some_and(|cursor| !text(cursor)) {
+            return wrong("cursor", "a string");
+        }
+        let token = self.meta("progressToken");
+        if token.is_some_and(|token| !text(token) && !is_integer(token.get())) {
+            return wrong("_meta.progressToken", "a string or an integer");
+        }
+        if self
+            .meta(META_CLIENT_INFO)
+            .is_some_and(|info| !object(info))
+        {
+            return wrong(META_CLIENT_INFO, "an object");
+        }
+        let level = self.meta(META_LOG_LEVEL).map(RawValue::get);
+        if level.is_some_and(|level| serde_json::from_str::<LogLevel>(level).is_err()) {
+            return wrong(META_LOG_LEVEL, "a log level");
+        }
+        let capabilities = self.meta(META_CLIENT_CAPABILITIES).map(RawValue::get);
+        let members = capabilities.map(serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>);
+        match members {
+            Some(Ok(members)) if members.values().all(|member| object(member)) => Ok(()),
+            None => Ok(()),
+            Some(_) => wrong(META_CLIENT_CAPABILITIES, "an object of objects"),
+        }
     }
 
     /// A member of `_meta`.

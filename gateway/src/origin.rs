@@ -3,7 +3,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -35,9 +35,10 @@ impl OriginSettings {
                 "the Host {hosts:?} is not allowed; the operator can allow it with --allowed-host"
             )));
         }
-        match request.headers().get(header::ORIGIN) {
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
+        let refused = |origin: &&HeaderValue| !origin.to_str().is_ok_and(|o| self.allows_origin(o));
+        match origins.find(refused) {
             None => Ok(()),
-            Some(origin) if origin.to_str().is_ok_and(|o| self.allows_origin(o)) => Ok(()),
             Some(origin) => Err(RequestError::Forbidden(format!(
                 "the Origin {origin:?} is not allowed; the operator can allow it with --allowed-origin"
             ))),

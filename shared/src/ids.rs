@@ -54,6 +54,12 @@ pub struct QuestionId {
 #[error("{0:?} is not a valid {1}")]
 pub struct InvalidId(String, &'static str);
 
+/// Reads a number as `Display` writes it, without a sign or zeros in front: one number, one spelling.
+pub fn canonical_number(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
 // === impl StreamId ===
 
 impl StreamId {

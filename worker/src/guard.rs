@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use prynai_shared::wire::request::Era;
-use rmcp::model::{ClientNotification, ClientRequest, ProtocolVersion, ServerConfig, ServerResult};
+use rmcp::model::{
+    ClientNotification, ClientRequest, ErrorCode, ProtocolVersion, ServerConfig, ServerResult,
+};
 use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
@@ -85,7 +87,9 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
         let handler = self.handler.as_ref();
         let answer = caught(Service::handle_request(handler, request, context));
         tokio::select! {
-            answer = answer => answer.unwrap_or_else(|panic| Err(panicked(&method, tool, &panic))),
+            answer = answer => answer
+                .unwrap_or_else(|panic| Err(panicked(&method, tool, &panic)))
+                .map_err(|error| in_words(error, &method)),
             // rmcp drops what comes after a cancel.
             () = parting(&cancelled) => Err(ErrorData::internal_error("cancelled", None)),
         }
@@ -111,6 +115,14 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         ServerHandler::supported_protocol_versions(self.handler.as_ref())
     }
+}
+
+/// rmcp says nothing but the name of a method that nobody has.
+fn in_words(mut error: ErrorData, method: &str) -> ErrorData {
+    if error.code == ErrorCode::METHOD_NOT_FOUND && error.message == method {
+        error.message = format!("method not found: {method}").into();
+    }
+    error
 }
 
 async fn parting(cancelled: &CancellationToken) {

@@ -39,6 +39,9 @@ const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Serves the endpoint.
 pub(crate) async fn endpoint(State(state): State<AppState>, request: HttpRequest) -> Response {
+    if let Err(error) = check_single(request.headers()) {
+        return error.into_response();
+    }
     let modern = mirrored::protocol_version(request.headers()).is_some_and(versions::names_modern);
     let served = match *request.method() {
         Method::POST => post(state, request).await,
@@ -50,6 +53,26 @@ pub(crate) async fn endpoint(State(state): State<AppState>, request: HttpRequest
         }
     };
     served.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Headers that decide something must say one thing: of two, a proxy might have read the other.
+fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
+    const DECIDING: [&str; 5] = [
+        "content-type",
+        "last-event-id",
+        "mcp-protocol-version",
+        "mcp-session-id",
+        "origin",
+    ];
+    for name in DECIDING {
+        let mut values = headers.get_all(name).iter();
+        let readable = values.next().is_none_or(|value| value.to_str().is_ok());
+        if !readable || values.next().is_some() {
+            let reason = format!("the header {name} must have one value, of visible ASCII");
+            return Err(RequestError::NotAccepted(reason));
+        }
+    }
+    Ok(())
 }
 
 async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused> {

@@ -31,6 +31,7 @@ pub(super) async fn call(
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
     let session_id = session.id.clone();
+    request.params.view()?.check(&request.method)?;
     let polls = versions::understands_priming(&session.protocol_version);
     let parts = CallParts {
         era: Era::Legacy,

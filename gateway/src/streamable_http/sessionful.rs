@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use prynai_shared::bus::{Posted, Touched};
-use prynai_shared::ids::{QuestionId, SessionId, StreamId};
+use prynai_shared::ids::{QuestionId, SessionId, StreamId, canonical_number};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{Era, Principal};
@@ -219,7 +219,7 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
     }
     let (stream, offset) = last.split_once('-').ok_or_else(malformed)?;
     let stream: StreamId = stream.parse().map_err(|_| malformed())?;
-    let offset: u64 = offset.parse().map_err(|_| malformed())?;
+    let offset = canonical_number(offset).ok_or_else(malformed)?;
     let session_id = session.id;
     let held = state.hub.resume(stream, session_id.clone(), offset).await?;
     let held = held.ok_or(RequestError::NotResumable(

@@ -16,7 +16,7 @@ use super::{META_PROTOCOL_VERSION, prefers_events};
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
-use crate::envelope::{Message, ParamsView, Request};
+use crate::envelope::{META_CLIENT_CAPABILITIES, Message, ParamsView, Request};
 use crate::error::{Refused, RequestError};
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
@@ -24,8 +24,6 @@ use crate::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response, sse_
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
-
-const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// Most resources one subscription may name.
 const MAX_SUBSCRIBED_RESOURCES: usize = 1_000;
@@ -51,7 +49,7 @@ struct RequestedFilter {
 
 #[derive(Debug, Deserialize)]
 struct ListenParams {
-    notifications: RequestedFilter,
+    notifications: edge::Object,
 }
 
 /// Serves one message.
@@ -84,6 +82,7 @@ async fn serve(
 ) -> Result<Response, RequestError> {
     let view = request.params.view()?;
     let version = requested_version(&view)?;
+    view.check(&request.method)?;
     let target = view.target(&request.method)?;
     mirrored::check_standard(headers, &version, &request.method, target.as_deref())?;
     if !versions::is_served(&version, Era::Modern) {
@@ -205,6 +204,10 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
 async fn listen(state: &AppState, request: &Request) -> Result<Response, RequestError> {
     let ListenParams { notifications } = request.params.read()?;
+    let notifications: RequestedFilter = notifications
+        .0
+        .read()
+        .map_err(|error| RequestError::InvalidParams(error.to_string()))?;
     if notifications.resource_subscriptions.len() > MAX_SUBSCRIBED_RESOURCES {
         return Err(RequestError::InvalidParams(format!(
             "resourceSubscriptions may name {MAX_SUBSCRIBED_RESOURCES} resources at most"

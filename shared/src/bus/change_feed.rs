@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{BusError, NewsReceiver};
+use crate::ids::canonical_number;
 use crate::wire::change::Change;
 
 /// One log of changes for all listeners: a change costs one append, however many listen.
@@ -108,8 +109,8 @@ impl FromStr for FeedPosition {
         }
         Ok(Self {
             epoch: epoch.into(),
-            major: major.parse().map_err(|_| InvalidPosition)?,
-            minor: minor.parse().map_err(|_| InvalidPosition)?,
+            major: canonical_number(major).ok_or(InvalidPosition)?,
+            minor: canonical_number(minor).ok_or(InvalidPosition)?,
         })
     }
 }
