@@ -9,17 +9,20 @@ Either is answered with 504 when it takes longer than a working fleet needs.
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-# As the README names them: the requests that wait or run, and those that a worker has claimed.
-WAITING_OR_RUNNING = b"XLEN prynai:{main.0}:requests\r\n"
-RUNNING = b"XPENDING prynai:{main.0}:requests workers\r\n"
+# As the README names it: the requests and notifications that wait or run.
+QUEUE = "prynai:{main.0}:requests"
+# Claimed by a worker, which fetches a few at a time.
+CLAIMED = f"XPENDING {QUEUE} workers - + 100"
+WAITING_OR_RUNNING = f"XRANGE {QUEUE} - +"
+CALL = b"tools/call"
 
 ANSWER_SECONDS = 15
 LOOK_EVERY_SECONDS = 0.02
@@ -33,24 +36,31 @@ class FleetWork:
         self._redis = (parts.hostname, parts.port)
 
     def working(self) -> bool:
-        return self._number(RUNNING) > 0
+        claimed = {entry[0] for entry in self._ask(CLAIMED)}
+        return any(entry in claimed and CALL in fields for entry, fields in self._ask(WAITING_OR_RUNNING))
 
     def idle(self) -> bool:
-        return self._number(WAITING_OR_RUNNING) == 0
+        return not self._ask(WAITING_OR_RUNNING)
 
     def wait_until_idle(self, seconds: float = ANSWER_SECONDS) -> bool:
         return wait_for(self.idle, seconds)
 
-    def _number(self, command: bytes) -> int:
-        """The first number of Redis' answer."""
+    def _ask(self, command: str) -> Any:
         with socket.create_connection(self._redis) as connection, connection.makefile("rb") as answer:
-            connection.sendall(command)
-            line = answer.readline()
-            if line.startswith(b"*"):
-                line = answer.readline()
-        number = re.fullmatch(rb":(\d+)\r\n", line)
-        assert number, line
-        return int(number[1])
+            connection.sendall(f"{command}\r\n".encode())
+            return value_of(answer)
+
+
+def value_of(answer: BinaryIO) -> Any:
+    """Reads one value of Redis' protocol (RESP 2)."""
+    line = answer.readline()
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"*":
+        return [value_of(answer) for _ in range(int(rest))]
+    if kind == b"$":
+        return answer.read(int(rest) + 2)[:-2]
+    assert kind == b":", line
+    return int(rest)
 
 
 @contextlib.contextmanager
@@ -78,7 +88,7 @@ def served(work: FleetWork) -> Iterator[str]:
         server.server_close()
 
 
-def wait_for(condition, seconds: float) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

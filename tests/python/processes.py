@@ -93,6 +93,8 @@ class Server:
 
     url: str
     processes: list[Process]
+    # Of a fleet.
+    redis_url: str | None = None
 
     def check_alive(self) -> None:
         for process in self.processes:
@@ -149,7 +151,7 @@ def fleet(folder: Path, gateways: int = 2, workers: int = 2, worker: str = "pryn
 
         command = [sys.executable, str(HERE / "round_robin.py"), *upstreams]
         balancer = starter.start("balancer", command, says("listening", "address"))
-        yield Server(f"http://{balancer.wait_until_ready()}/mcp", starter.processes)
+        yield Server(f"http://{balancer.wait_until_ready()}/mcp", starter.processes, redis_url)
 
 
 def start_redis(starter: Starter) -> str:

@@ -8,15 +8,24 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { STATELESS, main, programOf, versionOf } from './capabilities.mjs';
 import { adapt } from './sdk1.mjs';
 
+const NO_CANCEL =
+  'With `--protocol auto` it passes `notifications/cancelled` on as a POST and keeps the response open; over HTTP, ' +
+  '2026-07-28 knows no other cancel than closing the response.';
+
 async function connect(url, revision) {
+  const stateless = revision === STATELESS;
   // What it remembers, and its locks, are not those of this machine's user.
   const folder = await mkdtemp(path.join(tmpdir(), 'mcp-remote-'));
+  const options = ['--transport', 'http-only', '--protocol', stateless ? 'auto' : 'legacy'];
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [programOf('mcp-remote'), url, '--transport', 'http-only', '--protocol', revision === STATELESS ? 'auto' : 'legacy'],
+    args: [programOf('mcp-remote'), url, ...options],
     env: { ...process.env, MCP_REMOTE_CONFIG_DIR: folder },
+    stderr: 'pipe',
   });
+  const bridged = says(transport.stderr, `speaks MCP ${STATELESS}`);
   const client = await adapt(transport);
+  if (stateless) await bridged;
   return {
     ...client,
     // It does not tell when it hears of changes.
@@ -28,4 +37,17 @@ async function connect(url, revision) {
   };
 }
 
-await main(versionOf('mcp-remote'), connect);
+// Resolves when the words are in the stream; passes all on to this program's.
+function says(stream, words) {
+  return new Promise((resolve) => {
+    let said = '';
+    stream.on('data', (chunk) => {
+      process.stderr.write(chunk);
+      said += chunk;
+      if (said.includes(words)) resolve();
+    });
+  });
+}
+
+const missing = process.argv[4] === STATELESS ? { cancel: NO_CANCEL } : {};
+await main(versionOf('mcp-remote'), connect, missing);

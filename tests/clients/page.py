@@ -1,0 +1,85 @@
+"""`docs/compatibility.md`: what came out, as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+# As the programs name them, and as readers do.
+CAPABILITIES = {
+    "list": "list",
+    "call": "call",
+    "progress": "progress",
+    "sampling": "sampling",
+    "elicitation": "elicitation",
+    "read": "resource read",
+    "update": "resource update",
+    "cancel": "cancel",
+}
+
+INTRODUCTION = """\
+# Compatibility
+
+This page was written by `scripts/clients`, which runs the clients below against a fleet of two gateways and two workers
+on one Redis, behind a balancer that sends every request to the next gateway. Do not edit it; run the script.
+
+Each capability is tried with a client of its own:
+
+- **list** the tools;
+- **call** a tool, with text that is not ASCII;
+- **progress** of a call, all of it before the result;
+- **sampling**: a tool asks the client's model;
+- **elicitation**: a tool asks the client's user;
+- **resource read**;
+- **resource update**: subscribe, and be told of a change that a tool makes;
+- **cancel**: the work ends on the worker while the client stays connected.
+
+"""
+
+
+@dataclass
+class Row:
+    """One client at one protocol revision."""
+
+    client: str
+    revision: str
+    version: str = "unknown"
+    # By capability: "ok", "missing" or "failed".
+    outcomes: dict[str, str] = field(default_factory=dict)
+    # By capability, of those that the client has not.
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def failed(self) -> list[str]:
+        """A capability that was not reported has failed as well."""
+        return [name for name in CAPABILITIES if self.outcomes.get(name) not in ("ok", "missing")]
+
+
+def page(rows: Sequence[Row]) -> str:
+    head = ["client", "version", "protocol revision", *CAPABILITIES.values()]
+    notes: list[str] = []
+    lines = [head, ["---"] * len(head), *(cells(row, notes) for row in rows)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
+    return f"{INTRODUCTION}{table}\n\n## Not supported by the client\n\n{numbered}"
+
+
+def cells(row: Row, notes: list[str]) -> list[str]:
+    """The cells of a row; adds to the notes what is not there yet."""
+    shown = [row.client, row.version, row.revision]
+    failed = row.failed()
+    for capability in CAPABILITIES:
+        if capability in failed:
+            shown.append("FAILED")
+        elif row.outcomes[capability] == "missing":
+            note = f"{row.client}, {CAPABILITIES[capability]}: {row.reasons[capability]}"
+            if note not in notes:
+                notes.append(note)
+            shown.append(f"not supported by the client ({notes.index(note) + 1})")
+        else:
+            shown.append("ok")
+    return shown
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two pages say the same, in whichever order their lines are."""
+    return sorted(one.splitlines()) == sorted(other.splitlines())

@@ -1,0 +1,180 @@
+"""Runs real clients against a fleet of two gateways and two workers behind a per-request balancer, and writes
+docs/compatibility.md. scripts/clients calls it.
+
+    python run.py FOLDER [--check]
+
+FOLDER holds the installed clients: a virtual environment for each python/requirements-NAME.txt, and node/. What the
+clients and the fleet said goes to FOLDER/results. With --check the page is compared and not written. The exit code is 0
+if nothing failed and, with --check, the page says what came out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent / "python"))
+
+from fleet_work import FleetWork, served  # noqa: E402
+from page import Row, page, same  # noqa: E402
+from processes import Server, clean_environment, fleet  # noqa: E402
+
+PAGE = ROOT / "docs" / "compatibility.md"
+HANDSHAKE = "2025-11-25"
+STATELESS = "2026-07-28"
+LOG_LINES_SHOWN = 60
+# Longer than any client runs that keeps its own limits, and than what a failed one may leave behind.
+CLIENT_SECONDS = 360
+LEFT_BEHIND_SECONDS = 90
+
+
+@dataclass
+class Program:
+    """A program that reports as python/capabilities.py says."""
+
+    client: str
+    file: str
+    environment: str
+    revisions: tuple[str, ...] = (HANDSHAKE, STATELESS)
+
+
+PROGRAMS = [
+    Program("Python SDK 1.x, `mcp`", "python/mcp_sdk.py", "mcp-1", (HANDSHAKE,)),
+    Program("Python SDK 2.x, `mcp`", "python/mcp_sdk.py", "mcp-2"),
+    Program("TypeScript SDK 1.x, `@modelcontextprotocol/sdk`", "node/sdk1.mjs", "node", (HANDSHAKE,)),
+    Program("TypeScript SDK 2.x, `@modelcontextprotocol/client`", "node/sdk2.mjs", "node"),
+    Program("FastMCP, `fastmcp`", "python/fastmcp_client.py", "fastmcp"),
+    Program(
+        "LangChain, `langchain-mcp-adapters`",
+        "python/langchain_adapters.py",
+        "langchain-mcp-adapters",
+        (HANDSHAKE,),
+    ),
+    Program("LangChain, `langchain[mcp]`", "python/langchain_mcp.py", "langchain"),
+    Program("MCP Inspector, `@modelcontextprotocol/inspector --cli`", "python/inspector_cli.py", "mcp-2"),
+    Program("`mcp-remote`", "node/mcp_remote.mjs", "node"),
+]
+
+
+class Clients:
+    """The installed clients, and where they report to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.results = self.folder / "results"
+        shutil.rmtree(self.results, ignore_errors=True)
+        self.results.mkdir(parents=True)
+        self.environment = {
+            **clean_environment(),
+            "INSPECTOR_NODE_MODULES": str(self.folder / "node" / "node_modules"),
+            # No proxy of the environment stands between the clients and the loopback address.
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        for program in (HERE / "node").glob("*.mjs"):
+            # Node looks for packages beside the program.
+            shutil.copy(program, self.folder / "node")
+
+    def run(self, program: Program, revision: str, server: Server, work: str) -> Row:
+        row = Row(program.client, revision)
+        name = f"{Path(program.file).stem}-{program.environment}-{revision}"
+        command = [*self.command(program), server.url, work, revision]
+        printed = self._printed(name, command)
+        for line in map(json.loads, printed.splitlines()):
+            row.version = line.get("version", row.version)
+            if capability := line.get("capability"):
+                row.outcomes[capability] = line["outcome"]
+                row.reasons[capability] = line.get("reason", "")
+        self._tell(row, name)
+        return row
+
+    def command(self, program: Program) -> list[str]:
+        environment = self.folder / program.environment
+        if program.environment == "node":
+            return [str(environment / "node_modules/.bin/node"), str(environment / Path(program.file).name)]
+        return [str(environment / "bin/python"), str(HERE / program.file)]
+
+    def run_rmcp(self) -> list[Row]:
+        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability."""
+        name = "rmcp"
+        printed = self._printed(name, ["cargo", "test", "--locked", "-p", "prynai-tests", "--test", "it", "rmcp_client::"])
+        (self.results / f"{name}.out").write_text(printed)
+        version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
+        assert version, "Cargo.lock names no rmcp"
+        rows = []
+        for era, revision in (("legacy", HANDSHAKE), ("modern", STATELESS)):
+            row = Row("Rust SDK, `rmcp`", revision, version[1])
+            for capability, outcome in re.findall(rf"^test rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE):
+                row.outcomes[capability] = "ok" if outcome == "ok" else "failed"
+            self._tell(row, name)
+            rows.append(row)
+        return rows
+
+    def _printed(self, name: str, command: list[str]) -> str:
+        """What the command prints; what it says besides goes to the log."""
+        with (self.log(name)).open("w") as log:
+            try:
+                ended = subprocess.run(
+                    command,
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    timeout=CLIENT_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as expired:
+                log.write(f"killed: it still ran after {CLIENT_SECONDS} s\n")
+                return (expired.stdout or b"").decode()
+        return ended.stdout
+
+    def log(self, name: str) -> Path:
+        return self.results / f"{name}.log"
+
+    def _tell(self, row: Row, name: str) -> None:
+        failed = row.failed()
+        print(f"{row.client} {row.version}, {row.revision}: {'FAILED: ' + ', '.join(failed) if failed else 'ok'}", flush=True)
+        if failed:
+            print("\n".join(self.log(name).read_text().splitlines()[-LOG_LINES_SHOWN:]), flush=True)
+
+
+def main(folder: Path, check: bool) -> int:
+    clients = Clients(folder)
+    rows = []
+    # Ends with an error when a process did not stop well, or logged an error.
+    with fleet(clients.results) as server:
+        assert server.redis_url is not None
+        work = FleetWork(server.redis_url)
+        with served(work) as address:
+            for program in PROGRAMS:
+                for revision in program.revisions:
+                    server.check_alive()
+                    rows.append(clients.run(program, revision, server, address))
+                    assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
+    rows.extend(clients.run_rmcp())
+
+    written = page(rows)
+    failed = any(row.failed() for row in rows)
+    if not check:
+        PAGE.write_text(written)
+        print(f"\n{PAGE.relative_to(ROOT)} is written.")
+    elif not same(written, PAGE.read_text() if PAGE.exists() else ""):
+        print(f"\n{written}\nThis is not what {PAGE.relative_to(ROOT)} says: run scripts/clients.")
+        failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    # So that the processes are stopped when this one is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main(Path(sys.argv[1]), "--check" in sys.argv[2:]))
