@@ -32,7 +32,9 @@ Each capability is tried with a client of its own:
 - **elicitation**: a tool asks the client's user;
 - **resource read**;
 - **resource update**: subscribe, and be told of a change that a tool makes;
-- **cancel**: the work ends on the worker while the client stays connected.
+- **cancel**: when the client gives up a call, the work ends on the worker. Clients do it by a notification
+  (2025-11-25), by closing the response (2026-07-28; MCP Inspector does so when it is interrupted), or by ending the
+  session that they opened for the call (`langchain-mcp-adapters`).
 
 """
 

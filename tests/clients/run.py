@@ -105,14 +105,16 @@ class Clients:
     def run_rmcp(self) -> list[Row]:
         """The Rust tests of the rmcp client start fleets of their own; their names are era::capability."""
         name = "rmcp"
-        printed = self._printed(name, ["cargo", "test", "--locked", "-p", "prynai-tests", "--test", "it", "rmcp_client::"])
+        tests = ["-p", "prynai-tests", "--test", "it", "rmcp_client::"]
+        printed = self._printed(name, ["cargo", "test", "--locked", *tests])
         (self.results / f"{name}.out").write_text(printed)
         version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
         assert version, "Cargo.lock names no rmcp"
         rows = []
         for era, revision in (("legacy", HANDSHAKE), ("modern", STATELESS)):
             row = Row("Rust SDK, `rmcp`", revision, version[1])
-            for capability, outcome in re.findall(rf"^test rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE):
+            told = re.findall(rf"^test rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE)
+            for capability, outcome in told:
                 row.outcomes[capability] = "ok" if outcome == "ok" else "failed"
             self._tell(row, name)
             rows.append(row)
@@ -143,7 +145,8 @@ class Clients:
 
     def _tell(self, row: Row, name: str) -> None:
         failed = row.failed()
-        print(f"{row.client} {row.version}, {row.revision}: {'FAILED: ' + ', '.join(failed) if failed else 'ok'}", flush=True)
+        outcome = f"FAILED: {', '.join(failed)}" if failed else "ok"
+        print(f"{row.client} {row.version}, {row.revision}: {outcome}", flush=True)
         if failed:
             print("\n".join(self.log(name).read_text().splitlines()[-LOG_LINES_SHOWN:]), flush=True)
 

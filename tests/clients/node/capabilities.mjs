@@ -87,7 +87,7 @@ const CHECKS = {
     await ask(fleet, 'working');
     controller.abort();
     await ended;
-    // Still connected: it is the cancel that ended the call, not the client's going away.
+    // The client is not closed before that, which might end the call as well.
     await ask(fleet, 'idle');
   },
 };

@@ -25,6 +25,7 @@ async function connect(url, revision) {
   });
   const bridged = says(transport.stderr, `speaks MCP ${STATELESS}`);
   const client = await adapt(transport);
+  handOverOneAtATime(transport);
   if (stateless) await bridged;
   return {
     ...client,
@@ -34,6 +35,17 @@ async function connect(url, revision) {
       await client.close();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+// SDK 1.x loses a progress notification that is read in one piece with the result of its call, which happens over
+// standard input and output: it handles responses at once and notifications a moment later. What counts here is what
+// `mcp-remote` delivers, so each message gets its moment.
+function handOverOneAtATime(transport) {
+  const handle = transport.onmessage;
+  let before = Promise.resolve();
+  transport.onmessage = (message) => {
+    before = before.then(() => new Promise(setImmediate)).then(() => handle(message));
   };
 }
 

@@ -148,7 +148,7 @@ async def hears_updates(stage: Stage) -> None:
 async def cancels(stage: Stage) -> None:
     async with stage.connect() as client:
         await client.abandon("long_running", {"steps": 60, "delay_ms": 1000}, stage.works)
-        # Still connected: it is the cancel that ended the call, not the client's going away.
+        # The client is not closed before that, which might end the call as well.
         await stage.is_idle()
 
 

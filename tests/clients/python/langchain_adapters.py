@@ -23,7 +23,7 @@ SERVER = "fleet"
 
 
 class AdaptersClient(Client):
-    """A call that is abandoned ends its session, and the session its calls."""
+    """A call has a session of its own; when it is abandoned, the session is ended, and with it the call."""
 
     def __init__(self, url: str, revision: str, feed: Feed) -> None:
         self.revision = revision
