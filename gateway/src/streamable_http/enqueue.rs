@@ -63,11 +63,15 @@ pub(super) async fn enqueue(
         };
         let reference = CallRef { stream, entry };
         let modern = envelope.era == Era::Modern;
-        let cancel = modern.then(|| canceller.on_drop(reference.clone()));
+        let cancel = modern.then(|| canceller.clone().on_drop(reference.clone()));
         // When nobody waits any more this drops what was to be sent, and thereby cancels.
         drop(queued.send(Ok((reference.clone(), cancel))));
         if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
             let done = bus.record_call(&session, request_id, &reference).await;
+            if matches!(done, Ok(false)) {
+                // Its session ended meanwhile without knowing of it: nobody else cancels it.
+                canceller.cancel(reference, envelope.era);
+            }
             if noted.send(done).is_err() {
                 forget_if_over(bus.as_ref(), &session, &stream).await;
             }
