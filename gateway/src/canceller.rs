@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::Bus;
-use prynai_shared::ids::{EntryId, StreamId};
+use prynai_shared::bus::{BegunCall, Bus, BusError};
+use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::request::{CallRef, Era};
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,14 @@ pub(crate) struct Canceller {
 pub(crate) struct CancelOnDrop {
     canceller: Canceller,
     call: Option<CallRef>,
+}
+
+/// Forgets a call of a session when it is dropped: the call was begun there and is not queued.
+pub(crate) struct ForgetOnDrop {
+    canceller: Canceller,
+    session: SessionId,
+    stream: StreamId,
+    armed: bool,
 }
 
 impl Canceller {
@@ -47,9 +55,24 @@ impl Canceller {
         }
     }
 
+    /// Forgets a call that is about to be begun in a session, unless it is queued.
+    pub(crate) fn forget_on_drop(&self, session: SessionId, stream: StreamId) -> ForgetOnDrop {
+        ForgetOnDrop {
+            canceller: self.clone(),
+            session,
+            stream,
+            armed: true,
+        }
+    }
+
     /// Cancels a call.
     pub(crate) fn cancel(&self, call: CallRef, era: Era) {
         self.keep_cancelling(call.stream, Some(call.entry), era);
+    }
+
+    /// Cancels a call that may still be on its way into the queue.
+    pub(crate) fn cancel_begun(&self, call: BegunCall, era: Era) {
+        self.keep_cancelling(call.stream, call.entry, era);
     }
 
     /// Cancels a request of which nobody knows whether it was queued: its client was refused and will
@@ -58,18 +81,58 @@ impl Canceller {
         self.keep_cancelling(stream, None, era);
     }
 
-    /// Tries again while the bus is away.
     fn keep_cancelling(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
+        self.keep_trying("a cancelled call runs on", move |bus| {
+            let entry = entry.clone();
+            async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
+        });
+    }
+
+    fn forget(&self, session: SessionId, stream: StreamId) {
+        self.keep_trying("a refused call stays in its session's books", move |bus| {
+            let session = session.clone();
+            async move { bus.forget_call(&session, &stream).await }
+        });
+    }
+
+    /// Tries again while the bus is away.
+    fn keep_trying<F>(
+        &self,
+        otherwise: &'static str,
+        step: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), BusError>> + Send,
+    {
         let bus = self.bus.clone();
         self.tasks.spawn(async move {
             let mut backoff = Backoff::for_at_most(PATIENCE);
-            while let Err(error) = bus.cancel_call(&stream, entry.as_ref(), era).await {
+            while let Err(error) = step(bus.clone()).await {
                 if !backoff.pause().await {
-                    tracing::warn!(%stream, %error, "a cancelled call runs on");
+                    tracing::warn!(%error, "{otherwise}");
                     break;
                 }
             }
         });
+    }
+}
+
+impl ForgetOnDrop {
+    /// The stream of the call.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The call is queued: whoever ends it forgets it.
+    pub(crate) fn disarm(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for ForgetOnDrop {
+    fn drop(&mut self) {
+        if self.armed {
+            self.canceller.forget(self.session.clone(), self.stream);
+        }
     }
 }
 

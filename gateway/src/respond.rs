@@ -177,7 +177,7 @@ impl SessionUse {
     async fn note(&mut self) {
         if self.touched.elapsed() >= Self::TOUCH {
             self.touched = Instant::now();
-            if let Err(error) = self.bus.touch_session(&self.session).await {
+            if let Err(error) = self.bus.touch_session(&self.session, None).await {
                 tracing::debug!(%error, "a session in use cannot be touched now");
             }
         }

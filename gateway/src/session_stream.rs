@@ -174,7 +174,7 @@ impl SessionStream {
 
     /// Reads the session and the catalog again; `false` when the session has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
-        let Some(touched) = self.state.bus.touch_session(&self.session.id).await? else {
+        let Some(touched) = self.state.bus.touch_session(&self.session.id, None).await? else {
             return Ok(false);
         };
         if let Some(catalog) = self.state.catalog.get().await? {

@@ -1,7 +1,7 @@
 //! Putting requests on the bus.
 
 use axum::http::HeaderMap;
-use prynai_shared::bus::{Bus, BusError, LogState};
+use prynai_shared::bus::{Bus, BusError, Placed};
 use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::{SessionId, StreamId};
 use prynai_shared::wire::message::RawJson;
@@ -9,7 +9,7 @@ use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
-use crate::canceller::CancelOnDrop;
+use crate::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
 use crate::envelope::{Notification, headers_for_handler};
 use crate::hub::HeldStream;
 use crate::state::AppState;
@@ -17,15 +17,15 @@ use crate::state::AppState;
 /// A call on the bus, and the stream of its events.
 pub(super) struct Call {
     pub(super) held: HeldStream,
-    pub(super) reference: CallRef,
     /// Modern only.
     pub(super) cancel: Option<CancelOnDrop>,
-    /// Legacy only: whether a cancel will find the call; `false` when the session has ended.
-    pub(super) recorded: oneshot::Receiver<Result<bool, BusError>>,
+    /// Legacy only: what happened to the call while it was being queued.
+    pub(super) placed: oneshot::Receiver<Placed>,
 }
 
 /// What a call is made of.
 pub(super) struct CallParts {
+    pub(super) stream: StreamId,
     pub(super) era: Era,
     pub(super) protocol_version: String,
     pub(super) target: Option<String>,
@@ -37,65 +37,66 @@ pub(super) struct CallParts {
 
 /// Holds the stream, then queues the request: no event can be missed. The client may go away at any
 /// time, so the rest is not left to the task that answers it: a modern request is cancelled once it
-/// is queued, a legacy one is recorded so that it can be.
+/// is queued, a legacy one is placed so that it can be. `begun` is what its session knows of it.
 pub(super) async fn enqueue(
     state: &AppState,
     headers: &HeaderMap,
     parts: CallParts,
+    begun: Option<ForgetOnDrop>,
 ) -> Result<Call, BusError> {
-    let stream = StreamId::generate();
     let session = parts.session.as_ref().map(|session| session.id.clone());
-    let held = state.hub.hold(stream, session.clone());
-    let envelope = envelope(state, stream, headers, parts);
+    let held = state.hub.hold(parts.stream, session.clone());
+    let envelope = envelope(state, headers, parts);
     let (queued, outcome) = oneshot::channel();
-    let (noted, recorded) = oneshot::channel();
+    let (tell_placed, placed) = oneshot::channel();
     let canceller = state.canceller.clone();
     let bus = state.bus.clone();
     state.canceller.tasks().spawn(async move {
+        let RequestEnvelope { stream, era, .. } = envelope;
         let entry = match bus.enqueue(&envelope).await {
             Ok(entry) => entry,
             Err(error) => {
                 if matches!(error, BusError::Unavailable(_)) {
-                    canceller.withdraw(stream, envelope.era);
+                    canceller.withdraw(stream, era);
                 }
                 return drop(queued.send(Err(error)));
             }
         };
-        let reference = CallRef { stream, entry };
-        let modern = envelope.era == Era::Modern;
-        let cancel = modern.then(|| canceller.clone().on_drop(reference.clone()));
+        if let Some(mut begun) = begun {
+            begun.disarm();
+        }
+        let call = CallRef { stream, entry };
+        let cancel = (era == Era::Modern).then(|| canceller.clone().on_drop(call.clone()));
         // When nobody waits any more this drops what was to be sent, and thereby cancels.
-        drop(queued.send(Ok((reference.clone(), cancel))));
-        if let (Some(session), Some(request_id)) = (session, &envelope.request_id) {
-            let done = bus.record_call(&session, request_id, &reference).await;
-            if matches!(done, Ok(false)) {
-                // Its session ended meanwhile without knowing of it: nobody else cancels it.
-                canceller.cancel(reference, envelope.era);
-            }
-            if noted.send(done).is_err() {
-                forget_if_over(bus.as_ref(), &session, &stream).await;
-            }
+        drop(queued.send(Ok(cancel)));
+        if let Some(session) = session {
+            let outcome = place(bus.as_ref(), &canceller, &session, call).await;
+            // The client may be gone.
+            let _: Result<(), Placed> = tell_placed.send(outcome);
         }
     });
     let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
-    let (reference, cancel) = outcome.await.map_err(lost)??;
+    let cancel = outcome.await.map_err(lost)??;
     Ok(Call {
         held,
-        reference,
         cancel,
-        recorded,
+        placed,
     })
 }
 
-/// A call may be over before it is recorded; then its worker has forgotten it already. As a rule the
-/// task that answers the client notes the end, but here there is none any more.
-async fn forget_if_over(bus: &dyn Bus, session: &SessionId, stream: &StreamId) {
-    let over = match bus.read_log(stream, Some(session), 0).await {
-        Ok(log) => log.is_some_and(|log| log.state != LogState::Open),
-        Err(_) => false,
-    };
-    if over && let Err(error) = bus.forget_call(session, stream).await {
-        tracing::debug!(%error, "an ended call stays in its session's books");
+/// Tells the session where its call lies, and wakes the worker if it was cancelled before that.
+async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: CallRef) -> Placed {
+    match bus.place_call(session, &call).await {
+        Ok(Placed::Running) => Placed::Running,
+        Ok(placed) => {
+            canceller.cancel(call, Era::Legacy);
+            placed
+        }
+        // It may have run: to refuse it now would invite a second one.
+        Err(error) => {
+            tracing::warn!(%error, "a cancel of this call will not wake its worker");
+            Placed::Running
+        }
     }
 }
 
@@ -107,6 +108,7 @@ pub(super) async fn enqueue_notification(
     notification: &Notification,
 ) -> Result<(), BusError> {
     let parts = CallParts {
+        stream: StreamId::generate(),
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
         target: None,
@@ -115,17 +117,13 @@ pub(super) async fn enqueue_notification(
         message: notification.raw.clone(),
         session: Some(session),
     };
-    let envelope = envelope(state, StreamId::generate(), headers, parts);
+    let envelope = envelope(state, headers, parts);
     state.bus.enqueue(&envelope).await.map(drop)
 }
 
-fn envelope(
-    state: &AppState,
-    stream: StreamId,
-    headers: &HeaderMap,
-    parts: CallParts,
-) -> RequestEnvelope {
+fn envelope(state: &AppState, headers: &HeaderMap, parts: CallParts) -> RequestEnvelope {
     let CallParts {
+        stream,
         era,
         protocol_version,
         target,
@@ -151,5 +149,136 @@ fn envelope(
         queued_at_ms: unix_millis(),
         deadline_ms: None,
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use prynai_shared::bus::{BeginCall, BusLimits, News, NewsReceiver};
+    use prynai_shared::ids::{GatewayId, WorkerId};
+    use prynai_shared::memory_bus::MemoryBus;
+    use prynai_shared::wire::signal::{Signal, SignalKind};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// A call that a worker runs and whose place is not noted yet.
+    struct Scene {
+        bus: Arc<dyn Bus>,
+        canceller: Canceller,
+        session: SessionId,
+        call: CallRef,
+        signals: NewsReceiver<Signal>,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
+            let session = Session {
+                id: SessionId::generate(),
+                principal: Principal::anonymous(),
+                protocol_version: "2025-11-25".to_owned(),
+                client_info: RawJson::parse("{}").unwrap(),
+                capabilities: RawJson::parse("{}").unwrap(),
+                log_level: None,
+                subscriptions: Default::default(),
+            };
+            bus.create_session(&session).await.unwrap();
+            let begin = BeginCall {
+                stream: StreamId::generate(),
+                request_id: RawJson::parse("1").unwrap(),
+            };
+            let touched = bus.touch_session(&session.id, Some(&begin)).await;
+            assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
+
+            let worker = WorkerId::generate();
+            let signals = bus.signal_news(&worker).await.unwrap();
+            let request = RequestEnvelope {
+                stream: begin.stream,
+                holder: GatewayId::generate(),
+                era: Era::Legacy,
+                protocol_version: session.protocol_version.clone(),
+                method: "tools/call".to_owned(),
+                name: None,
+                request_id: Some(begin.request_id),
+                principal: Principal::anonymous(),
+                session: Some(session.clone()),
+                headers: Default::default(),
+                queued_at_ms: unix_millis(),
+                deadline_ms: None,
+                message: RawJson::parse("{}").unwrap(),
+            };
+            let entry = bus.enqueue(&request).await.unwrap();
+            let never = CancellationToken::new();
+            let claimed = bus.claim(&worker, 1, LONG, &never).await.unwrap();
+            assert_eq!(claimed.len(), 1);
+            Self {
+                canceller: Canceller::new(bus.clone()),
+                bus,
+                session: session.id,
+                call: CallRef {
+                    stream: begin.stream,
+                    entry,
+                },
+                signals,
+            }
+        }
+
+        async fn place(&self) -> Placed {
+            let (bus, call) = (self.bus.as_ref(), self.call.clone());
+            place(bus, &self.canceller, &self.session, call).await
+        }
+
+        async fn worker_is_told(&mut self) {
+            let cancel = Signal::new(self.call.stream, SignalKind::Cancel);
+            let told =
+                async { while self.signals.recv().await != Some(News::Item(cancel.clone())) {} };
+            let told = tokio::time::timeout(LONG, told).await;
+            told.expect("the worker was not woken");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cancel_that_overtakes_the_queueing_reaches_the_worker() {
+        let mut scene = Scene::new().await;
+        let id = RawJson::parse("1").unwrap();
+        let calls = scene.bus.cancel_calls(&scene.session, &id).await.unwrap();
+        for call in calls {
+            scene.canceller.cancel_begun(call, Era::Legacy);
+        }
+        assert_eq!(scene.place().await, Placed::Cancelled);
+        scene.worker_is_told().await;
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_during_the_queueing_cancels_the_call() {
+        let mut scene = Scene::new().await;
+        let calls = scene.bus.end_session(&scene.session).await.unwrap();
+        for call in calls.unwrap() {
+            scene.canceller.cancel_begun(call, Era::Legacy);
+        }
+        assert_eq!(scene.place().await, Placed::SessionEnded);
+        scene.worker_is_told().await;
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_forgotten() {
+        let scene = Scene::new().await;
+        let stream = scene.call.stream;
+        drop(
+            scene
+                .canceller
+                .forget_on_drop(scene.session.clone(), stream),
+        );
+        scene.canceller.tasks().close();
+        scene.canceller.tasks().wait().await;
+        let id = RawJson::parse("1").unwrap();
+        let calls = scene.bus.cancel_calls(&scene.session, &id).await.unwrap();
+        assert_eq!(calls, []);
     }
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
+use futures::stream;
+use prynai_shared::bus::Placed;
 use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::Session;
 
 use super::enqueue::{Call, CallParts, enqueue};
 use super::prefers_events;
+use crate::canceller::ForgetOnDrop;
 use crate::envelope::Request;
 use crate::error::RequestError;
 use crate::hub::Broken;
-use crate::respond::{CallStream, RETRY_MS, SessionUse};
+use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -28,12 +31,14 @@ pub(super) async fn call(
     headers: &HeaderMap,
     session: Session,
     request: Request,
+    begun: ForgetOnDrop,
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
     let session_id = session.id.clone();
     request.params.view()?.check(&request.method)?;
     let polls = versions::understands_priming(&session.protocol_version);
     let parts = CallParts {
+        stream: begun.stream(),
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
         target: request.params.view()?.target(&request.method)?,
@@ -42,25 +47,19 @@ pub(super) async fn call(
         message: request.raw,
         session: Some(session),
     };
+    let queued = enqueue(&state, headers, parts, Some(begun)).await?;
     let Call {
-        mut held,
-        reference,
-        recorded,
-        ..
-    } = enqueue(&state, headers, parts).await?;
+        mut held, placed, ..
+    } = queued;
     if polls {
         held.heed_pauses();
     }
-    let (recorded, first) = tokio::join!(recorded, tokio::time::timeout(GRACE, held.next()));
-    match recorded {
-        Ok(Ok(true)) => {}
-        Ok(Ok(false)) => {
-            state.canceller.cancel(reference, Era::Legacy);
-            return Err(RequestError::SessionUnknown);
-        }
-        // The call is queued and may have run: to refuse it now would invite a second one.
-        Ok(Err(error)) => tracing::warn!(%error, "a cancel will not find this call"),
-        Err(_) => {}
+    let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
+    match placed {
+        Ok(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
+        // A cancelled request gets no response (2025-11-25, Cancellation).
+        Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
+        Ok(Placed::Running) | Err(_) => {}
     }
     let mut stream = CallStream {
         held,

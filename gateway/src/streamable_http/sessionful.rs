@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::{Posted, Touched};
+use prynai_shared::bus::{BeginCall, Posted, Touched};
 use prynai_shared::ids::{QuestionId, SessionId, StreamId, canonical_number};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
@@ -66,35 +66,46 @@ async fn serve(
     if request.method == "initialize" {
         return initialize(&state, &request).await;
     }
-    let Touched {
-        session,
-        room_for_call,
-    } = touched(&state, headers).await?;
-    let empty = |request: &Request| {
-        let body = edge::response(&request.id, "{}");
-        Ok(json_response(StatusCode::OK, body))
-    };
     match request.method.as_str() {
-        "ping" => empty(&request),
+        "ping" => drop(session(&state, headers).await?),
         "logging/setLevel" => {
+            let session = session(&state, headers).await?;
             let edge::SetLevelParams { level } = request.params.read()?;
             change(&state, &session.id, SessionChange::LogLevel(level)).await?;
-            empty(&request)
         }
         "resources/subscribe" => {
+            let session = session(&state, headers).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
             change(&state, &session.id, SessionChange::Subscribe(uri)).await?;
-            empty(&request)
         }
         "resources/unsubscribe" => {
+            let session = session(&state, headers).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
             change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
-            empty(&request)
         }
-        // Not later: a call that is queued may have run by the time it is refused.
-        _ if !room_for_call => Err(RequestError::SessionBusy),
-        _ => session_call::call(state, headers, session, request).await,
+        _ => return begin_call(state, headers, request).await,
     }
+    let body = edge::response(&request.id, "{}");
+    Ok(json_response(StatusCode::OK, body))
+}
+
+/// A call for a worker; its session knows of it before it is queued.
+async fn begin_call(
+    state: AppState,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let id = session_id(headers)?;
+    let begin = BeginCall {
+        stream: StreamId::generate(),
+        request_id: request.id.clone(),
+    };
+    let begun = state.canceller.forget_on_drop(id.clone(), begin.stream);
+    let Touched { session, has_room } = touched(&state, &id, Some(&begin)).await?;
+    if !has_room {
+        return Err(RequestError::SessionBusy);
+    }
+    session_call::call(state, headers, session, request, begun).await
 }
 
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
@@ -154,8 +165,8 @@ async fn notified(
         "notifications/cancelled" => {
             let CancelledParams { request_id } = notification.params.read()?;
             // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
-            for call in state.bus.find_calls(&session.id, &request_id).await? {
-                let (stream, entry) = (&call.stream, Some(&call.entry));
+            for call in state.bus.cancel_calls(&session.id, &request_id).await? {
+                let (stream, entry) = (&call.stream, call.entry.as_ref());
                 state.bus.cancel_call(stream, entry, Era::Legacy).await?;
             }
         }
@@ -246,7 +257,7 @@ pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Respo
     let ended = state.canceller.tasks().spawn(async move {
         let running = bus.end_session(&session.id).await?;
         for call in running.ok_or(RequestError::SessionUnknown)? {
-            canceller.cancel(call, Era::Legacy);
+            canceller.cancel_begun(call, Era::Legacy);
         }
         let session = session.id;
         bus.publish_change(&Change::SessionEnded { session })
@@ -262,22 +273,27 @@ pub(super) async fn session(
     state: &AppState,
     headers: &HeaderMap,
 ) -> Result<Session, RequestError> {
-    Ok(touched(state, headers).await?.session)
+    let id = session_id(headers)?;
+    Ok(touched(state, &id, None).await?.session)
 }
 
-async fn touched(state: &AppState, headers: &HeaderMap) -> Result<Touched, RequestError> {
-    let id = headers
-        .get(SESSION_ID)
-        .ok_or(RequestError::SessionMissing)?;
-    let id: SessionId = id
-        .to_str()
-        .ok()
-        .and_then(|id| id.parse().ok())
-        .ok_or(RequestError::SessionUnknown)?;
-    let touched = state.bus.touch_session(&id).await?;
+async fn touched(
+    state: &AppState,
+    id: &SessionId,
+    begin: Option<&BeginCall>,
+) -> Result<Touched, RequestError> {
+    let touched = state.bus.touch_session(id, begin).await?;
     touched
         .filter(|touched| touched.session.principal == Principal::anonymous())
         .ok_or(RequestError::SessionUnknown)
+}
+
+fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
+    let id = headers
+        .get(SESSION_ID)
+        .ok_or(RequestError::SessionMissing)?;
+    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    id.ok_or(RequestError::SessionUnknown)
 }
 
 /// Any revision of this era may be named, also another than the negotiated one: real clients do.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use prynai_shared::ids::StreamId;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use serde::Deserialize;
@@ -158,6 +159,7 @@ async fn call(
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
     let parts = CallParts {
+        stream: StreamId::generate(),
         era: Era::Modern,
         protocol_version,
         target,
@@ -166,7 +168,7 @@ async fn call(
         message: request.raw,
         session: None,
     };
-    let Call { held, cancel, .. } = enqueue(&state, headers, parts).await?;
+    let Call { held, cancel, .. } = enqueue(&state, headers, parts, None).await?;
     let stream = CallStream {
         held,
         cancel,

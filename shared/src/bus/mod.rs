@@ -25,7 +25,7 @@ pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
 pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
 pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
-pub use session_store::{SessionStore, Touched};
+pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
 pub use signal_channel::{Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::BusError;
-use crate::ids::{SessionId, StreamId};
+use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
@@ -22,12 +22,18 @@ pub trait SessionStore: Send + Sync {
     /// When the bus is away.
     async fn create_session(&self, session: &Session) -> Result<(), BusError>;
 
-    /// Reads a session and restarts its idle time, in one atomic step.
+    /// Reads a session, restarts its idle time and notes the call that begins in it, if there is one, in
+    /// one atomic step. So a cancel finds the call from before it is queued. Who does not queue it after
+    /// all forgets it.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn touch_session(&self, id: &SessionId) -> Result<Option<Touched>, BusError>;
+    async fn touch_session(
+        &self,
+        id: &SessionId,
+        begin: Option<&BeginCall>,
+    ) -> Result<Option<Touched>, BusError>;
 
     /// Applies one change; `false` when the session has ended.
     ///
@@ -45,22 +51,14 @@ pub trait SessionStore: Send + Sync {
     /// # Errors
     ///
     /// When the bus is away.
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError>;
+    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError>;
 
-    /// Notes that the client's request `request_id` runs as `call`, so that a cancel finds it. A client
-    /// may use an id for several calls at once. `false` when the session has ended: nothing is noted,
-    /// and nobody else will cancel the call.
+    /// Notes where a begun call lies in the queue, so that a cancel wakes its worker.
     ///
     /// # Errors
     ///
-    /// [`BusError::Full`] when [`super::BusLimits::session_calls`] run already; see
-    /// [`Touched::room_for_call`].
-    async fn record_call(
-        &self,
-        id: &SessionId,
-        request_id: &RawJson,
-        call: &CallRef,
-    ) -> Result<bool, BusError>;
+    /// When the bus is away.
+    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError>;
 
     /// Forgets a call that ended.
     ///
@@ -69,16 +67,46 @@ pub trait SessionStore: Send + Sync {
     /// When the bus is away.
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError>;
 
-    /// Finds the running calls that have this request id of the client.
+    /// Finds the begun calls that have this request id of the client, to cancel them. It may use an id
+    /// for several calls at once. Whoever queues one that is not placed yet is told by `place_call`.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn find_calls(
+    async fn cancel_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Vec<CallRef>, BusError>;
+    ) -> Result<Vec<BegunCall>, BusError>;
+}
+
+/// A call that is to be queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeginCall {
+    /// The stream of its events.
+    pub stream: StreamId,
+    /// The client's request id, as sent.
+    pub request_id: RawJson,
+}
+
+/// A call that was queued or is about to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunCall {
+    /// The stream of its events.
+    pub stream: StreamId,
+    /// Its entry in the request queue, once it was placed.
+    pub entry: Option<EntryId>,
+}
+
+/// What happened to a call while it was being queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// Nothing; it may even be over.
+    Running,
+    /// The client cancelled it. Its log may have the mark already; the worker was not woken.
+    Cancelled,
+    /// The session ended. Nobody else wakes the worker.
+    SessionEnded,
 }
 
 /// A session that lives.
@@ -86,7 +114,6 @@ pub trait SessionStore: Send + Sync {
 pub struct Touched {
     /// The session.
     pub session: Session,
-    /// Fewer than [`super::BusLimits::session_calls`] run. To be asked before a call is queued: one that
-    /// is queued may have run by the time it is refused.
-    pub room_for_call: bool,
+    /// `false` when [`super::BusLimits::session_calls`] run already, so that the call was not noted.
+    pub has_room: bool,
 }

@@ -23,7 +23,8 @@ pub trait SignalChannel: Send + Sync {
     /// [`BusError::Unavailable`]). Then a call that is over looks like one that is yet to come, so the
     /// mark is left in any case, for [`super::BusLimits::open_retention`]; once
     /// [`super::BusLimits::queue`] such marks are kept, no further one is. A worker that has the request
-    /// but wrote nothing yet is not woken: it learns of the mark at its first write.
+    /// but wrote nothing yet is not woken: it learns of the mark at its first write, or from a second
+    /// cancel that has the `entry`; that one tells the holder as well.
     ///
     /// # Errors
     ///

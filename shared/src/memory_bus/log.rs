@@ -90,6 +90,11 @@ impl Log {
         }
     }
 
+    /// Cancelled before anybody knew its entry: neither holder nor worker has been told.
+    pub(super) fn is_bare_mark(&self) -> bool {
+        self.state() == LogState::Cancelled && self.holder.is_none()
+    }
+
     pub(super) fn is_owned_by(&self, owner: &Ownership) -> bool {
         self.owner.as_ref() == Some(&Token::of(owner))
     }

@@ -17,10 +17,10 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::bus::{Bus, BusError, BusLimits, StateScope};
-use crate::ids::{SessionId, StreamId};
+use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::message::RawJson;
-use crate::wire::request::CallRef;
+
 use crate::wire::session::Session;
 
 mod catalog;
@@ -60,10 +60,18 @@ pub struct MemoryBus {
 
 struct StoredSession {
     session: Session,
-    /// By the text of the client's request id, so that `1` and `"1"` differ.
-    calls: HashMap<StreamId, (RawJson, CallRef)>,
+    calls: HashMap<StreamId, StoredCall>,
     /// The tool author's, by key.
     state: ExpiringMap<String, String>,
+}
+
+#[derive(Clone)]
+struct StoredCall {
+    /// As text, so that `1` and `"1"` differ.
+    request_id: RawJson,
+    entry: Option<EntryId>,
+    /// Before it was placed.
+    cancelled: bool,
 }
 
 impl MemoryBus {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{MemoryBus, StoredSession, lock};
-use crate::bus::{BusError, SessionStore, Touched};
+use super::{MemoryBus, StoredCall, StoredSession, lock};
+use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
@@ -22,16 +22,23 @@ impl SessionStore for MemoryBus {
         Ok(())
     }
 
-    async fn touch_session(&self, id: &SessionId) -> Result<Option<Touched>, BusError> {
+    async fn touch_session(
+        &self,
+        id: &SessionId,
+        begin: Option<&BeginCall>,
+    ) -> Result<Option<Touched>, BusError> {
         let mut sessions = lock(&self.sessions);
-        let touched = sessions.get(id).map(|stored| Touched {
-            session: stored.session.clone(),
-            room_for_call: stored.calls.len() < self.limits.session_calls,
-        });
-        if touched.is_some() {
-            sessions.live_for(id, Some(self.limits.session_idle));
+        let Some(stored) = sessions.get_mut(id) else {
+            return Ok(None);
+        };
+        let has_room = begin.is_none() || stored.calls.len() < self.limits.session_calls;
+        if let Some(BeginCall { stream, request_id }) = begin.filter(|_| has_room) {
+            let call = StoredCall::new(request_id.clone());
+            stored.calls.insert(*stream, call);
         }
-        Ok(touched)
+        let session = stored.session.clone();
+        sessions.live_for(id, Some(self.limits.session_idle));
+        Ok(Some(Touched { session, has_room }))
     }
 
     async fn change_session(
@@ -51,31 +58,28 @@ impl SessionStore for MemoryBus {
         Ok(true)
     }
 
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError> {
+    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError> {
         let ended = lock(&self.sessions).remove(id);
-        let calls =
-            |stored: StoredSession| stored.calls.into_values().map(|(_, call)| call).collect();
+        let calls = |stored: StoredSession| {
+            let calls = stored.calls.into_iter();
+            calls.map(|(stream, call)| call.begun(stream)).collect()
+        };
         Ok(ended.map(calls))
     }
 
-    async fn record_call(
-        &self,
-        id: &SessionId,
-        request_id: &RawJson,
-        call: &CallRef,
-    ) -> Result<bool, BusError> {
+    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
         let mut sessions = lock(&self.sessions);
         let Some(stored) = sessions.get_mut(id) else {
-            return Ok(false);
+            return Ok(Placed::SessionEnded);
         };
-        let limit = self.limits.session_calls;
-        if stored.calls.len() >= limit {
-            let what = "the list of running calls of this session";
-            return Err(BusError::Full { what, limit });
-        }
-        let noted = (request_id.clone(), call.clone());
-        stored.calls.insert(call.stream, noted);
-        Ok(true)
+        let Some(noted) = stored.calls.get_mut(&call.stream) else {
+            return Ok(Placed::Running);
+        };
+        noted.entry = Some(call.entry.clone());
+        Ok(match noted.cancelled {
+            true => Placed::Cancelled,
+            false => Placed::Running,
+        })
     }
 
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
@@ -85,15 +89,39 @@ impl SessionStore for MemoryBus {
         Ok(())
     }
 
-    async fn find_calls(
+    async fn cancel_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Vec<CallRef>, BusError> {
-        let sessions = lock(&self.sessions);
-        let calls = sessions.get(id).into_iter().flat_map(|s| s.calls.values());
-        let of_this_id = calls.filter(|(noted, _)| noted == request_id);
-        Ok(of_this_id.map(|(_, call)| call.clone()).collect())
+    ) -> Result<Vec<BegunCall>, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let calls = sessions.get_mut(id).map(|stored| stored.calls.iter_mut());
+        let of_this_id = calls
+            .into_iter()
+            .flatten()
+            .filter(|(_, call)| call.request_id == *request_id);
+        let cancelled = of_this_id.map(|(stream, call)| {
+            call.cancelled = call.entry.is_none();
+            call.clone().begun(*stream)
+        });
+        Ok(cancelled.collect())
+    }
+}
+
+impl StoredCall {
+    fn new(request_id: RawJson) -> Self {
+        Self {
+            request_id,
+            entry: None,
+            cancelled: false,
+        }
+    }
+
+    fn begun(self, stream: StreamId) -> BegunCall {
+        BegunCall {
+            stream,
+            entry: self.entry,
+        }
     }
 }
 

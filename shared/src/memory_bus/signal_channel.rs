@@ -71,7 +71,8 @@ impl SignalChannel for MemoryBus {
 
 impl Partition {
     fn cancel(&mut self, stream: &StreamId, entry: Option<&EntryId>, era: Era, limits: &BusLimits) {
-        if self.logs.get(stream).is_none() {
+        let log = self.logs.get(stream);
+        if log.is_none_or(|log| log.is_bare_mark() && entry.is_some()) {
             let made = match entry {
                 Some(entry) => self.log_of_silent_call(stream, entry),
                 None => self.log_of_unknown_call(limits),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RedisBus;
 use super::scripts::{self, Call, FieldChange, millis};
-use crate::bus::{BusError, SessionStore, Touched};
+use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
 use crate::wire::request::CallRef;
@@ -36,16 +36,19 @@ impl SessionStore for RedisBus {
         Ok(())
     }
 
-    async fn touch_session(&self, id: &SessionId) -> Result<Option<Touched>, BusError> {
-        let touch = scripts::touch_session(&self.keys, &self.limits, id);
-        let (fields, running) = self.run_pooled(&touch).await?;
+    async fn touch_session(
+        &self,
+        id: &SessionId,
+        begin: Option<&BeginCall>,
+    ) -> Result<Option<Touched>, BusError> {
+        let begin = begin.map(RecordedCall::begin).transpose()?;
+        let touch = scripts::touch_session(&self.keys, &self.limits, id, begin.as_ref());
+        let (fields, has_room) = self.run_pooled(&touch).await?;
         if fields.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Touched {
-            session: from_fields(id, fields)?,
-            room_for_call: running < self.limits.session_calls,
-        }))
+        let session = from_fields(id, fields)?;
+        Ok(Some(Touched { session, has_room }))
     }
 
     async fn change_session(
@@ -79,41 +82,25 @@ impl SessionStore for RedisBus {
         }
     }
 
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<CallRef>>, BusError> {
-        let calls = self
-            .run_pooled(&scripts::end_session(&self.keys, id))
-            .await?;
-        let Some(calls) = calls else {
+    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError> {
+        let end = scripts::end_session(&self.keys, id);
+        let Some(calls) = self.run_pooled(&end).await? else {
             return Ok(None);
         };
-        let calls: Result<_, _> = calls.iter().map(|call| RecordedCall::read(call)).collect();
-        let calls: Vec<RecordedCall> = calls?;
-        Ok(Some(
-            calls.into_iter().map(RecordedCall::reference).collect(),
-        ))
+        let calls = calls.iter().map(|(stream, call)| {
+            let RecordedCall { entry, .. } = serde_json::from_str(call).map_err(WireError::from)?;
+            begun(stream, entry)
+        });
+        calls.collect::<Result<_, _>>().map(Some)
     }
 
-    async fn record_call(
-        &self,
-        id: &SessionId,
-        request_id: &RawJson,
-        call: &CallRef,
-    ) -> Result<bool, BusError> {
-        let recorded = RecordedCall {
-            stream: call.stream,
-            entry: call.entry.clone(),
-            request_id: request_id.clone(),
-        };
-        let recorded = serde_json::to_string(&recorded).map_err(WireError::from)?;
-        let record = scripts::record_call(&self.keys, &self.limits, id, &call.stream, &recorded);
-        match self.run_pooled(&record).await? {
-            0 => Ok(true),
-            1 => Err(BusError::Full {
-                what: "the list of running calls of this session",
-                limit: self.limits.session_calls,
-            }),
-            _ => Ok(false),
-        }
+    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
+        let place = scripts::place_call(&self.keys, id, call);
+        Ok(match self.run_pooled(&place).await? {
+            0 => Placed::Running,
+            1 => Placed::Cancelled,
+            _ => Placed::SessionEnded,
+        })
     }
 
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
@@ -125,45 +112,47 @@ impl SessionStore for RedisBus {
         Ok(())
     }
 
-    async fn find_calls(
+    async fn cancel_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Vec<CallRef>, BusError> {
-        // The calls end with their session, so nothing else has to be looked at.
-        let mut list = cmd("HVALS");
-        list.arg(self.keys.session_calls(id));
-        let calls: Vec<String> = self.run_pooled(&Call::command(list)).await?;
-        let mut found = Vec::new();
-        for call in &calls {
-            let call = RecordedCall::read(call)?;
-            if call.request_id == *request_id {
-                found.push(call.reference());
-            }
-        }
-        Ok(found)
+    ) -> Result<Vec<BegunCall>, BusError> {
+        let cancel = scripts::cancel_calls(&self.keys, id, request_id.as_str());
+        let found = self.run_pooled(&cancel).await?;
+        let found = found.into_iter().map(|(stream, entry)| {
+            let entry = (!entry.is_empty()).then(|| EntryId::from(entry.as_str()));
+            begun(&stream, entry)
+        });
+        found.collect()
     }
 }
 
-/// A running call in its session's books.
+/// A call in its session's books, under its stream. A script adds `entry` and, until then, `cancelled`.
 #[derive(Serialize, Deserialize)]
 struct RecordedCall {
-    stream: StreamId,
-    entry: EntryId,
-    request_id: RawJson,
+    /// The text of the JSON: a script must not read the number.
+    request_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entry: Option<EntryId>,
 }
 
 impl RecordedCall {
-    fn read(text: &str) -> Result<Self, WireError> {
-        Ok(serde_json::from_str(text)?)
+    /// Its field and value.
+    fn begin(call: &BeginCall) -> Result<(String, String), WireError> {
+        let recorded = Self {
+            request_id: call.request_id.as_str().to_owned(),
+            entry: None,
+        };
+        Ok((call.stream.to_string(), serde_json::to_string(&recorded)?))
     }
+}
 
-    fn reference(self) -> CallRef {
-        CallRef {
-            stream: self.stream,
-            entry: self.entry,
-        }
-    }
+fn begun(stream: &str, entry: Option<EntryId>) -> Result<BegunCall, BusError> {
+    let stream = stream.parse().map_err(|_| WireError::Invalid {
+        field: "stream",
+        reason: "not a stream id".to_owned(),
+    })?;
+    Ok(BegunCall { stream, entry })
 }
 
 fn to_fields(session: &Session) -> Result<Vec<(String, String)>, WireError> {

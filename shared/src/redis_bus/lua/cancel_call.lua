@@ -14,9 +14,11 @@
 
 local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
+local is_known, lease, entry = ARGV[3] ~= '', nil, nil
+-- Marked before its entry was known: neither holder nor worker has been told.
+if state == 'cancelled' and not holder and is_known then state = nil end
 if state and state ~= 'open' then return 0 end
 
-local is_known, lease, entry = ARGV[3] ~= '', nil, nil
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
   entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]

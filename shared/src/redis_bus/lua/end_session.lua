@@ -5,9 +5,9 @@
 -- ARGV
 --   none
 -- Returns
---   nil: it had ended before   otherwise the calls that were running in it
+--   nil: it had ended before   otherwise {stream, call, ...} of the calls that were running in it
 
-local calls = redis.call('HVALS', KEYS[2])
+local calls = redis.call('HGETALL', KEYS[2])
 if redis.call('DEL', KEYS[1]) == 0 then return false end
 redis.call('UNLINK', KEYS[2], KEYS[3])
 return calls

@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, FeedPosition};
-use crate::ids::{SessionId, StreamId};
+use crate::ids::SessionId;
 use crate::redis_bus::keys::Keys;
+use crate::wire::request::CallRef;
 
 lua!(TOUCH_SESSION, "touch_session.lua");
 lua!(CHANGE_SESSION, "change_session.lua");
 lua!(END_SESSION, "end_session.lua");
-lua!(RECORD_CALL, "record_call.lua");
+lua!(PLACE_CALL, "place_call.lua");
+lua!(CANCEL_CALLS, "cancel_calls.lua");
 lua!(PUBLISH_CHANGE, "publish_change.lua");
 lua!(ANNOUNCE_CATALOG, "announce_catalog.lua");
 lua!(NEWEST_CHANGE, "newest_change.lua");
@@ -36,14 +38,19 @@ pub(in crate::redis_bus) enum StateStep<'a> {
     Add(i64, Option<Duration>),
 }
 
-/// Reads a session and restarts its idle time.
+/// Reads a session, restarts its idle time and notes a call that begins, by its field and value.
 pub(in crate::redis_bus) fn touch_session(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
-) -> Call<(HashMap<String, String>, usize)> {
+    begin: Option<&(String, String)>,
+) -> Call<(HashMap<String, String>, bool)> {
+    let (stream, begun) = begin.map_or(("", ""), |(stream, begun)| (stream, begun));
     let mut call = TOUCH_SESSION.with_keys(&all_of_session(keys, id));
-    call.arg(millis(limits.session_idle));
+    call.arg(millis(limits.session_idle))
+        .arg(stream)
+        .arg(begun)
+        .arg(limits.session_calls);
     Call::script(&TOUCH_SESSION, call)
 }
 
@@ -68,7 +75,10 @@ pub(in crate::redis_bus) fn change_session(
 }
 
 /// Ends a session.
-pub(in crate::redis_bus) fn end_session(keys: &Keys, id: &SessionId) -> Call<Option<Vec<String>>> {
+pub(in crate::redis_bus) fn end_session(
+    keys: &Keys,
+    id: &SessionId,
+) -> Call<Option<Vec<(String, String)>>> {
     let call = END_SESSION.with_keys(&all_of_session(keys, id));
     Call::script(&END_SESSION, call)
 }
@@ -81,19 +91,22 @@ fn all_of_session(keys: &Keys, id: &SessionId) -> [String; 3] {
     ]
 }
 
-/// Notes a call that runs in a session.
-pub(in crate::redis_bus) fn record_call(
+/// Notes where a call of a session lies in the queue.
+pub(in crate::redis_bus) fn place_call(keys: &Keys, id: &SessionId, call: &CallRef) -> Call<i64> {
+    let mut place = PLACE_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    place.arg(call.stream.to_string()).arg(call.entry.as_str());
+    Call::script(&PLACE_CALL, place)
+}
+
+/// Finds the running calls of a request id: streams, and entries as far as they are known.
+pub(in crate::redis_bus) fn cancel_calls(
     keys: &Keys,
-    limits: &BusLimits,
     id: &SessionId,
-    stream: &StreamId,
-    running: &str,
-) -> Call<i64> {
-    let mut call = RECORD_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
-    call.arg(stream.to_string())
-        .arg(running)
-        .arg(limits.session_calls);
-    Call::script(&RECORD_CALL, call)
+    request_id: &str,
+) -> Call<Vec<(String, String)>> {
+    let mut call = CANCEL_CALLS.with_keys(&[keys.session_calls(id)]);
+    call.arg(request_id);
+    Call::script(&CANCEL_CALLS, call)
 }
 
 /// Logs a change, encoded as `line`, and publishes it.

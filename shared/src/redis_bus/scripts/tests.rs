@@ -10,7 +10,7 @@ use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
 use crate::wire::message::RawJson;
-use crate::wire::request::Era;
+use crate::wire::request::{CallRef, Era};
 
 /// One call of every script: the name of its file, how many times its repeated keys occur, its
 /// script and its arguments.
@@ -50,6 +50,10 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let said = CancelLines {
         event: lines::cancelled(stream).unwrap(),
         signal: "{}".to_owned(),
+    };
+    let call = CallRef {
+        stream,
+        entry: entry.clone(),
     };
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
@@ -99,10 +103,11 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(post_mail(k, l, &stream, s, &message, "{}")),
         ),
         ("take_mail", 0, parts(take_mail(k, &owner))),
-        ("touch_session", 0, parts(touch_session(k, l, s))),
+        ("touch_session", 0, parts(touch_session(k, l, s, None))),
         ("change_session", 0, parts(change_session(k, l, s, &change))),
         ("end_session", 0, parts(end_session(k, s))),
-        ("record_call", 0, parts(record_call(k, l, s, &stream, "{}"))),
+        ("place_call", 0, parts(place_call(k, s, &call))),
+        ("cancel_calls", 0, parts(cancel_calls(k, s, "1"))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
         (
             "announce_catalog",

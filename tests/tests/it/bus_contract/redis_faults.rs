@@ -135,7 +135,7 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
     is_unavailable(bus.take_mail(owner)).await;
-    is_unavailable(bus.touch_session(&id)).await;
+    is_unavailable(bus.touch_session(&id, None)).await;
     is_unavailable(bus.publish_change(&change)).await;
     is_unavailable(bus.read_catalog()).await;
     is_unavailable(bus.get_state(&StateScope::Global, "key")).await;

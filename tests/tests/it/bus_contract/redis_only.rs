@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BusError, BusLimits, Claim, LogState, StateScope};
-use prynai_shared::ids::{EntryId, SessionId, WorkerId};
+use prynai_shared::bus::{BeginCall, BusError, BusLimits, Claim, LogState, StateScope};
+use prynai_shared::ids::{EntryId, SessionId, StreamId, WorkerId};
 use prynai_shared::redis_bus::{RedisBus, check_url};
 use prynai_shared::wire::WireError;
 use prynai_shared::wire::change::Change;
@@ -52,6 +52,13 @@ async fn every_key_and_channel_has_the_prefix() {
 }
 
 /// Leaves something of every kind in Redis.
+async fn begin(scene: &Scene, session: &SessionId, stream: StreamId) {
+    let request_id = json("1");
+    let begin = BeginCall { stream, request_id };
+    let touched = scene.gateways.touch_session(session, Some(&begin)).await;
+    assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
+}
+
 async fn do_everything(scene: &Scene) {
     let id = SessionId::generate();
     scene.gateways.create_session(&session(&id)).await.unwrap();
@@ -67,11 +74,8 @@ async fn do_everything(scene: &Scene) {
     let request = legacy_request(&scene.gateway, &id);
     let claim = scene.claimed(&request).await;
     let call = call_ref(&claim);
-    scene
-        .gateways
-        .record_call(&id, &json("1"), &call)
-        .await
-        .unwrap();
+    begin(scene, &id, call.stream).await;
+    scene.gateways.place_call(&id, &call).await.unwrap();
     scene.say(&claim.ownership(&scene.worker), 1).await;
     scene
         .gateways
@@ -151,8 +155,8 @@ async fn an_ended_session_leaves_nothing_behind() {
     let id = SessionId::generate();
     scene.gateways.create_session(&session(&id)).await.unwrap();
     let call = call_ref(&scene.claimed(&scene.request()).await);
-    let recorded = scene.gateways.record_call(&id, &json("1"), &call).await;
-    assert!(recorded.unwrap());
+    begin(&scene, &id, call.stream).await;
+    scene.gateways.place_call(&id, &call).await.unwrap();
     let scope = StateScope::Session(id.clone());
     for (key, ttl) in [("a", None), ("b", Some(Duration::from_secs(3600)))] {
         let set = scene.workers.set_state(&scope, key, "1", ttl).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, BusLimits};
+use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::request::{CallRef, Principal};
 use prynai_shared::wire::session::{LogLevel, Session, SessionChange};
@@ -22,6 +22,9 @@ for_both_buses! {
     an_idle_session_ends,
     calls_are_found_by_the_clients_request_id,
     calls_of_one_request_id_are_told_apart,
+    a_begun_call_is_found_before_it_is_placed,
+    an_ended_session_names_calls_that_are_not_placed_yet,
+    a_call_that_is_over_before_it_is_placed_stays_forgotten,
     running_calls_are_bounded,
 }
 
@@ -36,7 +39,11 @@ impl Scene {
     }
 
     async fn touch(&self, id: &SessionId) -> Option<Session> {
-        let touched = self.gateways.touch_session(id).await.expect("touched");
+        let touched = self
+            .gateways
+            .touch_session(id, None)
+            .await
+            .expect("touched");
         touched.map(|touched| touched.session)
     }
 
@@ -44,39 +51,55 @@ impl Scene {
         self.gateways.change_session(id, &change).await
     }
 
-    async fn find(&self, id: &SessionId, request_id: &str) -> Option<CallRef> {
+    /// The call that a cancel of `request_id` finds.
+    async fn find(&self, id: &SessionId, request_id: &str) -> Option<BegunCall> {
         let mut found = self.find_all(id, request_id).await;
         assert!(found.len() <= 1, "{found:?}");
         found.pop()
     }
 
-    async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<CallRef> {
-        let found = self.gateways.find_calls(id, &json(request_id)).await;
+    async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<BegunCall> {
+        let found = self.gateways.cancel_calls(id, &json(request_id)).await;
         found.expect("looked for")
     }
 
-    async fn has_room(&self, id: &SessionId) -> bool {
-        let touched = self.gateways.touch_session(id).await.expect("touched");
-        touched.expect("lives").room_for_call
+    /// Begins a call; `None` when there is no room.
+    async fn begin(&self, id: &SessionId, request_id: &str) -> Option<StreamId> {
+        let begin = BeginCall {
+            stream: StreamId::generate(),
+            request_id: json(request_id),
+        };
+        let touched = self.gateways.touch_session(id, Some(&begin)).await;
+        let touched = touched.expect("touched").expect("the session lives");
+        touched.has_room.then_some(begin.stream)
     }
 
-    async fn record(&self, id: &SessionId, request_id: &str) -> Result<CallRef, BusError> {
-        let call = some_call();
-        let request_id = json(request_id);
-        let recorded = self.gateways.record_call(id, &request_id, &call).await?;
-        assert!(recorded, "the session has ended");
-        Ok(call)
+    async fn place(&self, id: &SessionId, stream: StreamId) -> (CallRef, Placed) {
+        let call = some_call(stream);
+        let placed = self.gateways.place_call(id, &call).await;
+        (call, placed.expect("placed"))
     }
 
-    async fn forget(&self, id: &SessionId, call: &CallRef) {
-        let forgotten = self.workers.forget_call(id, &call.stream).await;
+    /// A call that is queued.
+    async fn record(&self, id: &SessionId, request_id: &str) -> BegunCall {
+        let stream = self.begin(id, request_id).await.expect("there is room");
+        let (call, placed) = self.place(id, stream).await;
+        assert_eq!(placed, Placed::Running);
+        BegunCall {
+            stream,
+            entry: Some(call.entry),
+        }
+    }
+
+    async fn forget(&self, id: &SessionId, stream: StreamId) {
+        let forgotten = self.workers.forget_call(id, &stream).await;
         forgotten.expect("forgotten");
     }
 }
 
-fn some_call() -> CallRef {
+fn some_call(stream: StreamId) -> CallRef {
     CallRef {
-        stream: StreamId::generate(),
+        stream,
         entry: EntryId::from("17-0"),
     }
 }
@@ -96,7 +119,7 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
     scene.gateways.create_session(&full).await.unwrap();
     assert_eq!(scene.touch(&id).await, Some(full.clone()));
     // Workers read it too.
-    let read = scene.workers.touch_session(&id).await.unwrap();
+    let read = scene.workers.touch_session(&id, None).await.unwrap();
     assert_eq!(read.map(|touched| touched.session), Some(full));
 
     let plain = scene.session().await;
@@ -119,11 +142,16 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     ] {
         assert!(!scene.change(id, change).await.unwrap());
     }
-    let call = some_call();
-    let recorded = scene.gateways.record_call(id, &json("1"), &call).await;
-    assert!(!recorded.unwrap(), "recorded in a session that has ended");
+    let begin = BeginCall {
+        stream: StreamId::generate(),
+        request_id: json("1"),
+    };
+    let touched = scene.gateways.touch_session(id, Some(&begin)).await;
+    assert_eq!(touched.unwrap(), None);
+    let (_, placed) = scene.place(id, begin.stream).await;
+    assert_eq!(placed, Placed::SessionEnded);
     assert_eq!(scene.find(id, "1").await, None);
-    scene.forget(id, &call).await;
+    scene.forget(id, begin.stream).await;
     assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
     assert_eq!(scene.touch(id).await, None);
 }
@@ -195,10 +223,10 @@ async fn subscriptions_are_bounded(kind: Kind) {
 async fn an_ended_session_names_its_running_calls(kind: Kind) {
     let scene = kind.scene().await;
     let (id, idle) = (scene.session().await, scene.session().await);
-    let one = scene.record(&id, "1").await.unwrap();
-    let two = scene.record(&id, "2").await.unwrap();
-    let three = scene.record(&id, "\"3\"").await.unwrap();
-    scene.forget(&id, &two).await;
+    let one = scene.record(&id, "1").await;
+    let two = scene.record(&id, "2").await;
+    let three = scene.record(&id, "\"3\"").await;
+    scene.forget(&id, two.stream).await;
 
     let ended = scene.gateways.end_session(&id).await.unwrap();
     let streams = ended
@@ -219,7 +247,7 @@ async fn an_ended_session_names_its_running_calls(kind: Kind) {
 async fn nothing_revives_an_ended_session(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
-    scene.record(&id, "1").await.unwrap();
+    scene.record(&id, "1").await;
     scene.gateways.end_session(&id).await.unwrap();
     assert_eq!(scene.find(&id, "1").await, None);
     is_absent(&scene, &id).await;
@@ -232,8 +260,8 @@ async fn an_idle_session_ends(kind: Kind) {
     };
     let scene = kind.scene_with(limits).await;
     let (used, idle) = (scene.session().await, scene.session().await);
-    scene.record(&used, "1").await.unwrap();
-    scene.record(&idle, "1").await.unwrap();
+    scene.record(&used, "1").await;
+    scene.record(&idle, "1").await;
 
     // To look for a call is not to use the session.
     assert_eventually!(
@@ -256,7 +284,7 @@ async fn calls_are_found_by_the_clients_request_id(kind: Kind) {
     let ids = ["1", "\"1\"", "1.0", "\"a b:c\""];
     let mut calls = Vec::new();
     for request_id in ids {
-        calls.push(Some(scene.record(&id, request_id).await.unwrap()));
+        calls.push(Some(scene.record(&id, request_id).await));
     }
     for (request_id, call) in ids.iter().zip(&calls) {
         assert_eq!(scene.find(&id, request_id).await, *call);
@@ -264,27 +292,66 @@ async fn calls_are_found_by_the_clients_request_id(kind: Kind) {
     }
 
     let ended = calls[0].clone().unwrap();
-    scene.forget(&id, &ended).await;
+    scene.forget(&id, ended.stream).await;
     assert_eq!(scene.find(&id, "1").await, None);
     assert_eq!(scene.find(&id, "\"1\"").await, calls[1]);
 
     // The client may use the id of an ended call again.
-    let again = scene.record(&id, "1").await.unwrap();
+    let again = scene.record(&id, "1").await;
     assert_eq!(scene.find(&id, "1").await, Some(again));
 }
 
 async fn calls_of_one_request_id_are_told_apart(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
-    let one = scene.record(&id, "1").await.unwrap();
-    let two = scene.record(&id, "1").await.unwrap();
+    let one = scene.record(&id, "1").await;
+    let two = scene.record(&id, "1").await;
     let mut found = scene.find_all(&id, "1").await;
     found.sort_by_key(|call| call.stream);
     assert_eq!(found, [one.clone(), two.clone()]);
-    scene.forget(&id, &one).await;
+    scene.forget(&id, one.stream).await;
     assert_eq!(scene.find(&id, "1").await, Some(two.clone()));
     let ended = scene.gateways.end_session(&id).await.unwrap();
     assert_eq!(ended, Some(vec![two]));
+}
+
+async fn a_begun_call_is_found_before_it_is_placed(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let stream = scene.begin(&id, "1").await.expect("there is room");
+    let entry = None;
+    assert_eq!(
+        scene.find(&id, "1").await,
+        Some(BegunCall { stream, entry })
+    );
+    // Whoever queues it learns of the cancel, once.
+    let (call, placed) = scene.place(&id, stream).await;
+    assert_eq!(placed, Placed::Cancelled);
+    let entry = Some(call.entry);
+    assert_eq!(
+        scene.find(&id, "1").await,
+        Some(BegunCall { stream, entry })
+    );
+    assert_eq!(scene.place(&id, stream).await.1, Placed::Running);
+}
+
+async fn an_ended_session_names_calls_that_are_not_placed_yet(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let stream = scene.begin(&id, "1").await.expect("there is room");
+    let ended = scene.gateways.end_session(&id).await.unwrap();
+    let entry = None;
+    assert_eq!(ended, Some(vec![BegunCall { stream, entry }]));
+    assert_eq!(scene.place(&id, stream).await.1, Placed::SessionEnded);
+}
+
+async fn a_call_that_is_over_before_it_is_placed_stays_forgotten(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let stream = scene.begin(&id, "1").await.expect("there is room");
+    scene.forget(&id, stream).await;
+    assert_eq!(scene.place(&id, stream).await.1, Placed::Running);
+    assert_eq!(scene.find(&id, "1").await, None);
 }
 
 async fn running_calls_are_bounded(kind: Kind) {
@@ -294,19 +361,13 @@ async fn running_calls_are_bounded(kind: Kind) {
     };
     let scene = kind.scene_with(limits).await;
     let (id, other) = (scene.session().await, scene.session().await);
-    let one = scene.record(&id, "1").await.unwrap();
-    assert!(scene.has_room(&id).await);
-    scene.record(&id, "2").await.unwrap();
-    assert!(!scene.has_room(&id).await);
-    let refused = scene.record(&id, "3").await;
-    assert!(
-        matches!(refused, Err(BusError::Full { limit: 2, .. })),
-        "{refused:?}"
-    );
+    let one = scene.begin(&id, "1").await.expect("there is room");
+    scene.begin(&id, "2").await.expect("there is room");
+    assert_eq!(scene.begin(&id, "3").await, None);
     assert_eq!(scene.find(&id, "3").await, None);
-    scene.record(&other, "3").await.unwrap();
+    scene.begin(&other, "3").await.expect("there is room");
 
-    scene.forget(&id, &one).await;
-    assert!(scene.has_room(&id).await);
-    scene.record(&id, "3").await.unwrap();
+    scene.forget(&id, one).await;
+    scene.begin(&id, "3").await.expect("there is room");
+    assert_eq!(scene.begin(&id, "4").await, None);
 }

@@ -19,6 +19,7 @@ for_both_buses! {
     a_call_cancelled_while_it_waits_is_claimed_as_cancelled,
     a_call_cancelled_while_it_runs_is_silenced,
     a_call_cancelled_before_its_first_event_wakes_its_worker,
+    a_cancel_without_entry_is_told_by_one_with_it,
     a_cancelled_call_is_claimed_as_cancelled_again,
     a_cancelled_call_may_be_finished_and_is_gone,
     a_finished_call_cannot_be_cancelled,
@@ -140,6 +141,26 @@ async fn a_call_cancelled_before_its_first_event_wakes_its_worker(kind: Kind) {
     );
     let cancelled = scene.workers.cancelled_among(&[owner.stream]).await;
     assert_eq!(cancelled.unwrap(), [owner.stream]);
+}
+
+async fn a_cancel_without_entry_is_told_by_one_with_it(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut signals = scene.signals_of(&scene.worker).await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let owner = scene.owned().await;
+    scene.cancel_unknown(owner.stream).await;
+    scene.cancel(&owner).await;
+    let wake_up = Signal::new(owner.stream, SignalKind::Cancel);
+    assert_eq!(next(&mut signals).await, wake_up);
+    let told = next(&mut events).await;
+    let expected = (owner.stream, EventKind::Cancelled);
+    assert_eq!((told.stream, told.kind), expected);
+
+    // Once is enough.
+    scene.cancel(&owner).await;
+    scene.cancel_unknown(owner.stream).await;
+    let sentinel = scene.respond(&scene.owned().await, 1).await;
+    assert_eq!(next(&mut events).await, sentinel);
 }
 
 async fn a_cancelled_call_is_claimed_as_cancelled_again(kind: Kind) {
