@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use prynai_shared::bus::{Bus, BusError, Followed, LogState, News, NewsReceiver};
-use prynai_shared::ids::{GatewayId, SessionId, StreamId};
+use prynai_shared::ids::{EntryId, GatewayId, SessionId, StreamId};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::request::Era;
 use tokio::sync::mpsc;
@@ -72,6 +72,8 @@ pub(crate) struct HeldStream {
     /// Up to here a pause was meant for the connection before this one; without one, every pause was.
     heeds_pauses_after: Option<u64>,
     log_seen: bool,
+    /// Where the request lies in the queue, if it was queued here.
+    entry: Option<EntryId>,
     must_read: bool,
     ended: bool,
 }
@@ -145,6 +147,7 @@ impl Hub {
             delivered: 0,
             heeds_pauses_after: None,
             log_seen: false,
+            entry: None,
             must_read: false,
             ended: false,
         }
@@ -252,6 +255,11 @@ impl HeldStream {
         self.stream
     }
 
+    /// The request is in the queue: from now on it is noticed when it is lost there.
+    pub(crate) fn queued_as(&mut self, entry: EntryId) {
+        self.entry = Some(entry);
+    }
+
     /// For a client that comes back when its connection is closed.
     pub(crate) fn heed_pauses(&mut self) {
         self.heeds_pauses_after.get_or_insert(0);
@@ -351,16 +359,31 @@ impl HeldStream {
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
-        let bus = &self.hub.0.bus;
-        let followed = bus
-            .read_log(&self.stream, self.session.as_ref(), self.delivered)
-            .await?;
-        Ok(match followed {
+        let may_be_silent = !self.log_seen && self.delivered == 0;
+        Ok(match self.followed().await? {
             Some(followed) => self.take(followed),
-            // Not begun yet: nothing was ever written.
-            None if !self.log_seen && self.delivered == 0 => Ok(()),
-            None => Err(Broken::Lost),
+            None if !may_be_silent => Err(Broken::Lost),
+            // As a rule nothing was written yet.
+            None if self.is_pending().await? => Ok(()),
+            // Lost with the queue, or answered between the two looks.
+            None => match self.followed().await? {
+                Some(followed) => self.take(followed),
+                None => Err(Broken::Lost),
+            },
         })
+    }
+
+    async fn followed(&self) -> Result<Option<Followed>, BusError> {
+        let session = self.session.as_ref();
+        let bus = &self.hub.0.bus;
+        bus.read_log(&self.stream, session, self.delivered).await
+    }
+
+    async fn is_pending(&self) -> Result<bool, BusError> {
+        match &self.entry {
+            Some(entry) => self.hub.0.bus.is_pending(entry).await,
+            None => Ok(true),
+        }
     }
 
     fn take(&mut self, followed: Followed) -> Result<(), Broken> {

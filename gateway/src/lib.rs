@@ -4,7 +4,8 @@
 //! it comes from, [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
 //! answers what needs no worker, everything else is queued while the [`hub`] holds its stream, and
 //! [`respond`] turns the events into JSON or [`sse`] frames. Change notifications come from the feed
-//! ([`changes`]) through the filter of a listener ([`listening`], [`session_stream`]).
+//! ([`changes`]) through the filter of a listener ([`listening`], [`session_stream`]). Its [`heartbeat`]
+//! tells the workers that somebody waits for the answers.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
@@ -17,6 +18,7 @@ mod edge;
 mod envelope;
 mod error;
 mod health;
+mod heartbeat;
 mod hub;
 mod listener;
 mod listening;
@@ -66,6 +68,7 @@ pub async fn serve(
     let (changes, changes_role) = changes::Changes::new(bus.clone(), bus.change_news().await?);
     let (catalog, catalog_role) = catalog::CatalogCache::new(bus.clone(), &changes).await?;
     let mut roles = JoinSet::new();
+    roles.spawn(heartbeat::run(bus.clone(), gateway.clone()));
     roles.spawn(hub_roles);
     roles.spawn(changes_role);
     roles.spawn(catalog_role);

@@ -11,7 +11,7 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::StreamEvent;
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_shared::wire::request::{Era, RequestEnvelope};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
 };
@@ -19,12 +19,14 @@ use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::close_stream::CloseStream;
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::guard::Guard;
+use crate::holder_watch::GoneHolders;
 use crate::outbound::{self, Outbound, Sent};
 use crate::persist::persist;
 use crate::request_transport::{self, Lines};
@@ -65,6 +67,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) finishing: FinishQueue,
     pub(crate) tools_changed: Arc<Notify>,
     pub(crate) state_keys: StateKeys,
+    pub(crate) gone_holders: GoneHolders,
 }
 
 // === impl Launcher ===
@@ -115,6 +118,9 @@ impl<H: ServerHandler> CallRunner<H> {
         if claim.cancelled {
             return Err(Stop::Cancelled);
         }
+        if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
+            self.abandon(claim, controls).await?;
+        }
         let mut writer = EventWriter::new(
             Arc::clone(&self.bus),
             claim.ownership(&self.worker),
@@ -143,6 +149,14 @@ impl<H: ServerHandler> CallRunner<H> {
         Ok(Some(writer.final_event(message)))
     }
 
+    /// Cancels a call for which nobody waits.
+    async fn abandon(&self, claim: &Claim, controls: &Controls) -> Result<(), Stop> {
+        let (stream, entry) = (claim.request.stream, Some(&claim.entry));
+        let cancel = || self.bus.cancel_call(&stream, entry, Era::Modern);
+        persist(controls, self.patience, "cancel", cancel).await?;
+        Err(Stop::Cancelled)
+    }
+
     /// Lets rmcp and the handler deal with the request and brings to and fro what they and the client
     /// say, until there is a response.
     async fn converse(
@@ -164,18 +178,20 @@ impl<H: ServerHandler> CallRunner<H> {
         let guard = self.guard(envelope);
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
-        let service = serve_directly_with_ct(guard, transport, session, ct);
+        let service = serve_directly_with_ct(guard, transport, session, ct.clone());
+        let deadline = envelope.deadline_ms.map(instant);
         let answer = self
-            .relay(&outbound, controls, writer, &mut lines, &close)
+            .relay(&outbound, controls, writer, &mut lines, &close, deadline)
             .await;
         if let Err(reason) = answer {
             controls.stop(reason);
-            if reason != Stop::HandedBack {
-                // The permit is kept until the handler is gone.
-                let _ = tokio::time::timeout(ENDING, service.waiting()).await;
-            }
         }
-        answer
+        ct.cancel();
+        if !matches!(answer, Ok(Some(_)) | Err(Stop::HandedBack)) {
+            // The permit is kept until the handler is gone.
+            let _ = tokio::time::timeout(ENDING, service.waiting()).await;
+        }
+        answer.map(|message| message.unwrap_or_else(|| outbound.error(&overdue())))
     }
 
     fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
@@ -230,6 +246,7 @@ impl<H: ServerHandler> CallRunner<H> {
         }
     }
 
+    /// The final message; `None` when the deadline passed before.
     async fn relay(
         &self,
         outbound: &Outbound,
@@ -237,12 +254,14 @@ impl<H: ServerHandler> CallRunner<H> {
         writer: &mut EventWriter,
         lines: &mut Lines,
         close: &CloseStream,
-    ) -> Result<RawJson, Stop> {
+        deadline: Option<Instant>,
+    ) -> Result<Option<RawJson>, Stop> {
         let mut asked = false;
         loop {
             let outgoing = tokio::select! {
                 biased;
                 reason = controls.stopped() => return Err(reason),
+                () = until(deadline) => return Ok(None),
                 () = controls.mail(), if asked => {
                     self.deliver(writer.ownership(), controls, lines).await?;
                     continue;
@@ -255,10 +274,10 @@ impl<H: ServerHandler> CallRunner<H> {
             };
             let Some(outgoing) = outgoing else {
                 let error = ErrorData::internal_error("the handler ended without an answer", None);
-                return Ok(outbound.error(&error));
+                return Ok(Some(outbound.error(&error)));
             };
             match outbound.translate(outgoing.message) {
-                Sent::Final(message) => return Ok(message),
+                Sent::Final(message) => return Ok(Some(message)),
                 Sent::Event(message) => {
                     writer.append(message).await?;
                 }
@@ -327,6 +346,27 @@ async fn refuse(lines: &Lines, id: NumberOrString, reason: &'static str) {
     let message = JsonRpcMessage::error(error, Some(id));
     // An error means that the call has ended.
     drop(lines.mail.send(message).await);
+}
+
+fn instant(unix_millis: u64) -> Instant {
+    let left = unix_millis.saturating_sub(clock::unix_millis());
+    Instant::now() + Duration::from_millis(left)
+}
+
+/// Waits for a deadline, for ever if there is none.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn overdue() -> ErrorData {
+    ErrorData::internal_error(
+        "the call ran into its deadline and was stopped; the outcome is unknown: \
+         it may or may not have taken effect",
+        Some(json!({"reason": "deadline", "outcome": "unknown"})),
+    )
 }
 
 /// Whether there is still time to begin.

@@ -6,8 +6,8 @@
 //!
 //! 1. `settings`: what can be set, and what is refused
 //! 2. `run`: the process; `serve`: the roles and how they stop
-//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `signal_listener`, `finisher` (with `ended_calls`),
-//!    `catalog` (with `header_params`): one long-running role each, around the table of `running`
+//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `holder_watch`, `signal_listener`, `finisher` (with
+//!    `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
@@ -26,6 +26,7 @@ mod event_writer;
 mod finisher;
 mod guard;
 mod header_params;
+mod holder_watch;
 mod inbound;
 mod lease_keeper;
 mod outbound;

@@ -1,10 +1,11 @@
 //! The table of calls that run in this process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prynai_shared::bus::Claim;
-use prynai_shared::ids::{EntryId, StreamId};
+use prynai_shared::ids::{EntryId, GatewayId, StreamId};
+use prynai_shared::wire::request::{CallRef, Era};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ struct Table {
 struct Call {
     entry: EntryId,
     delivery: u32,
+    /// The gateway whose connection the call lives by; modern only.
+    modern_holder: Option<GatewayId>,
     begun: bool,
     controls: Controls,
 }
@@ -78,7 +81,8 @@ pub(crate) struct Unfinished {
 impl Running {
     /// Takes up a claim.
     pub(crate) fn register(self: &Arc<Self>, claim: &Claim, permit: OwnedSemaphorePermit) -> Slot {
-        let stream = claim.request.stream;
+        let request = &claim.request;
+        let stream = request.stream;
         let controls = Controls::default();
         let mut table = self.lock();
         if let Some(at) = table.early_cancels.iter().position(|s| *s == stream) {
@@ -91,6 +95,7 @@ impl Running {
         let call = Call {
             entry: claim.entry.clone(),
             delivery: claim.delivery,
+            modern_holder: (request.era == Era::Modern).then(|| request.holder.clone()),
             begun: false,
             controls: controls.clone(),
         };
@@ -139,6 +144,26 @@ impl Running {
             .calls
             .values()
             .map(|c| c.entry.clone())
+            .collect()
+    }
+
+    /// The gateways by whose connections modern calls live.
+    pub(crate) fn modern_holders(&self) -> HashSet<GatewayId> {
+        let table = self.lock();
+        let holders = table.calls.values().filter_map(|c| c.modern_holder.clone());
+        holders.collect()
+    }
+
+    /// The modern calls of one gateway.
+    pub(crate) fn modern_calls_of(&self, gateway: &GatewayId) -> Vec<CallRef> {
+        let table = self.lock();
+        let calls = table.calls.iter();
+        calls
+            .filter(|(_, call)| call.modern_holder.as_ref() == Some(gateway))
+            .map(|(stream, call)| CallRef {
+                stream: *stream,
+                entry: call.entry.clone(),
+            })
             .collect()
     }
 

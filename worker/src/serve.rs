@@ -15,6 +15,7 @@ use crate::call::{CallRunner, Launcher, RunCall};
 use crate::catalog::{CatalogAnnouncer, Tools};
 use crate::ended_calls::EndedCalls;
 use crate::finisher::{Ending, FinishQueue, Finisher};
+use crate::holder_watch::{GoneHolders, HolderWatch};
 use crate::lease_keeper::LeaseKeeper;
 use crate::processor::Processor;
 use crate::reclaimer::Reclaimer;
@@ -67,6 +68,7 @@ pub async fn serve<H: ServerHandler>(
         config,
         shutdown,
     };
+    let gone_holders = GoneHolders::default();
     let (finishing, endings) = FinishQueue::new(worker.config.concurrency);
     let runner = Arc::new(CallRunner {
         handler,
@@ -76,11 +78,13 @@ pub async fn serve<H: ServerHandler>(
         finishing: finishing.clone(),
         tools_changed: Arc::clone(&announcer.changed),
         state_keys: worker.config.state_keys.clone(),
+        gone_holders: gone_holders.clone(),
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);
     roles.support.spawn(announcer.run());
     roles.support.spawn(worker.lease_keeper().run());
+    roles.support.spawn(worker.holder_watch(gone_holders).run());
     let listener = worker.signal_listener(news, announce_again);
     roles.support.spawn(listener.run());
     let (ended, forgetter) = EndedCalls::new(Arc::clone(&worker.bus));
@@ -172,6 +176,14 @@ impl Worker {
             worker: self.config.worker.clone(),
             lease: self.config.lease,
             running: Arc::clone(&self.running),
+        }
+    }
+
+    fn holder_watch(&self, gone: GoneHolders) -> HolderWatch {
+        HolderWatch {
+            bus: Arc::clone(&self.bus),
+            running: Arc::clone(&self.running),
+            gone,
         }
     }
 

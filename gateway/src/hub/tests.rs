@@ -194,3 +194,18 @@ async fn the_newest_reader_of_a_stream_replaces_the_one_before() {
     drop(second);
     assert_eq!(fixture.hub.held(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_lost_with_the_queue_is_told() {
+    let fixture = Fixture::new().await;
+    let mut waiting = fixture.hub.hold(fixture.owner.stream, None);
+    waiting.queued_as(fixture.owner.entry.clone());
+    let mut lost = fixture.hub.hold(StreamId::generate(), None);
+    lost.queued_as("17-0".into());
+    assert_eq!(lost.next().await, Some(Err(Broken::Lost)));
+    // One that was only silent goes on.
+    let silent = tokio::time::timeout(PROBE * 3, waiting.next()).await;
+    assert!(silent.is_err(), "{silent:?}");
+    fixture.finish(1).await;
+    assert_eq!(waiting.next().await.unwrap().unwrap().offset, 1);
+}

@@ -45,7 +45,7 @@ pub(super) async fn enqueue(
     begun: Option<ForgetOnDrop>,
 ) -> Result<Call, BusError> {
     let session = parts.session.as_ref().map(|session| session.id.clone());
-    let held = state.hub.hold(parts.stream, session.clone());
+    let mut held = state.hub.hold(parts.stream, session.clone());
     let envelope = envelope(state, headers, parts);
     let (queued, outcome) = oneshot::channel();
     let (tell_placed, placed) = oneshot::channel();
@@ -68,7 +68,7 @@ pub(super) async fn enqueue(
         let call = CallRef { stream, entry };
         let cancel = (era == Era::Modern).then(|| canceller.clone().on_drop(call.clone()));
         // When nobody waits any more this drops what was to be sent, and thereby cancels.
-        drop(queued.send(Ok(cancel)));
+        drop(queued.send(Ok((call.entry.clone(), cancel))));
         if let Some(session) = session {
             let outcome = place(bus.as_ref(), &canceller, &session, call).await;
             // The client may be gone.
@@ -76,7 +76,8 @@ pub(super) async fn enqueue(
         }
     });
     let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
-    let cancel = outcome.await.map_err(lost)??;
+    let (entry, cancel) = outcome.await.map_err(lost)??;
+    held.queued_as(entry);
     Ok(Call {
         held,
         cancel,

@@ -39,6 +39,13 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn queue_depth(&self) -> Result<QueueDepth, BusError>;
 
+    /// Whether an entry waits or runs.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError>;
+
     /// Takes up to `max` waiting entries for `worker`, waiting up to `wait` for the first one.
     ///
     /// Ends early and loses nothing when `stop` fires: what was already handed out is returned.

@@ -17,10 +17,9 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::bus::{Bus, BusError, BusLimits, StateScope};
-use crate::ids::{EntryId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::message::RawJson;
-
 use crate::wire::session::Session;
 
 mod catalog;
@@ -52,6 +51,7 @@ pub struct MemoryBus {
     /// that no other claim sleeps beside them.
     work: Notify,
     sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
+    gateways: Mutex<ExpiringMap<GatewayId, ()>>,
     feed: Mutex<Feed>,
     catalog: Mutex<Option<CatalogRecord>>,
     /// Of all scopes but those of sessions.
@@ -83,6 +83,7 @@ impl MemoryBus {
             partition: Mutex::default(),
             work: Notify::new(),
             sessions: Mutex::default(),
+            gateways: Mutex::default(),
             catalog: Mutex::default(),
             state: Mutex::default(),
         })

@@ -35,6 +35,10 @@ impl RequestQueue for MemoryBus {
         })
     }
 
+    async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
+        Ok(lock(&self.partition).request(entry).is_some())
+    }
+
     async fn claim(
         &self,
         worker: &WorkerId,

@@ -1,5 +1,7 @@
 //! [`SignalChannel`] in memory.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::time::Instant;
 
@@ -7,7 +9,7 @@ use super::log::Log;
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Ownership, Posted, SignalChannel};
-use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
 use crate::wire::request::Era;
@@ -62,6 +64,19 @@ impl SignalChannel for MemoryBus {
             log.is_some_and(|log| log.state() == LogState::Cancelled)
         };
         Ok(streams.iter().filter(cancelled).copied().collect())
+    }
+
+    async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
+        lock(&self.gateways).insert(gateway.clone(), (), Some(life));
+        Ok(())
+    }
+
+    async fn silent_among(&self, gateways: &[GatewayId]) -> Result<Vec<GatewayId>, BusError> {
+        let live = lock(&self.gateways);
+        let silent = gateways
+            .iter()
+            .filter(|gateway| live.get(gateway).is_none());
+        Ok(silent.cloned().collect())
     }
 
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {

@@ -4,7 +4,7 @@
 //! script uses keys of one tag only.
 
 use crate::bus::StateScope;
-use crate::ids::{EntryId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 
 /// The consumer group of the workers.
 pub(super) const GROUP: &str = "workers";
@@ -76,6 +76,11 @@ impl Keys {
     /// Messages of the client for a call (list).
     pub(super) fn mailbox(&self, stream: &StreamId) -> String {
         format!("{}mail:{stream}", self.partition)
+    }
+
+    /// Is there for as long as a gateway is (string).
+    pub(super) fn gateway_life(&self, gateway: &GatewayId) -> String {
+        format!("{}alive:{gateway}", self.partition)
     }
 
     /// What the channel of every gateway begins with; its id follows.

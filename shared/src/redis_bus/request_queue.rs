@@ -72,6 +72,14 @@ impl RequestQueue for RedisBus {
         })
     }
 
+    async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
+        let mut range = cmd("XRANGE");
+        let queue = self.keys.queue();
+        range.arg(queue).arg(entry.as_str()).arg(entry.as_str());
+        let found: Vec<Value> = self.run(&Call::command(range)).await?;
+        Ok(!found.is_empty())
+    }
+
     async fn claim(
         &self,
         worker: &WorkerId,

@@ -1,12 +1,14 @@
 //! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
 
-use async_trait::async_trait;
-use redis::pipe;
+use std::time::Duration;
 
-use super::scripts::{self, Call, CancelLines};
+use async_trait::async_trait;
+use redis::{cmd, pipe};
+
+use super::scripts::{self, Call, CancelLines, millis};
 use super::{RedisBus, lines};
 use crate::bus::{BusError, NewsReceiver, Ownership, Posted, SignalChannel};
-use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
+use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::wire::WireError;
 use crate::wire::message::RawJson;
 use crate::wire::request::Era;
@@ -67,6 +69,31 @@ impl SignalChannel for RedisBus {
             cancelled.extend(marked.map(|(stream, _)| *stream));
         }
         Ok(cancelled)
+    }
+
+    async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
+        let mut beat = cmd("SET");
+        beat.arg(self.keys.gateway_life(gateway))
+            .arg("1")
+            .arg("PX")
+            .arg(millis(life));
+        self.run(&Call::<()>::command(beat)).await?;
+        Ok(())
+    }
+
+    async fn silent_among(&self, gateways: &[GatewayId]) -> Result<Vec<GatewayId>, BusError> {
+        let mut silent = Vec::new();
+        for gateways in gateways.chunks(LOOKS_AT_ONCE) {
+            let mut looks = pipe();
+            for gateway in gateways {
+                looks.cmd("EXISTS").arg(self.keys.gateway_life(gateway));
+            }
+            let lives: Vec<bool> = self.run(&Call::pipeline(looks)).await?;
+            let looked_at = gateways.iter().zip(lives);
+            let gone = looked_at.filter(|(_, lives)| !lives);
+            silent.extend(gone.map(|(gateway, _)| gateway.clone()));
+        }
+        Ok(silent)
     }
 
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {

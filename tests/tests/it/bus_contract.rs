@@ -30,6 +30,7 @@ mod catalog;
 mod change_feed;
 mod event_log;
 mod leases;
+mod mailbox;
 mod ownership;
 mod redis_faults;
 mod redis_only;

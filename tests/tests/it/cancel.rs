@@ -1,5 +1,6 @@
 //! Cancelling reaches the work: by notification in the legacy era, by hanging up in the modern one.
 
+use prynai_tests::assert_eventually;
 use prynai_tests::client::{legacy, modern, tool};
 use prynai_tests::cluster::Cluster;
 use reqwest::StatusCode;
@@ -56,6 +57,22 @@ async fn a_modern_call_that_was_not_answered_yet_ends_when_its_connection_does()
     waiting.abort();
     drop(first);
     cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn a_modern_call_ends_when_its_gateway_dies() {
+    let mut cluster = Cluster::new().gateways(2).start().await;
+    let call = modern(1, "tools/call", endless());
+    let reply = cluster.client.modern(&cluster.gateway(1), &call).await;
+    let mut events = reply.events();
+    events.expect("notifications/progress").await;
+    cluster.gateway_process(1).kill().await;
+    let depth = async || {
+        let queue = prynai_tests::cluster::QUEUE;
+        let length: i64 = cluster.redis.command(&["XLEN", queue]).await;
+        length
+    };
+    assert_eventually!(depth().await == 0, "it runs on for nobody");
 }
 
 #[tokio::test]

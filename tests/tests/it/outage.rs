@@ -72,6 +72,62 @@ async fn a_redis_that_takes_no_writes_is_not_ready() {
 }
 
 #[tokio::test]
+async fn a_redis_that_forgets_everything_leaves_no_client_waiting() {
+    let cluster = Cluster::new()
+        .gateways(2)
+        .worker_args(&["--concurrency", "1"])
+        .start()
+        .await;
+    let client = &cluster.client;
+    let url = cluster.proxy();
+    let session = client.open_session(&url).await;
+    let slow = || tool("long_running", json!({ "steps": 20, "delay_ms": 100 }));
+    let modern_call = modern(1, "tools/call", slow());
+    let legacy_call = legacy(2, "tools/call", slow());
+    // One runs, the others wait.
+    let calls = async {
+        futures::join!(
+            async { client.modern(&url, &modern_call).await.response().await },
+            async { client.modern(&url, &modern_call).await.response().await },
+            async {
+                let reply = client.legacy(&url, &session, &legacy_call).await;
+                reply.response().await
+            },
+        )
+    };
+    let flush = async {
+        let queue = prynai_tests::cluster::QUEUE;
+        let depth = async || {
+            let length: i64 = cluster.redis.command(&["XLEN", queue]).await;
+            length
+        };
+        assert_eventually!(depth().await == 3);
+        let _: String = cluster.redis.command(&["FLUSHALL"]).await;
+    };
+    let ((one, two, three), ()) = futures::join!(calls, flush);
+    for answer in [one, two, three] {
+        let outcome = &answer["error"]["data"]["outcome"];
+        let is_definite = answer["result"].is_object() || outcome == "unknown";
+        assert!(is_definite, "{answer}");
+    }
+
+    // It serves again by itself: new sessions, new calls.
+    let gone = client.legacy(&url, &session, &legacy_call).await;
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    let echo = || tool("echo", json!({ "text": "x" }));
+    let answered = async || {
+        let call = modern(1, "tools/call", echo());
+        client.modern(&url, &call).await.status() == StatusCode::OK
+    };
+    assert_eventually!(answered().await);
+    let session = client.open_session(&url).await;
+    let call = legacy(3, "tools/call", echo());
+    let answer = client.legacy(&url, &session, &call).await.messages().await;
+    assert!(answer[0]["result"].is_object(), "{answer:?}");
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
 async fn a_lost_subscription_loses_no_event() {
     let cluster = Cluster::new().gateways(2).workers(2).start().await;
     let client = &cluster.client;

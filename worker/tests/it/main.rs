@@ -4,6 +4,7 @@
 mod calls;
 mod cancelling;
 mod catalog;
+mod deserted;
 mod notifications;
 mod passing_on;
 mod probe;

@@ -54,6 +54,7 @@ impl Stage {
         let bus = MemoryBus::new(limits);
         let gateway = GatewayId::generate();
         let news = bus.event_news(&gateway).await.expect("news");
+        bus.beat(&gateway, Duration::MAX).await.expect("there");
         Self { bus, gateway, news }
     }
 

@@ -18,6 +18,7 @@ for_both_buses! {
     a_request_arrives_as_it_was_queued,
     the_queue_is_bounded,
     the_depth_tells_waiting_from_running,
+    an_entry_is_pending_until_it_is_finished,
     no_entry_is_trimmed,
     an_entry_is_claimed_once,
     a_claim_waits_for_the_first_entry,
@@ -135,6 +136,17 @@ async fn the_depth_tells_waiting_from_running(kind: Kind) {
 
     scene.respond(&claims[1].ownership(&scene.worker), 1).await;
     assert_eq!(scene.depth().await, (1, 0));
+}
+
+async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {
+    let scene = kind.scene().await;
+    let is_pending = async |entry: &EntryId| scene.gateways.is_pending(entry).await.unwrap();
+    let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
+    assert!(is_pending(&entry).await);
+    let claim = claim_one(&*scene.workers, &scene.worker).await;
+    assert!(is_pending(&entry).await);
+    scene.respond(&claim.ownership(&scene.worker), 1).await;
+    assert!(!is_pending(&entry).await);
 }
 
 async fn no_entry_is_trimmed(kind: Kind) {

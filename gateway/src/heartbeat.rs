@@ -1,0 +1,31 @@
+//! Says that this gateway is there: without it the workers stop what they do for its modern clients,
+//! whose connections went down with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::Bus;
+use prynai_shared::ids::GatewayId;
+
+/// Time between two beats.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// How long one beat lasts. Workers look several times after that before they believe it.
+const LIFE: Duration = Duration::from_secs(6);
+
+/// Pause before another try while the bus is away.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Runs until it is dropped.
+pub(crate) async fn run(bus: Arc<dyn Bus>, gateway: GatewayId) {
+    loop {
+        let pause = match bus.beat(&gateway, LIFE).await {
+            Ok(()) => BEAT,
+            Err(error) => {
+                tracing::debug!(%error, "the workers cannot be told that this gateway is there");
+                RETRY
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,191 @@
+//! [`SignalChannel`](prynai_shared::bus::SignalChannel): what a client says to a running call is kept
+//! until its worker takes it.
+
+use prynai_shared::bus::{BusLimits, Ownership, Posted};
+use prynai_shared::ids::{SessionId, StreamId, WorkerId};
+use prynai_shared::wire::request::Era;
+use prynai_shared::wire::signal::{Signal, SignalKind};
+
+use super::scene::{Kind, Scene, json, legacy_request, next};
+
+for_both_buses! {
+    mail_is_kept_in_order_and_wakes_the_worker,
+    mail_is_taken_once,
+    mail_for_no_running_call_is_refused,
+    the_mailbox_is_bounded,
+    mail_reaches_the_new_owner,
+}
+
+impl Scene {
+    /// A legacy call in a session, with its first event written.
+    async fn call_in(&self, session: &SessionId) -> Ownership {
+        let request = legacy_request(&self.gateway, session);
+        let owner = self.claimed(&request).await.ownership(&self.worker);
+        self.say(&owner, 1).await;
+        owner
+    }
+
+    async fn post(&self, stream: StreamId, session: &SessionId, text: &str) -> Posted {
+        let posted = self.gateways.post_mail(&stream, session, &json(text)).await;
+        posted.expect("posted")
+    }
+
+    async fn mail(&self, owner: &Ownership) -> Vec<String> {
+        let taken = self.workers.take_mail(owner).await.expect("taken");
+        taken.iter().map(|mail| mail.as_str().to_owned()).collect()
+    }
+}
+
+async fn mail_is_kept_in_order_and_wakes_the_worker(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut signals = scene.signals_of(&scene.worker).await;
+    let session = SessionId::generate();
+    let owner = scene.call_in(&session).await;
+
+    let letters = [
+        r#"{"id":"a.1","result":{"n":1.0}}"#,
+        r#"{"id":"a.2"}"#,
+        "{}",
+    ];
+    for letter in letters {
+        assert_eq!(
+            scene.post(owner.stream, &session, letter).await,
+            Posted::Accepted
+        );
+    }
+    for _ in letters {
+        assert_eq!(
+            next(&mut signals).await,
+            Signal::new(owner.stream, SignalKind::Mail)
+        );
+    }
+    assert_eq!(scene.mail(&owner).await, letters);
+}
+
+async fn mail_is_taken_once(kind: Kind) {
+    let scene = kind.scene().await;
+    let session = SessionId::generate();
+    let owner = scene.call_in(&session).await;
+    assert_eq!(scene.mail(&owner).await, [""; 0]);
+    for letter in ["1", "2"] {
+        scene.post(owner.stream, &session, letter).await;
+        assert_eq!(scene.mail(&owner).await, [letter]);
+        assert_eq!(scene.mail(&owner).await, [""; 0]);
+    }
+}
+
+async fn mail_for_no_running_call_is_refused(kind: Kind) {
+    let scene = kind.scene().await;
+    let session = SessionId::generate();
+    let refused = Posted::NoSuchCall;
+
+    let unknown = StreamId::generate();
+    assert_eq!(scene.post(unknown, &session, "1").await, refused, "unknown");
+
+    let request = legacy_request(&scene.gateway, &session);
+    let silent = scene.claimed(&request).await.ownership(&scene.worker);
+    let stream = silent.stream;
+    assert_eq!(scene.post(stream, &session, "1").await, refused, "no event");
+    let opened = scene
+        .gateways
+        .open_log(&stream, &scene.gateway, Some(&session), Era::Legacy)
+        .await;
+    opened.unwrap();
+    assert_eq!(
+        scene.post(stream, &session, "1").await,
+        refused,
+        "only opened"
+    );
+
+    scene.say(&silent, 1).await;
+    let other = SessionId::generate();
+    assert_eq!(
+        scene.post(stream, &other, "1").await,
+        refused,
+        "another session"
+    );
+    let modern = scene.owned().await;
+    scene.say(&modern, 1).await;
+    assert_eq!(
+        scene.post(modern.stream, &session, "1").await,
+        refused,
+        "no session"
+    );
+
+    scene.respond(&silent, 2).await;
+    assert_eq!(scene.post(stream, &session, "1").await, refused, "finished");
+
+    let request = legacy_request(&scene.gateway, &session);
+    let begun = scene.claimed(&request).await.ownership(&scene.worker);
+    let worker = WorkerId::generate();
+    let taken = scene.passed_on(&begun, &worker).await.ownership(&worker);
+    scene.workers.take_over(&taken).await.unwrap();
+    let posted = scene.post(taken.stream, &session, "1").await;
+    assert_eq!(posted, refused, "only taken over");
+
+    let cancelled = scene.call_in(&session).await;
+    scene.cancel(&cancelled).await;
+    assert_eq!(
+        scene.post(cancelled.stream, &session, "1").await,
+        refused,
+        "cancelled"
+    );
+    assert_eq!(scene.mail(&silent).await, [""; 0]);
+}
+
+async fn the_mailbox_is_bounded(kind: Kind) {
+    let limits = BusLimits {
+        mailbox: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let session = SessionId::generate();
+    let (one, two) = (scene.call_in(&session).await, scene.call_in(&session).await);
+    for expected in [
+        Posted::Accepted,
+        Posted::Accepted,
+        Posted::Full,
+        Posted::Full,
+    ] {
+        assert_eq!(scene.post(one.stream, &session, "1").await, expected);
+    }
+    // Every call has a mailbox of its own.
+    assert_eq!(
+        scene.post(two.stream, &session, "1").await,
+        Posted::Accepted
+    );
+
+    assert_eq!(scene.mail(&one).await, ["1", "1"]);
+    assert_eq!(
+        scene.post(one.stream, &session, "2").await,
+        Posted::Accepted
+    );
+    assert_eq!(scene.mail(&one).await, ["2"]);
+}
+
+async fn mail_reaches_the_new_owner(kind: Kind) {
+    let scene = kind.scene().await;
+    let session = SessionId::generate();
+    let old = scene.call_in(&session).await;
+    let worker = WorkerId::generate();
+    let mut signals = scene.signals_of(&worker).await;
+    let new = scene.passed_on(&old, &worker).await.ownership(&worker);
+    scene.workers.take_over(&new).await.unwrap();
+
+    assert_eq!(
+        scene.post(old.stream, &session, "1").await,
+        Posted::Accepted
+    );
+    assert_eq!(
+        next(&mut signals).await,
+        Signal::new(old.stream, SignalKind::Mail)
+    );
+    assert_eq!(scene.mail(&old).await, [""; 0], "it is not for the old");
+    assert_eq!(scene.mail(&new).await, ["1"]);
+
+    scene.cancel(&new).await;
+    assert_eq!(
+        next(&mut signals).await,
+        Signal::new(old.stream, SignalKind::Cancel)
+    );
+}

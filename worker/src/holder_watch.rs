@@ -1,0 +1,116 @@
+//! Stops modern calls whose gateway is gone: its clients' connections broke with it, and the broken
+//! connection is the cancel (2026-07-28, Streamable HTTP, Cancellation).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::ids::GatewayId;
+use prynai_shared::wire::request::Era;
+
+use crate::running::Running;
+
+/// Time between two looks: as long as a gateway takes to say again that it is there.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Looks in a row that must find a gateway silent. Only looks that the bus answered count, so that a
+/// gateway is not taken for dead because it could not reach the bus either.
+const LOOKS: u32 = 3;
+
+/// Gateways remembered as gone, for their requests that are still to be claimed.
+const REMEMBERED: usize = 64;
+
+/// Which gateways are gone. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoneHolders(Arc<Mutex<VecDeque<GatewayId>>>);
+
+/// Looks whether the gateways are there for which modern calls run.
+pub(crate) struct HolderWatch {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) running: Arc<Running>,
+    pub(crate) gone: GoneHolders,
+}
+
+// === impl GoneHolders ===
+
+impl GoneHolders {
+    /// Whether nobody waits at this gateway any more.
+    pub(crate) fn contains(&self, gateway: &GatewayId) -> bool {
+        self.lock().contains(gateway)
+    }
+
+    fn remember(&self, gateway: GatewayId) {
+        let mut gone = self.lock();
+        if gone.len() == REMEMBERED {
+            gone.pop_front();
+        }
+        gone.push_back(gateway);
+    }
+
+    /// Forgets gateways that were only silent.
+    fn keep(&self, silent: &[GatewayId]) {
+        self.lock().retain(|gateway| silent.contains(gateway));
+    }
+
+    fn all(&self) -> Vec<GatewayId> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<GatewayId>> {
+        // A list is never half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl HolderWatch ===
+
+impl HolderWatch {
+    /// Runs until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut silences = HashMap::new();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = self.look(&mut silences).await {
+                tracing::debug!(%error, "cannot look for gateways that are gone");
+            }
+        }
+    }
+
+    /// `silences`: how many looks in a row found a gateway silent.
+    async fn look(&self, silences: &mut HashMap<GatewayId, u32>) -> Result<(), BusError> {
+        let mut holders = self.running.modern_holders();
+        let known = self.gone.all();
+        holders.extend(known.iter().cloned());
+        let holders: Vec<GatewayId> = holders.into_iter().collect();
+        if holders.is_empty() {
+            silences.clear();
+            return Ok(());
+        }
+        let silent = self.bus.silent_among(&holders).await?;
+        self.gone.keep(&silent);
+        silences.retain(|gateway, _| silent.contains(gateway));
+        for gateway in silent {
+            let looks = silences.entry(gateway.clone()).or_default();
+            *looks += 1;
+            if *looks < LOOKS {
+                continue;
+            }
+            if !known.contains(&gateway) {
+                tracing::warn!(%gateway, "a gateway is gone; its calls are cancelled");
+                self.gone.remember(gateway.clone());
+            }
+            self.cancel_calls_of(&gateway).await?;
+        }
+        Ok(())
+    }
+
+    async fn cancel_calls_of(&self, gateway: &GatewayId) -> Result<(), BusError> {
+        for call in self.running.modern_calls_of(gateway) {
+            let (stream, entry) = (&call.stream, Some(&call.entry));
+            // The mark wakes the call.
+            self.bus.cancel_call(stream, entry, Era::Modern).await?;
+        }
+        Ok(())
+    }
+}
