@@ -281,7 +281,7 @@ async fn touched(state: &AppState, headers: &HeaderMap) -> Result<Touched, Reque
 }
 
 /// Any revision of this era may be named, also another than the negotiated one: real clients do.
-fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
     match mirrored::protocol_version(headers) {
         Some(version) if !versions::is_served(version, Era::Legacy) => {
             Err(RequestError::unsupported_version(version))
