@@ -81,7 +81,7 @@ fn spoiled(era: Era, part: &str, instead: &[u8]) -> Vec<u8> {
 }
 
 /// A body in place of a good one, or around it (`@`).
-const BODIES: [(&str, &str, i64); 26] = [
+const BODIES: [(&str, &str, i64); 32] = [
     (
         "a byte order mark (RFC 8259, section 8.1: senders must not add one)",
         "\u{feff}@",
@@ -122,6 +122,36 @@ const BODIES: [(&str, &str, i64); 26] = [
     (
         "an answer without an id",
         r#"{"jsonrpc":"2.0","result":{}}"#,
+        -32600,
+    ),
+    (
+        "params as null",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}"#,
+        -32600,
+    ),
+    (
+        "params as a truth",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":true}"#,
+        -32600,
+    ),
+    (
+        "params as a number",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":7}"#,
+        -32600,
+    ),
+    (
+        "params as a string",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"echo"}"#,
+        -32600,
+    ),
+    (
+        "params as a list",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["echo"]}"#,
+        -32600,
+    ),
+    (
+        "params as an empty list",
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}"#,
         -32600,
     ),
 ];

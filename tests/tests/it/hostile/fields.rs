@@ -321,6 +321,11 @@ async fn metadata_of_the_wrong_type_is_refused() {
             }
         }
     }
+    let bare = super::request_with("tools/call", super::ECHO, "{}").replace(r#","_meta":{}"#, "");
+    let request = target.call(Modern, bare);
+    target
+        .attack([refused("no _meta", request, 400, -32602)])
+        .await;
     // Both names of the version must agree, also when the session speaks for another (Server Validation).
     let modern = request_with("tools/call", super::ECHO, MODERN_META);
     let request = target.call(Legacy, modern);
@@ -362,7 +367,9 @@ async fn what_is_only_odd_is_passed_on() {
 }
 
 /// `params` of `initialize`: all three members are required (2025-11-25, Lifecycle).
-const WRONG_INITIALIZE: [&str; 12] = [
+const WRONG_INITIALIZE: [&str; 14] = [
+    "",
+    r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"\ud800"}"#,
     r#""protocolVersion":null,"capabilities":{},"clientInfo":{}"#,
     r#""protocolVersion":7,"capabilities":{},"clientInfo":{}"#,
     r#""protocolVersion":["2025-11-25"],"capabilities":{},"clientInfo":{}"#,

@@ -124,7 +124,7 @@ fn post(path: &str) -> String {
 }
 
 /// First lines of requests without a body.
-const LINES: [(&str, &str, u16); 15] = [
+const LINES: [(&str, &str, u16); 22] = [
     ("no Host (section 3.2)", "GET /mcp HTTP/1.1\r\n", 400),
     (
         "a foreign Host",
@@ -186,6 +186,30 @@ const LINES: [(&str, &str, u16); 15] = [
     (
         "lower case",
         "post /mcp HTTP/1.1\r\nHost: localhost\r\n",
+        405,
+    ),
+    ("PUT", "PUT /mcp HTTP/1.1\r\nHost: localhost\r\n", 405),
+    ("PATCH", "PATCH /mcp HTTP/1.1\r\nHost: localhost\r\n", 405),
+    ("HEAD", "HEAD /mcp HTTP/1.1\r\nHost: localhost\r\n", 405),
+    (
+        "OPTIONS",
+        "OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\n",
+        405,
+    ),
+    (
+        "a method of nobody",
+        "STEAL /mcp HTTP/1.1\r\nHost: localhost\r\n",
+        405,
+    ),
+    // 2026-07-28, Streamable HTTP, Earlier Streamable HTTP Revisions.
+    (
+        "GET in the modern era",
+        "GET /mcp HTTP/1.1\r\nHost: localhost\r\nMCP-Protocol-Version: 2026-07-28\r\n",
+        405,
+    ),
+    (
+        "DELETE in the modern era",
+        "DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nMCP-Protocol-Version: 2026-07-28\r\n",
         405,
     ),
 ];
