@@ -1,6 +1,6 @@
 //! Members of the wrong type: wherever the specification gives a member a type, no other one is taken.
 
-use super::{Era, Legacy, MODERN_META, Modern, Target, refused, request_with, taken};
+use super::{BOTH_ERAS, Legacy, Modern, REACHED_ECHO, Target, refused, taken};
 
 /// A request with `@` where the wrong value stands, and how each era refuses it: what routing needs is refused by the
 /// gateway (400), the rest by the worker, whose answers have the status 200 but for the codes that have one of their
@@ -34,9 +34,9 @@ const fn wrong(
 }
 
 const NO_STRING: &[&str] = &["true", "7", "1e400", "[]", "[\"echo\"]", "{}"];
-const NO_STRING_NOR_NULL: &[&str] = &["null", "true", "7", "[]", "{}"];
-const NO_OBJECT: &[&str] = &["true", "7", "\"x\"", "[]", "[{}]"];
-const NO_OBJECT_NOR_NULL: &[&str] = &["null", "true", "7", "\"x\"", "[]"];
+pub(super) const NO_STRING_NOR_NULL: &[&str] = &["null", "true", "7", "[]", "{}"];
+pub(super) const NO_OBJECT: &[&str] = &["true", "7", "\"x\"", "[]", "[{}]"];
+pub(super) const NO_OBJECT_NOR_NULL: &[&str] = &["null", "true", "7", "\"x\"", "[]"];
 
 const WRONG: [Wrong; 30] = [
     // What the headers mirror must be there.
@@ -256,90 +256,6 @@ async fn members_of_the_wrong_type_are_refused() {
     target.assert_unharmed().await;
 }
 
-/// `_meta` of a call of `echo`, which the gateway refuses: 2026-07-28, Basic, Per-request protocol fields, and
-/// Progress.
-const WRONG_META: [(Option<Era>, &str, &[&str]); 11] = [
-    (None, "@", NO_OBJECT),
-    // To a legacy client an absent `_meta`, to a modern one one that lacks what is required.
-    (Some(Modern), "@", &["null", "{}"]),
-    (
-        None,
-        r#"{"progressToken":@}"#,
-        &["null", "true", "1.5", "1e3", "[]", "{}"],
-    ),
-    (None, r#"{"\ud800":@}"#, &["1"]),
-    (
-        Some(Modern),
-        r#"{"io.modelcontextprotocol/protocolVersion":@,"io.modelcontextprotocol/clientCapabilities":{}}"#,
-        NO_STRING_NOR_NULL,
-    ),
-    (
-        Some(Modern),
-        r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":@}"#,
-        NO_OBJECT_NOR_NULL,
-    ),
-    (
-        Some(Modern),
-        r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"sampling":@}}"#,
-        NO_OBJECT_NOR_NULL,
-    ),
-    (
-        Some(Modern),
-        r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":@}"#,
-        NO_OBJECT_NOR_NULL,
-    ),
-    (
-        Some(Modern),
-        r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":@}"#,
-        &["null", "7", "\"loud\"", "[]"],
-    ),
-    (
-        Some(Legacy),
-        r#"{"io.modelcontextprotocol/clientInfo":@}"#,
-        NO_OBJECT_NOR_NULL,
-    ),
-    (
-        Some(Legacy),
-        r#"{"io.modelcontextprotocol/logLevel":@}"#,
-        &["null", "7", "\"loud\"", "[]"],
-    ),
-];
-
-#[tokio::test]
-async fn metadata_of_the_wrong_type_is_refused() {
-    let mut target = Target::start().await;
-    for (only, meta, values) in WRONG_META {
-        for era in super::BOTH_ERAS
-            .into_iter()
-            .filter(|era| only.is_none_or(|only| only == *era))
-        {
-            for value in values {
-                let meta = meta.replace('@', value);
-                let request = target.call(era, request_with("tools/call", super::ECHO, &meta));
-                let row = refused(format!("{era:?} _meta {meta}"), request, 400, -32602);
-                target.attack([row]).await;
-            }
-        }
-    }
-    let bare = super::request_with("tools/call", super::ECHO, "{}").replace(r#","_meta":{}"#, "");
-    let request = target.call(Modern, bare);
-    target
-        .attack([refused("no _meta", request, 400, -32602)])
-        .await;
-    // Both names of the version must agree, also when the session speaks for another (Server Validation).
-    let modern = request_with("tools/call", super::ECHO, MODERN_META);
-    let request = target.call(Legacy, modern);
-    target
-        .attack([refused(
-            "a modern message in a session",
-            request,
-            400,
-            -32020,
-        )])
-        .await;
-    target.assert_unharmed().await;
-}
-
 /// Odd, but not wrong: unknown members and values are passed on, and `null` is how some clients write an optional
 /// member that they do not set.
 const PASSED_ON: [&str; 7] = [
@@ -355,11 +271,10 @@ const PASSED_ON: [&str; 7] = [
 #[tokio::test]
 async fn what_is_only_odd_is_passed_on() {
     let mut target = Target::start().await;
-    for era in super::BOTH_ERAS {
+    for era in BOTH_ERAS {
         for params in PASSED_ON {
             let request = target.call(era, super::request(era, "tools/call", params));
-            let row =
-                taken(format!("{era:?} {params}"), request, 200).reaching(super::REACHED_ECHO);
+            let row = taken(format!("{era:?} {params}"), request, 200).reaching(REACHED_ECHO);
             target.attack([row]).await;
         }
     }

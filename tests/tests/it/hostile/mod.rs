@@ -10,6 +10,7 @@ mod depth;
 mod envelope;
 mod fields;
 mod headers;
+mod metadata;
 mod methods;
 mod raw_http;
 mod rounds;
