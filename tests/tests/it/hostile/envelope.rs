@@ -180,18 +180,20 @@ async fn ids_and_bodies_have_a_largest_size() {
     let mut target = Target::start().await;
     for era in BOTH_ERAS {
         let good = echo(era);
-        let long =
-            |digits: usize| good.replace(r#""id":1"#, &format!(r#""id":{}"#, "9".repeat(digits)));
+        let long = |bytes: usize| {
+            let id = format!(r#""id":"{}""#, "9".repeat(bytes - 2));
+            good.replace(r#""id":1"#, &id)
+        };
         let padded = |bytes: usize| good.replace(r#""x""#, &format!(r#""{}""#, "x".repeat(bytes)));
         let rows = [
             refused(
-                format!("{era:?}: an id of 1025 digits"),
+                format!("{era:?}: an id of 1025 bytes"),
                 target.call(era, long(1025)),
                 400,
                 -32600,
             ),
             taken(
-                format!("{era:?}: an id of 1024 digits"),
+                format!("{era:?}: an id of 1024 bytes"),
                 target.call(era, long(1024)),
                 200,
             )

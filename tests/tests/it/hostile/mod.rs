@@ -175,7 +175,10 @@ impl Target {
         let status = reply.status().as_u16();
         let answer = answer(reply).await;
         let code = answer["error"]["code"].as_i64();
-        let well_formed = answer["error"].is_null() || is_refusal(&answer);
+        let well_formed = match status {
+            202 => answer.is_null(),
+            _ => answer["result"].is_object() || is_refusal(&answer),
+        };
         if (status, code) != expected || !well_formed {
             self.deviation(format!(
                 "{what}: {status} {answer:.300} instead of {expected:?}"
