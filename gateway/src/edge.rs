@@ -7,7 +7,7 @@ use prynai_shared::wire::catalog::CatalogRecord;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::session::LogLevel;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::error::RequestError;
 use crate::state::AppState;
@@ -44,13 +44,13 @@ pub(crate) struct ResourceParams {
 pub(crate) struct Object(pub(crate) RawJson);
 
 impl TryFrom<RawJson> for Object {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(raw: RawJson) -> Result<Self, Self::Error> {
-        if raw.as_str().starts_with('{') {
-            Ok(Self(raw))
-        } else {
-            Err("an object is expected")
+        // To the last level, since it is kept: neither a worker nor the bus could read what cannot be read here.
+        match raw.read::<Map<String, Value>>() {
+            Ok(_) => Ok(Self(raw)),
+            Err(error) => Err(format!("an object is expected: {error}")),
         }
     }
 }

@@ -224,10 +224,13 @@ impl ParamsView<'_> {
             "resources/read" => ("uri", self.uri),
             _ => return Ok(None),
         };
-        value
-            .map(|raw| serde_json::from_str(raw.get()))
-            .transpose()
-            .map_err(|_| RequestError::InvalidParams(format!("{member:?} must be a string")))
+        let text = value.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        match text {
+            Some(text) => Ok(Some(text)),
+            None => Err(RequestError::InvalidParams(format!(
+                "{member:?} must be a string"
+            ))),
+        }
     }
 
     /// Refuses members that have a type of their own in every revision and another one here: a handler

@@ -392,13 +392,16 @@ impl HeldStream {
         if followed.holder.as_ref().is_some_and(elsewhere) {
             return Err(Broken::Replaced);
         }
+        // A log that is shorter than what was delivered lost its end, or a client made up where it was.
+        if followed.newest < self.delivered {
+            return Err(Broken::Lost);
+        }
         let consecutive = followed
             .events
             .iter()
             .zip(self.delivered + 1..)
             .all(|(event, offset)| event.offset == offset);
         let last = followed.events.last().map_or(self.delivered, |e| e.offset);
-        // A log that is shorter than what was delivered lost its end.
         if !consecutive || last != followed.newest {
             return Err(Broken::Lost);
         }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::error::RequestError;
 
-const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+pub(crate) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 

@@ -3,7 +3,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -29,6 +29,11 @@ impl OriginSettings {
         let mut hosts: Vec<&str> = named
             .map(|host| host.to_str().unwrap_or_default())
             .collect();
+        // RFC 9112, section 3.2.
+        if hosts.len() > 1 || (hosts.is_empty() && request.version() == Version::HTTP_11) {
+            let reason = "a request names its Host once".to_owned();
+            return Err(RequestError::NotAccepted(reason));
+        }
         hosts.extend(request.uri().authority().map(Authority::as_str));
         if hosts.is_empty() || !hosts.iter().all(|host| self.allows_host(host)) {
             return Err(RequestError::Forbidden(format!(

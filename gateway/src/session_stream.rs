@@ -48,6 +48,12 @@ pub(crate) async fn open(
     session: Session,
     position: Option<FeedPosition>,
 ) -> Result<Response, RequestError> {
+    if let Some(position) = &position
+        && position.is_after(&state.bus.newest_change().await?)
+    {
+        // Nobody was ever there, and whoever began there would hear nothing.
+        return Err(RequestError::NotResumable("the event has not happened yet"));
+    }
     let listener = state.changes.listen(position).await?;
     let announced = Announced::of(edge::catalog(state).await?.as_ref());
     let mut stream = SessionStream {

@@ -4,6 +4,7 @@
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
+//! * [`witness`]: a handler that logs everything that reaches it
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
 //! The tests themselves are one binary, `tests/tests/it/main.rs`.
@@ -14,6 +15,7 @@ pub mod conformance;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
+pub mod witness;
 
 use std::time::Duration;
 

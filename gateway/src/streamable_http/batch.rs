@@ -11,9 +11,11 @@ use http_body_util::BodyExt;
 use super::sessionful;
 use crate::envelope::Message;
 use crate::error::{Refused, RequestError};
+use crate::mirrored;
 use crate::respond::{accepted, json_response, sse_response};
 use crate::sse;
 use crate::state::AppState;
+use crate::versions;
 
 /// The one revision with batches.
 const REVISION: &str = "2025-03-26";
@@ -32,10 +34,17 @@ pub(super) async fn post(
         let reason = format!("a batch has 1 to {MOST_MESSAGES} messages");
         return Err(RequestError::NotJsonRpc(reason).into());
     }
+    let no_batch = || {
+        let reason = format!("send one message per request; batches are of {REVISION} only");
+        RequestError::NotJsonRpc(reason)
+    };
+    if mirrored::protocol_version(headers).is_some_and(versions::names_modern) {
+        return Err(no_batch().into());
+    }
+    sessionful::check_version(headers)?;
     let session = sessionful::session(&state, headers).await?;
     if session.protocol_version != REVISION {
-        let reason = format!("send one message per request; batches are of {REVISION} only");
-        return Err(RequestError::NotJsonRpc(reason).into());
+        return Err(no_batch().into());
     }
     let served = messages
         .into_iter()

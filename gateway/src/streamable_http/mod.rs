@@ -60,7 +60,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     const DECIDING: [&str; 5] = [
         "content-type",
         "last-event-id",
-        "mcp-protocol-version",
+        mirrored::PROTOCOL_VERSION,
         "mcp-session-id",
         "origin",
     ];
@@ -69,7 +69,11 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
         let readable = values.next().is_none_or(|value| value.to_str().is_ok());
         if !readable || values.next().is_some() {
             let reason = format!("the header {name} must have one value, of visible ASCII");
-            return Err(RequestError::NotAccepted(reason));
+            // The one among them that mirrors the body (2026-07-28, Streamable HTTP, Server Validation).
+            return Err(match name {
+                mirrored::PROTOCOL_VERSION => RequestError::HeaderMismatch(reason),
+                _ => RequestError::NotAccepted(reason),
+            });
         }
     }
     Ok(())

@@ -297,7 +297,7 @@ fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
 }
 
 /// Any revision of this era may be named, also another than the negotiated one: real clients do.
-fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
     match mirrored::protocol_version(headers) {
         Some(version) if !versions::is_served(version, Era::Legacy) => {
             Err(RequestError::unsupported_version(version))

@@ -1,4 +1,4 @@
-//! JSON-RPC batches: 2025-03-26 has them, later revisions do not.
+//! JSON-RPC batches: 2025-03-26 has them, later revisions do not (`hostile::batches`).
 
 use prynai_tests::client::{RawClient, Session, legacy, tool};
 use prynai_tests::cluster::Cluster;
@@ -60,28 +60,4 @@ fn answered(message: &Value) -> Vec<String> {
         response if response.get("method").is_none() => vec![response["id"].to_string()],
         _ => Vec::new(),
     }
-}
-
-#[tokio::test]
-async fn batches_that_may_not_be_are_refused() {
-    let cluster = Cluster::new().start().await;
-    let client = &cluster.client;
-    let url = cluster.gateway(0);
-    let new = client.open_session(&url).await;
-    let old = client
-        .open_session_with(&url, "2025-03-26", json!({}))
-        .await;
-    let ping = legacy(1, "ping", json!({}));
-    for (session, batch) in [
-        (&new, json!([ping])),
-        (&old, json!([])),
-        (&old, Value::Array(vec![ping.clone(); 65])),
-    ] {
-        let reply = send(client, &url, session, batch).await;
-        assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(reply.json().await["error"]["code"], -32600);
-    }
-    let initialize = json!([legacy(1, "initialize", json!({}))]);
-    let answers = send(client, &url, &old, initialize).await.json().await;
-    assert_eq!(answers[0]["error"]["code"], -32600, "{answers}");
 }

@@ -6,6 +6,7 @@ mod bus_contract;
 mod calls;
 mod cancel;
 mod client_responses;
+mod hostile;
 mod outage;
 mod resume;
 mod rmcp_client;
