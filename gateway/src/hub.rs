@@ -359,18 +359,31 @@ impl HeldStream {
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
-        let may_be_silent = !self.log_seen && self.delivered == 0;
-        Ok(match self.followed().await? {
+        let mut followed = self.followed().await?;
+        if self.has_no_news(followed.as_ref()) && !self.is_pending().await? {
+            // Answered between the two looks, or lost with the queue.
+            followed = self.followed().await?;
+            if self.has_no_news(followed.as_ref()) {
+                return Ok(Err(Broken::Lost));
+            }
+        }
+        Ok(match followed {
             Some(followed) => self.take(followed),
-            None if !may_be_silent => Err(Broken::Lost),
-            // As a rule nothing was written yet.
-            None if self.is_pending().await? => Ok(()),
-            // Lost with the queue, or answered between the two looks.
-            None => match self.followed().await? {
-                Some(followed) => self.take(followed),
-                None => Err(Broken::Lost),
-            },
+            None if self.may_have_no_log() => Ok(()),
+            None => Err(Broken::Lost),
         })
+    }
+
+    fn has_no_news(&self, followed: Option<&Followed>) -> bool {
+        match followed {
+            Some(followed) => followed.state == LogState::Open && followed.events.is_empty(),
+            None => self.may_have_no_log(),
+        }
+    }
+
+    /// As a rule nothing was written yet.
+    fn may_have_no_log(&self) -> bool {
+        !self.log_seen && self.delivered == 0
     }
 
     async fn followed(&self) -> Result<Option<Followed>, BusError> {
@@ -379,6 +392,7 @@ impl HeldStream {
         bus.read_log(&self.stream, session, self.delivered).await
     }
 
+    /// Whether somebody will write more, as far as it is known here.
     async fn is_pending(&self) -> Result<bool, BusError> {
         match &self.entry {
             Some(entry) => self.hub.0.bus.is_pending(entry).await,

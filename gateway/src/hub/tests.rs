@@ -203,6 +203,10 @@ async fn a_request_that_is_lost_with_the_queue_is_told() {
     let mut lost = fixture.hub.hold(StreamId::generate(), None);
     lost.queued_as("17-0".into());
     assert_eq!(lost.next().await, Some(Err(Broken::Lost)));
+    let mut opened = fixture.hub.hold(StreamId::generate(), None);
+    opened.queued_as("17-1".into());
+    opened.open_log(Era::Legacy).await.unwrap();
+    assert_eq!(opened.next().await, Some(Err(Broken::Lost)));
     // One that was only silent goes on.
     let silent = tokio::time::timeout(PROBE * 3, waiting.next()).await;
     assert!(silent.is_err(), "{silent:?}");
