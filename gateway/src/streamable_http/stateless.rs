@@ -244,7 +244,8 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
     if !filter.uris.is_empty() {
         agreed.insert("resourceSubscriptions".to_owned(), json!(filter.uris));
     }
-    let params = json!({ "_meta": notifier.meta(), "notifications": agreed });
+    let meta = notifier.meta().unwrap_or_else(|| "{}".to_owned());
+    let params = format!(r#"{{"_meta":{meta},"notifications":{}}}"#, json!(agreed));
     let text = edge::notification("notifications/subscriptions/acknowledged", Some(&params));
     sse::event(None, None, &text)
 }
@@ -298,8 +299,9 @@ impl Subscription {
 
     /// The complete result that tells the client of an orderly end (Subscriptions, Graceful Closure).
     fn closing(&self) -> String {
-        let result = json!({ "resultType": "complete", "_meta": self.notifier.meta() });
-        edge::response(&self.id, &result.to_string())
+        let meta = self.notifier.meta().unwrap_or_else(|| "{}".to_owned());
+        let result = format!(r#"{{"resultType":"complete","_meta":{meta}}}"#);
+        edge::response(&self.id, &result)
     }
 }
 
