@@ -168,7 +168,10 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => enqueue_notification(state, headers, session, notification).await?,
+        _ => {
+            let version = session.protocol_version.clone();
+            enqueue_notification(state, headers, version, Some(session), notification).await?;
+        }
     }
     Ok(accepted())
 }
