@@ -10,6 +10,7 @@ use crate::redis_server::RedisServer;
 pub struct ClusterPlan {
     gateways: usize,
     workers: usize,
+    worker_binary: &'static str,
     worker_args: Vec<String>,
 }
 
@@ -21,6 +22,7 @@ pub struct Cluster {
     pub client: RawClient,
     gateways: Vec<Member>,
     workers: Vec<Process>,
+    worker_binary: &'static str,
     worker_args: Vec<String>,
     proxy: RoundRobin,
 }
@@ -37,6 +39,7 @@ impl Cluster {
         ClusterPlan {
             gateways: 1,
             workers: 1,
+            worker_binary: "prynai-worker",
             worker_args: Vec::new(),
         }
     }
@@ -76,7 +79,8 @@ impl Cluster {
     /// Kills a worker and starts another.
     pub async fn restart_worker(&mut self, index: usize) {
         self.workers[index].kill().await;
-        self.workers[index] = start_worker(&self.redis.url(), &self.worker_args).await;
+        self.workers[index] =
+            start_worker(self.worker_binary, &self.redis.url(), &self.worker_args).await;
     }
 
     /// Fails if anything is left of the calls made: a queue entry, or a stream that a gateway holds.
@@ -115,6 +119,12 @@ impl ClusterPlan {
         self
     }
 
+    /// Another binary for the workers, with a handler of the tests.
+    pub fn worker_binary(mut self, name: &'static str) -> Self {
+        self.worker_binary = name;
+        self
+    }
+
     /// Further arguments of each worker.
     pub fn worker_args(mut self, args: &[&str]) -> Self {
         self.worker_args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -126,7 +136,7 @@ impl ClusterPlan {
         let redis = RedisServer::start().await;
         let mut workers = Vec::new();
         for _ in 0..self.workers {
-            workers.push(start_worker(&redis.url(), &self.worker_args).await);
+            workers.push(start_worker(self.worker_binary, &redis.url(), &self.worker_args).await);
         }
         let mut gateways = Vec::new();
         for _ in 0..self.gateways {
@@ -136,6 +146,7 @@ impl ClusterPlan {
         Cluster {
             proxy: RoundRobin::start(addresses).await,
             client: RawClient::new(),
+            worker_binary: self.worker_binary,
             worker_args: self.worker_args,
             redis,
             gateways,
@@ -151,10 +162,10 @@ async fn start_gateway(redis: &str, listen: &str) -> Member {
     Member { process, address }
 }
 
-async fn start_worker(redis: &str, further: &[String]) -> Process {
+async fn start_worker(binary: &str, redis: &str, further: &[String]) -> Process {
     let mut args = vec!["--redis-url", redis, "--state-key", STATE_KEY];
     args.extend(further.iter().map(String::as_str));
-    let mut process = Process::start("prynai-worker", &args).await;
+    let mut process = Process::start(binary, &args).await;
     process.logged("ready").await;
     process
 }
