@@ -7,7 +7,7 @@ use prynai_shared::wire::catalog::CatalogRecord;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::session::LogLevel;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::error::RequestError;
 use crate::state::AppState;
@@ -123,13 +123,12 @@ pub(crate) fn response(id: &RawJson, result: &str) -> String {
     )
 }
 
-/// A notification.
-pub(crate) fn notification(method: &str, params: Option<&Value>) -> String {
+/// A notification with params that are JSON already.
+pub(crate) fn notification(method: &'static str, params: Option<&str>) -> String {
     match params {
-        Some(params) => json!({ "jsonrpc": "2.0", "method": method, "params": params }),
-        None => json!({ "jsonrpc": "2.0", "method": method }),
+        Some(params) => format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#),
+        None => format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#),
     }
-    .to_string()
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, RequestError> {

@@ -3,9 +3,10 @@
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
 //! it comes from, [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
 //! answers what needs no worker, everything else is queued while the [`hub`] holds its stream, and
-//! [`respond`] turns the events into JSON or [`sse`] frames. Change notifications come from the feed
-//! ([`changes`]) through the filter of a listener ([`listening`], [`session_stream`]). Its [`heartbeat`]
-//! tells the workers that somebody waits for the answers.
+//! [`respond`] turns the events into JSON or [`sse`] frames, whose [`event_id`] a client resumes from.
+//! Change notifications come from the feed ([`changes`]) through the filter of a listener
+//! ([`listening`], [`session_stream`]). The [`heartbeat`] tells the workers that somebody waits for the
+//! answers.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
@@ -17,6 +18,10 @@ mod config;
 mod edge;
 mod envelope;
 mod error;
+mod event_id;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod heartbeat;
 mod hub;

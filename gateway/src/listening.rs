@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::catalog::Announced;
 use crate::edge;
@@ -100,27 +100,27 @@ impl Notifier {
         .collect()
     }
 
-    fn write(&self, method: &str, uri: Option<&String>) -> String {
-        let mut params = serde_json::Map::new();
-        if let Some(uri) = uri {
-            params.insert("uri".to_owned(), json!(uri));
-        }
-        if let Some(meta) = self.meta() {
-            params.insert("_meta".to_owned(), meta);
-        }
-        let params = (!params.is_empty()).then_some(Value::Object(params));
-        edge::notification(method, params.as_ref())
+    fn write(&self, method: &'static str, uri: Option<&String>) -> String {
+        let meta = self.meta().map(|meta| format!(r#""_meta":{meta}"#));
+        let uri = uri.map(|uri| format!(r#""uri":{}"#, json!(uri)));
+        let members: Vec<String> = uri.into_iter().chain(meta).collect();
+        let params = (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")));
+        edge::notification(method, params.as_deref())
     }
 
-    /// `_meta` with the subscription's id, when there is one.
-    pub(crate) fn meta(&self) -> Option<Value> {
-        let id: Value = self.subscription.as_ref()?.read().ok()?;
-        Some(json!({ "io.modelcontextprotocol/subscriptionId": id }))
+    /// `_meta` with the subscription's id, when there is one: the client's own, as it was sent.
+    pub(crate) fn meta(&self) -> Option<String> {
+        let id = self.subscription.as_ref()?.as_str();
+        Some(format!(
+            r#"{{"io.modelcontextprotocol/subscriptionId":{id}}}"#
+        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn notifier(uris: &[&str]) -> Notifier {
@@ -152,15 +152,14 @@ mod tests {
     #[test]
     fn every_notification_of_a_subscription_names_it() {
         let mut notifier = notifier(&["a://1"]);
-        notifier.subscription = Some(RawJson::parse("17").unwrap());
+        let id = "18446744073709551617"; // no integer type holds it
+        notifier.subscription = Some(RawJson::parse(id).unwrap());
         let all = notifier.everything();
         assert_eq!(all.len(), 2);
         for text in all {
-            let value: Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(
-                value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
-                17
-            );
+            assert!(serde_json::from_str::<Value>(&text).unwrap()["params"].is_object());
+            let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}"#);
+            assert!(text.contains(&meta), "{text}");
         }
     }
 }

@@ -136,7 +136,10 @@ fn single<'a>(
 }
 
 /// Undoes the Base64 sentinel encoding (Value Encoding).
-fn decoded<'a>(value: &'a HeaderValue, shown: &str) -> Result<Cow<'a, str>, RequestError> {
+pub(crate) fn decoded<'a>(
+    value: &'a HeaderValue,
+    shown: &str,
+) -> Result<Cow<'a, str>, RequestError> {
     let text = value
         .to_str()
         .map_err(|_| mismatch(format!("{shown} contains invalid characters")))?

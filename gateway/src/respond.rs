@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::canceller::CancelOnDrop;
 use crate::error::{RequestError, status_of_modern_error};
+use crate::event_id::EventId;
 use crate::hub::{Broken, HeldStream};
 use crate::sse;
 
@@ -124,7 +125,7 @@ impl CallStream {
             self.delivered();
         }
         let message = event.message.as_ref()?;
-        let id = (self.era == Era::Legacy).then(|| event_id(event));
+        let id = (self.era == Era::Legacy).then(|| event_id(event).to_string());
         self.resumable |= id.is_some();
         Some((sse::event(id.as_deref(), None, message.as_str()), ends))
     }
@@ -184,9 +185,11 @@ impl SessionUse {
     }
 }
 
-/// The SSE event id of an event of a call; opaque to clients.
-fn event_id(event: &StreamEvent) -> String {
-    format!("{}-{}", event.stream, event.offset)
+fn event_id(event: &StreamEvent) -> EventId {
+    EventId::Call {
+        stream: event.stream,
+        offset: event.offset,
+    }
 }
 
 /// Whether a modern response has a status of its own, which an event stream could not carry.

@@ -17,14 +17,12 @@ use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::error::RequestError;
+use crate::event_id::EventId;
 use crate::listening::{Filter, Notifier};
 use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
-
-/// Sets these event ids apart from those of call streams.
-pub(crate) const EVENT_ID_PREFIX: &str = "feed-";
 
 /// An open stream is use of its session: how often the session's idle time is restarted.
 const TOUCH: Duration = Duration::from_secs(60);
@@ -200,8 +198,8 @@ impl SessionStream {
     }
 
     fn frame(&self, text: &str, retry_ms: Option<u64>) -> Bytes {
-        let id = format!("{EVENT_ID_PREFIX}{}", self.listener.position());
-        sse::event(Some(&id), retry_ms, text)
+        let id = EventId::Feed(self.listener.position().clone());
+        sse::event(Some(&id.to_string()), retry_ms, text)
     }
 }
 

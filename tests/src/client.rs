@@ -246,6 +246,19 @@ impl Reply {
         }
     }
 
+    /// Every message of the answer as it was sent.
+    pub async fn texts(self) -> Vec<String> {
+        if !self.is_event_stream() {
+            return vec![self.text().await];
+        }
+        let mut events = self.events();
+        let mut texts = Vec::new();
+        while let Some(frame) = events.frame().await {
+            texts.extend(frame.data.filter(|data| !data.is_empty()));
+        }
+        texts
+    }
+
     /// Every message of the answer, whether it is one JSON body or an event stream.
     pub async fn messages(self) -> Vec<Value> {
         if self.is_event_stream() {

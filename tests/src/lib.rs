@@ -5,6 +5,7 @@
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
 //! * [`witness`]: a handler that logs everything that reaches it
+//! * [`mirror`]: a handler that reports exactly what reached it
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
 //! The tests themselves are one binary, `tests/tests/it/main.rs`.
@@ -12,6 +13,7 @@
 pub mod client;
 pub mod cluster;
 pub mod conformance;
+pub mod mirror;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;

@@ -170,7 +170,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let envelope = &claim.request;
         let outbound = Outbound::new(claim, request_id, &request, writer.has_written());
         let close = CloseStream::default();
-        context::attach(&mut request, envelope, &self.bus);
+        context::attach(request.extensions_mut(), envelope, &self.bus);
         request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
@@ -202,7 +202,7 @@ impl<H: ServerHandler> CallRunner<H> {
     /// Lets the handler take note of something. It has nobody to talk to: what it says is dropped, but
     /// for changes, which concern everybody.
     async fn notify(&self, envelope: &RequestEnvelope, controls: &Controls) -> Result<(), Stop> {
-        let notification = match inbound::parse_notification(envelope) {
+        let mut notification = match inbound::parse_notification(envelope) {
             Ok(notification) => notification,
             Err(error) => {
                 let method = &envelope.method;
@@ -210,6 +210,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 return Ok(());
             }
         };
+        context::attach(notification.extensions_mut(), envelope, &self.bus);
         let message = ClientJsonRpcMessage::notification(notification);
         let (transport, mut lines) = request_transport::open(message);
         let guard = self.guard(envelope);

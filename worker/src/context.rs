@@ -1,4 +1,4 @@
-//! What a handler finds in the extensions of its request, besides [`crate::Ask`].
+//! What a handler finds in the extensions of its request or notification, besides [`crate::Ask`].
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use prynai_shared::bus::Bus;
 use prynai_shared::wire::request::RequestEnvelope;
 use prynai_shared::wire::session::Session;
 use rmcp::model::{
-    ClientCapabilities, ClientRequest, GetExtensions, Implementation, InitializeRequestParams,
-    ProtocolVersion,
+    ClientCapabilities, Extensions, Implementation, InitializeRequestParams, ProtocolVersion,
 };
 use serde_json::Value;
 
+use crate::raw_message::RawMessage;
 use crate::state::State;
 
-/// Gives the request its principal, session, state and HTTP parts.
-pub(crate) fn attach(request: &mut ClientRequest, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {
-    let extensions = request.extensions_mut();
+/// Gives a message its raw text, principal, session, state and HTTP parts.
+pub(crate) fn attach(extensions: &mut Extensions, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {
+    extensions.insert(RawMessage::new(envelope.message.clone()));
     extensions.insert(envelope.principal.clone());
     let session = envelope.session.as_ref().map(|session| &session.id);
     let state = State::new(Arc::clone(bus), &envelope.principal, session);

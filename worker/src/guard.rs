@@ -12,7 +12,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use prynai_shared::wire::request::Era;
 use rmcp::model::{
-    ClientNotification, ClientRequest, ErrorCode, ProtocolVersion, ServerConfig, ServerResult,
+    ClientNotification, ClientRequest, ErrorCode, NotificationMetaObject, ProtocolVersion,
+    ServerConfig, ServerResult,
 };
 use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -98,8 +99,12 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
     async fn handle_notification(
         &self,
         notification: ClientNotification,
-        context: NotificationContext<RoleServer>,
+        mut context: NotificationContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        // rmcp 3.11 leaves `_meta` among the extensions and its own place empty.
+        if let Some(meta) = context.extensions.get::<NotificationMetaObject>() {
+            context.meta = meta.clone();
+        }
         let handler = self.handler.as_ref();
         let noted = caught(Service::handle_notification(handler, notification, context)).await;
         self.noted.cancel();

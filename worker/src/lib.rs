@@ -11,7 +11,7 @@
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
-//! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `close_stream`: what the handler runs in and what it is given
+//! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `raw_message`, `close_stream`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
 
 pub mod everything;
@@ -32,6 +32,7 @@ mod lease_keeper;
 mod outbound;
 mod persist;
 mod processor;
+mod raw_message;
 mod reclaimer;
 mod redelivery;
 mod request_transport;
@@ -47,6 +48,7 @@ mod state_keys;
 pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
 pub use guard::hush_handler_panics;
+pub use raw_message::RawMessage;
 pub use run::run;
 pub use serve::serve;
 pub use settings::{WorkSettings, WorkerConfig, WorkerSettings};

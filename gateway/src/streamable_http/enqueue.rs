@@ -101,22 +101,23 @@ async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: 
     }
 }
 
-/// Queues a notification of a session, which nobody answers.
+/// Queues a notification, which nobody answers; in the legacy era it has a session.
 pub(super) async fn enqueue_notification(
     state: &AppState,
     headers: &HeaderMap,
-    session: Session,
+    protocol_version: String,
+    session: Option<Session>,
     notification: &Notification,
 ) -> Result<(), BusError> {
     let parts = CallParts {
         stream: StreamId::generate(),
-        era: Era::Legacy,
-        protocol_version: session.protocol_version.clone(),
+        era: session.as_ref().map_or(Era::Modern, |_| Era::Legacy),
+        protocol_version,
         target: None,
         request_id: None,
         method: notification.method.clone(),
         message: notification.raw.clone(),
-        session: Some(session),
+        session,
     };
     let envelope = envelope(state, headers, parts);
     state.bus.enqueue(&envelope).await.map(drop)

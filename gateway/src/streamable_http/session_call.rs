@@ -15,6 +15,7 @@ use super::prefers_events;
 use crate::canceller::ForgetOnDrop;
 use crate::envelope::Request;
 use crate::error::RequestError;
+use crate::event_id::EventId;
 use crate::hub::Broken;
 use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
 use crate::sse;
@@ -100,8 +101,11 @@ async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
 fn opening(stream: &mut CallStream, polls: bool) -> Vec<Bytes> {
     if polls {
         stream.resumable = true;
-        let id = format!("{}-0", stream.held.id());
-        vec![sse::event(Some(&id), Some(RETRY_MS), "")]
+        let id = EventId::Call {
+            stream: stream.held.id(),
+            offset: 0,
+        };
+        vec![sse::event(Some(&id.to_string()), Some(RETRY_MS), "")]
     } else {
         vec![sse::KEEP_ALIVE]
     }

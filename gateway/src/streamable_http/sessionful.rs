@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use prynai_shared::bus::{BeginCall, Posted, Touched};
-use prynai_shared::ids::{QuestionId, SessionId, StreamId, canonical_number};
+use prynai_shared::ids::{QuestionId, SessionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{Era, Principal};
@@ -15,6 +15,7 @@ use super::{check_accept, session_call};
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
+use crate::event_id::EventId;
 use crate::mirrored;
 use crate::respond::{CallStream, SessionUse, accepted, json_response};
 use crate::session_stream;
@@ -179,7 +180,10 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => enqueue_notification(state, headers, session, notification).await?,
+        _ => {
+            let version = session.protocol_version.clone();
+            enqueue_notification(state, headers, version, Some(session), notification).await?;
+        }
     }
     Ok(accepted())
 }
@@ -223,14 +227,13 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
     };
     let malformed =
         || RequestError::NotAccepted("Last-Event-ID is not an event id of this server".to_owned());
-    let last = last.to_str().map_err(|_| malformed())?;
-    if let Some(position) = last.strip_prefix(session_stream::EVENT_ID_PREFIX) {
-        let position = position.parse().map_err(|_| malformed())?;
-        return Ok(session_stream::open(&state, session, Some(position)).await?);
-    }
-    let (stream, offset) = last.split_once('-').ok_or_else(malformed)?;
-    let stream: StreamId = stream.parse().map_err(|_| malformed())?;
-    let offset = canonical_number(offset).ok_or_else(malformed)?;
+    let last: Option<EventId> = last.to_str().ok().and_then(|last| last.parse().ok());
+    let (stream, offset) = match last.ok_or_else(malformed)? {
+        EventId::Feed(position) => {
+            return Ok(session_stream::open(&state, session, Some(position)).await?);
+        }
+        EventId::Call { stream, offset } => (stream, offset),
+    };
     let session_id = session.id;
     let held = state.hub.resume(stream, session_id.clone(), offset).await?;
     let held = held.ok_or(RequestError::NotResumable(

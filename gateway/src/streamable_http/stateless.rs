@@ -11,13 +11,14 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
-use super::enqueue::{Call, CallParts, enqueue};
+use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
 use super::{META_PROTOCOL_VERSION, prefers_events};
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
-use crate::envelope::{META_CLIENT_CAPABILITIES, Message, ParamsView, Request};
+use crate::envelope::{META_CLIENT_CAPABILITIES, Message, Notification, ParamsView, Request};
 use crate::error::{Refused, RequestError};
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
@@ -36,6 +37,15 @@ const REMOVED: [&str; 5] = [
     "logging/setLevel",
     "resources/subscribe",
     "resources/unsubscribe",
+];
+
+/// Notifications of MCP's own that clients send elsewhere: on other transports, in other revisions. None
+/// has a meaning here, where the stream's end is the cancel (Streamable HTTP, Sending Messages, note).
+const MEANINGLESS: [&str; 4] = [
+    "notifications/cancelled",
+    "notifications/initialized",
+    "notifications/progress",
+    "notifications/roots/list_changed",
 ];
 
 /// `params.notifications` of `subscriptions/listen`.
@@ -66,14 +76,36 @@ pub(super) async fn post(
                 .await
                 .map_err(|error| error.answering(&id))
         }
-        // No notification of a client has a meaning here; the stream's end is the cancel
-        // (Streamable HTTP, Sending Messages, note).
-        Message::Notification(_) => Ok(accepted()),
+        Message::Notification(notification) => {
+            notified(&state, headers, &notification).await?;
+            Ok(accepted())
+        }
         Message::Response(_) => Err(RequestError::NotAccepted(
             "this revision has no questions to clients, so there is nothing to answer".to_owned(),
         )
         .into()),
     }
+}
+
+/// Passes the notification of an extension on to the handler. The revision asks for none of the headers
+/// and fields here that a request must have.
+async fn notified(
+    state: &AppState,
+    headers: &HeaderMap,
+    notification: &Notification,
+) -> Result<(), RequestError> {
+    if MEANINGLESS.contains(&notification.method.as_str()) {
+        return Ok(());
+    }
+    let version = match mirrored::protocol_version(headers) {
+        Some(version) => version.to_owned(),
+        None => version_in_meta(&notification.params.view()?)?,
+    };
+    if !versions::is_served(&version, Era::Modern) {
+        return Err(RequestError::unsupported_version(&version));
+    }
+    enqueue_notification(state, headers, version, None, notification).await?;
+    Ok(())
 }
 
 async fn serve(
@@ -113,19 +145,26 @@ async fn serve(
 
 /// What `_meta` must carry (2026-07-28, Basic, Per-request protocol fields).
 fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
-    let required = |key: &str| {
-        view.meta(key)
-            .ok_or_else(|| RequestError::InvalidParams(format!("_meta[{key:?}] is missing")))
-    };
-    let version = serde_json::from_str(required(META_PROTOCOL_VERSION)?.get()).map_err(|_| {
-        RequestError::InvalidParams(format!("_meta[{META_PROTOCOL_VERSION:?}] must be a string"))
-    })?;
-    if !required(META_CLIENT_CAPABILITIES)?.get().starts_with('{') {
+    let version = version_in_meta(view)?;
+    let capabilities = required(view, META_CLIENT_CAPABILITIES)?;
+    if !capabilities.get().starts_with('{') {
         return Err(RequestError::InvalidParams(format!(
             "_meta[{META_CLIENT_CAPABILITIES:?}] must be an object"
         )));
     }
     Ok(version)
+}
+
+fn version_in_meta(view: &ParamsView<'_>) -> Result<String, RequestError> {
+    let version = required(view, META_PROTOCOL_VERSION)?;
+    serde_json::from_str(version.get()).map_err(|_| {
+        RequestError::InvalidParams(format!("_meta[{META_PROTOCOL_VERSION:?}] must be a string"))
+    })
+}
+
+fn required<'a>(view: &'a ParamsView<'_>, key: &str) -> Result<&'a RawValue, RequestError> {
+    view.meta(key)
+        .ok_or_else(|| RequestError::InvalidParams(format!("_meta[{key:?}] is missing")))
 }
 
 async fn check_tool_headers(
@@ -246,7 +285,8 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
     if !filter.uris.is_empty() {
         agreed.insert("resourceSubscriptions".to_owned(), json!(filter.uris));
     }
-    let params = json!({ "_meta": notifier.meta(), "notifications": agreed });
+    let meta = notifier.meta().unwrap_or_else(|| "{}".to_owned());
+    let params = format!(r#"{{"_meta":{meta},"notifications":{}}}"#, json!(agreed));
     let text = edge::notification("notifications/subscriptions/acknowledged", Some(&params));
     sse::event(None, None, &text)
 }
@@ -300,8 +340,9 @@ impl Subscription {
 
     /// The complete result that tells the client of an orderly end (Subscriptions, Graceful Closure).
     fn closing(&self) -> String {
-        let result = json!({ "resultType": "complete", "_meta": self.notifier.meta() });
-        edge::response(&self.id, &result.to_string())
+        let meta = self.notifier.meta().unwrap_or_else(|| "{}".to_owned());
+        let result = format!(r#"{{"resultType":"complete","_meta":{meta}}}"#);
+        edge::response(&self.id, &result)
     }
 }
 

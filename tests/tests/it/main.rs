@@ -15,4 +15,5 @@ mod settings;
 mod shutdown;
 mod standalone;
 mod subscriptions;
+mod unchanged;
 mod wire_golden;
