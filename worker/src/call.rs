@@ -141,8 +141,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let message = match begun {
             Ok(request) => {
                 slot.begin();
-                self.converse(claim, id, request, controls, &mut writer)
-                    .await?
+                self.converse(claim, id, request, slot, &mut writer).await?
             }
             Err(error) => outbound::error(id, &error),
         };
@@ -164,10 +163,10 @@ impl<H: ServerHandler> CallRunner<H> {
         claim: &Claim,
         request_id: &RawJson,
         mut request: ClientRequest,
-        controls: &Controls,
+        slot: &Slot,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let envelope = &claim.request;
+        let (envelope, controls) = (&claim.request, &slot.controls);
         let outbound = Outbound::new(claim, request_id, &request, writer.has_written());
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, &self.bus);
@@ -181,7 +180,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
         let deadline = envelope.deadline_ms.map(instant);
         let answer = self
-            .relay(&outbound, controls, writer, &mut lines, &close, deadline)
+            .relay(&outbound, slot, writer, &mut lines, &close, deadline)
             .await;
         if let Err(reason) = answer {
             controls.stop(reason);
@@ -251,12 +250,13 @@ impl<H: ServerHandler> CallRunner<H> {
     async fn relay(
         &self,
         outbound: &Outbound,
-        controls: &Controls,
+        slot: &Slot,
         writer: &mut EventWriter,
         lines: &mut Lines,
         close: &CloseStream,
         deadline: Option<Instant>,
     ) -> Result<Option<RawJson>, Stop> {
+        let controls = &slot.controls;
         let mut asked = false;
         loop {
             let outgoing = tokio::select! {
@@ -264,6 +264,12 @@ impl<H: ServerHandler> CallRunner<H> {
                 reason = controls.stopped() => return Err(reason),
                 () = until(deadline) => return Ok(None),
                 () = controls.mail(), if asked => {
+                    tokio::select! {
+                        biased;
+                        reason = controls.stopped() => return Err(reason),
+                        () = until(deadline) => return Ok(None),
+                        () = slot.resume() => {}
+                    }
                     self.deliver(writer.ownership(), controls, lines).await?;
                     continue;
                 }
@@ -284,7 +290,9 @@ impl<H: ServerHandler> CallRunner<H> {
                 }
                 Sent::Question { number, message } => {
                     asked = true;
-                    if !writer.append(message).await? {
+                    if writer.append(message).await? {
+                        slot.park();
+                    } else {
                         refuse(
                             lines,
                             NumberOrString::Number(number),

@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use prynai_shared::bus::Claim;
 use prynai_shared::ids::{EntryId, GatewayId, StreamId};
 use prynai_shared::wire::request::{CallRef, Era};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Cancels remembered for claims that are on their way: the wake-up may overtake the answer to the
 /// claim.
 const EARLY_CANCELS: usize = 1024;
 
+/// Calls that wait for their client's answer without a permit; any more keep theirs.
+const PARKING_PLACES: usize = 1024;
+
 /// The calls that run in this process, by stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Running {
     table: Mutex<Table>,
     emptied: Notify,
+    parking: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +68,19 @@ pub(crate) struct Slot {
     delivery: u32,
     keeps_place: bool,
     pub(crate) controls: Controls,
-    _permit: OwnedSemaphorePermit,
+    seat: Mutex<Seat>,
+}
+
+/// What a call holds of this worker.
+#[derive(Debug)]
+enum Seat {
+    /// It runs.
+    Permit(OwnedSemaphorePermit),
+    /// It waits for its client, who may be a person and take minutes: others run meanwhile.
+    Parked {
+        _place: OwnedSemaphorePermit,
+        permits: Arc<Semaphore>,
+    },
 }
 
 /// Entries that this process holds at its end.
@@ -77,6 +93,16 @@ pub(crate) struct Unfinished {
 }
 
 // === impl Running ===
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            table: Mutex::default(),
+            emptied: Notify::default(),
+            parking: Arc::new(Semaphore::new(PARKING_PLACES)),
+        }
+    }
+}
 
 impl Running {
     /// Takes up a claim.
@@ -109,7 +135,7 @@ impl Running {
             delivery: claim.delivery,
             keeps_place: false,
             controls,
-            _permit: permit,
+            seat: Mutex::new(Seat::Permit(permit)),
         }
     }
 
@@ -261,6 +287,37 @@ impl Slot {
         if let Some(call) = self.running.lock().calls.get_mut(&self.stream) {
             call.begun = true;
         }
+    }
+
+    /// Lets others run until [`Slot::resume`], if there is a parking place.
+    pub(crate) fn park(&self) {
+        let mut seat = self.seat();
+        let Seat::Permit(permit) = &*seat else {
+            return;
+        };
+        if let Ok(place) = Arc::clone(&self.running.parking).try_acquire_owned() {
+            let permits = Arc::clone(permit.semaphore());
+            *seat = Seat::Parked {
+                _place: place,
+                permits,
+            };
+        }
+    }
+
+    /// Waits for a permit, unless the call has one.
+    pub(crate) async fn resume(&self) {
+        let permits = match &*self.seat() {
+            Seat::Permit(_) => return,
+            Seat::Parked { permits, .. } => Arc::clone(permits),
+        };
+        // The semaphore is never closed.
+        if let Ok(permit) = permits.acquire_owned().await {
+            *self.seat() = Seat::Permit(permit);
+        }
+    }
+
+    fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the permit up but leaves the entry to be handed back.

@@ -76,16 +76,28 @@ impl Probe {
                 let _dropped = Dropped(self.ended.clone());
                 std::future::pending().await
             }
-            "hold" => {
-                let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-                self.most_at_once.fetch_max(now, Ordering::SeqCst);
-                self.release.acquire().await.expect("open").forget();
-                self.at_once.fetch_sub(1, Ordering::SeqCst);
-                "released".to_owned()
+            "hold" => self.hold().await,
+            "ask, then hold" => {
+                #[expect(
+                    deprecated,
+                    reason = "SEP-2577; served for as long as clients speak it"
+                )]
+                let _roots = context.peer.list_roots().await;
+                self.hold().await
             }
             "who" => who(&context),
             _ => "done".to_owned(),
         }
+    }
+}
+
+impl Probe {
+    async fn hold(&self) -> String {
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        self.release.acquire().await.expect("open").forget();
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        "released".to_owned()
     }
 }
 

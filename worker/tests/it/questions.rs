@@ -1,9 +1,13 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::request::RequestEnvelope;
 use prynai_worker::everything::Everything;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, message, text};
+use crate::probe::probe;
+use crate::stage::{Stage, message, soon, text};
 
 fn booking() -> Value {
     json!({"name": "book_table", "arguments": {"restaurant": "Roma", "people": 2}})
@@ -170,5 +174,51 @@ async fn clients_without_the_capability_get_a_substitute_or_a_reason() {
         assert_eq!(response["result"]["isError"], true, "{response}");
         assert!(text(&response).contains("elicitation"), "{response}");
     }
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_their_clients_let_others_run() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve_at_once(Everything::new(), 1);
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let request = stage.legacy_with("tools/call", &booking(), &json!({"elicitation": {}}));
+        let question = question(&mut stage, &request).await;
+        waiting.push((request, question["id"].clone()));
+    }
+    let add = stage.modern_call("add", json!({"a": 2, "b": 40}));
+    assert!(stage.response(&add).await["result"].is_object());
+    for (request, id) in waiting {
+        let said = json!({"result": {"action": "decline"}});
+        let response = answer(&mut stage, &request, &id, said).await;
+        assert_eq!(text(&response), "Not booked: you declined.");
+    }
+    worker.stop(&stage).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answered_call_waits_for_its_turn() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let worker = stage.serve_at_once(probe, 1);
+    let params = json!({"name": "ask, then hold"});
+    let asks = stage.legacy_with("tools/call", &params, &json!({"roots": {}}));
+    let question = question(&mut stage, &asks).await;
+    let holds = stage.modern_call("hold", json!({}));
+    stage.enqueue(&holds).await;
+    for _ in 0..2 {
+        soon("the call", watch.begun.recv()).await;
+    }
+    let session = asks.session.as_ref().expect("a session").id.clone();
+    let mail = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"roots": []}});
+    stage.post_mail(asks.stream, &session, mail).await;
+    // Long enough for a call that would not wait.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for waits in [holds.stream, asks.stream] {
+        watch.release.add_permits(1);
+        stage.rest_of(waits).await;
+    }
+    assert_eq!(watch.most_at_once.load(Ordering::SeqCst), 1);
     worker.stop(&stage).await;
 }
