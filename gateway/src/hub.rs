@@ -167,16 +167,15 @@ impl Hub {
             .bus
             .follow(&stream, &shared.gateway, Some(&session), after)
             .await?;
-        if known.is_none() {
+        let Some(known) = known else {
             return Ok(None);
-        }
+        };
         let mut held = self.hold(stream, Some(session));
         held.delivered = after;
         held.log_seen = true;
         Ok(match held.read_log().await? {
             Ok(()) => {
-                let replayed = held.ready.back().map_or(after, |event| event.offset);
-                held.heeds_pauses_after = Some(replayed);
+                held.heeds_pauses_after = Some(known.newest);
                 Some(held)
             }
             Err(_) => None,
@@ -328,10 +327,7 @@ impl HeldStream {
     /// Reads the log; waits a little when the bus is away.
     async fn catch_up(&mut self) -> Result<(), Broken> {
         match self.read_log().await {
-            Ok(read) => {
-                self.must_read = false;
-                read
-            }
+            Ok(read) => read,
             Err(error) => {
                 tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
                 tokio::time::sleep(RETRY).await;
@@ -360,6 +356,7 @@ impl HeldStream {
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
         let mut followed = self.followed().await?;
+        self.must_read = false;
         if self.has_no_news(followed.as_ref()) && !self.is_pending().await? {
             // Answered between the two looks, or lost with the queue.
             followed = self.followed().await?;
@@ -416,10 +413,18 @@ impl HeldStream {
             .zip(self.delivered + 1..)
             .all(|(event, offset)| event.offset == offset);
         let last = followed.events.last().map_or(self.delivered, |e| e.offset);
-        if !consecutive || last != followed.newest {
+        let is_hole = match followed.has_more {
+            true => followed.events.is_empty(),
+            false => last != followed.newest,
+        };
+        if !consecutive || is_hole {
             return Err(Broken::Lost);
         }
         self.ready = followed.events.into();
+        if followed.has_more {
+            self.must_read = true;
+            return Ok(());
+        }
         let end_is_ready = self.ready.back().is_some_and(StreamEvent::ends_stream);
         match followed.state {
             LogState::Cancelled if !end_is_ready => {

@@ -21,7 +21,11 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
-        let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
+        Self::with_limits(BusLimits::default()).await
+    }
+
+    async fn with_limits(limits: BusLimits) -> Self {
+        let bus: Arc<dyn Bus> = MemoryBus::new(limits);
         let gateway = GatewayId::generate();
         let (news, receiver) = mpsc::channel(1024);
         let (hub, roles) = Hub::new(gateway.clone(), bus.clone(), receiver);
@@ -212,4 +216,24 @@ async fn a_request_that_is_lost_with_the_queue_is_told() {
     assert!(silent.is_err(), "{silent:?}");
     fixture.finish(1).await;
     assert_eq!(waiting.next().await.unwrap().unwrap().offset, 1);
+}
+
+#[tokio::test]
+async fn a_long_log_is_read_page_by_page() {
+    let limits = BusLimits {
+        page_events: 4,
+        ..BusLimits::default()
+    };
+    let fixture = Fixture::with_limits(limits).await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    for offset in 1..=10 {
+        fixture.log(offset).await;
+    }
+    fixture.finish(11).await;
+    fixture.news.send(News::Gap).await.unwrap();
+    for offset in 1..=11 {
+        assert_eq!(held.next().await.unwrap().unwrap().offset, offset);
+        assert!(held.ready.len() < 4, "more than a page is kept");
+    }
+    assert_eq!(held.next().await, None);
 }

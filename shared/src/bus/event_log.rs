@@ -32,8 +32,8 @@ pub trait EventLog: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
-    /// Makes `holder` the stream's holder and, in the same step, reads every event after `after`: a
-    /// resume. Whoever held the stream before hears no more of it. `None`, and the holder stays, when
+    /// Makes `holder` the stream's holder and, in the same step, reads the events after `after`, a page
+    /// at most: a resume. Whoever held the stream before hears no more of it. `None`, and the holder stays, when
     /// there is no such log (any more), or it belongs to another session than `session`.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ pub trait EventLog: Send + Sync {
         after: u64,
     ) -> Result<Option<Followed>, BusError>;
 
-    /// Reads every event after `after` and changes nothing: how a holder makes up for missed news, and
+    /// Reads the events after `after`, a page at most, and changes nothing: how a holder makes up for missed news, and
     /// learns from [`Followed::holder`] that another gateway has the stream now. `None` as for `follow`.
     ///
     /// # Errors
@@ -99,9 +99,13 @@ pub trait EventLog: Send + Sync {
 /// What a follower finds in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
-    /// Every event after the position asked for, by offset.
+    /// The events after the position asked for, by offset: [`super::BusLimits::page_events`] and, but
+    /// for the last of them, [`super::BusLimits::page_bytes`] at most.
     pub events: Vec<StreamEvent>,
-    /// Offset of the newest event; above the last of `events` when the log lost some.
+    /// There are more after these.
+    pub has_more: bool,
+    /// Offset of the newest event; without more, it is above the last of `events` when the log lost
+    /// some.
     pub newest: u64,
     /// Whether more is to come.
     pub state: LogState,
@@ -130,7 +134,7 @@ pub enum Refusal {
     Cancelled,
     /// The stream has its response already.
     Finished,
-    /// The log holds as many events as it may; only `finish` is accepted.
+    /// The log holds as many events, or bytes, as it may; only `finish` is accepted.
     LogFull,
 }
 

@@ -100,6 +100,12 @@ pub struct BusLimits {
     pub queue: usize,
     /// Events in one stream's log, the final one not counted.
     pub log_events: usize,
+    /// Bytes of them.
+    pub log_bytes: usize,
+    /// Events that one look into a log reads.
+    pub page_events: usize,
+    /// Bytes after which one look into a log reads no further event.
+    pub page_bytes: usize,
     /// Messages of the client in one call's mailbox.
     pub mailbox: usize,
     /// Entries the change feed keeps.
@@ -136,6 +142,9 @@ impl Default for BusLimits {
         Self {
             queue: 100_000,
             log_events: 10_000,
+            log_bytes: 64 * 1024 * 1024,
+            page_events: 256,
+            page_bytes: 1024 * 1024,
             mailbox: 64,
             feed: 10_000,
             session_subscriptions: 1_000,

@@ -44,7 +44,7 @@ impl EventLog for MemoryBus {
             return Ok(None);
         };
         log.holder = Some(holder.clone());
-        Ok(Some(log.read(after)))
+        Ok(Some(log.read(after, &self.limits)))
     }
 
     async fn read_log(
@@ -57,7 +57,7 @@ impl EventLog for MemoryBus {
         let log = partition.logs.get(stream);
         Ok(log
             .filter(|log| log.belongs_to(session))
-            .map(|log| log.read(after)))
+            .map(|log| log.read(after, &self.limits)))
     }
 
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
@@ -87,7 +87,7 @@ impl EventLog for MemoryBus {
 impl Partition {
     fn append(&mut self, owner: &Ownership, event: &StreamEvent, limits: &BusLimits) -> Appended {
         let log = self.log_for_write(owner, event, limits)?;
-        if log.append(event, limits.log_events)? {
+        if log.append(event, limits)? {
             if let Some(holder) = log.holder.clone() {
                 self.events.publish(&holder, event.clone());
             }

@@ -1,6 +1,6 @@
 //! The log of a stream: what its owner may write, and what its followers read.
 
-use crate::bus::{Followed, LogState, Ownership, Refusal};
+use crate::bus::{BusLimits, Followed, LogState, Ownership, Refusal};
 use crate::ids::{GatewayId, SessionId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
@@ -14,6 +14,8 @@ pub(super) struct Log {
     state: LogState,
     /// By ascending offset.
     events: Vec<StreamEvent>,
+    /// Of all events.
+    bytes: usize,
     newest: u64,
     /// Nobody will look at the mark of this cancelled call any more.
     pub(super) mark_is_seen: bool,
@@ -35,6 +37,7 @@ impl Log {
             owner: None,
             state: LogState::Open,
             events: Vec::new(),
+            bytes: 0,
             newest: 0,
             mark_is_seen: false,
             mailbox: Vec::new(),
@@ -67,10 +70,20 @@ impl Log {
         self.owner().filter(|_| writes)
     }
 
-    pub(super) fn read(&self, after: u64) -> Followed {
+    pub(super) fn read(&self, after: u64, limits: &BusLimits) -> Followed {
         let seen = self.events.partition_point(|event| event.offset <= after);
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        for event in &self.events[seen..] {
+            if page.len() == limits.page_events || bytes >= limits.page_bytes {
+                break;
+            }
+            bytes += size(event);
+            page.push(event.clone());
+        }
         Followed {
-            events: self.events[seen..].to_vec(),
+            has_more: self.events.len() - seen > page.len(),
+            events: page,
             newest: self.newest,
             state: self.state,
             holder: self.holder.clone(),
@@ -105,14 +118,19 @@ impl Log {
     }
 
     /// Logs an event; `false` when its offset was logged before.
-    pub(super) fn append(&mut self, event: &StreamEvent, limit: usize) -> Result<bool, Refusal> {
+    pub(super) fn append(
+        &mut self,
+        event: &StreamEvent,
+        limits: &BusLimits,
+    ) -> Result<bool, Refusal> {
         if event.offset <= self.newest {
             return Ok(false);
         }
         if self.state == LogState::Finished {
             return Err(Refusal::Finished);
         }
-        if self.events.len() >= limit {
+        let bytes = self.bytes.saturating_add(size(event));
+        if self.events.len() >= limits.log_events || bytes > limits.log_bytes {
             return Err(Refusal::LogFull);
         }
         self.push(event);
@@ -137,8 +155,17 @@ impl Log {
 
     fn push(&mut self, event: &StreamEvent) {
         self.events.push(event.clone());
+        self.bytes = self.bytes.saturating_add(size(event));
         self.newest = self.newest.max(event.offset);
     }
+}
+
+/// About what an event takes.
+fn size(event: &StreamEvent) -> usize {
+    event
+        .message
+        .as_ref()
+        .map_or(0, |message| message.as_str().len())
 }
 
 impl Token {

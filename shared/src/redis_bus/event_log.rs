@@ -35,7 +35,14 @@ impl EventLog for RedisBus {
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError> {
-        let follow = scripts::read_log(&self.keys, stream, Some(holder), session, after);
+        let follow = scripts::read_log(
+            &self.keys,
+            &self.limits,
+            stream,
+            Some(holder),
+            session,
+            after,
+        );
         let answer = self.run(&follow).await?;
         answer.map(followed).transpose()
     }
@@ -46,7 +53,7 @@ impl EventLog for RedisBus {
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError> {
-        let read = scripts::read_log(&self.keys, stream, None, session, after);
+        let read = scripts::read_log(&self.keys, &self.limits, stream, None, session, after);
         let answer = self.run(&read).await?;
         answer.map(followed).transpose()
     }
@@ -93,7 +100,7 @@ impl EventLog for RedisBus {
     }
 }
 
-/// Reads an answer of `read_log.lua`: state, newest offset, holder, events.
+/// Reads an answer of `read_log.lua`: state, newest offset, holder, whether there are more, events.
 fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     let mut answer = answer.into_iter();
     let state = match answer.next().as_deref() {
@@ -109,9 +116,11 @@ fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     let newest = answer.next().and_then(|newest| newest.parse().ok());
     let newest = newest.ok_or_else(|| BusError::Unexpected("a log without offset".to_owned()))?;
     let holder = answer.next().filter(|holder| !holder.is_empty());
+    let has_more = answer.next().is_some_and(|more| !more.is_empty());
     let events: Result<Vec<_>, _> = answer.map(|line| StreamEvent::from_line(&line)).collect();
     Ok(Followed {
         events: events?,
+        has_more,
         newest,
         state,
         holder: holder.as_deref().map(GatewayId::from),

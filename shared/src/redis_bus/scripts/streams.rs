@@ -42,7 +42,8 @@ pub(in crate::redis_bus) fn append_event(
         .arg(limits.log_events)
         .arg(millis(limits.open_retention))
         .arg(keys.gateway_channels())
-        .arg(unix_millis());
+        .arg(unix_millis())
+        .arg(limits.log_bytes);
     Call::script(&APPEND_EVENT, call)
 }
 
@@ -89,6 +90,7 @@ pub(in crate::redis_bus) fn open_log(
 /// Reads; makes `holder` the holder if one is given.
 pub(in crate::redis_bus) fn read_log(
     keys: &Keys,
+    limits: &BusLimits,
     stream: &StreamId,
     holder: Option<&GatewayId>,
     session: Option<&SessionId>,
@@ -97,7 +99,9 @@ pub(in crate::redis_bus) fn read_log(
     let mut call = READ_LOG.with_keys(&[keys.log(stream)]);
     call.arg(holder.map_or("", GatewayId::as_str))
         .arg(text(session))
-        .arg(after);
+        .arg(after)
+        .arg(limits.page_events)
+        .arg(limits.page_bytes);
     Call::script(&READ_LOG, call)
 }
 

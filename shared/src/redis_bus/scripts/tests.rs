@@ -89,7 +89,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "read_log",
             0,
-            parts(read_log(k, &stream, Some(&holder), Some(s), 0)),
+            parts(read_log(k, l, &stream, Some(&holder), Some(s), 0)),
         ),
         ("release", 3, parts(release(k, &streams))),
         (

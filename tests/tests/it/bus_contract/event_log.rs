@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use prynai_shared::bus::{BusLimits, Finish, LogState, Refusal};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
+use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::request::Era;
 use prynai_tests::assert_eventually;
 
-use super::scene::{Kind, LONG_LEASE, finish, legacy_request, message, next, request, response};
+use super::scene::{
+    Kind, LONG_LEASE, finish, json, legacy_request, message, next, request, response,
+};
 
 for_both_buses! {
     an_opened_log_can_be_followed_from_the_start,
@@ -16,6 +19,8 @@ for_both_buses! {
     a_stream_of_another_session_is_not_followed,
     events_are_logged_and_published_in_order,
     the_log_is_read_from_any_offset,
+    the_log_is_read_page_by_page,
+    the_log_is_bounded_in_bytes,
     a_repeated_offset_is_accepted_and_published_once,
     a_hole_in_the_offsets_shows,
     the_log_is_bounded_but_for_the_final_event,
@@ -168,6 +173,64 @@ async fn the_log_is_read_from_any_offset(kind: Kind) {
         assert_eq!(offsets, expected, "after {after}");
         assert_eq!((followed.newest, followed.state), (12, LogState::Open));
     }
+}
+
+async fn the_log_is_read_page_by_page(kind: Kind) {
+    let by_count = BusLimits {
+        page_events: 5,
+        ..BusLimits::default()
+    };
+    // Less than any event, but one is always read.
+    let by_size = BusLimits {
+        page_bytes: 1,
+        ..BusLimits::default()
+    };
+    for (limits, page) in [(by_count, 5), (by_size, 1)] {
+        let scene = kind.scene_with(limits).await;
+        let owner = scene.owned().await;
+        for offset in 1..=9 {
+            scene.say(&owner, offset).await;
+        }
+        scene.respond(&owner, 10).await;
+        for after in (0..=10).step_by(page) {
+            let look = scene.gateways.read_log(&owner.stream, None, after).await;
+            let followed = look.unwrap().expect("the log is there");
+            let offsets: Vec<_> = followed.events.iter().map(|event| event.offset).collect();
+            let last = (after + page as u64).min(10);
+            assert_eq!(offsets, Vec::from_iter(after + 1..=last));
+            assert_eq!(followed.has_more, last < 10, "after {after}");
+            let told = (followed.newest, followed.state);
+            assert_eq!(told, (10, LogState::Finished));
+        }
+    }
+}
+
+async fn the_log_is_bounded_in_bytes(kind: Kind) {
+    let limits = BusLimits {
+        log_bytes: 3_500,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let owner = scene.owned().await;
+    let event = |offset, size| {
+        let text = json(&format!("\"{}\"", "x".repeat(size)));
+        StreamEvent::new(owner.stream, offset, EventKind::Message, text)
+    };
+    let append = async |event| scene.workers.append(&owner, &event).await.unwrap();
+    for offset in 1..=3 {
+        assert_eq!(append(event(offset, 1_000)).await, Ok(()));
+    }
+    assert_eq!(append(event(4, 1_000)).await, Err(Refusal::LogFull));
+    scene.respond(&owner, 4).await;
+
+    let owner = scene.owned().await;
+    let huge = StreamEvent {
+        stream: owner.stream,
+        ..event(1, 4_000)
+    };
+    let refused = scene.workers.append(&owner, &huge).await.unwrap();
+    assert_eq!(refused, Err(Refusal::LogFull));
+    scene.respond(&owner, 1).await;
 }
 
 async fn a_repeated_offset_is_accepted_and_published_once(kind: Kind) {
