@@ -11,8 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::call::Launcher;
 
-/// How long one claim waits for the first request. Short, so that the reclaimer gets a permit while
-/// there is nothing to do.
+/// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
+/// client has answered gets one of them.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Claims as many requests as there are free permits, but only a part of them at once: batches that

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError, Claim, Finish, Refusal};
-use prynai_shared::ids::WorkerId;
+use prynai_shared::ids::{EntryId, WorkerId};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::catalog::CatalogTool;
 use prynai_shared::wire::message::RawJson;
@@ -19,11 +19,15 @@ use crate::persist::persist;
 use crate::redelivery::{self, Verdict};
 use crate::running::{Controls, Slot, Stop};
 
-/// Looks at least this often, because requests that were handed back wait for it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Looks at least this often, because requests that were handed back wait for it, and clients wait for
+/// those whose worker was lost.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Requests taken over at once.
-const BATCH: usize = 16;
+const BATCH: usize = 64;
+
+/// Requests answered with an error at the same time.
+const ANSWERS: usize = 64;
 
 /// Takes requests over whose lease ran out or that were handed back, and runs them again, answers
 /// them, or buries them.
@@ -34,10 +38,30 @@ pub(crate) struct Reclaimer {
     pub(crate) patience: Duration,
     pub(crate) max_attempts: u32,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) reserve: Reserve,
     pub(crate) tools: watch::Receiver<Arc<BTreeMap<String, CatalogTool>>>,
     pub(crate) launcher: Launcher,
     pub(crate) finishing: FinishQueue,
     pub(crate) shutdown: Shutdown,
+}
+
+/// What a worker can take over when all its permits are out: the requests of a lost worker must not
+/// wait for its own.
+pub(crate) struct Reserve {
+    /// To run again.
+    runs: Arc<Semaphore>,
+    /// To answer with an error, which is quick.
+    answers: Arc<Semaphore>,
+}
+
+impl Reserve {
+    /// For the requests of one lost worker like this one.
+    pub(crate) fn new(concurrency: usize) -> Self {
+        Self {
+            runs: Arc::new(Semaphore::new(concurrency)),
+            answers: Arc::new(Semaphore::new(ANSWERS)),
+        }
+    }
 }
 
 impl Reclaimer {
@@ -51,13 +75,7 @@ impl Reclaimer {
                 () = self.shutdown.soft().cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
-            let permits = tokio::select! {
-                biased;
-                () = self.shutdown.soft().cancelled() => return,
-                permits = self.free_permits() => permits,
-            };
-            let Some(permits) = permits else { return };
-            match self.reclaim(permits).await {
+            match self.reclaim_all().await {
                 Ok(()) => told = false,
                 Err(error) if told => tracing::debug!(%error, "cannot look for lost requests"),
                 Err(error) => {
@@ -68,34 +86,32 @@ impl Reclaimer {
         }
     }
 
-    async fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed.
-        let mut permits = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        while permits.num_permits() < BATCH {
-            match Arc::clone(&self.permits).try_acquire_owned() {
-                Ok(more) => permits.merge(more),
-                Err(_) => break,
+    async fn reclaim_all(self: &Arc<Self>) -> Result<(), BusError> {
+        while !self.shutdown.soft().is_cancelled() {
+            let claims = self.bus.reclaim(&self.worker, self.lease, BATCH).await?;
+            let are_all = claims.len() < BATCH;
+            let mut too_many = Vec::new();
+            for claim in claims {
+                too_many.extend(self.deal_with(claim));
             }
-        }
-        Some(permits)
-    }
-
-    async fn reclaim(self: &Arc<Self>, mut permits: OwnedSemaphorePermit) -> Result<(), BusError> {
-        let max = permits.num_permits();
-        let claims = self.bus.reclaim(&self.worker, self.lease, max).await?;
-        for claim in claims {
-            let Some(permit) = permits.split(1) else {
-                // More than was asked for: they are found again when their lease runs out.
+            if !too_many.is_empty() {
+                self.bus.hand_back(&self.worker, &too_many, false).await?;
                 break;
-            };
-            self.deal_with(claim, permit);
+            }
+            if are_all {
+                break;
+            }
         }
         Ok(())
     }
 
-    fn deal_with(self: &Arc<Self>, claim: Claim, permit: OwnedSemaphorePermit) {
+    /// The entry of a request for which there is no room.
+    fn deal_with(self: &Arc<Self>, claim: Claim) -> Option<EntryId> {
         let tools = Arc::clone(&self.tools.borrow());
         let verdict = redelivery::judge(&claim, self.max_attempts, &tools);
+        let Some(permit) = self.permit(verdict) else {
+            return Some(claim.entry);
+        };
         tracing::info!(
             stream = %claim.request.stream,
             method = claim.request.method,
@@ -104,13 +120,23 @@ impl Reclaimer {
             "took over a request"
         );
         if verdict == Verdict::Run {
-            return self.launcher.launch(claim, permit);
+            self.launcher.launch(claim, permit);
+            return None;
         }
         let this = Arc::clone(self);
         self.launcher
             .launch_with(claim, permit, move |claim, slot| async move {
                 this.answer(claim, slot, verdict).await;
             });
+        None
+    }
+
+    fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
+        let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
+        match verdict {
+            Verdict::Run => of(&self.permits).or_else(|| of(&self.reserve.runs)),
+            Verdict::OutcomeUnknown | Verdict::DeadLetter => of(&self.reserve.answers),
+        }
     }
 
     /// Answers a request with an error instead of running it, and buries it when it had its attempts.

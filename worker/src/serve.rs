@@ -18,7 +18,7 @@ use crate::finisher::{Ending, FinishQueue, Finisher};
 use crate::holder_watch::{GoneHolders, HolderWatch};
 use crate::lease_keeper::LeaseKeeper;
 use crate::processor::Processor;
-use crate::reclaimer::Reclaimer;
+use crate::reclaimer::{Reclaimer, Reserve};
 use crate::running::Running;
 use crate::settings::WorkerConfig;
 use crate::signal_listener::{SignalListener, subscribe};
@@ -235,6 +235,7 @@ impl Worker {
             patience: self.patience,
             max_attempts: self.config.max_attempts,
             permits: Arc::clone(&self.permits),
+            reserve: Reserve::new(self.config.concurrency),
             tools,
             launcher: self.launcher(runner),
             finishing,

@@ -6,7 +6,8 @@ use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_worker::everything::Everything;
 use serde_json::json;
 
-use crate::stage::{Stage, message, raw, text};
+use crate::probe::probe;
+use crate::stage::{Stage, message, raw, soon, text};
 
 #[tokio::test]
 async fn a_repeatable_call_whose_worker_was_lost_runs_again() {
@@ -121,4 +122,35 @@ async fn attempts_end_with_a_dead_letter_and_an_answer() {
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].claim.request.stream, request.stream);
     assert_eq!(letters[0].reason, "begun 3 times");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_busy_takes_lost_requests_over() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let lost = [
+        stage.modern_call("anything", json!({})),
+        stage.modern("tools/list", json!({})),
+    ];
+    for request in &lost {
+        stage.enqueue(request).await;
+    }
+    assert_eq!(stage.claim_and_lose().await.len(), 2);
+    let holds = stage.modern_call("hold", json!({}));
+    stage.enqueue(&holds).await;
+    let worker = stage.serve_at_once(probe, 1);
+    soon("the call", watch.begun.recv()).await;
+
+    let mut answers = Vec::new();
+    for _ in &lost {
+        answers.push(stage.event().await);
+    }
+    answers.sort_by_key(|event| event.stream != lost[0].stream);
+    let unknown = &message(&answers[0])["error"]["data"]["outcome"];
+    assert_eq!(unknown, "unknown");
+    let listed = message(&answers[1]);
+    assert!(listed["result"]["tools"].is_array(), "{listed}");
+    watch.release.add_permits(1);
+    stage.rest_of(holds.stream).await;
+    worker.stop(&stage).await;
 }
