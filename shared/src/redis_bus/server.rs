@@ -41,7 +41,7 @@ fn check_version(version: &str) -> Result<(), BusError> {
 fn check_eviction(policy: Option<&str>) {
     match policy {
         Some("noeviction") => {}
-        Some(policy) => tracing::warn!(
+        Some(policy) => tracing::error!(
             policy,
             "Redis may evict keys: sessions, streams and the queue itself can vanish under memory \
              pressure; set maxmemory-policy to noeviction"

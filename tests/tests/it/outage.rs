@@ -5,6 +5,8 @@ use std::time::Duration;
 use prynai_tests::assert_eventually;
 use prynai_tests::client::{RawClient, legacy, modern, tool};
 use prynai_tests::cluster::Cluster;
+use prynai_tests::process::Process;
+use prynai_tests::redis_server::RedisServer;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -148,4 +150,24 @@ async fn a_lost_subscription_loses_no_event() {
     }
     assert_eq!(steps, (1..=20).collect::<Vec<_>>());
     cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_may_evict_keys_is_reported_at_start() {
+    let redis = RedisServer::start().await;
+    let set = ["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"];
+    let _: String = redis.command(&set).await;
+    for (binary, further) in [
+        ("prynai-gateway", ["--listen", "127.0.0.1:0"]),
+        ("prynai-worker", ["--concurrency", "1"]),
+    ] {
+        let mut args = vec!["--redis-url"];
+        let url = redis.url();
+        args.push(&url);
+        args.extend(further);
+        let mut process = Process::start(binary, &args).await;
+        let message = "Redis may evict keys: sessions, streams and the queue itself can vanish under \
+            memory pressure; set maxmemory-policy to noeviction";
+        assert_eq!(process.logged(message).await["level"], "ERROR");
+    }
 }
