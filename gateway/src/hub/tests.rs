@@ -5,10 +5,11 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Principal, RequestEnvelope};
+use prynai_shared::wire::request::{Era, Principal, RequestEnvelope};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::held_stream::PROBE;
 use super::*;
 
 struct Fixture {
