@@ -7,6 +7,8 @@ use clap::{Args, Parser};
 use prynai_shared::settings::RedisSettings;
 use prynai_shared::telemetry::TelemetrySettings;
 
+use crate::limits::LimitSettings;
+
 /// Everything the process `prynai-gateway` can be told.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -36,6 +38,10 @@ pub struct GatewaySettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub origin: OriginSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub limits: LimitSettings,
 
     /// Time that running requests get to end after SIGTERM, such as 20s or 2m.
     #[arg(long, env = "PRYNAI_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = humantime::parse_duration)]

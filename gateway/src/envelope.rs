@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use prynai_shared::wire::message::RawJson;
@@ -17,6 +19,9 @@ use crate::error::RequestError;
 pub(crate) const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// `_meta` key of ours: how long the request may wait for a worker, in milliseconds.
+const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
 
 /// Longest JSON-RPC id taken, in bytes of JSON: it is stored and echoed.
 const MAX_ID_BYTES: usize = 1024;
@@ -267,6 +272,18 @@ impl ParamsView<'_> {
             None => Ok(()),
             Some(_) => wrong(META_CLIENT_CAPABILITIES, "an object of objects"),
         }
+    }
+
+    /// How long the client lets the request wait, if it says so.
+    pub(crate) fn timeout(&self) -> Result<Option<Duration>, RequestError> {
+        let wrong = || {
+            let reason = format!("{META_TIMEOUT} must be a positive integer of milliseconds");
+            RequestError::InvalidParams(reason)
+        };
+        self.meta(META_TIMEOUT)
+            .map(|raw| serde_json::from_str::<NonZeroU64>(raw.get()).map_err(|_| wrong()))
+            .transpose()
+            .map(|millis| millis.map(|millis| Duration::from_millis(millis.get())))
     }
 
     /// A member of `_meta`.

@@ -70,6 +70,10 @@ pub(crate) enum RequestError {
     NotAccepted(String),
     #[error("this session has as many calls running as it may; wait for one to end")]
     SessionBusy,
+    #[error("you have as many calls running as you may now; wait for one to end")]
+    CallerBusy,
+    #[error("you have as many streams open as you may; close one")]
+    CallerStreams,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
     #[error("{}", told(.0))]
@@ -120,6 +124,9 @@ impl RequestError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
+            Self::CallerBusy | Self::CallerStreams => {
+                (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
+            }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
             Self::NoCatalog | Self::SessionBusy | Self::Bus(_) | Self::AnswerLost => {
                 (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR)
@@ -133,6 +140,9 @@ impl RequestError {
                 requested,
                 supported,
             } => Some(json!({ "requested": requested, "supported": supported })),
+            Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
+            Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
+            Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
             Self::AnswerLost => Some(json!({ "reason": "log_lost", "outcome": "unknown" })),
             _ => None,
         }
@@ -144,6 +154,8 @@ impl RequestError {
             self,
             Self::NoCatalog
                 | Self::SessionBusy
+                | Self::CallerBusy
+                | Self::CallerStreams
                 | Self::Bus(
                     BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
                 )
@@ -201,8 +213,11 @@ impl From<BusError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, _) = self.error.status_and_code();
-        if let RequestError::Bus(error) = &self.error {
-            tracing::warn!(%error, "refused a request");
+        match &self.error {
+            // Of which there are many; admission tells once.
+            RequestError::Bus(BusError::QueueFull { .. }) => {}
+            RequestError::Bus(error) => tracing::warn!(%error, "refused a request"),
+            _ => {}
         }
         let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
         *response.status_mut() = status;

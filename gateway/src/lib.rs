@@ -2,19 +2,24 @@
 //!
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
 //! it comes from, [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
-//! answers what needs no worker, everything else is queued while the [`hub`] holds its stream, and
-//! [`respond`] turns the events into JSON or [`sse`] frames, whose [`event_id`] a client resumes from.
-//! Change notifications come from the feed ([`changes`]) through the filter of a listener
-//! ([`listening`], [`session_stream`]). The [`heartbeat`] tells the workers that somebody waits for the
-//! answers.
+//! answers what needs no worker, everything else is queued, as far as there is room ([`admission`]),
+//! while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or [`sse`] frames,
+//! whose [`event_id`] a client resumes from. Change notifications come from the feed ([`changes`])
+//! through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`] tells the
+//! workers that somebody waits for the answers.
+//!
+//! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`stall`] and
+//! [`lifetime`].
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
 
+mod admission;
 mod canceller;
 mod catalog;
 mod changes;
 mod config;
+mod connection;
 mod edge;
 mod envelope;
 mod error;
@@ -25,6 +30,8 @@ pub mod fuzzing;
 mod health;
 mod heartbeat;
 mod hub;
+mod lifetime;
+mod limits;
 mod listener;
 mod listening;
 mod mirrored;
@@ -34,6 +41,7 @@ mod router;
 mod run;
 mod session_stream;
 mod sse;
+mod stall;
 mod state;
 mod streamable_http;
 mod versions;
@@ -48,6 +56,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
+pub use limits::LimitSettings;
 pub use run::run;
 
 /// How long cancels and records may take after the last connection.
@@ -79,7 +88,9 @@ pub async fn serve(
     roles.spawn(catalog_role);
     let canceller = canceller::Canceller::new(bus.clone());
     let tasks = canceller.tasks().clone();
+    let max_connections = settings.limits.max_connections;
     let state = state::AppState {
+        admission: admission::Admission::new(bus.clone(), &settings.limits),
         bus,
         hub,
         changes,
@@ -91,7 +102,13 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, %gateway, "listening");
     }
-    let accepting = listener::accept(listener, router::router(state), &shutdown, &tasks);
+    let accepting = listener::accept(
+        listener,
+        router::router(state),
+        max_connections,
+        &shutdown,
+        &tasks,
+    );
     tokio::select! {
         () = accepting => {}
         _ = roles.join_next() => {

@@ -1,49 +1,52 @@
 //! The accept loop.
 //!
-//! Our own on hyper instead of `axum::serve`: an idle event stream costs half the memory, and header
-//! timeouts can be set.
+//! Our own on hyper instead of `axum::serve`: an idle event stream costs half the memory, and timeouts
+//! can be set.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-/// Time a client gets to send its request headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Largest request head (HTTP/1), in bytes.
-const HEAD_LIMIT: usize = 64 * 1024;
+use crate::connection::Connections;
 
 /// Pause after accepting failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the soft stop, each a task of `tasks`; then lets those that are open
-/// finish, until the hard stop.
+/// All that a client of one connection too many is told. Waiting instead would tell it, and the
+/// balancer's probe, nothing at all.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Places for connections.
+struct Places {
+    free: Arc<Semaphore>,
+    most: NonZeroUsize,
+    /// For one line in the log each time they run out.
+    told: bool,
+}
+
+/// Accepts connections, `most` at a time, until the soft stop, each a task of `tasks`; then lets those
+/// that are open finish, until the hard stop.
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
+    most: NonZeroUsize,
     shutdown: &Shutdown,
     tasks: &TaskTracker,
 ) {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEAD_LIMIT);
-    server.http2().timer(TokioTimer::new());
-    let graceful = GracefulShutdown::new();
+    let connections = Connections::new(router);
+    let mut places = Places::new(most);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     pause_after(&error).await;
                     continue;
@@ -51,34 +54,55 @@ pub(crate) async fn accept(
             },
             () = shutdown.soft().cancelled() => break,
         };
-        let connection =
-            server.serve_connection(prepare(stream), TowerToHyperService::new(router.clone()));
-        let connection = graceful.watch(connection.into_owned());
+        let Some(place) = places.take() else {
+            turn_away(stream);
+            continue;
+        };
+        let served = connections.serve(stream, peer.ip());
         let hard = shutdown.hard().clone();
         tasks.spawn(async move {
             tokio::select! {
-                ended = connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended early");
-                    }
-                }
+                () = served => {}
                 () = hard.cancelled() => {}
             }
+            drop(place);
         });
     }
     drop(listener);
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = connections.finish() => {}
         () = shutdown.hard().cancelled() => {}
     }
 }
 
-fn prepare(stream: TcpStream) -> TokioIo<TcpStream> {
-    // Small frames must not wait for each other; a failure costs only that.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+impl Places {
+    fn new(most: NonZeroUsize) -> Self {
+        let permits = most.get().min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(permits)),
+            most,
+            told: false,
+        }
     }
-    TokioIo::new(stream)
+
+    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        let place = self.free.clone().try_acquire_owned().ok();
+        if place.is_none() && !self.told {
+            tracing::warn!(
+                limit = self.most,
+                "too many connections: new ones are closed"
+            );
+            self.told = true;
+        }
+        // Not with every connection that comes and goes at the limit.
+        self.told &= self.free.available_permits() <= self.most.get() / 10;
+        place
+    }
+}
+
+fn turn_away(stream: TcpStream) {
+    // An error means that the client is gone.
+    let _ = stream.try_write(TOO_MANY);
 }
 
 async fn pause_after(error: &io::Error) {

@@ -11,18 +11,20 @@ use bytes::Bytes;
 use futures::Stream;
 use prynai_shared::bus::Bus;
 use prynai_shared::ids::SessionId;
-use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::admission::Permit;
 use crate::canceller::CancelOnDrop;
 use crate::error::{RequestError, status_of_modern_error};
 use crate::event_id::EventId;
 use crate::hub::{Broken, HeldStream};
+use crate::lifetime::Lifetime;
 use crate::sse;
+use crate::state::AppState;
 
 /// Silence after which a comment is sent on an event stream; below every known proxy's limit.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -33,7 +35,7 @@ pub(crate) const RETRY_MS: u64 = 500;
 /// The events of one call, on their way to the client.
 pub(crate) struct CallStream {
     pub(crate) held: HeldStream,
-    pub(crate) shutdown: Shutdown,
+    pub(crate) lifetime: Lifetime,
     /// The client's request id, when it is known (a resumed stream does not name it).
     pub(crate) request_id: Option<RawJson>,
     /// Modern only.
@@ -43,12 +45,15 @@ pub(crate) struct CallStream {
     pub(crate) resumable: bool,
     /// Legacy only: an open stream is use of its session.
     pub(crate) session: Option<SessionUse>,
+    /// The caller's, until the last event is delivered or the client is gone.
+    pub(crate) _permit: Permit,
 }
 
 /// Keeps a session from falling idle while one of its streams is open.
 pub(crate) struct SessionUse {
     bus: Arc<dyn Bus>,
     session: SessionId,
+    touch_every: Duration,
     touched: Instant,
 }
 
@@ -91,18 +96,24 @@ impl CallStream {
 
     /// The next frame, and whether it is the last one.
     async fn next_frame(&mut self) -> Option<(Bytes, bool)> {
+        let quiet = match &mut self.session {
+            Some(session) => {
+                session.note().await;
+                session.touch_every.min(KEEP_ALIVE)
+            }
+            None => KEEP_ALIVE,
+        };
+        // Before 2025-11-25 a stream should stay open until its response (Transports, Sending Messages,
+        // point 6), and clients that know no better wait for ever for one that ends before.
+        let may_age = self.resumable && self.held.client_comes_back();
         let stepped = tokio::select! {
             stepped = self.held.next() => stepped,
-            () = tokio::time::sleep(KEEP_ALIVE) => {
-                if let Some(session) = &mut self.session {
-                    session.note().await;
-                }
-                return Some((sse::KEEP_ALIVE, false));
-            }
-            () = self.shutdown.soft().cancelled(), if self.resumable => {
+            () = tokio::time::sleep(quiet) => return Some((sse::KEEP_ALIVE, false)),
+            () = self.lifetime.stopping(), if self.resumable => {
                 return Some((sse::retry(RETRY_MS), true));
             }
-            () = self.shutdown.hard().cancelled() => return None,
+            () = self.lifetime.aged(), if may_age => return Some((sse::retry(RETRY_MS), true)),
+            () = self.lifetime.shutdown.hard().cancelled() => return None,
         };
         match stepped? {
             Ok(event) => self.frame(&event),
@@ -164,25 +175,28 @@ impl CallStream {
 // === impl SessionUse ===
 
 impl SessionUse {
-    /// How often the session's idle time is restarted.
-    const TOUCH: Duration = Duration::from_secs(60);
-
-    pub(crate) fn new(bus: Arc<dyn Bus>, session: SessionId) -> Self {
+    pub(crate) fn new(state: &AppState, session: SessionId) -> Self {
         Self {
-            bus,
+            bus: state.bus.clone(),
             session,
+            touch_every: touch_every(state),
             touched: Instant::now(),
         }
     }
 
     async fn note(&mut self) {
-        if self.touched.elapsed() >= Self::TOUCH {
+        if self.touched.elapsed() >= self.touch_every {
             self.touched = Instant::now();
             if let Err(error) = self.bus.touch_session(&self.session, None).await {
                 tracing::debug!(%error, "a session in use cannot be touched now");
             }
         }
     }
+}
+
+/// How often a session's idle time is restarted while one of its streams is open.
+pub(crate) fn touch_every(state: &AppState) -> Duration {
+    (state.settings.limits.session_idle / 3).min(Duration::from_secs(60))
 }
 
 fn event_id(event: &StreamEvent) -> EventId {

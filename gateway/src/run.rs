@@ -1,7 +1,6 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use anyhow::Context;
-use prynai_shared::bus::BusLimits;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::parse_or_exit;
@@ -16,6 +15,7 @@ use crate::config::ProcessSettings;
 /// When the address cannot be bound, or Redis cannot be used as it is set up.
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+        settings.gateway.limits.check()?;
         settings.telemetry.start()
     });
     let shutdown = Shutdown::new();
@@ -25,7 +25,7 @@ pub async fn run() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        bus = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => bus?,
+        bus = RedisBus::connect_when_there(&settings.redis, settings.gateway.limits.bus()) => bus?,
     };
     crate::serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())

@@ -2,30 +2,26 @@
 //!
 //! An event's id is its place in the feed, so the stream resumes on any gateway.
 
-use std::time::Duration;
-
 use axum::response::Response;
 use bytes::Bytes;
 use prynai_shared::bus::FeedPosition;
 use prynai_shared::ids::StreamId;
-use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::session::Session;
 use tokio::time::Instant;
 
+use crate::admission::Permit;
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::error::RequestError;
 use crate::event_id::EventId;
+use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
-use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response};
+use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response, touch_every};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
-
-/// An open stream is use of its session: how often the session's idle time is restarted.
-const TOUCH: Duration = Duration::from_secs(60);
 
 struct SessionStream {
     state: AppState,
@@ -33,11 +29,14 @@ struct SessionStream {
     announced: Announced,
     listener: Listener,
     notifier: Notifier,
-    shutdown: Shutdown,
+    lifetime: Lifetime,
     touched: Instant,
     id: StreamId,
     /// Its own opening was heard: an opening heard later is newer.
     opened: bool,
+    /// The client has an event id to resume from.
+    resumable: bool,
+    _permit: Permit,
 }
 
 /// Opens the stream from after `position`, or from now.
@@ -45,6 +44,7 @@ pub(crate) async fn open(
     state: &AppState,
     session: Session,
     position: Option<FeedPosition>,
+    permit: Permit,
 ) -> Result<Response, RequestError> {
     if let Some(position) = &position
         && position.is_after(&state.bus.newest_change().await?)
@@ -52,6 +52,7 @@ pub(crate) async fn open(
         // Nobody was ever there, and whoever began there would hear nothing.
         return Err(RequestError::NotResumable("the event has not happened yet"));
     }
+    let position_is_known = position.is_some();
     let listener = state.changes.listen(position).await?;
     let announced = Announced::of(edge::catalog(state).await?.as_ref());
     let mut stream = SessionStream {
@@ -61,10 +62,12 @@ pub(crate) async fn open(
             filter: Filter::default(),
             subscription: None,
         },
-        shutdown: state.shutdown.clone(),
+        lifetime: state.lifetime(),
         touched: Instant::now(),
         id: StreamId::generate(),
         opened: false,
+        resumable: position_is_known,
+        _permit: permit,
         state: state.clone(),
         session,
     };
@@ -105,10 +108,19 @@ impl SessionStream {
     }
 
     async fn step(&mut self) -> Step {
+        let touch_every = touch_every(&self.state);
+        if self.touched.elapsed() >= touch_every && self.has_ended().await {
+            return Step::End;
+        }
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
-            () = tokio::time::sleep(KEEP_ALIVE) => return self.keep_alive().await,
-            () = self.shutdown.soft().cancelled() => return Step::Last(sse::retry(RETRY_MS)),
+            () = tokio::time::sleep(touch_every.min(KEEP_ALIVE)) => {
+                return Step::Frames(vec![sse::KEEP_ALIVE]);
+            }
+            () = self.lifetime.stopping() => return Step::Last(sse::retry(RETRY_MS)),
+            () = self.lifetime.aged(), if self.resumable => {
+                return Step::Last(sse::retry(RETRY_MS));
+            }
         };
         match heed {
             Some(Heed::Change(change)) => self.changed(&change.change).await,
@@ -163,17 +175,16 @@ impl SessionStream {
         Ok(())
     }
 
-    async fn keep_alive(&mut self) -> Step {
-        if self.touched.elapsed() >= TOUCH {
-            match self.refresh().await {
-                Ok(false) => return Step::End,
-                Ok(true) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "an open stream's session cannot be read now")
-                }
+    /// Restarts the session's idle time.
+    async fn has_ended(&mut self) -> bool {
+        match self.refresh().await {
+            Ok(lives) => !lives,
+            Err(error) => {
+                tracing::debug!(%error, "an open stream's session cannot be read now");
+                self.touched = Instant::now();
+                false
             }
         }
-        Step::Frames(vec![sse::KEEP_ALIVE])
     }
 
     /// Reads the session and the catalog again; `false` when the session has ended.
@@ -197,7 +208,8 @@ impl SessionStream {
         Step::Last(sse::retry(RETRY_MS))
     }
 
-    fn frame(&self, text: &str, retry_ms: Option<u64>) -> Bytes {
+    fn frame(&mut self, text: &str, retry_ms: Option<u64>) -> Bytes {
+        self.resumable = true;
         let id = EventId::Feed(self.listener.position().clone());
         sse::event(Some(&id.to_string()), retry_ms, text)
     }

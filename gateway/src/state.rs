@@ -5,15 +5,18 @@ use std::sync::Arc;
 use prynai_shared::bus::Bus;
 use prynai_shared::lifecycle::Shutdown;
 
+use crate::admission::Admission;
 use crate::canceller::Canceller;
 use crate::catalog::CatalogCache;
 use crate::changes::Changes;
 use crate::config::GatewaySettings;
 use crate::hub::Hub;
+use crate::lifetime::Lifetime;
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct AppState {
+    pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
@@ -21,4 +24,11 @@ pub(crate) struct AppState {
     pub(crate) canceller: Canceller,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) shutdown: Shutdown,
+}
+
+impl AppState {
+    /// For an event stream that begins now.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        Lifetime::begin(self.shutdown.clone(), self.settings.limits.max_stream_age)
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use prynai_gateway::GatewaySettings;
-use prynai_shared::bus::{Bus, BusError, BusLimits, News};
+use prynai_shared::bus::{Bus, BusError, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::redis_bus::RedisBus;
@@ -61,6 +61,7 @@ pub struct StandaloneSettings {
 /// waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+        settings.gateway.limits.check()?;
         settings.work.check()?;
         settings.telemetry.start()
     });
@@ -109,7 +110,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
 }
 
 async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
-    let limits = BusLimits::default();
+    let limits = settings.gateway.limits.bus();
     Ok(match &settings.redis_url {
         Some(url) => {
             let redis = RedisSettings {

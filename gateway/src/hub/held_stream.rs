@@ -87,6 +87,11 @@ impl HeldStream {
         self.heeds_pauses_after.get_or_insert(0);
     }
 
+    /// Whether the client comes back when its connection is closed.
+    pub(crate) fn client_comes_back(&self) -> bool {
+        self.heeds_pauses_after.is_some()
+    }
+
     fn heeds(&self, pause: &StreamEvent) -> bool {
         self.heeds_pauses_after
             .is_some_and(|after| pause.offset > after)

@@ -1,5 +1,7 @@
 //! Putting requests on the bus.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use prynai_shared::bus::{Bus, BusError, Placed};
 use prynai_shared::clock::unix_millis;
@@ -29,6 +31,8 @@ pub(super) struct CallParts {
     pub(super) era: Era,
     pub(super) protocol_version: String,
     pub(super) target: Option<String>,
+    /// How long the client lets it wait, if it says so.
+    pub(super) timeout: Option<Duration>,
     pub(super) request_id: Option<RawJson>,
     pub(super) method: String,
     pub(super) message: RawJson,
@@ -114,6 +118,7 @@ pub(super) async fn enqueue_notification(
         era: session.as_ref().map_or(Era::Modern, |_| Era::Legacy),
         protocol_version,
         target: None,
+        timeout: None,
         request_id: None,
         method: notification.method.clone(),
         message: notification.raw.clone(),
@@ -129,11 +134,15 @@ fn envelope(state: &AppState, headers: &HeaderMap, parts: CallParts) -> RequestE
         era,
         protocol_version,
         target,
+        timeout,
         request_id,
         method,
         message,
         session,
     } = parts;
+    let now = unix_millis();
+    let most = state.settings.limits.request_timeout;
+    let timeout = timeout.map_or(most, |timeout| timeout.min(most));
     RequestEnvelope {
         stream,
         holder: state.hub.gateway().clone(),
@@ -148,10 +157,14 @@ fn envelope(state: &AppState, headers: &HeaderMap, parts: CallParts) -> RequestE
             ..session
         }),
         headers: headers_for_handler(headers),
-        queued_at_ms: unix_millis(),
-        deadline_ms: None,
+        queued_at_ms: now,
+        deadline_ms: Some(now.saturating_add(millis(timeout))),
         message,
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

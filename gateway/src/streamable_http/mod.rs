@@ -13,12 +13,14 @@ mod stateless;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request as HttpRequest, State};
+use axum::extract::{Extension, Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use prynai_shared::wire::request::Era;
 
+use crate::admission::Caller;
+use crate::connection::Peer;
 use crate::envelope::{Message, Params};
 use crate::error::{Refused, RequestError};
 use crate::mirrored;
@@ -38,13 +40,17 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Serves the endpoint.
-pub(crate) async fn endpoint(State(state): State<AppState>, request: HttpRequest) -> Response {
+pub(crate) async fn endpoint(
+    State(state): State<AppState>,
+    Extension(peer): Extension<Peer>,
+    request: HttpRequest,
+) -> Response {
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
     let modern = mirrored::protocol_version(request.headers()).is_some_and(versions::names_modern);
     let served = match *request.method() {
-        Method::POST => post(state, request).await,
+        Method::POST => post(state, peer, request).await,
         Method::GET if !modern => sessionful::get(state, request.headers()).await,
         Method::DELETE if !modern => sessionful::delete(state, request.headers()).await,
         ref other => {
@@ -79,7 +85,11 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused> {
+async fn post(
+    state: AppState,
+    Peer(peer): Peer,
+    request: HttpRequest,
+) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     check_content_type(&parts.headers)?;
     check_accept(
@@ -95,7 +105,7 @@ async fn post(state: AppState, request: HttpRequest) -> Result<Response, Refused
     }
     let message = Message::parse(&body)?;
     match era_of(&parts.headers, &message)? {
-        Era::Modern => stateless::post(state, &parts.headers, message).await,
+        Era::Modern => stateless::post(state, &parts.headers, Caller::at(peer), message).await,
         Era::Legacy => sessionful::post(state, &parts.headers, message).await,
     }
 }

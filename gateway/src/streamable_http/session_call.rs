@@ -12,6 +12,7 @@ use prynai_shared::wire::session::Session;
 
 use super::enqueue::{Call, CallParts, enqueue};
 use super::prefers_events;
+use crate::admission::Permit;
 use crate::canceller::ForgetOnDrop;
 use crate::envelope::Request;
 use crate::error::RequestError;
@@ -33,6 +34,7 @@ pub(super) async fn call(
     session: Session,
     request: Request,
     begun: ForgetOnDrop,
+    permit: Permit,
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
     let session_id = session.id.clone();
@@ -43,6 +45,7 @@ pub(super) async fn call(
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
         target: request.params.view()?.target(&request.method)?,
+        timeout: request.params.view()?.timeout()?,
         request_id: Some(request.id),
         method: request.method,
         message: request.raw,
@@ -64,12 +67,13 @@ pub(super) async fn call(
     }
     let mut stream = CallStream {
         held,
-        shutdown: state.shutdown,
+        lifetime: state.lifetime(),
         request_id: Some(request_id),
         cancel: None,
         era: Era::Legacy,
         resumable: false,
-        session: Some(SessionUse::new(state.bus, session_id)),
+        session: Some(SessionUse::new(&state, session_id)),
+        _permit: permit,
     };
     match first {
         Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(headers) => {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
 use super::{check_accept, session_call};
+use crate::admission::Caller;
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
@@ -97,6 +98,7 @@ async fn begin_call(
     request: Request,
 ) -> Result<Response, RequestError> {
     let id = session_id(headers)?;
+    let permit = state.admission.call(Caller::Session(id.clone())).await?;
     let begin = BeginCall {
         stream: StreamId::generate(),
         request_id: request.id.clone(),
@@ -106,7 +108,7 @@ async fn begin_call(
     if !has_room {
         return Err(RequestError::SessionBusy);
     }
-    session_call::call(state, headers, session, request, begun).await
+    session_call::call(state, headers, session, request, begun, permit).await
 }
 
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
@@ -181,6 +183,7 @@ async fn notified(
             }
         }
         _ => {
+            state.admission.notification().await?;
             let version = session.protocol_version.clone();
             enqueue_notification(state, headers, version, Some(session), notification).await?;
         }
@@ -221,16 +224,18 @@ fn question(id: &RawJson) -> Option<QuestionId> {
 pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
     check_accept(headers, &["text/event-stream"], "text/event-stream")?;
     check_version(headers)?;
+    let caller = Caller::Session(session_id(headers)?);
+    let permit = state.admission.stream(caller)?;
     let session = session(&state, headers).await?;
     let Some(last) = headers.get(LAST_EVENT_ID) else {
-        return Ok(session_stream::open(&state, session, None).await?);
+        return Ok(session_stream::open(&state, session, None, permit).await?);
     };
     let malformed =
         || RequestError::NotAccepted("Last-Event-ID is not an event id of this server".to_owned());
     let last: Option<EventId> = last.to_str().ok().and_then(|last| last.parse().ok());
     let (stream, offset) = match last.ok_or_else(malformed)? {
         EventId::Feed(position) => {
-            return Ok(session_stream::open(&state, session, Some(position)).await?);
+            return Ok(session_stream::open(&state, session, Some(position), permit).await?);
         }
         EventId::Call { stream, offset } => (stream, offset),
     };
@@ -241,12 +246,13 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
     ))?;
     let resumed = CallStream {
         held,
-        shutdown: state.shutdown,
+        lifetime: state.lifetime(),
         request_id: None,
         cancel: None,
         era: Era::Legacy,
         resumable: true,
-        session: Some(SessionUse::new(state.bus, session_id)),
+        session: Some(SessionUse::new(&state, session_id)),
+        _permit: permit,
     };
     Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
 }

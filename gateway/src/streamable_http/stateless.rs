@@ -15,11 +15,13 @@ use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
 use super::{META_PROTOCOL_VERSION, prefers_events};
+use crate::admission::{Caller, Permit};
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::envelope::{META_CLIENT_CAPABILITIES, Message, Notification, ParamsView, Request};
 use crate::error::{Refused, RequestError};
+use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
 use crate::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response, sse_response};
@@ -67,12 +69,13 @@ struct ListenParams {
 pub(super) async fn post(
     state: AppState,
     headers: &HeaderMap,
+    caller: Caller,
     message: Message,
 ) -> Result<Response, Refused> {
     match message {
         Message::Request(request) => {
             let id = request.id.clone();
-            serve(state, headers, request)
+            serve(state, headers, caller, request)
                 .await
                 .map_err(|error| error.answering(&id))
         }
@@ -104,6 +107,7 @@ async fn notified(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
+    state.admission.notification().await?;
     enqueue_notification(state, headers, version, None, notification).await?;
     Ok(())
 }
@@ -111,6 +115,7 @@ async fn notified(
 async fn serve(
     state: AppState,
     headers: &HeaderMap,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, RequestError> {
     let view = request.params.view()?;
@@ -135,10 +140,25 @@ async fn serve(
             let body = edge::response(&request.id, &result);
             Ok(json_response(StatusCode::OK, body))
         }
-        "subscriptions/listen" => listen(&state, &request).await,
+        "subscriptions/listen" => {
+            let permit = state.admission.stream(caller)?;
+            listen(&state, &request, permit).await
+        }
         _ => {
             check_tool_headers(&state, headers, &request.method, target.as_deref(), &view).await?;
-            call(state, headers, version, target, request).await
+            let parts = CallParts {
+                stream: StreamId::generate(),
+                era: Era::Modern,
+                protocol_version: version,
+                target,
+                timeout: view.timeout()?,
+                request_id: Some(request.id),
+                method: request.method,
+                message: request.raw,
+                session: None,
+            };
+            let permit = state.admission.call(caller).await?;
+            call(state, headers, parts, permit).await
         }
     }
 }
@@ -192,30 +212,20 @@ async fn check_tool_headers(
 async fn call(
     state: AppState,
     headers: &HeaderMap,
-    protocol_version: String,
-    target: Option<String>,
-    request: Request,
+    parts: CallParts,
+    permit: Permit,
 ) -> Result<Response, RequestError> {
-    let request_id = request.id.clone();
-    let parts = CallParts {
-        stream: StreamId::generate(),
-        era: Era::Modern,
-        protocol_version,
-        target,
-        request_id: Some(request.id),
-        method: request.method,
-        message: request.raw,
-        session: None,
-    };
+    let request_id = parts.request_id.clone();
     let Call { held, cancel, .. } = enqueue(&state, headers, parts, None).await?;
     let stream = CallStream {
         held,
         cancel,
         resumable: false,
         session: None,
-        shutdown: state.shutdown,
-        request_id: Some(request_id),
+        lifetime: state.lifetime(),
+        request_id,
         era: Era::Modern,
+        _permit: permit,
     };
     answer(stream, prefers_events(headers)).await
 }
@@ -243,7 +253,11 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
 }
 
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
-async fn listen(state: &AppState, request: &Request) -> Result<Response, RequestError> {
+async fn listen(
+    state: &AppState,
+    request: &Request,
+    permit: Permit,
+) -> Result<Response, RequestError> {
     let ListenParams { notifications } = request.params.read()?;
     let notifications: RequestedFilter = notifications
         .0
@@ -264,8 +278,9 @@ async fn listen(state: &AppState, request: &Request) -> Result<Response, Request
     let feed = Subscription {
         listener,
         notifier,
-        shutdown: state.shutdown.clone(),
+        lifetime: state.lifetime(),
         id: request.id.clone(),
+        _permit: permit,
     };
     Ok(sse_response(feed.frames(acknowledged)))
 }
@@ -295,8 +310,9 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
 struct Subscription {
     listener: Listener,
     notifier: Notifier,
-    shutdown: prynai_shared::lifecycle::Shutdown,
+    lifetime: Lifetime,
     id: RawJson,
+    _permit: Permit,
 }
 
 impl Subscription {
@@ -322,7 +338,8 @@ impl Subscription {
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
             () = tokio::time::sleep(KEEP_ALIVE) => return (vec![sse::KEEP_ALIVE], false),
-            () = self.shutdown.soft().cancelled() => None,
+            () = self.lifetime.stopping() => None,
+            () = self.lifetime.aged() => None,
         };
         let framed = |text: String| sse::event(None, None, &text);
         match heed {

@@ -32,6 +32,15 @@ pub trait RequestQueue: Send + Sync {
     /// last looked, by 64 more.
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
 
+    /// How many more requests the queue takes, as far as is known. Cheap: at least `wanted` of late is
+    /// answered from memory; only when less is known, and that is older than a tenth of a second, the
+    /// bus is asked, by one caller for all.
+    ///
+    /// # Errors
+    ///
+    /// When the bus had to be asked and is away.
+    async fn queue_room(&self, wanted: usize) -> Result<usize, BusError>;
+
     /// How much waits and runs.
     ///
     /// # Errors

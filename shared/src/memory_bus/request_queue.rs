@@ -27,6 +27,12 @@ impl RequestQueue for MemoryBus {
         Ok(entry)
     }
 
+    async fn queue_room(&self, _wanted: usize) -> Result<usize, BusError> {
+        let partition = lock(&self.partition);
+        let taken = partition.waiting.len() + partition.running.len();
+        Ok(self.limits.queue.saturating_sub(taken))
+    }
+
     async fn queue_depth(&self) -> Result<QueueDepth, BusError> {
         let partition = lock(&self.partition);
         Ok(QueueDepth {

@@ -1,21 +1,52 @@
 //! How full the request queue is, known without asking each time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Entries that may be added without looking, at most.
 const MOST_UNSEEN: usize = 64;
 
+/// For how long a look at a queue without room is believed.
+const BELIEVED: Duration = Duration::from_millis(100);
+
 /// The last known length of the queue, and how many entries may be added before the next look.
-#[derive(Default)]
 pub(super) struct QueueGauge {
     length: AtomicUsize,
     unseen: AtomicUsize,
+    born: Instant,
+    /// When the next look without an entry is due, in milliseconds after `born`.
+    next_look: AtomicU64,
+}
+
+impl Default for QueueGauge {
+    fn default() -> Self {
+        Self {
+            length: AtomicUsize::default(),
+            unseen: AtomicUsize::default(),
+            born: Instant::now(),
+            next_look: AtomicU64::default(),
+        }
+    }
 }
 
 impl QueueGauge {
     /// Whether the queue was full at the last look.
     pub(super) fn is_full(&self, limit: usize) -> bool {
         self.length.load(Ordering::Relaxed) >= limit
+    }
+
+    /// How many more entries there is room for, as far as is known.
+    pub(super) fn room(&self, limit: usize) -> usize {
+        limit.saturating_sub(self.length.load(Ordering::Relaxed))
+    }
+
+    /// Whether the last look is too old to refuse an entry for. True for one caller only, who looks.
+    pub(super) fn must_look_again(&self) -> bool {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let next = now.saturating_add(BELIEVED.as_millis() as u64);
+        let due = |at: u64| (at <= now).then_some(next);
+        let relaxed = Ordering::Relaxed;
+        self.next_look.fetch_update(relaxed, relaxed, due).is_ok()
     }
 
     /// Whether this entry needs a look. While one caller looks, the others go on.

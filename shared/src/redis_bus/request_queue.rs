@@ -53,6 +53,14 @@ impl RequestQueue for RedisBus {
         Ok(entry.as_str().into())
     }
 
+    async fn queue_room(&self, wanted: usize) -> Result<usize, BusError> {
+        let limit = self.limits.queue;
+        if self.gauge.room(limit) < wanted && self.gauge.must_look_again() {
+            self.read_queue_length().await?;
+        }
+        Ok(self.gauge.room(limit))
+    }
+
     async fn queue_depth(&self) -> Result<QueueDepth, BusError> {
         let queue = self.keys.queue();
         let mut both = pipe();

@@ -1,0 +1,193 @@
+//! How much one caller may have under way at this gateway, so that no caller keeps others out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::ids::SessionId;
+
+use crate::error::RequestError;
+use crate::limits::LimitSettings;
+
+/// Whose share something counts to. Callers are anonymous yet, so it is what tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    /// Legacy.
+    Session(SessionId),
+    /// Modern.
+    Address(IpAddr),
+}
+
+/// Admits calls and streams within each caller's share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Admission(Arc<Shares>);
+
+struct Shares {
+    bus: Arc<dyn Bus>,
+    queue_limit: usize,
+    caller_limit: usize,
+    caller_streams: usize,
+    calls: Arc<Tally>,
+    streams: Arc<Tally>,
+    /// For one line in the log each time the queue fills up.
+    told_full: AtomicBool,
+}
+
+#[derive(Default)]
+struct Tally(Mutex<HashMap<Caller, usize>>);
+
+/// A place in a caller's share, until it is dropped.
+pub(crate) struct Permit {
+    tally: Arc<Tally>,
+    caller: Caller,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    /// The caller at an address. Whoever has one IPv6 address has its whole /64.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 => v4,
+        })
+    }
+}
+
+// === impl Admission ===
+
+impl Admission {
+    pub(crate) fn new(bus: Arc<dyn Bus>, limits: &LimitSettings) -> Self {
+        Self(Arc::new(Shares {
+            bus,
+            queue_limit: limits.queue_limit.get(),
+            caller_limit: limits.caller_limit.get(),
+            caller_streams: limits.caller_streams.get(),
+            calls: Arc::default(),
+            streams: Arc::default(),
+            told_full: AtomicBool::default(),
+        }))
+    }
+
+    /// Room for one more call: a caller may have as many as the queue has room left, so the first one
+    /// to fill the queue leaves the other half of it to the others (Choudhury and Hahne, "Dynamic
+    /// queue length thresholds", 1998).
+    pub(crate) async fn call(&self, caller: Caller) -> Result<Permit, RequestError> {
+        let shares = &self.0;
+        let own = shares.calls.count(&caller);
+        if own >= shares.caller_limit {
+            return Err(RequestError::CallerBusy);
+        }
+        let room = self.room(own + 1).await?;
+        let most = shares.caller_limit.min(room);
+        Tally::take(&shares.calls, caller, most).ok_or(RequestError::CallerBusy)
+    }
+
+    /// Room for a notification, of which nobody knows when it ends: the second half of the queue is for
+    /// calls.
+    pub(crate) async fn notification(&self) -> Result<(), RequestError> {
+        let half = self.0.queue_limit.div_ceil(2);
+        match self.room(half).await? {
+            room if room >= half => Ok(()),
+            _ => Err(self.full()),
+        }
+    }
+
+    /// Room for one more open stream that is not the answer to a call.
+    pub(crate) fn stream(&self, caller: Caller) -> Result<Permit, RequestError> {
+        let shares = &self.0;
+        Tally::take(&shares.streams, caller, shares.caller_streams)
+            .ok_or(RequestError::CallerStreams)
+    }
+
+    async fn room(&self, wanted: usize) -> Result<usize, RequestError> {
+        let room = self.0.bus.queue_room(wanted).await?;
+        if room == 0 {
+            if !self.0.told_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    limit = self.0.queue_limit,
+                    "the request queue is full: requests are refused"
+                );
+            }
+            return Err(self.full());
+        }
+        if self.0.told_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("the request queue has room again");
+        }
+        Ok(room)
+    }
+
+    fn full(&self) -> RequestError {
+        let limit = self.0.queue_limit;
+        BusError::QueueFull { limit }.into()
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    fn count(&self, caller: &Caller) -> usize {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(caller).copied().unwrap_or(0)
+    }
+
+    /// One more, unless the caller has `most` already.
+    fn take(this: &Arc<Self>, caller: Caller, most: usize) -> Option<Permit> {
+        let mut counts = this.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = counts.get(&caller).copied().unwrap_or(0);
+        if own >= most {
+            return None;
+        }
+        counts.insert(caller.clone(), own + 1);
+        Some(Permit {
+            tally: this.clone(),
+            caller,
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.get_mut(&self.caller) {
+            *own -= 1;
+            if *own == 0 {
+                counts.remove(&self.caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> Caller {
+        Caller::at(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_share_is_a_callers_own_and_comes_back() {
+        let tally = Arc::default();
+        let first = Tally::take(&tally, at("192.0.2.1"), 1);
+        assert!(first.is_some());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 1).is_none());
+        assert!(Tally::take(&tally, at("192.0.2.2"), 1).is_some());
+        drop(first);
+        assert!(Tally::take(&tally, at("192.0.2.1"), 1).is_some());
+        assert!(tally.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_network_is_one_caller() {
+        assert_eq!(at("2001:db8::1"), at("2001:db8::2:3"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+}
