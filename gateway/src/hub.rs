@@ -7,7 +7,7 @@
 mod held_stream;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::join_all;
@@ -18,8 +18,10 @@ use tokio::sync::mpsc;
 
 pub(crate) use held_stream::{Broken, HeldStream};
 
-/// Events that wait for a client to read; more stay in the log only.
+/// Events that wait for a client to read, and their bytes, but for the last one; more stay in the log
+/// only.
 const BUFFERED_EVENTS: usize = 32;
+const BUFFERED_BYTES: usize = 256 * 1024;
 
 /// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
 const PENDING_ENDS: usize = 10_000;
@@ -40,6 +42,7 @@ struct Held {
     registration: u64,
     news: mpsc::Sender<Nudge>,
     behind: Arc<AtomicBool>,
+    buffered: Arc<AtomicUsize>,
 }
 
 /// What is left to do once a client has its answer.
@@ -55,6 +58,8 @@ struct Ear {
     registration: u64,
     news: mpsc::Receiver<Nudge>,
     behind: Arc<AtomicBool>,
+    /// Bytes of the events in `news`.
+    buffered: Arc<AtomicUsize>,
 }
 
 enum Nudge {
@@ -103,18 +108,21 @@ impl Hub {
         let registration = self.0.registrations.fetch_add(1, Ordering::Relaxed);
         let (sender, news) = mpsc::channel(BUFFERED_EVENTS);
         let behind = Arc::new(AtomicBool::new(false));
+        let buffered = Arc::new(AtomicUsize::new(0));
         self.lock().insert(
             stream,
             Held {
                 registration,
                 news: sender,
                 behind: behind.clone(),
+                buffered: buffered.clone(),
             },
         );
         let ear = Ear {
             registration,
             news,
             behind,
+            buffered,
         };
         HeldStream::new(self.clone(), stream, session, ear)
     }
@@ -199,8 +207,33 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
 
 impl Held {
     fn nudge(&self, nudge: Nudge) {
-        if self.news.try_send(nudge).is_err() {
+        let bytes = nudge.bytes();
+        // Added before it is sent: the other end takes it off again.
+        let buffered = self.buffered.fetch_add(bytes, Ordering::Relaxed);
+        if buffered >= BUFFERED_BYTES || self.news.try_send(nudge).is_err() {
+            self.buffered.fetch_sub(bytes, Ordering::Relaxed);
             self.behind.store(true, Ordering::Release);
+        }
+    }
+}
+
+// === impl Ear ===
+
+impl Ear {
+    async fn hear(&mut self) -> Option<Nudge> {
+        let nudge = self.news.recv().await?;
+        self.buffered.fetch_sub(nudge.bytes(), Ordering::Relaxed);
+        Some(nudge)
+    }
+}
+
+// === impl Nudge ===
+
+impl Nudge {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(event) => event.message.as_ref().map_or(0, |m| m.as_str().len()),
+            Self::ReadLog => 0,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A raw MCP client: it sends what it is told and shows every frame that comes back.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -86,9 +87,19 @@ impl RawClient {
     /// A client.
     #[expect(clippy::new_without_default, reason = "a test reads better with new")]
     pub fn new() -> Self {
+        Self::at(None)
+    }
+
+    /// A client at an address of its own, such as 127.0.0.2.
+    pub fn from(address: IpAddr) -> Self {
+        Self::at(Some(address))
+    }
+
+    fn at(address: Option<IpAddr>) -> Self {
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
             .no_proxy()
+            .local_address(address)
             .build()
             .expect("a client without TLS");
         Self { http }

@@ -11,6 +11,7 @@ pub struct ClusterPlan {
     gateways: usize,
     workers: usize,
     worker_binary: &'static str,
+    gateway_args: Vec<String>,
     worker_args: Vec<String>,
 }
 
@@ -23,6 +24,7 @@ pub struct Cluster {
     gateways: Vec<Member>,
     workers: Vec<Process>,
     worker_binary: &'static str,
+    gateway_args: Vec<String>,
     worker_args: Vec<String>,
     proxy: RoundRobin,
 }
@@ -40,6 +42,7 @@ impl Cluster {
             gateways: 1,
             workers: 1,
             worker_binary: "prynai-worker",
+            gateway_args: Vec::new(),
             worker_args: Vec::new(),
         }
     }
@@ -73,7 +76,8 @@ impl Cluster {
     pub async fn restart_gateway(&mut self, index: usize) {
         let address = self.gateways[index].address;
         self.gateways[index].process.kill().await;
-        self.gateways[index] = start_gateway(&self.redis.url(), &address.to_string()).await;
+        let listen = address.to_string();
+        self.gateways[index] = start_gateway(&self.redis.url(), &listen, &self.gateway_args).await;
     }
 
     /// Kills a worker and starts another.
@@ -131,6 +135,12 @@ impl ClusterPlan {
         self
     }
 
+    /// Further arguments of each gateway.
+    pub fn gateway_args(mut self, args: &[&str]) -> Self {
+        self.gateway_args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self
+    }
+
     /// Further arguments of each worker.
     pub fn worker_args(mut self, args: &[&str]) -> Self {
         self.worker_args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -146,13 +156,15 @@ impl ClusterPlan {
         }
         let mut gateways = Vec::new();
         for _ in 0..self.gateways {
-            gateways.push(start_gateway(&redis.url(), "127.0.0.1:0").await);
+            let listen = "127.0.0.1:0";
+            gateways.push(start_gateway(&redis.url(), listen, &self.gateway_args).await);
         }
         let addresses = gateways.iter().map(|g: &Member| g.address).collect();
         Cluster {
             proxy: RoundRobin::start(addresses).await,
             client: RawClient::new(),
             worker_binary: self.worker_binary,
+            gateway_args: self.gateway_args,
             worker_args: self.worker_args,
             redis,
             gateways,
@@ -161,8 +173,9 @@ impl ClusterPlan {
     }
 }
 
-async fn start_gateway(redis: &str, listen: &str) -> Member {
-    let args = ["--redis-url", redis, "--listen", listen];
+async fn start_gateway(redis: &str, listen: &str, further: &[String]) -> Member {
+    let mut args = vec!["--redis-url", redis, "--listen", listen];
+    args.extend(further.iter().map(String::as_str));
     let mut process = Process::start("prynai-gateway", &args).await;
     let address = process.address().await;
     Member { process, address }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 
-use redis::FromRedisValue;
+use redis::{AsyncConnectionConfig, FromRedisValue};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::eventually;
+use crate::{PATIENCE, eventually};
 
 /// Ports tried when another process takes the chosen one first.
 const PORTS_TRIED: usize = 10;
@@ -110,7 +110,13 @@ impl RedisServer {
 
     async fn try_command<T: FromRedisValue>(&self, parts: &[&str]) -> redis::RedisResult<T> {
         let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        // A server that is kept busy by a test may take longer than the library's half a second.
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await?;
         let mut command = redis::Cmd::new();
         for part in parts {
             command.arg(part);

@@ -138,7 +138,7 @@ impl HeldStream {
 
     /// Waits for news, or for the time to look without any.
     async fn hear(&mut self) -> Result<(), Broken> {
-        match tokio::time::timeout(PROBE, self.ear.news.recv()).await {
+        match tokio::time::timeout(PROBE, self.ear.hear()).await {
             Ok(Some(Nudge::Event(event))) => {
                 if event.offset == self.delivered + 1 {
                     self.ready.push_back(event);

@@ -238,3 +238,26 @@ async fn a_long_log_is_read_page_by_page() {
     }
     assert_eq!(held.next().await, None);
 }
+
+#[tokio::test]
+async fn what_a_slow_reader_has_not_read_is_bounded_in_bytes() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    let text = RawJson::from_value(&"x".repeat(BUFFERED_BYTES / 2)).unwrap();
+    for offset in 1..=10 {
+        let event = StreamEvent {
+            message: Some(text.clone()),
+            ..fixture.event(offset)
+        };
+        let appended = fixture.bus.append(&fixture.owner, &event).await;
+        assert_eq!(appended.unwrap(), Ok(()));
+        fixture.tell(event).await;
+    }
+    fixture.finish(11).await;
+    for offset in 1..=11 {
+        assert_eq!(held.next().await.unwrap().unwrap().offset, offset);
+        let buffered = &fixture.hub.lock()[&fixture.owner.stream].buffered;
+        let buffered = buffered.load(Ordering::Relaxed);
+        assert!(buffered < BUFFERED_BYTES * 2, "{buffered} bytes");
+    }
+}

@@ -1,6 +1,7 @@
 //! The tests that need more than one process or a real Redis: one binary, one module per story.
 
 mod bad_input;
+mod bad_peers;
 mod batches;
 mod bus_contract;
 mod calls;
@@ -8,6 +9,7 @@ mod cancel;
 mod client_responses;
 mod hostile;
 mod outage;
+mod overload;
 mod resume;
 mod rmcp_client;
 mod sessions;
