@@ -340,7 +340,7 @@ impl Events {
 }
 
 impl Frame {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut frame = Self::default();
         for line in text.split('\n') {
             let (field, value) = line.split_once(':').unwrap_or((line, ""));

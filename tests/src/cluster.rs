@@ -1,18 +1,29 @@
 //! A fleet: gateways and workers as processes, one Redis, and a per-request round-robin proxy.
 
+use std::net::SocketAddr;
+
 use crate::assert_eventually;
 use crate::client::RawClient;
 use crate::process::Process;
-use crate::proxy::RoundRobin;
+use crate::proxy::{RoundRobin, Switch};
 use crate::redis_server::RedisServer;
 
 /// What a fleet is made of.
 pub struct ClusterPlan {
     gateways: usize,
     workers: usize,
-    worker_binary: &'static str,
-    gateway_args: Vec<String>,
-    worker_args: Vec<String>,
+    durable: bool,
+    spare: bool,
+    of_gateways: Launch,
+    of_workers: Launch,
+}
+
+/// How the processes of one kind are started.
+#[derive(Clone)]
+struct Launch {
+    binary: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 /// A running fleet; everything ends when it is dropped.
@@ -21,17 +32,19 @@ pub struct Cluster {
     pub redis: RedisServer,
     /// Talks to it.
     pub client: RawClient,
+    /// Where Redis is for the fleet; `None` when it is reached directly.
+    redis_address: Option<Switch>,
+    replica: Option<RedisServer>,
     gateways: Vec<Member>,
     workers: Vec<Process>,
-    worker_binary: &'static str,
-    gateway_args: Vec<String>,
-    worker_args: Vec<String>,
+    of_gateways: Launch,
+    of_workers: Launch,
     proxy: RoundRobin,
 }
 
 struct Member {
     process: Process,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
 }
 
 impl Cluster {
@@ -41,9 +54,10 @@ impl Cluster {
         ClusterPlan {
             gateways: 1,
             workers: 1,
-            worker_binary: "prynai-worker",
-            gateway_args: Vec::new(),
-            worker_args: Vec::new(),
+            durable: false,
+            spare: false,
+            of_gateways: Launch::of("prynai-gateway", &[]),
+            of_workers: Launch::of("prynai-worker", &["--state-key", STATE_KEY]),
         }
     }
 
@@ -74,23 +88,77 @@ impl Cluster {
 
     /// Kills a gateway and starts another on its address.
     pub async fn restart_gateway(&mut self, index: usize) {
-        let address = self.gateways[index].address;
         self.gateways[index].process.kill().await;
-        let listen = address.to_string();
-        self.gateways[index] = start_gateway(&self.redis.url(), &listen, &self.gateway_args).await;
+        self.replace_gateway(index).await;
+    }
+
+    /// Starts a gateway on the address of one that has ended.
+    pub async fn replace_gateway(&mut self, index: usize) {
+        let address = self.gateways[index].address;
+        let launch = &self.of_gateways;
+        self.gateways[index] = launch
+            .gateway(&self.redis_url(), &address.to_string())
+            .await;
     }
 
     /// Kills a worker and starts another.
     pub async fn restart_worker(&mut self, index: usize) {
         self.workers[index].kill().await;
-        self.workers[index] =
-            start_worker(self.worker_binary, &self.redis.url(), &self.worker_args).await;
+        self.replace_worker(index).await;
+    }
+
+    /// Starts a worker in place of one that has ended.
+    pub async fn replace_worker(&mut self, index: usize) {
+        self.workers[index] = self.of_workers.worker(&self.redis_url()).await;
     }
 
     /// All gateways and workers.
     pub fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
         let gateways = self.gateways.iter_mut().map(|gateway| &mut gateway.process);
         gateways.chain(&mut self.workers)
+    }
+
+    /// How many gateways it has.
+    pub fn gateway_count(&self) -> usize {
+        self.gateways.len()
+    }
+
+    /// How many workers it has.
+    pub fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The addresses of all gateways.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.gateways.iter().map(|member| member.address).collect()
+    }
+
+    /// Kills Redis and promotes its replica, which the fleet finds under the same address; then there is another replica.
+    /// The plan must have asked for one.
+    pub async fn fail_over(&mut self) {
+        let replica = self.replica.take().expect("the plan has a replica");
+        self.redis.stop();
+        let _: String = replica.command(&["REPLICAOF", "NO", "ONE"]).await;
+        self.redis = replica;
+        let address = self.redis_address.as_ref().expect("comes with a replica");
+        address.turn_to(self.redis.address());
+        self.replica = Some(RedisServer::start_replica_of(&self.redis).await);
+    }
+
+    fn redis_url(&self) -> String {
+        redis_url(&self.redis, self.redis_address.as_ref())
+    }
+
+    /// What is left of the calls made: queue entries, and streams that gateways hold.
+    pub async fn left_over(&self) -> (i64, i64) {
+        let queued: i64 = self.redis.command(&["XLEN", QUEUE]).await;
+        let mut held = 0;
+        for index in 0..self.gateways.len() {
+            let url = format!("{}/readyz", self.origin(index));
+            let ready = self.client.get_json(&url).await;
+            held += ready["calls"].as_i64().unwrap_or(1);
+        }
+        (queued, held)
     }
 
     /// Fails if anything is left of the calls made: a queue entry, or a stream that a gateway holds.
@@ -129,62 +197,117 @@ impl ClusterPlan {
         self
     }
 
-    /// Another worker than the one with the reference handler.
-    pub fn worker_binary(mut self, binary: &'static str) -> Self {
-        self.worker_binary = binary;
-        self
-    }
-
     /// Further arguments of each gateway.
     pub fn gateway_args(mut self, args: &[&str]) -> Self {
-        self.gateway_args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self.of_gateways.add(args);
         self
     }
 
     /// Further arguments of each worker.
     pub fn worker_args(mut self, args: &[&str]) -> Self {
-        self.worker_args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self.of_workers.add(args);
+        self
+    }
+
+    /// The program of the workers, instead of the one with the reference handler.
+    pub fn worker_binary(mut self, binary: &str) -> Self {
+        binary.clone_into(&mut self.of_workers.binary);
+        self
+    }
+
+    /// A variable in the environment of every process.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        let variable = (name.to_owned(), value.to_owned());
+        self.of_gateways.env.push(variable.clone());
+        self.of_workers.env.push(variable);
+        self
+    }
+
+    /// A Redis whose data survives its restart.
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// A Redis with a replica, for [`Cluster::fail_over`].
+    pub fn with_replica(mut self) -> Self {
+        self.spare = true;
         self
     }
 
     /// Starts it; returns when every process serves.
     pub async fn start(self) -> Cluster {
-        let redis = RedisServer::start().await;
+        let redis = match self.durable {
+            true => RedisServer::start_durable().await,
+            false => RedisServer::start().await,
+        };
+        let (mut redis_address, mut replica) = (None, None);
+        if self.spare {
+            redis_address = Some(Switch::start(redis.address()).await);
+            replica = Some(RedisServer::start_replica_of(&redis).await);
+        }
+        let url = redis_url(&redis, redis_address.as_ref());
         let mut workers = Vec::new();
         for _ in 0..self.workers {
-            workers.push(start_worker(self.worker_binary, &redis.url(), &self.worker_args).await);
+            workers.push(self.of_workers.worker(&url).await);
         }
         let mut gateways = Vec::new();
         for _ in 0..self.gateways {
-            let listen = "127.0.0.1:0";
-            gateways.push(start_gateway(&redis.url(), listen, &self.gateway_args).await);
+            gateways.push(self.of_gateways.gateway(&url, "127.0.0.1:0").await);
         }
         let addresses = gateways.iter().map(|g: &Member| g.address).collect();
         Cluster {
             proxy: RoundRobin::start(addresses).await,
             client: RawClient::new(),
-            worker_binary: self.worker_binary,
-            gateway_args: self.gateway_args,
-            worker_args: self.worker_args,
             redis,
+            redis_address,
+            replica,
             gateways,
             workers,
+            of_gateways: self.of_gateways,
+            of_workers: self.of_workers,
         }
     }
 }
 
-async fn start_gateway(redis: &str, listen: &str, further: &[String]) -> Member {
-    let mut args = vec!["--redis-url", redis, "--listen", listen];
-    args.extend(further.iter().map(String::as_str));
-    let mut process = Process::start("prynai-gateway", &args).await;
-    let address = process.address().await;
-    Member { process, address }
+impl Launch {
+    fn of(binary: &str, args: &[&str]) -> Self {
+        let mut launch = Self {
+            binary: binary.to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+        };
+        launch.add(args);
+        launch
+    }
+
+    fn add(&mut self, args: &[&str]) {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+    }
+
+    async fn start(&self, first: &[&str]) -> Process {
+        let further = self.args.iter().map(String::as_str);
+        let args: Vec<&str> = first.iter().copied().chain(further).collect();
+        Process::start_with(&self.binary, &args, &self.env).await
+    }
+
+    async fn gateway(&self, redis: &str, listen: &str) -> Member {
+        let args = ["--redis-url", redis, "--listen", listen];
+        let mut process = self.start(&args).await;
+        let address = process.address().await;
+        Member { process, address }
+    }
+
+    async fn worker(&self, redis: &str) -> Process {
+        let mut process = self.start(&["--redis-url", redis]).await;
+        process.logged("ready").await;
+        process
+    }
 }
 
-async fn start_worker(binary: &str, redis: &str, further: &[String]) -> Process {
-    let mut args = vec!["--redis-url", redis, "--state-key", STATE_KEY];
-    args.extend(further.iter().map(String::as_str));
-    let mut process = Process::start(binary, &args).await;
-    process.logged("ready").await;
-    process
+fn redis_url(redis: &RedisServer, through: Option<&Switch>) -> String {
+    match through {
+        Some(switch) => format!("redis://{}", switch.address()),
+        None => redis.url(),
+    }
 }

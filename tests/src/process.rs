@@ -33,8 +33,14 @@ pub struct Ended {
 impl Process {
     /// Starts one of the workspace's binaries, building it first if need be.
     pub async fn start(binary: &str, args: &[&str]) -> Self {
+        Self::start_with(binary, args, &[]).await
+    }
+
+    /// Starts one of the workspace's binaries with these variables in its environment.
+    pub async fn start_with(binary: &str, args: &[&str], env: &[(String, String)]) -> Self {
         let mut child = command(binary, args)
             .await
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run {binary}: {error}"));
         let log = Arc::default();
@@ -144,8 +150,12 @@ async fn command(binary: &str, args: &[&str]) -> AsyncCommand {
     command
 }
 
-/// Tests use the binaries as they are in the tree, never stale ones.
+/// Tests use the binaries as they are in the tree, never stale ones. A binary that uses this harness was built with the
+/// others, by its script.
 async fn build() {
+    if !is_test() {
+        return;
+    }
     let mut cargo = AsyncCommand::new(env!("CARGO"));
     cargo
         .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
@@ -163,9 +173,16 @@ async fn build() {
 
 /// Where cargo puts the binaries: next to the folder of this test.
 fn folder() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.ancestors().nth(2).expect("lies in deps/");
+    let own = std::env::current_exe().expect("a process has a path");
+    let up = if is_test() { 2 } else { 1 };
+    let folder = own.ancestors().nth(up).expect("lies in a folder");
     folder.to_owned()
+}
+
+/// Cargo puts tests into `deps/`.
+fn is_test() -> bool {
+    let own = std::env::current_exe().expect("a process has a path");
+    own.parent().is_some_and(|folder| folder.ends_with("deps"))
 }
 
 fn read_lines(output: impl AsyncRead + Unpin + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {

@@ -1,5 +1,5 @@
-//! A load balancer that sends every request to the next backend: no request may rely on where the
-//! last one went.
+//! What may stand before a server: a load balancer that sends every request to the next backend, so that no request may
+//! rely on where the last one went, and an address behind which the server changes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,11 +14,19 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A running proxy; it stops when this is dropped.
 pub struct RoundRobin {
     address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+/// An address whose connections lead to one server, and to another one after [`Switch::turn_to`].
+pub struct Switch {
+    address: SocketAddr,
+    target: watch::Sender<SocketAddr>,
     accepting: JoinHandle<()>,
 }
 
@@ -36,6 +44,54 @@ impl RoundRobin {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+impl Switch {
+    /// Serves on a free port.
+    pub async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("is bound");
+        let target = watch::Sender::new(target);
+        let accepting = tokio::spawn(connect_through(listener, target.clone()));
+        Self {
+            address,
+            target,
+            accepting,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Breaks all connections; new ones lead to this server.
+    pub fn turn_to(&self, target: SocketAddr) {
+        self.target.send_replace(target);
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn connect_through(listener: TcpListener, target: watch::Sender<SocketAddr>) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut turned = target.subscribe();
+        tokio::spawn(async move {
+            let target = *turned.borrow_and_update();
+            let Ok(mut server) = TcpStream::connect(target).await else {
+                return;
+            };
+            tokio::select! {
+                // However it ends, both sides see that it did.
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                _ = turned.changed() => {}
+            }
+        });
     }
 }
 

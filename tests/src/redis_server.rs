@@ -1,6 +1,6 @@
 //! A private Redis.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use redis::{AsyncConnectionConfig, FromRedisValue};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{PATIENCE, eventually};
+use crate::{PATIENCE, assert_eventually, eventually};
 
 /// Ports tried when another process takes the chosen one first.
 const PORTS_TRIED: usize = 10;
@@ -34,6 +34,19 @@ impl RedisServer {
     /// [`RedisServer::stop`].
     pub async fn start_durable() -> Self {
         Self::start_as(true).await
+    }
+
+    /// A replica of another server, in step with it when this returns.
+    pub async fn start_replica_of(master: &Self) -> Self {
+        let replica = Self::start_as(master.durable).await;
+        let port = master.port.to_string();
+        let _: String = replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+        let in_step = async || {
+            let state: String = replica.command(&["INFO", "replication"]).await;
+            state.contains("master_link_status:up")
+        };
+        assert_eventually!(in_step().await, "the replica does not follow");
+        replica
     }
 
     /// The one server of this test binary, for tests that keep to a [`unique_prefix`] and leave the
@@ -69,6 +82,11 @@ impl RedisServer {
     /// The server's URL, without a password.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Its port on 127.0.0.1.
