@@ -49,14 +49,6 @@ impl Fault {
             }
         }
     }
-
-    /// Whether the consumer group was there already.
-    pub(super) fn is_group_there(&self) -> bool {
-        match self {
-            Self::Away(_) => false,
-            Self::Failed(error) => codes(error).iter().any(|code| code == "BUSYGROUP"),
-        }
-    }
 }
 
 impl fmt::Display for Fault {

@@ -9,6 +9,9 @@ use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 /// The consumer group of the workers.
 pub(super) const GROUP: &str = "workers";
 
+/// The consumer that has what a lost group had handed out.
+pub(super) const NOBODY: &str = "nobody";
+
 /// Spells keys and channels under one prefix.
 pub(super) struct Keys {
     /// The one partition there is today: the queue with the logs of its requests.
@@ -40,6 +43,11 @@ impl Keys {
     /// Requests on their way (stream).
     pub(super) fn queue(&self) -> String {
         format!("{}requests", self.partition)
+    }
+
+    /// There when there was a consumer group (string).
+    pub(super) fn group_made(&self) -> String {
+        format!("{}group", self.partition)
     }
 
     /// Written to find out whether Redis takes writes (string).

@@ -39,7 +39,7 @@ mod unreadable;
 use blocking_read::BlockingReader;
 use connection::{Connector, DEADLINE, HotConnection, PooledConnections};
 use error::Fault;
-use keys::{GROUP, Keys};
+use keys::Keys;
 use queue_gauge::QueueGauge;
 use scripts::Call;
 use subscription::Subscriptions;
@@ -133,16 +133,16 @@ impl RedisBus {
         }
     }
 
-    /// Makes the consumer group and its stream; from the first entry, so that none enqueued before
-    /// is passed over.
+    /// Makes the consumer group, unless it is there.
     async fn make_group(&self) -> Result<(), Fault> {
-        let mut create = cmd("XGROUP");
-        create.arg("CREATE").arg(self.keys.queue()).arg(GROUP);
-        create.arg("0").arg("MKSTREAM");
-        match self.hot.run(&Call::<()>::command(create)).await {
-            Err(fault) if fault.is_group_there() => Ok(()),
-            answer => answer,
+        let running = self.hot.run(&scripts::make_group(&self.keys)).await?;
+        if running > 0 {
+            tracing::warn!(
+                requests = running,
+                "who ran the requests of the lost consumer group is unknown"
+            );
         }
+        Ok(())
     }
 
     /// Sends a call on the shared connection. When the consumer group turns out to be gone it is made

@@ -8,9 +8,10 @@ use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Finish};
 use crate::clock::unix_millis;
 use crate::ids::{EntryId, StreamId, WorkerId};
-use crate::redis_bus::keys::{GROUP, Keys};
+use crate::redis_bus::keys::{GROUP, Keys, NOBODY};
 use crate::wire::request::Era;
 
+lua!(MAKE_GROUP, "make_group.lua");
 lua!(FINISH, "finish.lua");
 lua!(RECLAIM, "reclaim.lua");
 lua!(RENEW, "renew.lua");
@@ -35,6 +36,13 @@ pub(in crate::redis_bus) struct DeadEntry<'a> {
     /// Not always known of an entry that cannot be read.
     pub(in crate::redis_bus) stream: Option<StreamId>,
     pub(in crate::redis_bus) era: Era,
+}
+
+/// Makes the consumer group and its stream.
+pub(in crate::redis_bus) fn make_group(keys: &Keys) -> Call<u64> {
+    let mut call = MAKE_GROUP.with_keys(&[keys.queue(), keys.group_made()]);
+    call.arg(GROUP).arg(NOBODY);
+    Call::script(&MAKE_GROUP, call)
 }
 
 /// Ends requests; `lines` are their final events, encoded.
@@ -93,7 +101,8 @@ pub(in crate::redis_bus) fn renew(
     let mut call = RENEW.with_keys(&[keys.queue()]);
     call.arg(GROUP)
         .arg(worker.as_str())
-        .arg(millis(HANDED_BACK));
+        .arg(millis(HANDED_BACK))
+        .arg(NOBODY);
     for entry in entries {
         call.arg(entry.as_str());
     }

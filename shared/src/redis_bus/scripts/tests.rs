@@ -67,6 +67,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(reclaim(k, &worker, limits.session_idle, 8)),
         ),
+        ("make_group", 0, parts(make_group(k))),
         ("renew", 0, parts(renew(k, &worker, &ones))),
         ("hand_back", 0, parts(hand_back(k, &worker, &ones, true))),
         (

@@ -16,6 +16,9 @@ use super::scene::{
     LONG_LEASE, Scene, begun, claim_one, finish, message, next, until_a_read_blocks,
 };
 
+/// A lease that ends while a test looks on.
+const BRIEF: Duration = Duration::from_millis(500);
+
 /// The call fails because Redis is away, and says so promptly.
 async fn is_unavailable<T: Debug>(call: impl Future<Output = Result<T, BusError>>) {
     let begun = Instant::now();
@@ -171,24 +174,53 @@ async fn a_claim_that_waits_while_redis_goes_ends_and_a_later_one_works() {
 async fn a_consumer_group_that_is_gone_is_made_again() {
     let server = RedisServer::start().await;
     let scene = scene_on(&server).await;
-    let queue = queue(PREFIX);
-    let forget: [&[&str]; 2] = [&["FLUSHALL"], &["XGROUP", "DESTROY", &queue, "workers"]];
-    for forget in forget {
+    for _ in 0..2 {
         scene.respond(&scene.owned().await, 1).await;
-        server.command::<redis::Value>(forget).await;
+        server.command::<()>(&["FLUSHALL"]).await;
         // Nothing that was queued before a worker looks is passed over.
         let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
-        assert_eq!(scene.depth().await, (1, 0), "{forget:?}");
+        assert_eq!(scene.depth().await, (1, 0));
         let claim = claim_one(&*scene.workers, &scene.worker).await;
-        assert_eq!(claim.entry, entry, "{forget:?}");
+        assert_eq!(claim.entry, entry);
         scene.respond(&claim.ownership(&scene.worker), 1).await;
 
-        server.command::<redis::Value>(forget).await;
+        server.command::<()>(&["FLUSHALL"]).await;
         let other = WorkerId::generate();
         scene.workers.renew(&other, &[claim.entry]).await.unwrap();
         let reclaim = scene.workers.reclaim(&other, LONG_LEASE, 1).await;
-        assert_eq!(reclaim.unwrap(), [], "{forget:?}");
+        assert_eq!(reclaim.unwrap(), []);
     }
+}
+
+#[tokio::test]
+async fn what_a_lost_group_had_handed_out_is_not_begun_again() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let kept = scene.owned().await;
+    let answered = scene.owned().await;
+    let lost = scene.owned().await;
+    let queue = queue(PREFIX);
+    let destroy = ["XGROUP", "DESTROY", &queue, "workers"];
+    let _: i64 = server.command(&destroy).await;
+
+    // Whoever runs something keeps it, and may end it.
+    let own = [kept.entry.clone()];
+    scene.workers.renew(&scene.worker, &own).await.unwrap();
+    scene.respond(&answered, 1).await;
+    let never = CancellationToken::new();
+    let other = WorkerId::generate();
+    let claims = scene.workers.claim(&other, 9, BRIEF, &never).await;
+    assert_eq!(claims.unwrap(), [], "it would be begun a second time");
+
+    // What nobody renews is found as what a lost worker had.
+    let reclaimed = eventually!({
+        let reclaimed = scene.workers.reclaim(&other, BRIEF, 9).await.unwrap();
+        let of_lost = reclaimed.into_iter().find(|c| c.entry == lost.entry);
+        scene.workers.renew(&scene.worker, &own).await.unwrap();
+        of_lost
+    });
+    assert_eq!(reclaimed.delivery, 2);
+    scene.respond(&kept, 1).await;
 }
 
 #[tokio::test]
