@@ -9,6 +9,7 @@
 //! 5. [`redis_bus`]: the ports on Redis
 //! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
 //!    logs, stops and waits
+//! 7. [`mutation`]: bugs that tests plant
 
 pub mod backoff;
 pub mod bus;
@@ -16,6 +17,7 @@ pub mod clock;
 pub mod ids;
 pub mod lifecycle;
 pub mod memory_bus;
+pub mod mutation;
 pub mod redis_bus;
 pub mod settings;
 pub mod telemetry;

@@ -54,6 +54,8 @@ impl TelemetrySettings {
             LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
             LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
         };
+        #[cfg(feature = "mutations")]
+        tracing::error!("this binary was built to have bugs planted; it is not for use");
         started.map_err(|error| error.to_string())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use prynai_shared::bus::{BusError, Followed, LogState};
 use prynai_shared::ids::{EntryId, GatewayId, SessionId, StreamId};
+use prynai_shared::mutation::Mutation;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::request::Era;
 
@@ -143,10 +144,12 @@ impl HeldStream {
                 if event.offset == self.delivered + 1 {
                     self.ready.push_back(event);
                 } else if event.offset > self.delivered {
-                    self.must_read = true;
+                    self.must_read = !Mutation::LogRead.is_planted();
                 }
             }
-            Ok(Some(Nudge::ReadLog)) | Err(_) => self.must_read = true,
+            Ok(Some(Nudge::ReadLog)) | Err(_) => {
+                self.must_read = !Mutation::LogRead.is_planted();
+            }
             Ok(None) => return Err(Broken::Replaced),
         }
         Ok(())

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use prynai_tests::chaos::abandoned;
 use prynai_tests::chaos::fault::Fault;
 use prynai_tests::chaos::scenario::Scenario;
 
@@ -13,6 +14,10 @@ struct Arguments {
     /// Decides which fault happens when and what is called; without one, chance does.
     #[arg(long)]
     seed: Option<u64>,
+
+    /// One of the scenarios with a figure to reach, instead of faults by chance.
+    #[arg(long, conflicts_with_all = ["minutes", "faults", "calls"])]
+    scenario: Option<Named>,
 
     /// How long faults are injected.
     #[arg(long, default_value_t = 1.0)]
@@ -25,24 +30,60 @@ struct Arguments {
     /// Calls in flight.
     #[arg(long, default_value_t = 100)]
     calls: usize,
+
+    /// A bug to plant, which the run must find: fencing or log-read. The binaries must have been built with the feature
+    /// `mutations`.
+    #[arg(long)]
+    mutate: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Named {
+    /// 2,000 calls in flight, a process killed every two seconds for three minutes.
+    Kills,
+    /// 1,000 legacy streams, 20 gateways killed.
+    GatewayKills,
+    /// Subscriptions cut off 200 times under load.
+    PubsubKills,
+    /// 10,000 sessions that nobody ends.
+    Abandoned,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.scenario, Some(Named::Abandoned)) {
+        let left = abandoned::run(10_000).await;
+        print(&left.table());
+        return code(left.is_back_at_the_start());
+    }
     let scenario = arguments.scenario();
     let outcome = scenario.run().await;
     print(&outcome.table(&scenario));
-    if outcome.violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    code(outcome.violations.is_empty())
+}
+
+fn code(is_well: bool) -> ExitCode {
+    match is_well {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
 impl Arguments {
     fn scenario(&self) -> Scenario {
         let seed = self.seed.unwrap_or_else(|| u64::from(std::process::id()));
+        let mut scenario = match self.scenario {
+            Some(Named::Kills) => Scenario::kills(seed),
+            Some(Named::GatewayKills) => Scenario::gateway_kills(seed),
+            Some(Named::PubsubKills) => Scenario::pubsub_kills(seed),
+            Some(Named::Abandoned) | None => self.by_chance(seed),
+        };
+        scenario.mutation.clone_from(&self.mutate);
+        scenario
+    }
+
+    fn by_chance(&self, seed: u64) -> Scenario {
         let mut scenario = Scenario::small("chaos", seed);
         scenario.lease = Duration::from_secs(5);
         scenario.lasts = Duration::from_secs_f64(self.minutes * 60.0);

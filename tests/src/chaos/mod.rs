@@ -9,7 +9,9 @@
 //! 3. [`fault`]: what is broken, by name; [`seed`]: when, replayable
 //! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`report`]: the table
 //! 5. [`scenario`]: one run of all this
+//! 6. [`abandoned`]: sessions that nobody ends, which need no fault
 
+pub mod abandoned;
 pub mod fault;
 pub mod handler;
 pub mod http;

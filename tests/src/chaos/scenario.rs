@@ -89,6 +89,47 @@ impl Scenario {
         }
     }
 
+    /// Two thousand calls in flight, and a process killed every two seconds.
+    pub fn kills(seed: u64) -> Self {
+        let mut this = Self::large("kills", seed, 2_000);
+        this.faults = vec![Fault::KillWorker, Fault::KillGateway];
+        this.every = (Duration::from_secs(2), Duration::from_secs(2));
+        this.lasts = Duration::from_secs(180);
+        this.load.takes = (Duration::from_millis(500), Duration::from_secs(4));
+        this
+    }
+
+    /// A thousand legacy streams, and twenty gateways killed.
+    pub fn gateway_kills(seed: u64) -> Self {
+        let mut this = Self::large("gateway-kills", seed, 1_000).most(20);
+        this.faults = vec![Fault::KillGateway];
+        this.every = (Duration::from_secs(2), Duration::from_secs(4));
+        this.lasts = Duration::from_secs(600);
+        this.load.eras = vec![Era::Legacy];
+        this.load.takes = (Duration::from_secs(2), Duration::from_secs(6));
+        this.load.events = 20;
+        this
+    }
+
+    /// Two hundred times every subscription is cut off, under load.
+    pub fn pubsub_kills(seed: u64) -> Self {
+        let mut this = Self::large("pubsub-kills", seed, 200).most(200);
+        this.faults = vec![Fault::KillPubsub];
+        this.every = (Duration::from_millis(300), Duration::from_millis(500));
+        this.lasts = Duration::from_secs(600);
+        this.quiet = Duration::from_secs(10);
+        this
+    }
+
+    fn large(name: &str, seed: u64, calls: usize) -> Self {
+        let mut this = Self::small(name, seed);
+        this.lease = Duration::from_secs(5);
+        this.load.clients = calls;
+        this.concurrency = calls;
+        this.quiet = Duration::from_secs(5);
+        this
+    }
+
     /// Chooses from these faults.
     pub fn faults(mut self, faults: &[Fault]) -> Self {
         self.faults = faults.to_vec();
@@ -163,9 +204,10 @@ impl Scenario {
         let mut next = Instant::now();
         while injected.len() < self.most && next < ends {
             tokio::time::sleep_until(next).await;
-            next += self.every.0 + Duration::from_millis(chance.below(span + 1));
+            let pause = self.every.0 + Duration::from_millis(chance.below(span + 1));
             in_flight = in_flight.max(load.in_flight());
             if self.faults.is_empty() {
+                next += pause;
                 continue;
             }
             let fault = *chance.choose(&self.faults);
@@ -175,6 +217,8 @@ impl Scenario {
                 load.answered(),
                 load.in_flight()
             );
+            // In step, but never without a pause after a fault that took its time.
+            next = (next + pause).max(Instant::now() + self.every.0 / 2);
         }
         (injected, in_flight)
     }

@@ -9,6 +9,7 @@ use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{KeySettings, RedisSettings};
 use prynai_tests::assert_eventually;
+use prynai_tests::chaos::abandoned::memory;
 use prynai_tests::client::{MODERN, legacy, modern, tool};
 use prynai_tests::cluster::{Cluster, QUEUE};
 use prynai_worker::{StateKeys, WorkerConfig};
@@ -308,14 +309,6 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     let handler = Talker(Talker::tool_router());
     let bus = bus.expect("Redis is there");
     tokio::spawn(prynai_worker::serve(handler, bus, config, shutdown));
-}
-
-/// Memory of a process that is not shared with others, in bytes.
-fn memory(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("runs");
-    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<usize>().ok());
-    kib.expect("a number") * 1024
 }
 
 #[tokio::test]

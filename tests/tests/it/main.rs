@@ -6,6 +6,7 @@ mod batches;
 mod bus_contract;
 mod calls;
 mod cancel;
+mod chaos;
 mod client_responses;
 mod hostile;
 mod outage;
