@@ -1,12 +1,13 @@
 //! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
 //!
-//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`].
+//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a call
+//! whose worker was lost.
 //!
 //! Read in this order:
 //!
 //! 1. `settings`: what can be set, and what is refused
 //! 2. `run`: the process; `serve`: the roles and how they stop
-//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `signal_listener`, `finisher` (with `ended_calls`),
+//! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper`, `signal_listener`, `finisher` (with `ended_calls`),
 //!    `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
@@ -30,6 +31,7 @@ mod inbound;
 mod lease_keeper;
 mod outbound;
 mod persist;
+mod policy;
 mod processor;
 mod reclaimer;
 mod redelivery;
@@ -46,6 +48,7 @@ mod state_keys;
 pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
 pub use guard::hush_handler_panics;
+pub use policy::Redelivery;
 pub use run::run;
 pub use serve::serve;
 pub use settings::{WorkSettings, WorkerConfig, WorkerSettings};

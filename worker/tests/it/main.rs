@@ -6,6 +6,7 @@ mod cancelling;
 mod catalog;
 mod notifications;
 mod passing_on;
+mod policy;
 mod probe;
 mod questions;
 mod redelivery;
