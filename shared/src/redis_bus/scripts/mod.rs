@@ -9,10 +9,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd};
 
 mod edge;
+mod outcomes;
 mod queue;
 mod streams;
 
 pub(super) use edge::*;
+pub(super) use outcomes::*;
 pub(super) use queue::*;
 pub(super) use streams::*;
 
