@@ -4,7 +4,7 @@
 //!
 //! 1. [`ids`]: the names of sessions, streams, gateways and workers
 //! 2. [`wire`]: what travels between the processes, with its format version
-//! 3. [`bus`]: the seven ports, each a small trait whose documentation is its contract
+//! 3. [`bus`]: the eight ports, each a small trait whose documentation is its contract
 //! 4. [`memory_bus`]: the ports inside one process
 //! 5. [`redis_bus`]: the ports on Redis
 //! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,

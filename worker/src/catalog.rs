@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::guard::Guard;
 use crate::header_params::header_params;
+use crate::policy::Redelivery;
 use crate::state::State;
 use crate::state_keys::StateKeys;
 
@@ -178,15 +179,12 @@ fn supported(handler: &impl ServerHandler) -> Vec<ProtocolVersion> {
 }
 
 fn entry(tool: &Tool) -> (String, CatalogTool) {
-    let hinted = |hint: fn(&rmcp::model::ToolAnnotations) -> Option<bool>| {
-        tool.annotations.as_ref().and_then(hint) == Some(true)
-    };
     let header_params = header_params(&tool.input_schema).unwrap_or_else(|| {
         tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules; clients will not list it");
         BTreeMap::new()
     });
     let entry = CatalogTool {
-        repeatable: hinted(|a| a.read_only_hint) || hinted(|a| a.idempotent_hint),
+        repeatable: Redelivery::of(tool) == Redelivery::RunAgain,
         header_params,
     };
     (tool.name.clone().into_owned(), entry)

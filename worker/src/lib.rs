@@ -1,13 +1,14 @@
 //! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
 //!
-//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`].
+//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a call
+//! whose worker was lost.
 //!
 //! Read in this order:
 //!
 //! 1. `settings`: what can be set, and what is refused
 //! 2. `run`: the process; `serve`: the roles and how they stop
-//! 3. `processor`, `reclaimer` (with `redelivery`), `lease_keeper`, `holder_watch`, `signal_listener`, `finisher` (with
-//!    `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
+//! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper`, `holder_watch`, `signal_listener`,
+//!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
@@ -31,6 +32,7 @@ mod inbound;
 mod lease_keeper;
 mod outbound;
 mod persist;
+mod policy;
 mod processor;
 mod raw_message;
 mod reclaimer;
@@ -48,6 +50,7 @@ mod state_keys;
 pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
 pub use guard::hush_handler_panics;
+pub use policy::Redelivery;
 pub use raw_message::RawMessage;
 pub use run::run;
 pub use serve::serve;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 mod catalog;
 mod change_feed;
 mod event_log;
+mod outcome_store;
 mod request_queue;
 mod session_store;
 mod signal_channel;
@@ -24,6 +25,7 @@ mod state_store;
 pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
 pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
+pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
 pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
 pub use signal_channel::{Posted, SignalChannel};
@@ -35,7 +37,14 @@ use crate::wire::request::Era;
 /// Everything gateways and workers share.
 #[async_trait]
 pub trait Bus:
-    RequestQueue + EventLog + SignalChannel + SessionStore + ChangeFeed + Catalog + StateStore
+    RequestQueue
+    + EventLog
+    + SignalChannel
+    + SessionStore
+    + ChangeFeed
+    + Catalog
+    + StateStore
+    + OutcomeStore
 {
     /// Whether the bus takes writes and every subscription opened through it still hears what
     /// is published (found out by a probe that takes the publish path).

@@ -28,6 +28,7 @@ mod event_log;
 mod expiry;
 mod log;
 mod news;
+mod outcome_store;
 mod partition;
 mod request_queue;
 mod session_store;
@@ -40,6 +41,7 @@ pub use partition::DeadLetter;
 
 use change_feed::Feed;
 use expiry::ExpiringMap;
+use outcome_store::Record;
 use partition::Partition;
 
 /// The bus of a single process. It keeps what the contracts of [`crate::bus`] ask for, and forgets
@@ -56,6 +58,8 @@ pub struct MemoryBus {
     catalog: Mutex<Option<CatalogRecord>>,
     /// Of all scopes but those of sessions.
     state: Mutex<ExpiringMap<(StateScope, String), String>>,
+    /// By the record's name.
+    outcomes: Mutex<ExpiringMap<String, Record>>,
 }
 
 struct StoredSession {
@@ -86,6 +90,7 @@ impl MemoryBus {
             gateways: Mutex::default(),
             catalog: Mutex::default(),
             state: Mutex::default(),
+            outcomes: Mutex::default(),
         })
     }
 

@@ -150,6 +150,11 @@ impl Keys {
         StatePlace::Alone(format!("{}{{{tag}}}:state:{key}", self.prefix))
     }
 
+    /// What is known of the calls under one idempotency key (hash).
+    pub(super) fn outcome(&self, record: &str) -> String {
+        format!("{}{{i.{record}}}:outcome", self.prefix)
+    }
+
     // Subscriptions
 
     /// The channel through which one subscription finds out that it hears.

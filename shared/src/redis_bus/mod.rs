@@ -25,6 +25,7 @@ mod error;
 mod event_log;
 mod keys;
 mod lines;
+mod outcome_store;
 mod queue_entry;
 mod queue_gauge;
 mod request_queue;

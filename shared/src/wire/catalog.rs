@@ -29,7 +29,8 @@ pub struct CatalogRecord {
 /// What is known of one tool outside its handler.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogTool {
-    /// `readOnlyHint` or `idempotentHint`: the call may run again when its worker died.
+    /// The call may run again when its worker died: as the tool's author says, or else by
+    /// `readOnlyHint` and `idempotentHint`.
     #[serde(default)]
     pub repeatable: bool,
     /// Argument paths mirrored in `Mcp-Param-*` headers (2026-07-28, `x-mcp-header`),

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod change;
 pub mod event;
 pub mod message;
+pub mod outcome;
 pub mod request;
 pub mod session;
 pub mod signal;

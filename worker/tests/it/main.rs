@@ -7,6 +7,7 @@ mod catalog;
 mod deserted;
 mod notifications;
 mod passing_on;
+mod policy;
 mod probe;
 mod questions;
 mod redelivery;

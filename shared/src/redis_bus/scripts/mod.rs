@@ -12,10 +12,12 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, Serve
 use crate::mutation::Mutation;
 
 mod edge;
+mod outcomes;
 mod queue;
 mod streams;
 
 pub(super) use edge::*;
+pub(super) use outcomes::*;
 pub(super) use queue::*;
 pub(super) use streams::*;
 

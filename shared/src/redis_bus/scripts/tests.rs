@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redis::Arg;
 
 use super::*;
-use crate::bus::{BusLimits, FeedPosition, Finish, Ownership};
+use crate::bus::{BusLimits, FeedPosition, Finish, KeyUse, Ownership};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
@@ -55,6 +55,13 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         stream,
         entry: entry.clone(),
     };
+    let once = KeyUse {
+        record: "a1".to_owned(),
+        fingerprint: "b2".to_owned(),
+        stream,
+        delivery: 1,
+    };
+    let window = limits.session_idle;
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
     let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
@@ -127,6 +134,8 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(session_state(k, s, "key", &StateStep::Get)),
         ),
+        ("use_key", 0, parts(use_key(k, &once, None, window))),
+        ("leave_key", 0, parts(leave_key(k, &once, None, window))),
     ]
     .into_iter()
     .map(|(name, repeated, (lua, args))| (name, repeated, lua, args))

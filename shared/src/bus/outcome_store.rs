@@ -1,0 +1,90 @@
+//! Which calls were made under an idempotency key, and how they ended.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::BusError;
+use crate::ids::StreamId;
+use crate::wire::outcome::Outcome;
+
+/// One record per idempotency key: absent, *running* by one stream, or *ended* with an outcome. It
+/// survives every process of ours, for `window` from its last change.
+///
+/// Of all that begin under one key at the same time one becomes the owner of its record. A later
+/// delivery of the owner's stream takes the record over, and an earlier one never changes it again; as
+/// with a stream's log, the owner alone ends it, and an end is final. Every method may be repeated when
+/// its answer was lost.
+#[async_trait]
+pub trait OutcomeStore: Send + Sync {
+    /// Makes an absent record, or one that an earlier delivery of the same stream left running, this
+    /// one's. Otherwise changes nothing and says what is there.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError>;
+
+    /// As [`OutcomeStore::begin_once`], for a call that shall not be begun: what would become this one's
+    /// ends with `outcome`.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn conclude_once(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<KeyState, BusError>;
+
+    /// Ends a record that this or an earlier delivery of the stream left running. `false`, and nothing
+    /// is changed, when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn record_outcome(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<bool, BusError>;
+
+    /// Removes a record that this or an earlier delivery of the stream left running, so that the key is
+    /// as new. `false`, and nothing is changed, when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn release_key(&self, once: &KeyUse) -> Result<bool, BusError>;
+}
+
+/// One call's use of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Names the record: a digest of principal, tool and key, so that none of these can be confused or
+    /// read from the store.
+    pub record: String,
+    /// A digest of what is asked for: a key is good for one thing only.
+    pub fingerprint: String,
+    /// The call.
+    pub stream: StreamId,
+    /// The delivery under which its request was claimed.
+    pub delivery: u32,
+}
+
+/// What a use of a key meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// The record is this one's.
+    Yours,
+    /// Another call runs under the key.
+    Running,
+    /// A call under the key has ended.
+    Ended(Outcome),
+    /// The key was used to ask for something else.
+    Reused,
+    /// A later delivery of the same stream has it.
+    Lost,
+}

@@ -1,0 +1,99 @@
+//! [`OutcomeStore`] in memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{MemoryBus, lock};
+use crate::bus::{BusError, KeyState, KeyUse, OutcomeStore};
+use crate::ids::StreamId;
+use crate::wire::outcome::Outcome;
+
+/// What is known of the calls under one key.
+pub(super) struct Record {
+    fingerprint: String,
+    stream: StreamId,
+    delivery: u32,
+    outcome: Option<Outcome>,
+}
+
+#[async_trait]
+impl OutcomeStore for MemoryBus {
+    async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError> {
+        Ok(self.use_key(once, None, window))
+    }
+
+    async fn conclude_once(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<KeyState, BusError> {
+        Ok(self.use_key(once, Some(outcome.clone()), window))
+    }
+
+    async fn record_outcome(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<bool, BusError> {
+        let mut records = lock(&self.outcomes);
+        let running = records.get_mut(&once.record);
+        let Some(running) = running.filter(|record| record.is_left_running_by(once)) else {
+            return Ok(false);
+        };
+        running.outcome = Some(outcome.clone());
+        records.live_for(&once.record, Some(window));
+        Ok(true)
+    }
+
+    async fn release_key(&self, once: &KeyUse) -> Result<bool, BusError> {
+        let mut records = lock(&self.outcomes);
+        let running = records.get(&once.record);
+        if !running.is_some_and(|record| record.is_left_running_by(once)) {
+            return Ok(false);
+        }
+        Ok(records.remove(&once.record).is_some())
+    }
+}
+
+impl MemoryBus {
+    fn use_key(&self, once: &KeyUse, outcome: Option<Outcome>, window: Duration) -> KeyState {
+        let mut records = lock(&self.outcomes);
+        if let Some(record) = records.get(&once.record)
+            && !record.is_left_running_by(once)
+        {
+            return record.seen_by(once);
+        }
+        let record = Record {
+            fingerprint: once.fingerprint.clone(),
+            stream: once.stream,
+            delivery: once.delivery,
+            outcome,
+        };
+        records.insert(once.record.clone(), record, Some(window));
+        KeyState::Yours
+    }
+}
+
+impl Record {
+    fn is_left_running_by(&self, once: &KeyUse) -> bool {
+        self.outcome.is_none()
+            && self.stream == once.stream
+            && self.delivery <= once.delivery
+            && self.fingerprint == once.fingerprint
+    }
+
+    /// What there is in the way of a use that it does not belong to.
+    fn seen_by(&self, once: &KeyUse) -> KeyState {
+        if self.fingerprint != once.fingerprint {
+            return KeyState::Reused;
+        }
+        match &self.outcome {
+            Some(outcome) => KeyState::Ended(outcome.clone()),
+            None if self.stream == once.stream => KeyState::Lost,
+            None => KeyState::Running,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Scripts of idempotency keys.
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::{Call, Lua, lua, millis};
+use crate::bus::KeyUse;
+use crate::redis_bus::keys::Keys;
+
+lua!(USE_KEY, "use_key.lua");
+lua!(LEAVE_KEY, "leave_key.lua");
+
+/// Begins a call under a key, or ends one that shall not be begun with `outcome`, encoded: a code, and
+/// the outcome that is there.
+pub(in crate::redis_bus) fn use_key(
+    keys: &Keys,
+    once: &KeyUse,
+    outcome: Option<&str>,
+    window: Duration,
+) -> Call<(u8, String)> {
+    let call = spelled(&USE_KEY, keys, once, outcome, window);
+    Call::script(&USE_KEY, call)
+}
+
+/// Ends the running record of a key with `outcome`, encoded; removes it without one.
+pub(in crate::redis_bus) fn leave_key(
+    keys: &Keys,
+    once: &KeyUse,
+    outcome: Option<&str>,
+    window: Duration,
+) -> Call<bool> {
+    let call = spelled(&LEAVE_KEY, keys, once, outcome, window);
+    Call::script(&LEAVE_KEY, call)
+}
+
+fn spelled(
+    script: &Lua,
+    keys: &Keys,
+    once: &KeyUse,
+    outcome: Option<&str>,
+    window: Duration,
+) -> Cmd {
+    let mut call = script.with_keys(&[keys.outcome(&once.record)]);
+    call.arg(once.stream.to_string())
+        .arg(once.delivery)
+        .arg(&once.fingerprint)
+        .arg(outcome.unwrap_or_default())
+        .arg(millis(window));
+    call
+}
