@@ -27,6 +27,7 @@ use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::guard::Guard;
 use crate::holder_watch::GoneHolders;
+use crate::idempotency::{self, Idempotency, Use};
 use crate::outbound::{self, Outbound, Sent};
 use crate::persist::persist;
 use crate::request_transport::{self, Lines};
@@ -68,6 +69,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) tools_changed: Arc<Notify>,
     pub(crate) state_keys: StateKeys,
     pub(crate) gone_holders: GoneHolders,
+    pub(crate) idempotency: Idempotency,
 }
 
 // === impl Launcher ===
@@ -139,13 +141,41 @@ impl<H: ServerHandler> CallRunner<H> {
         };
         let begun = in_time(envelope).and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
-            Ok(request) => {
-                slot.begin();
-                self.converse(claim, id, request, slot, &mut writer).await?
-            }
+            Ok(request) => self.run_once(claim, id, request, slot, &mut writer).await?,
             Err(error) => outbound::error(id, &error),
         };
         Ok(Some(writer.final_event(message)))
+    }
+
+    /// Runs a call, unless its client's key says that it has run.
+    async fn run_once(
+        &self,
+        claim: &Claim,
+        id: &RawJson,
+        request: ClientRequest,
+        slot: &Slot,
+        writer: &mut EventWriter,
+    ) -> Result<RawJson, Stop> {
+        let once = match idempotency::key_use(claim, &request) {
+            Ok(Some(once)) => once,
+            Ok(None) => {
+                slot.begin();
+                return self.converse(claim, id, request, slot, writer).await;
+            }
+            Err(error) => return Ok(outbound::error(id, &error)),
+        };
+        match self.idempotency.begin(&once, id, &slot.controls).await? {
+            Use::Run => {}
+            Use::Answer(message) => return Ok(message),
+        }
+        slot.begin();
+        let answer = self.converse(claim, id, request, slot, writer).await;
+        match &answer {
+            Ok(message) => self.idempotency.end(&once, message, &slot.controls).await?,
+            Err(Stop::Cancelled) => self.idempotency.stopped(&once, &cancelled()).await,
+            Err(Stop::Lost | Stop::HandedBack) => {}
+        }
+        answer
     }
 
     /// Cancels a call for which nobody waits.
@@ -368,6 +398,14 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
+}
+
+/// What those are told who send the key of a cancelled call again.
+fn cancelled() -> ErrorData {
+    ErrorData::internal_error(
+        "the call under this idempotency key was cancelled while it ran; the outcome is unknown",
+        Some(json!({"reason": "cancelled", "outcome": "unknown"})),
+    )
 }
 
 fn overdue() -> ErrorData {

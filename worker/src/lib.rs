@@ -10,7 +10,7 @@
 //! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper`, `holder_watch`, `signal_listener`,
 //!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
-//! 4. `call`: one request from claim to final response, over its own `request_transport`; what comes
+//! 4. `call` (with `idempotency`): one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
 //! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `raw_message`, `close_stream`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
@@ -28,6 +28,7 @@ mod finisher;
 mod guard;
 mod header_params;
 mod holder_watch;
+mod idempotency;
 mod inbound;
 mod lease_keeper;
 mod outbound;

@@ -14,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::call::Launcher;
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
+use crate::idempotency::{self, Idempotency};
+use crate::inbound;
 use crate::outbound;
 use crate::persist::persist;
 use crate::redelivery::{self, Verdict};
@@ -42,6 +44,7 @@ pub(crate) struct Reclaimer {
     pub(crate) tools: watch::Receiver<Arc<BTreeMap<String, CatalogTool>>>,
     pub(crate) launcher: Launcher,
     pub(crate) finishing: FinishQueue,
+    pub(crate) idempotency: Idempotency,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -150,9 +153,12 @@ impl Reclaimer {
             self.patience,
         );
         let event = match writer.take_over().await {
-            Ok(()) => self
-                .apology(&claim, verdict)
-                .map(|apology| writer.final_event(apology)),
+            Ok(()) => match self.apology(&claim, verdict, &controls).await {
+                Ok(apology) => apology.map(|apology| writer.final_event(apology)),
+                Err(Stop::Cancelled) => None,
+                Err(Stop::Lost) => return,
+                Err(Stop::HandedBack) => return slot.keep_place(),
+            },
             Err(Stop::Cancelled) => None,
             Err(Stop::Lost) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
@@ -193,12 +199,26 @@ impl Reclaimer {
     }
 
     /// The answer; `None` for a notification, which is not repeated either.
-    fn apology(&self, claim: &Claim, verdict: Verdict) -> Option<RawJson> {
+    async fn apology(
+        &self,
+        claim: &Claim,
+        verdict: Verdict,
+        controls: &Controls,
+    ) -> Result<Option<RawJson>, Stop> {
         let error = match verdict {
             Verdict::DeadLetter => redelivery::given_up(claim),
             Verdict::OutcomeUnknown | Verdict::Run => redelivery::outcome_unknown(claim),
         };
-        let id = claim.request.request_id.as_ref()?;
-        Some(outbound::error(id, &error))
+        let Some(id) = &claim.request.request_id else {
+            return Ok(None);
+        };
+        let request = inbound::parse_request(&claim.request).ok();
+        let once = request.and_then(|request| idempotency::key_use(claim, &request).ok().flatten());
+        let Some(once) = once else {
+            return Ok(Some(outbound::error(id, &error)));
+        };
+        let conclude = || self.idempotency.conclude(&once, id, &error);
+        let concluded = persist(controls, self.patience, "record an outcome", conclude);
+        concluded.await.map(Some)
     }
 }

@@ -16,6 +16,7 @@ use crate::catalog::{CatalogAnnouncer, Tools};
 use crate::ended_calls::EndedCalls;
 use crate::finisher::{Ending, FinishQueue, Finisher};
 use crate::holder_watch::{GoneHolders, HolderWatch};
+use crate::idempotency::Idempotency;
 use crate::lease_keeper::LeaseKeeper;
 use crate::processor::Processor;
 use crate::reclaimer::{Reclaimer, Reserve};
@@ -70,6 +71,11 @@ pub async fn serve<H: ServerHandler>(
     };
     let gone_holders = GoneHolders::default();
     let (finishing, endings) = FinishQueue::new(worker.config.concurrency);
+    let idempotency = Idempotency {
+        bus: Arc::clone(&worker.bus),
+        window: worker.config.idempotency_window,
+        patience: worker.patience,
+    };
     let runner = Arc::new(CallRunner {
         handler,
         bus: Arc::clone(&worker.bus),
@@ -79,6 +85,7 @@ pub async fn serve<H: ServerHandler>(
         tools_changed: Arc::clone(&announcer.changed),
         state_keys: worker.config.state_keys.clone(),
         gone_holders: gone_holders.clone(),
+        idempotency: idempotency.clone(),
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);
@@ -92,7 +99,7 @@ pub async fn serve<H: ServerHandler>(
     roles.finisher.spawn(forgetter.run());
     // Only these and the calls hold the finishing queue: when all have ended, so does the finisher.
     roles.intake.spawn(worker.processor(runner.clone()).run());
-    let reclaimer = worker.reclaimer(runner, known_tools, finishing);
+    let reclaimer = worker.reclaimer(runner, known_tools, finishing, idempotency);
     roles.intake.spawn(Arc::new(reclaimer).run());
     worker.until_stopped(roles).await;
 }
@@ -227,6 +234,7 @@ impl Worker {
         runner: Arc<dyn RunCall>,
         tools: watch::Receiver<Tools>,
         finishing: FinishQueue,
+        idempotency: Idempotency,
     ) -> Reclaimer {
         Reclaimer {
             bus: Arc::clone(&self.bus),
@@ -239,6 +247,7 @@ impl Worker {
             tools,
             launcher: self.launcher(runner),
             finishing,
+            idempotency,
             shutdown: self.shutdown.clone(),
         }
     }

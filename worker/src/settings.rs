@@ -12,6 +12,8 @@ use crate::state_keys::StateKeys;
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
 const LEASE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(3600);
+const WINDOW: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
 const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=100;
 
 /// Settings of the worker process.
@@ -79,6 +81,17 @@ pub struct WorkSettings {
     )]
     pub max_attempts: u32,
 
+    /// How long the answer of a call with an idempotency key (`_meta["ai.prynai/idempotencyKey"]`) is
+    /// kept for those who send the key again (1s to 30d); the same on every worker.
+    #[arg(
+        long,
+        env = "PRYNAI_IDEMPOTENCY_WINDOW",
+        default_value = "24h",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    pub idempotency_window: Duration,
+
     /// Secret that signs what clients of 2026-07-28 carry from one question to the next, 32 characters
     /// or more and the same on every worker; tools that ask one question need none. To replace it, give
     /// the new and the old one, separated by a comma.
@@ -103,6 +116,8 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How often a request is begun at most.
     pub max_attempts: u32,
+    /// How long the answer of a call with an idempotency key is kept.
+    pub idempotency_window: Duration,
     /// Sign what modern clients carry from one question to the next.
     pub state_keys: StateKeys,
 }
@@ -134,6 +149,9 @@ impl WorkSettings {
         if !ATTEMPTS.contains(&self.max_attempts) {
             return Err("--max-attempts must be between 1 and 100".to_owned());
         }
+        if !WINDOW.contains(&self.idempotency_window) {
+            return Err("--idempotency-window must be between 1s and 30d".to_owned());
+        }
         StateKeys::new(&self.state_key).map(drop)
     }
 
@@ -146,6 +164,7 @@ impl WorkSettings {
             concurrency: self.concurrency,
             lease: self.lease,
             max_attempts: self.max_attempts,
+            idempotency_window: self.idempotency_window,
         }
     }
 }
@@ -175,6 +194,8 @@ mod tests {
             ["--lease", "1s"],
             ["--lease", "1h"],
             ["--max-attempts", "1"],
+            ["--idempotency-window", "1s"],
+            ["--idempotency-window", "30d"],
         ] {
             assert_eq!(parse(&good).check(), Ok(()), "{good:?}");
         }
@@ -184,6 +205,8 @@ mod tests {
             ["--lease", "999ms"],
             ["--lease", "3601s"],
             ["--max-attempts", "0"],
+            ["--idempotency-window", "0s"],
+            ["--idempotency-window", "31d"],
         ] {
             let reason = parse(&bad).check().expect_err("is refused");
             assert!(reason.contains(bad[0]), "{reason}");

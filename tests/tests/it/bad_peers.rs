@@ -304,6 +304,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         concurrency: 8,
         lease: Duration::from_secs(30),
         max_attempts: 3,
+        idempotency_window: Duration::from_secs(3600),
         state_keys: StateKeys::random(),
     };
     let handler = Talker(Talker::tool_router());

@@ -31,6 +31,7 @@ mod change_feed;
 mod event_log;
 mod leases;
 mod mailbox;
+mod outcome_store;
 mod ownership;
 mod redis_faults;
 mod redis_only;

@@ -9,6 +9,7 @@ mod cancel;
 mod chaos;
 mod client_responses;
 mod hostile;
+mod idempotency;
 mod outage;
 mod overload;
 mod resume;

@@ -70,6 +70,7 @@ impl Stage {
             concurrency,
             lease: Duration::from_secs(30),
             max_attempts: 3,
+            idempotency_window: Duration::from_secs(3600),
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();

@@ -1,0 +1,315 @@
+//! Calls that their client marked with a key, so that it may send them again and they still run once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::backoff::Backoff;
+use prynai_shared::bus::{Bus, BusError, Claim, KeyState, KeyUse};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::outcome::Outcome;
+use rmcp::ErrorData;
+use rmcp::model::{ClientRequest, GetMeta};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::outbound;
+use crate::persist::persist;
+use crate::running::{Controls, Stop};
+
+/// The client's key in `_meta` of `tools/call`.
+const META_KEY: &str = "ai.prynai/idempotencyKey";
+
+/// Longest key, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// Largest result or error that is kept, in bytes.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// How long a call waits for the end of another one under its key.
+const WAITING: Duration = Duration::from_secs(60);
+
+/// Makes calls under one key run once. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Idempotency {
+    pub(crate) bus: Arc<dyn Bus>,
+    /// How long the end of a call is kept.
+    pub(crate) window: Duration,
+    /// How long the bus may be away before a call counts as lost.
+    pub(crate) patience: Duration,
+}
+
+/// What becomes of a call under a key.
+pub(crate) enum Use {
+    /// It runs.
+    Run,
+    /// It is answered so.
+    Answer(RawJson),
+}
+
+/// A response, as far as it is kept.
+#[derive(Deserialize)]
+struct Response {
+    result: Option<RawJson>,
+    error: Option<RawJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultType {
+    result_type: Option<String>,
+}
+
+/// The client's use of a key; `None` without one.
+///
+/// # Errors
+///
+/// When the key is none.
+pub(crate) fn key_use(claim: &Claim, request: &ClientRequest) -> Result<Option<KeyUse>, ErrorData> {
+    let ClientRequest::CallToolRequest(call) = request else {
+        return Ok(None);
+    };
+    let Some(key) = request.get_meta().get(META_KEY) else {
+        return Ok(None);
+    };
+    let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = key.as_str().filter(is_visible);
+    let key = key.filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+    let Some(key) = key else {
+        let reason =
+            format!("_meta[{META_KEY:?}] must be 1 to {LONGEST_KEY} visible ASCII characters");
+        return Err(ErrorData::invalid_params(reason, None));
+    };
+    let subject = claim.request.principal.subject.as_str();
+    let tool = call.params.name.as_ref();
+    let arguments = serde_json::to_string(&call.params.arguments).unwrap_or_default();
+    Ok(Some(KeyUse {
+        record: digest(&[subject, tool, key]),
+        fingerprint: digest(&[tool, &arguments]),
+        stream: claim.request.stream,
+        delivery: claim.delivery,
+    }))
+}
+
+/// Each part with its length, so that no two lists of parts look the same.
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_be_bytes());
+        digest.update(part);
+    }
+    digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Idempotency {
+    /// Begins a call under its key, or says how it is answered instead.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn begin(
+        &self,
+        once: &KeyUse,
+        id: &RawJson,
+        controls: &Controls,
+    ) -> Result<Use, Stop> {
+        let mut backoff = Backoff::for_at_most(WAITING);
+        loop {
+            let begin = || self.bus.begin_once(once, self.window);
+            let refused = match persist(controls, self.patience, "use a key", begin).await? {
+                KeyState::Yours => return Ok(Use::Run),
+                KeyState::Lost => return Err(Stop::Lost),
+                KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
+                KeyState::Reused => reused(),
+                KeyState::Running => {
+                    let waited = tokio::select! {
+                        biased;
+                        reason = controls.stopped() => return Err(reason),
+                        waited = backoff.pause() => waited,
+                    };
+                    if waited {
+                        continue;
+                    }
+                    in_progress()
+                }
+            };
+            return Ok(Use::Answer(outbound::error(id, &refused)));
+        }
+    }
+
+    /// Keeps how a call ended, before its client is told: whoever sends the key again is told the same.
+    /// An answer that asks for input is no end; with the next round the key begins anew.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn end(
+        &self,
+        once: &KeyUse,
+        message: &RawJson,
+        controls: &Controls,
+    ) -> Result<(), Stop> {
+        match outcome_of(message) {
+            Some(outcome) => {
+                let record = || self.bus.record_outcome(once, &outcome, self.window);
+                persist(controls, self.patience, "record an outcome", record).await?;
+            }
+            None => {
+                let release = || self.bus.release_key(once);
+                persist(controls, self.patience, "release a key", release).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a call was stopped after it had begun. Tried for a while only: the record says that it
+    /// runs, so it is not begun again in any case.
+    pub(crate) async fn stopped(&self, once: &KeyUse, unknown: &ErrorData) {
+        let outcome = of_error(unknown);
+        let mut backoff = Backoff::for_at_most(Duration::from_secs(5));
+        while let Err(error) = self.bus.record_outcome(once, &outcome, self.window).await {
+            if !backoff.pause().await {
+                tracing::warn!(%error, "the end of a stopped call is not recorded under its key");
+                break;
+            }
+        }
+    }
+
+    /// The answer to a call that is not begun (again): how it ended, if it did, and otherwise `unknown`,
+    /// which is recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    pub(crate) async fn conclude(
+        &self,
+        once: &KeyUse,
+        id: &RawJson,
+        unknown: &ErrorData,
+    ) -> Result<RawJson, BusError> {
+        let outcome = of_error(unknown);
+        let concluded = self.bus.conclude_once(once, &outcome, self.window).await?;
+        Ok(match concluded {
+            KeyState::Ended(outcome) => repeat(id, outcome),
+            _ => outbound::error(id, unknown),
+        })
+    }
+}
+
+/// How a call ended; `None` when it asks for input.
+fn outcome_of(message: &RawJson) -> Option<Outcome> {
+    let response = message.read::<Response>().ok()?;
+    let (kept, outcome) = match (response.result, response.error) {
+        (Some(result), _) => {
+            let kind = result.read::<ResultType>().ok();
+            if kind.is_some_and(|kind| kind.result_type.as_deref() == Some("input_required")) {
+                return None;
+            }
+            (result.as_str().len(), Outcome::result(result))
+        }
+        (None, Some(error)) => (error.as_str().len(), Outcome::error(error)),
+        (None, None) => return None,
+    };
+    if kept > MOST_BYTES {
+        return Some(Outcome::left_out(kept));
+    }
+    Some(outcome)
+}
+
+fn of_error(error: &ErrorData) -> Outcome {
+    match RawJson::from_value(error) {
+        Ok(error) => Outcome::error(error),
+        // Nothing in it cannot be written.
+        Err(_) => Outcome::left_out(0),
+    }
+}
+
+/// The response of another request under the same key.
+fn repeat(id: &RawJson, outcome: Outcome) -> RawJson {
+    let member = match (&outcome.result, &outcome.error) {
+        (Some(result), _) => format!(r#""result":{}"#, result.as_str()),
+        (None, Some(error)) => format!(r#""error":{}"#, error.as_str()),
+        (None, None) => return outbound::error(id, &left_out(outcome.left_out.unwrap_or(0))),
+    };
+    let text = format!(r#"{{"jsonrpc":"2.0","id":{},{member}}}"#, id.as_str());
+    RawJson::parse(text).unwrap_or_else(|_| outbound::error(id, &left_out(0)))
+}
+
+fn left_out(bytes: usize) -> ErrorData {
+    ErrorData::internal_error(
+        format!(
+            "this call has run under its idempotency key; its answer was too large to be kept ({bytes} bytes)"
+        ),
+        reason("idempotency_answer_not_kept"),
+    )
+}
+
+fn reused() -> ErrorData {
+    ErrorData::invalid_params(
+        "this idempotency key was used with other arguments; use a new one for each call",
+        reason("idempotency_key_reused"),
+    )
+}
+
+fn in_progress() -> ErrorData {
+    ErrorData::internal_error(
+        "a call under this idempotency key still runs; send it again later",
+        reason("idempotency_in_progress"),
+    )
+}
+
+fn reason(reason: &str) -> Option<Value> {
+    Some(json!({ "reason": reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> RawJson {
+        RawJson::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_end_is_kept_without_its_id() {
+        let end = outcome_of(&raw(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1.0}}"#)).unwrap();
+        let again = repeat(&raw("\"x\""), end);
+        assert_eq!(
+            again.as_str(),
+            r#"{"jsonrpc":"2.0","id":"x","result":{"a":1.0}}"#
+        );
+        let end = outcome_of(&raw(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1}}"#)).unwrap();
+        let again = repeat(&raw("2"), end);
+        assert_eq!(
+            again.as_str(),
+            r#"{"jsonrpc":"2.0","id":2,"error":{"code":-1}}"#
+        );
+    }
+
+    #[test]
+    fn a_question_is_no_end() {
+        let asks = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required"}}"#;
+        assert_eq!(outcome_of(&raw(asks)), None);
+    }
+
+    #[test]
+    fn a_large_answer_is_not_kept_and_that_is_told() {
+        let large = format!(r#"{{"id":1,"result":"{}"}}"#, "x".repeat(MOST_BYTES));
+        let end = outcome_of(&raw(&large)).unwrap();
+        let again: Value = repeat(&raw("2"), end).read().unwrap();
+        assert_eq!(
+            again["error"]["data"]["reason"],
+            "idempotency_answer_not_kept"
+        );
+    }
+
+    #[test]
+    fn no_two_uses_look_alike() {
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["a", ""]), digest(&["", "a"]));
+    }
+}
