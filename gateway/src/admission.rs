@@ -11,12 +11,14 @@ use prynai_shared::ids::SessionId;
 use crate::error::RequestError;
 use crate::limits::LimitSettings;
 
-/// Whose share something counts to. Callers are anonymous yet, so it is what tells them apart.
+/// Whose share something counts to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Caller {
-    /// Legacy.
+    /// A caller with a name, by subject.
+    Principal(String),
+    /// An anonymous one with a session.
     Session(SessionId),
-    /// Modern.
+    /// An anonymous one without.
     Address(IpAddr),
 }
 

@@ -1,7 +1,7 @@
 //! The gateway: ends client connections and puts their requests on the bus.
 //!
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
-//! it comes from, [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
+//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
 //! answers what needs no worker, everything else is queued, as far as there is room ([`admission`]),
 //! while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or [`sse`] frames,
 //! whose [`event_id`] a client resumes from. Change notifications come from the feed ([`changes`])
@@ -15,6 +15,7 @@
 //! they are.
 
 mod admission;
+mod auth;
 mod canceller;
 mod catalog;
 mod changes;
@@ -27,6 +28,7 @@ mod event_id;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod head;
 mod health;
 mod heartbeat;
 mod hub;

@@ -7,12 +7,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::error::RequestError;
 use crate::state::AppState;
-use crate::{health, origin, streamable_http};
+use crate::{auth, health, origin, streamable_http};
 
 /// Every route of the gateway.
 pub(crate) fn router(state: AppState) -> Router {
     let endpoint = Router::new()
         .route("/mcp", any(streamable_http::endpoint))
+        .layer(middleware::from_fn_with_state(state.clone(), auth::require))
         // Probes come from the orchestrator under any name, so only the endpoint checks it.
         .layer(middleware::from_fn_with_state(state.clone(), origin::check));
     Router::new()

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use prynai_shared::wire::request::Principal;
+use prynai_shared::wire::principal::Principal;
 use prynai_worker::everything::Everything;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,

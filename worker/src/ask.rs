@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::wire::request::{Era, Principal};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::Era;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
     CallToolResponse, CallToolResult, ClientCapabilities, ClientRequest, ContentBlock,

@@ -9,7 +9,8 @@ use prynai_shared::bus::Bus;
 use prynai_shared::wire::FORMAT;
 use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, Principal};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::Era;
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta,
     Implementation, InitializeRequestParams, JsonRpcMessage, ListToolsRequest, NumberOrString,
@@ -142,9 +143,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         let version = version.cloned().unwrap_or_default();
         let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
         let nothing = ClientCapabilities::default();
-        let principal = Principal {
-            subject: "prynai-worker".to_owned(),
-        };
+        let principal = Principal::named("prynai-worker");
         let state = State::new(Arc::clone(&self.bus), &principal, None);
         request.extensions_mut().insert(state);
         request.extensions_mut().insert(principal);

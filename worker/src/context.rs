@@ -67,7 +67,7 @@ pub(crate) fn protocol_version(text: &str) -> ProtocolVersion {
 mod tests {
     use prynai_shared::ids::SessionId;
     use prynai_shared::wire::message::RawJson;
-    use prynai_shared::wire::request::Principal;
+    use prynai_shared::wire::principal::Principal;
 
     use super::*;
 

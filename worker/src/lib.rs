@@ -52,6 +52,8 @@ pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
 pub use guard::hush_handler_panics;
 pub use policy::Redelivery;
+pub use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
+pub use prynai_shared::wire::session::Session;
 pub use raw_message::RawMessage;
 pub use run::run;
 pub use serve::serve;

@@ -256,7 +256,7 @@ mod logging {
 #[cfg(test)]
 mod tests {
     use prynai_shared::ids::SessionId;
-    use prynai_shared::wire::request::Principal;
+    use prynai_shared::wire::principal::Principal;
     use prynai_shared::wire::session::Session;
     use rmcp::model::{CustomRequest, ServerResult};
     use serde_json::{Value, json};

@@ -91,7 +91,8 @@ pub(crate) fn given_up(claim: &Claim) -> ErrorData {
 mod tests {
     use prynai_shared::ids::{GatewayId, StreamId};
     use prynai_shared::wire::message::RawJson;
-    use prynai_shared::wire::request::{Era, Principal};
+    use prynai_shared::wire::principal::Principal;
+    use prynai_shared::wire::request::Era;
 
     use super::*;
 

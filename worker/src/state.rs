@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError, StateScope};
 use prynai_shared::ids::SessionId;
-use prynai_shared::wire::request::Principal;
+use prynai_shared::wire::principal::Principal;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;

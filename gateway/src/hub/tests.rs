@@ -5,7 +5,8 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, Principal, RequestEnvelope};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::{Era, RequestEnvelope};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

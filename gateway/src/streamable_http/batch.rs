@@ -2,7 +2,7 @@
 //! Messages: servers must accept them).
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use super::sessionful;
 use crate::envelope::Message;
 use crate::error::{Refused, RequestError};
+use crate::head::Head;
 use crate::mirrored;
 use crate::respond::{accepted, json_response, sse_response};
 use crate::sse;
@@ -27,7 +28,7 @@ const MOST_MESSAGES: usize = 64;
 /// as one stream of all their events.
 pub(super) async fn post(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     messages: Vec<Result<Message, RequestError>>,
 ) -> Result<Response, Refused> {
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
@@ -38,17 +39,17 @@ pub(super) async fn post(
         let reason = format!("send one message per request; batches are of {REVISION} only");
         RequestError::NotJsonRpc(reason)
     };
-    if mirrored::protocol_version(headers).is_some_and(versions::names_modern) {
+    if mirrored::protocol_version(head.headers).is_some_and(versions::names_modern) {
         return Err(no_batch().into());
     }
-    sessionful::check_version(headers)?;
-    let session = sessionful::session(&state, headers).await?;
+    sessionful::check_version(head.headers)?;
+    let session = sessionful::session(&state, head).await?;
     if session.protocol_version != REVISION {
         return Err(no_batch().into());
     }
     let served = messages
         .into_iter()
-        .map(|message| serve(&state, headers, message));
+        .map(|message| serve(&state, head, message));
     let answers: Vec<Response> = join_all(served).await.into_iter().flatten().collect();
     if answers.is_empty() {
         return Ok(accepted());
@@ -65,7 +66,7 @@ pub(super) async fn post(
 /// The answer to one message, if it has one.
 async fn serve(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     message: Result<Message, RequestError>,
 ) -> Option<Response> {
     let wants_answer = !matches!(message, Ok(Message::Notification(_) | Message::Response(_)));
@@ -74,7 +75,7 @@ async fn serve(
             let reason = "initialize must not be part of a batch".to_owned();
             Err(RequestError::NotJsonRpc(reason).answering(&request.id))
         }
-        Ok(message) => sessionful::post(state.clone(), headers, message).await,
+        Ok(message) => sessionful::post(state.clone(), head, message).await,
         Err(error) => Err(error.into()),
     };
     match served {

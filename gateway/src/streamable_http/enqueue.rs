@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use prynai_shared::bus::{Bus, BusError, Placed};
 use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::{SessionId, StreamId};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
+use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
 use crate::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
 use crate::envelope::{Notification, headers_for_handler};
+use crate::head::Head;
 use crate::hub::HeldStream;
 use crate::state::AppState;
 
@@ -44,13 +44,13 @@ pub(super) struct CallParts {
 /// is queued, a legacy one is placed so that it can be. `begun` is what its session knows of it.
 pub(super) async fn enqueue(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     parts: CallParts,
     begun: Option<ForgetOnDrop>,
 ) -> Result<Call, BusError> {
     let session = parts.session.as_ref().map(|session| session.id.clone());
     let mut held = state.hub.hold(parts.stream, session.clone());
-    let envelope = envelope(state, headers, parts);
+    let envelope = envelope(state, head, parts);
     let (queued, outcome) = oneshot::channel();
     let (tell_placed, placed) = oneshot::channel();
     let canceller = state.canceller.clone();
@@ -108,7 +108,7 @@ async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: 
 /// Queues a notification, which nobody answers; in the legacy era it has a session.
 pub(super) async fn enqueue_notification(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     protocol_version: String,
     session: Option<Session>,
     notification: &Notification,
@@ -124,11 +124,11 @@ pub(super) async fn enqueue_notification(
         message: notification.raw.clone(),
         session,
     };
-    let envelope = envelope(state, headers, parts);
+    let envelope = envelope(state, head, parts);
     state.bus.enqueue(&envelope).await.map(drop)
 }
 
-fn envelope(state: &AppState, headers: &HeaderMap, parts: CallParts) -> RequestEnvelope {
+fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelope {
     let CallParts {
         stream,
         era,
@@ -151,12 +151,12 @@ fn envelope(state: &AppState, headers: &HeaderMap, parts: CallParts) -> RequestE
         method,
         name: target,
         request_id,
-        principal: Principal::anonymous(),
+        principal: head.sender.principal.clone(),
         session: session.map(|session| Session {
             subscriptions: Default::default(),
             ..session
         }),
-        headers: headers_for_handler(headers),
+        headers: headers_for_handler(head.headers),
         queued_at_ms: now,
         deadline_ms: Some(now.saturating_add(millis(timeout))),
         message,
@@ -175,6 +175,7 @@ mod tests {
     use prynai_shared::bus::{BeginCall, BusLimits, News, NewsReceiver};
     use prynai_shared::ids::{GatewayId, WorkerId};
     use prynai_shared::memory_bus::MemoryBus;
+    use prynai_shared::wire::principal::Principal;
     use prynai_shared::wire::signal::{Signal, SignalKind};
     use tokio_util::sync::CancellationToken;
 

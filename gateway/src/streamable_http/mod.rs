@@ -19,10 +19,9 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use prynai_shared::wire::request::Era;
 
-use crate::admission::Caller;
-use crate::connection::Peer;
 use crate::envelope::{Message, Params};
 use crate::error::{Refused, RequestError};
+use crate::head::{Head, Sender};
 use crate::mirrored;
 use crate::state::AppState;
 use crate::versions;
@@ -42,17 +41,22 @@ const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// Serves the endpoint.
 pub(crate) async fn endpoint(
     State(state): State<AppState>,
-    Extension(peer): Extension<Peer>,
+    Extension(sender): Extension<Sender>,
     request: HttpRequest,
 ) -> Response {
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
     let modern = mirrored::protocol_version(request.headers()).is_some_and(versions::names_modern);
-    let served = match *request.method() {
-        Method::POST => post(state, peer, request).await,
-        Method::GET if !modern => sessionful::get(state, request.headers()).await,
-        Method::DELETE if !modern => sessionful::delete(state, request.headers()).await,
+    let (parts, body) = request.into_parts();
+    let head = Head {
+        headers: &parts.headers,
+        sender: &sender,
+    };
+    let served = match parts.method {
+        Method::POST => post(state, head, body).await,
+        Method::GET if !modern => sessionful::get(state, head).await,
+        Method::DELETE if !modern => sessionful::delete(state, head).await,
         ref other => {
             let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
             Err(RequestError::HttpMethod(other.to_string(), allowed).into())
@@ -85,15 +89,10 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn post(
-    state: AppState,
-    Peer(peer): Peer,
-    request: HttpRequest,
-) -> Result<Response, Refused> {
-    let (parts, body) = request.into_parts();
-    check_content_type(&parts.headers)?;
+async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, Refused> {
+    check_content_type(head.headers)?;
     check_accept(
-        &parts.headers,
+        head.headers,
         &["application/json", "text/event-stream"],
         "application/json and text/event-stream",
     )?;
@@ -101,12 +100,12 @@ async fn post(
         .await
         .map_err(|_| RequestError::BodyTooSlow(BODY_TIMEOUT))??;
     if let Some(messages) = Message::parse_batch(&body)? {
-        return batch::post(state, &parts.headers, messages).await;
+        return batch::post(state, head, messages).await;
     }
     let message = Message::parse(&body)?;
-    match era_of(&parts.headers, &message)? {
-        Era::Modern => stateless::post(state, &parts.headers, Caller::at(peer), message).await,
-        Era::Legacy => sessionful::post(state, &parts.headers, message).await,
+    match era_of(head.headers, &message)? {
+        Era::Modern => stateless::post(state, head, message).await,
+        Era::Legacy => sessionful::post(state, head, message).await,
     }
 }
 

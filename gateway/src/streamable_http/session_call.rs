@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
@@ -17,6 +16,7 @@ use crate::canceller::ForgetOnDrop;
 use crate::envelope::Request;
 use crate::error::RequestError;
 use crate::event_id::EventId;
+use crate::head::Head;
 use crate::hub::Broken;
 use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
 use crate::sse;
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(30);
 /// Queues the request and begins the answer.
 pub(super) async fn call(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     session: Session,
     request: Request,
     begun: ForgetOnDrop,
@@ -51,7 +51,7 @@ pub(super) async fn call(
         message: request.raw,
         session: Some(session),
     };
-    let queued = enqueue(&state, headers, parts, Some(begun)).await?;
+    let queued = enqueue(&state, head, parts, Some(begun)).await?;
     let Call {
         mut held, placed, ..
     } = queued;
@@ -76,7 +76,7 @@ pub(super) async fn call(
         _permit: permit,
     };
     match first {
-        Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(headers) => {
+        Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(head.headers) => {
             Ok(stream.into_json(&event))
         }
         Ok(Some(Ok(event))) => {

@@ -6,17 +6,17 @@ use prynai_shared::bus::{BeginCall, Posted, Touched};
 use prynai_shared::ids::{QuestionId, SessionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, Principal};
+use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::{Session, SessionChange};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
 use super::{check_accept, session_call};
-use crate::admission::Caller;
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
 use crate::event_id::EventId;
+use crate::head::Head;
 use crate::mirrored;
 use crate::respond::{CallStream, SessionUse, accepted, json_response};
 use crate::session_stream;
@@ -44,48 +44,48 @@ struct ProgressParams {
 /// Serves one message.
 pub(super) async fn post(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     message: Message,
 ) -> Result<Response, Refused> {
     match message {
         Message::Request(request) => {
             let id = request.id.clone();
-            serve(state, headers, request)
+            serve(state, head, request)
                 .await
                 .map_err(|error| error.answering(&id))
         }
-        Message::Notification(notification) => notified(&state, headers, &notification).await,
-        Message::Response(response) => answered(&state, headers, &response).await,
+        Message::Notification(notification) => notified(&state, head, &notification).await,
+        Message::Response(response) => answered(&state, head, &response).await,
     }
 }
 
 async fn serve(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
-    check_version(headers)?;
+    check_version(head.headers)?;
     if request.method == "initialize" {
-        return initialize(&state, &request).await;
+        return initialize(&state, head, &request).await;
     }
     match request.method.as_str() {
-        "ping" => drop(session(&state, headers).await?),
+        "ping" => drop(session(&state, head).await?),
         "logging/setLevel" => {
-            let session = session(&state, headers).await?;
+            let session = session(&state, head).await?;
             let edge::SetLevelParams { level } = request.params.read()?;
             change(&state, &session.id, SessionChange::LogLevel(level)).await?;
         }
         "resources/subscribe" => {
-            let session = session(&state, headers).await?;
+            let session = session(&state, head).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
             change(&state, &session.id, SessionChange::Subscribe(uri)).await?;
         }
         "resources/unsubscribe" => {
-            let session = session(&state, headers).await?;
+            let session = session(&state, head).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
             change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
         }
-        _ => return begin_call(state, headers, request).await,
+        _ => return begin_call(state, head, request).await,
     }
     let body = edge::response(&request.id, "{}");
     Ok(json_response(StatusCode::OK, body))
@@ -94,25 +94,29 @@ async fn serve(
 /// A call for a worker; its session knows of it before it is queued.
 async fn begin_call(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
-    let id = session_id(headers)?;
-    let permit = state.admission.call(Caller::Session(id.clone())).await?;
+    let id = session_id(head.headers)?;
+    let permit = state.admission.call(head.caller(Some(&id))).await?;
     let begin = BeginCall {
         stream: StreamId::generate(),
         request_id: request.id.clone(),
     };
     let begun = state.canceller.forget_on_drop(id.clone(), begin.stream);
-    let Touched { session, has_room } = touched(&state, &id, Some(&begin)).await?;
+    let Touched { session, has_room } = touched(&state, head, &id, Some(&begin)).await?;
     if !has_room {
         return Err(RequestError::SessionBusy);
     }
-    session_call::call(state, headers, session, request, begun, permit).await
+    session_call::call(state, head, session, request, begun, permit).await
 }
 
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
-async fn initialize(state: &AppState, request: &Request) -> Result<Response, RequestError> {
+async fn initialize(
+    state: &AppState,
+    head: Head<'_>,
+    request: &Request,
+) -> Result<Response, RequestError> {
     let params: edge::InitializeParams = request.params.read()?;
     let catalog = edge::catalog(state).await?;
     let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
@@ -120,7 +124,7 @@ async fn initialize(state: &AppState, request: &Request) -> Result<Response, Req
     let result = edge::initialize_result(&catalog, version)?;
     let session = Session {
         id: SessionId::generate(),
-        principal: Principal::anonymous(),
+        principal: head.sender.principal.clone(),
         protocol_version: version.to_owned(),
         client_info: params.client_info.0,
         capabilities: params.capabilities.0,
@@ -159,11 +163,11 @@ async fn change(
 
 async fn notified(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     notification: &Notification,
 ) -> Result<Response, Refused> {
-    check_version(headers)?;
-    let session = session(state, headers).await?;
+    check_version(head.headers)?;
+    let session = session(state, head).await?;
     match notification.method.as_str() {
         "notifications/cancelled" => {
             let CancelledParams { request_id } = notification.params.read()?;
@@ -185,7 +189,7 @@ async fn notified(
         _ => {
             state.admission.notification().await?;
             let version = session.protocol_version.clone();
-            enqueue_notification(state, headers, version, Some(session), notification).await?;
+            enqueue_notification(state, head, version, Some(session), notification).await?;
         }
     }
     Ok(accepted())
@@ -194,11 +198,11 @@ async fn notified(
 /// An answer to a question of a handler; it may arrive at any gateway.
 async fn answered(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     response: &ClientResponse,
 ) -> Result<Response, Refused> {
-    check_version(headers)?;
-    let session = session(state, headers).await?;
+    check_version(head.headers)?;
+    let session = session(state, head).await?;
     let posted = match question(&response.id) {
         Some(question) => {
             state
@@ -221,13 +225,13 @@ fn question(id: &RawJson) -> Option<QuestionId> {
 }
 
 /// Opens the session's stream of change notifications, or resumes any stream of the session.
-pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
-    check_accept(headers, &["text/event-stream"], "text/event-stream")?;
-    check_version(headers)?;
-    let caller = Caller::Session(session_id(headers)?);
-    let permit = state.admission.stream(caller)?;
-    let session = session(&state, headers).await?;
-    let Some(last) = headers.get(LAST_EVENT_ID) else {
+pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+    check_accept(head.headers, &["text/event-stream"], "text/event-stream")?;
+    check_version(head.headers)?;
+    let id = session_id(head.headers)?;
+    let permit = state.admission.stream(head.caller(Some(&id)))?;
+    let session = session(&state, head).await?;
+    let Some(last) = head.headers.get(LAST_EVENT_ID) else {
         return Ok(session_stream::open(&state, session, None, permit).await?);
     };
     let malformed =
@@ -258,9 +262,9 @@ pub(super) async fn get(state: AppState, headers: &HeaderMap) -> Result<Response
 }
 
 /// Ends a session: its calls are cancelled, its streams close on every gateway.
-pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Response, Refused> {
-    check_version(headers)?;
-    let session = session(&state, headers).await?;
+pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+    check_version(head.headers)?;
+    let session = session(&state, head).await?;
     let (bus, canceller) = (state.bus.clone(), state.canceller.clone());
     // To its end, even if the client does not wait for it.
     let ended = state.canceller.tasks().spawn(async move {
@@ -278,22 +282,25 @@ pub(super) async fn delete(state: AppState, headers: &HeaderMap) -> Result<Respo
 }
 
 /// The session named in the headers.
-pub(super) async fn session(
-    state: &AppState,
-    headers: &HeaderMap,
-) -> Result<Session, RequestError> {
-    let id = session_id(headers)?;
-    Ok(touched(state, &id, None).await?.session)
+pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
+    let id = session_id(head.headers)?;
+    Ok(touched(state, head, &id, None).await?.session)
 }
 
 async fn touched(
     state: &AppState,
+    head: Head<'_>,
     id: &SessionId,
     begin: Option<&BeginCall>,
 ) -> Result<Touched, RequestError> {
     let touched = state.bus.touch_session(id, begin).await?;
     touched
-        .filter(|touched| touched.session.principal == Principal::anonymous())
+        .filter(|touched| {
+            touched
+                .session
+                .principal
+                .is_same_caller(&head.sender.principal)
+        })
         .ok_or(RequestError::SessionUnknown)
 }
 

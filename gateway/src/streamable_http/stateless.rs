@@ -15,12 +15,13 @@ use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
 use super::{META_PROTOCOL_VERSION, prefers_events};
-use crate::admission::{Caller, Permit};
+use crate::admission::Permit;
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::envelope::{META_CLIENT_CAPABILITIES, Message, Notification, ParamsView, Request};
 use crate::error::{Refused, RequestError};
+use crate::head::Head;
 use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
@@ -68,19 +69,18 @@ struct ListenParams {
 /// Serves one message.
 pub(super) async fn post(
     state: AppState,
-    headers: &HeaderMap,
-    caller: Caller,
+    head: Head<'_>,
     message: Message,
 ) -> Result<Response, Refused> {
     match message {
         Message::Request(request) => {
             let id = request.id.clone();
-            serve(state, headers, caller, request)
+            serve(state, head, request)
                 .await
                 .map_err(|error| error.answering(&id))
         }
         Message::Notification(notification) => {
-            notified(&state, headers, &notification).await?;
+            notified(&state, head, &notification).await?;
             Ok(accepted())
         }
         Message::Response(_) => Err(RequestError::NotAccepted(
@@ -94,13 +94,13 @@ pub(super) async fn post(
 /// and fields here that a request must have.
 async fn notified(
     state: &AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     notification: &Notification,
 ) -> Result<(), RequestError> {
     if MEANINGLESS.contains(&notification.method.as_str()) {
         return Ok(());
     }
-    let version = match mirrored::protocol_version(headers) {
+    let version = match mirrored::protocol_version(head.headers) {
         Some(version) => version.to_owned(),
         None => version_in_meta(&notification.params.view()?)?,
     };
@@ -108,21 +108,20 @@ async fn notified(
         return Err(RequestError::unsupported_version(&version));
     }
     state.admission.notification().await?;
-    enqueue_notification(state, headers, version, None, notification).await?;
+    enqueue_notification(state, head, version, None, notification).await?;
     Ok(())
 }
 
 async fn serve(
     state: AppState,
-    headers: &HeaderMap,
-    caller: Caller,
+    head: Head<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let view = request.params.view()?;
     let version = requested_version(&view)?;
     view.check(&request.method)?;
     let target = view.target(&request.method)?;
-    mirrored::check_standard(headers, &version, &request.method, target.as_deref())?;
+    mirrored::check_standard(head.headers, &version, &request.method, target.as_deref())?;
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
@@ -141,11 +140,18 @@ async fn serve(
             Ok(json_response(StatusCode::OK, body))
         }
         "subscriptions/listen" => {
-            let permit = state.admission.stream(caller)?;
+            let permit = state.admission.stream(head.caller(None))?;
             listen(&state, &request, permit).await
         }
         _ => {
-            check_tool_headers(&state, headers, &request.method, target.as_deref(), &view).await?;
+            check_tool_headers(
+                &state,
+                head.headers,
+                &request.method,
+                target.as_deref(),
+                &view,
+            )
+            .await?;
             let parts = CallParts {
                 stream: StreamId::generate(),
                 era: Era::Modern,
@@ -157,8 +163,8 @@ async fn serve(
                 message: request.raw,
                 session: None,
             };
-            let permit = state.admission.call(caller).await?;
-            call(state, headers, parts, permit).await
+            let permit = state.admission.call(head.caller(None)).await?;
+            call(state, head, parts, permit).await
         }
     }
 }
@@ -211,12 +217,12 @@ async fn check_tool_headers(
 
 async fn call(
     state: AppState,
-    headers: &HeaderMap,
+    head: Head<'_>,
     parts: CallParts,
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let request_id = parts.request_id.clone();
-    let Call { held, cancel, .. } = enqueue(&state, headers, parts, None).await?;
+    let Call { held, cancel, .. } = enqueue(&state, head, parts, None).await?;
     let stream = CallStream {
         held,
         cancel,
@@ -227,7 +233,7 @@ async fn call(
         era: Era::Modern,
         _permit: permit,
     };
-    answer(stream, prefers_events(headers)).await
+    answer(stream, prefers_events(head.headers)).await
 }
 
 /// No status line before the first event, since the worker may decide 400 or 404. A call that stays

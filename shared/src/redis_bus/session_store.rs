@@ -220,7 +220,7 @@ fn level(text: String) -> Result<LogLevel, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::request::Principal;
+    use crate::wire::principal::Principal;
 
     #[test]
     fn a_session_survives_its_fields() {

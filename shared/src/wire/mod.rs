@@ -10,6 +10,7 @@ pub mod change;
 pub mod event;
 pub mod message;
 pub mod outcome;
+pub mod principal;
 pub mod request;
 pub mod session;
 pub mod signal;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::message::RawJson;
+use super::principal::Principal;
 use super::session::Session;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
@@ -50,13 +51,6 @@ pub enum Era {
     Modern,
 }
 
-/// Who calls.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Principal {
-    /// Names the caller among all callers.
-    pub subject: String,
-}
-
 /// Where a running call is found: its stream and its queue entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRef {
@@ -64,17 +58,6 @@ pub struct CallRef {
     pub stream: StreamId,
     /// Its entry in the request queue.
     pub entry: EntryId,
-}
-
-// === impl Principal ===
-
-impl Principal {
-    /// The caller of a server that asks for no credentials.
-    pub fn anonymous() -> Self {
-        Self {
-            subject: "anonymous".to_owned(),
-        }
-    }
 }
 
 // === impl Era ===

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::message::RawJson;
-use super::request::Principal;
+use super::principal::Principal;
 use crate::ids::SessionId;
 
 /// What `initialize` agreed on. Travels with every request of the session, so a worker

@@ -12,7 +12,8 @@ use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use prynai_worker::{StateKeys, WorkerConfig};
 use rmcp::ServerHandler;
@@ -220,9 +221,7 @@ impl Stage {
             method: method.to_owned(),
             name: text("name").or_else(|| text("uri")),
             request_id: Some(RawJson::parse("7").expect("JSON")),
-            principal: Principal {
-                subject: "alice".to_owned(),
-            },
+            principal: Principal::named("alice"),
             session: None,
             headers: BTreeMap::from([("x-request-id".to_owned(), "r-1".to_owned())]),
             queued_at_ms: 0,

@@ -13,7 +13,8 @@ use prynai_shared::redis_bus::RedisBus;
 
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era, Principal, RequestEnvelope};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
 use prynai_tests::{PATIENCE, assert_eventually};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
-use prynai_shared::wire::request::{CallRef, Principal};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::CallRef;
 use prynai_shared::wire::session::{LogLevel, Session, SessionChange};
 use prynai_tests::assert_eventually;
 
@@ -108,9 +109,7 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
     let scene = kind.scene().await;
     let id = SessionId::generate();
     let full = Session {
-        principal: Principal {
-            subject: "tenant/ü".to_owned(),
-        },
+        principal: Principal::named("tenant/ü"),
         client_info: json(r#"{"name":"c","x":{"big":12345678901234567890}}"#),
         log_level: Some(LogLevel::Warning),
         subscriptions: ["file:///a".to_owned(), "file:///b c".to_owned()].into(),

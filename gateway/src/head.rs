@@ -1,0 +1,36 @@
+//! What is known of a request besides its body.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use prynai_shared::ids::SessionId;
+use prynai_shared::wire::principal::Principal;
+
+use crate::admission::Caller;
+
+/// Who sent a request, and from where; an extension of every request that reaches the endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    pub(crate) principal: Principal,
+    pub(crate) address: IpAddr,
+}
+
+/// What is known of a request besides its body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) sender: &'a Sender,
+}
+
+impl Head<'_> {
+    /// Whose share the request counts to. Callers without a name are told apart by what they have: a
+    /// session, or else an address.
+    pub(crate) fn caller(&self, session: Option<&SessionId>) -> Caller {
+        let Sender { principal, address } = self.sender;
+        match (&principal.identity, session) {
+            (Some(_), _) => Caller::Principal(principal.subject.clone()),
+            (None, Some(session)) => Caller::Session(session.clone()),
+            (None, None) => Caller::at(*address),
+        }
+    }
+}
