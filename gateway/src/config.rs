@@ -20,6 +20,11 @@ pub struct ProcessSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub gateway: GatewaySettings,
+    /// Time after SIGTERM in which connections are still taken while `/readyz` says no, so that the load
+    /// balancer can turn to other gateways first, such as 2s; a part of --drain-timeout.
+    #[arg(long, env = "PRYNAI_STOP_DELAY", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub stop_delay: Duration,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub redis: RedisSettings,
@@ -60,6 +65,20 @@ pub struct OriginSettings {
     /// or separate by commas [default: loopback only].
     #[arg(long, env = "PRYNAI_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = allowed_origin)]
     pub allowed_origin: Vec<String>,
+}
+
+impl ProcessSettings {
+    /// # Errors
+    ///
+    /// What cannot work, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.stop_delay >= self.gateway.drain_timeout {
+            return Err(
+                "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
+            );
+        }
+        self.gateway.limits.check()
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

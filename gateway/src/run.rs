@@ -15,11 +15,12 @@ use crate::config::ProcessSettings;
 /// When the address cannot be bound, or Redis cannot be used as it is set up.
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
-        settings.gateway.limits.check()?;
+        settings.check()?;
         settings.telemetry.start()
     });
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
+    tokio::spawn(shutdown.clone().on_signals(delay, grace));
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;

@@ -1,6 +1,7 @@
 //! Gateway, worker and bus in one process: for a laptop, and for trying a handler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -67,7 +68,13 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     });
     prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    // Nothing stands in front that would have to be told.
+    let delay = Duration::ZERO;
+    tokio::spawn(
+        shutdown
+            .clone()
+            .on_signals(delay, settings.gateway.drain_timeout),
+    );
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;

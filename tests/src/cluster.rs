@@ -101,6 +101,16 @@ impl Cluster {
             .await;
     }
 
+    /// Waits until a gateway says that nobody should be sent to it.
+    pub async fn gateway_is_unready(&self, index: usize) {
+        let url = format!("{}/readyz", self.origin(index));
+        let ready = async || {
+            let answer = self.client.request("GET", &url).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        assert_eventually!(!ready().await, "gateway {index} says that it is ready");
+    }
+
     /// Kills a worker and starts another.
     pub async fn restart_worker(&mut self, index: usize) {
         self.workers[index].kill().await;
