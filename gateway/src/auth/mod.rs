@@ -1,5 +1,7 @@
 //! Who calls: the layer in front of the endpoint that finds it out.
 
+mod challenge;
+
 use axum::extract::{Extension, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -8,6 +10,8 @@ use prynai_shared::wire::principal::Principal;
 use crate::connection::Peer;
 use crate::head::Sender;
 use crate::state::AppState;
+
+pub(crate) use challenge::{Challenge, Missing, TokenFault};
 
 /// Lets a request pass whose sender may be here, and says who that is.
 pub(crate) async fn require(
