@@ -28,10 +28,6 @@ pub(crate) mod code {
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// Why a request is refused.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "comes into use with the tokens themselves")
-)]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error("the body is not valid JSON: {0}")]

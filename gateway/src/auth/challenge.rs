@@ -6,10 +6,6 @@ use std::fmt;
 use axum::http::HeaderValue;
 
 /// What is wrong with the token of a request, or with the way it was sent.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "comes into use with the tokens themselves")
-)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenFault {
     /// There is none.
@@ -95,10 +91,6 @@ impl From<&Missing> for Challenge {
 
 impl Challenge {
     /// The header for a server whose metadata is at `metadata`, with `scopes` to ask for.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "comes into use with the tokens themselves")
-    )]
     pub(crate) fn header(&self, metadata: &str, scopes: &[String]) -> HeaderValue {
         let description = self.description.as_deref();
         let parameters = [
