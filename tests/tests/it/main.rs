@@ -19,5 +19,6 @@ mod settings;
 mod shutdown;
 mod standalone;
 mod subscriptions;
+mod tls;
 mod unchanged;
 mod wire_golden;
