@@ -1,6 +1,7 @@
 //! Settings of the gateway, one struct per concern.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -37,9 +38,13 @@ pub struct ProcessSettings {
 /// What a gateway itself needs, wherever its bus is.
 #[derive(Debug, Clone, Args)]
 pub struct GatewaySettings {
-    /// Address to serve HTTP on, as host:port; port 0 takes a free one.
+    /// Address to serve HTTP or HTTPS on, as host:port; port 0 takes a free one.
     #[arg(long, env = "PRYNAI_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS", value_parser = listen_address)]
     pub listen: SocketAddr,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub tls: TlsSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -64,8 +69,22 @@ impl GatewaySettings {
     /// What cannot work, in words.
     pub fn check(&self) -> Result<(), String> {
         self.auth.check(self.listen)?;
-        self.limits.check()
+        self.limits.check()?;
+        self.tls.check().map_err(|error| error.to_string())
     }
+}
+
+/// Certificate and key of this server; without them it speaks plain HTTP.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsSettings {
+    /// Certificate to serve HTTPS with: a PEM file, the server's certificate first, then those between it
+    /// and its authority. Read again when it changes, without losing a connection.
+    #[arg(long, env = "PRYNAI_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate: a PEM file, not encrypted.
+    #[arg(long, env = "PRYNAI_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.

@@ -12,7 +12,7 @@ use crate::config::ProcessSettings;
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis cannot be used as it is set up.
+/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;

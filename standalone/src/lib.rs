@@ -58,8 +58,8 @@ pub struct StandaloneSettings {
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis cannot be used as it is set up. A Redis that is away is
-/// waited for.
+/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
+/// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
         settings.gateway.check()?;
@@ -82,7 +82,12 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = bus(&settings) => bus.context("cannot use Redis")?,
     };
-    let url = format!("http://{}/mcp", listener.local_addr()?);
+    let scheme = if settings.gateway.tls.is_on() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = format!("{scheme}://{}/mcp", listener.local_addr()?);
     let ready = announced(bus.clone()).await?;
     let mut work = settings.work.config();
     if work.state_keys.is_empty() {

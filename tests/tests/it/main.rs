@@ -20,5 +20,6 @@ mod settings;
 mod shutdown;
 mod standalone;
 mod subscriptions;
+mod tls;
 mod unchanged;
 mod wire_golden;
