@@ -209,7 +209,8 @@ mod tests {
                 stream: StreamId::generate(),
                 request_id: RawJson::parse("1").unwrap(),
             };
-            let touched = bus.touch_session(&session.id, Some(&begin)).await;
+            let touched = bus.touch_session(&session.id, &session.principal, Some(&begin));
+            let touched = touched.await;
             assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
 
             let worker = WorkerId::generate();
