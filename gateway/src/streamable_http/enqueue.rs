@@ -153,6 +153,8 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         request_id,
         principal: head.sender.principal.clone(),
         session: session.map(|session| Session {
+            // As this request's token describes the caller: the stored one may be out of date.
+            principal: head.sender.principal.clone(),
             subscriptions: Default::default(),
             ..session
         }),
