@@ -18,6 +18,7 @@ mod sessions;
 mod settings;
 mod shutdown;
 mod standalone;
+mod strangers;
 mod subscriptions;
 mod unchanged;
 mod wire_golden;
