@@ -93,7 +93,8 @@ impl IssuerKeys {
         self.look(kid)
     }
 
-    fn look(&self, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
+    /// The key of this name, if it is known now.
+    pub(crate) fn look(&self, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
         let known = self.0.known.borrow();
         let keys = known.keys.as_ref().ok_or(NoKey::Silence)?;
         keys.get(kid).cloned().ok_or(NoKey::Unknown)
@@ -155,7 +156,7 @@ impl IssuerKeys {
     }
 
     /// Ends a fetch; an error comes with the number of keys that stay in use.
-    fn learn<E>(&self, fetched: Result<KeySet, E>) -> Result<(), (E, Option<usize>)> {
+    pub(crate) fn learn<E>(&self, fetched: Result<KeySet, E>) -> Result<(), (E, Option<usize>)> {
         let mut result = Ok(());
         self.0.known.send_modify(|known| {
             known.fetching = false;

@@ -2,10 +2,11 @@
 //!
 //! The settings ([`settings`], of [`trust`]ed issuers) say what callers prove themselves with. A request's
 //! token ([`bearer`]) is checked ([`tokens`]) with the keys of its issuer ([`keys`], fetched by
-//! [`issuer_client`] and read by [`jwks`]; [`signature`]); its [`claims`] become a principal, and the
+//! [`issuer_client`] and read by [`jwks`]; [`signature`]), unless it was [`accepted`] before; its [`claims`] become a principal, and the
 //! [`rules`] say whether that may call. Who may not is told what to do about it ([`challenge`]), which the
 //! [`metadata`] explain.
 
+mod accepted;
 mod bearer;
 mod challenge;
 mod claims;
@@ -35,11 +36,15 @@ use crate::error::RequestError;
 use crate::head::Sender;
 use crate::state::AppState;
 
+use accepted::Verified;
 pub(crate) use challenge::{Challenge, Missing, TokenFault};
 use metadata::Metadata;
 pub use settings::{AuthKind, AuthSettings, CallersAllowed, TokenVersion};
-use tokens::{CLOCK_SKEW_S, Role, Tokens, Verified};
+use tokens::{Role, Tokens};
 pub use trust::{IssuerUrl, Roots, TenantId};
+
+/// How far the clocks of issuer and gateway may be apart, in seconds.
+const CLOCK_SKEW_S: u64 = 60;
 
 /// The longest time a token may last for the streams that end with it; any longer is as good as for ever.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -8,6 +8,8 @@ use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
 use prynai_shared::wire::principal::Principal;
 use serde::Deserialize;
 
+use super::CLOCK_SKEW_S;
+use super::accepted::{Accepted, SignedWith, Verified};
 use super::challenge::TokenFault;
 use super::claims::Claims;
 use super::issuer_client::IssuerClient;
@@ -18,9 +20,6 @@ use super::settings::{AuthKind, AuthSettings, TokenVersion};
 use super::signature;
 use crate::error::RequestError;
 
-/// How far the clocks of issuer and gateway may be apart, in seconds.
-pub(crate) const CLOCK_SKEW_S: u64 = 60;
-
 /// A role of the gateway: a task that never ends.
 pub(crate) type Role = BoxFuture<'static, ()>;
 
@@ -30,6 +29,7 @@ pub(crate) struct Tokens {
     issuers: HashMap<String, Trusted>,
     rules: Rules,
     validation: Validation,
+    accepted: Accepted,
 }
 
 /// What counts for the tokens of one issuer.
@@ -45,14 +45,6 @@ enum Dialect {
         taken: bool,
     },
     Oidc,
-}
-
-/// Who sent a token that was accepted.
-#[derive(Debug)]
-pub(crate) struct Verified {
-    pub(crate) principal: Principal,
-    /// When the token expires, in seconds since the Unix epoch.
-    pub(crate) expires_s: f64,
 }
 
 /// Read before anything is checked, to know whose keys to check with.
@@ -79,6 +71,7 @@ impl Tokens {
             issuers,
             rules: Rules::new(settings),
             validation,
+            accepted: Accepted::default(),
         };
         (tokens, roles)
     }
@@ -89,6 +82,15 @@ impl Tokens {
     ///
     /// Why it is not accepted, or that this cannot be known now.
     pub(crate) async fn check(&self, token: &str) -> Result<Verified, RequestError> {
+        if let Some(known) = self.accepted.get(token) {
+            return Ok(known);
+        }
+        let verified = self.verify(token).await?;
+        self.accepted.put(token, verified.clone());
+        Ok(verified)
+    }
+
+    async fn verify(&self, token: &str) -> Result<Verified, RequestError> {
         let (kid, trusted) = self.claimed(token)?;
         trusted.is_taken()?;
         let key = trusted.keys.find(&kid).await.map_err(|why| match why {
@@ -109,6 +111,11 @@ impl Tokens {
         Ok(Verified {
             principal,
             expires_s,
+            signed_with: SignedWith {
+                keys: trusted.keys.clone(),
+                kid,
+                key,
+            },
         })
     }
 

@@ -15,6 +15,7 @@ TOOLS = {
     "book_table",
     "plan_trip",
     "touch_resource",
+    "whoami",
 }
 RESOURCES = {"everything://readme", "everything://logo", "everything://counter"}
 

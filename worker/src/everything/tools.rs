@@ -18,6 +18,7 @@ use super::{Everything, resources};
 use crate::State;
 
 mod asking;
+mod whoami;
 
 /// How long a counter and the marks of notes outlive their last change.
 pub(super) const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -203,7 +204,7 @@ impl Everything {
 impl Everything {
     /// All tools.
     pub(super) fn tools() -> ToolRouter<Self> {
-        Self::plain_tools() + Self::asking_tools()
+        Self::plain_tools() + Self::asking_tools() + Self::caller_tools()
     }
 }
 

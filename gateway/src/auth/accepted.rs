@@ -1,0 +1,170 @@
+//! Tokens that were accepted, so that the next request with one costs a digest and no signature: a
+//! microsecond of CPU time instead of fifty (`tests/examples/token_cost.rs` measures it on a gateway).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jsonwebtoken::DecodingKey;
+use prynai_shared::clock::unix_millis;
+use prynai_shared::wire::principal::Principal;
+use sha2::{Digest, Sha256};
+
+use super::CLOCK_SKEW_S;
+use super::keys::IssuerKeys;
+
+/// Tokens in one generation; there are two. About a kilobyte each.
+const GENERATION: usize = 5_000;
+
+/// Tokens that were accepted, by their digest. The tokens themselves are not kept.
+#[derive(Default)]
+pub(crate) struct Accepted(Mutex<Generations>);
+
+/// Whatever is used moves to the young; what was not used while a whole generation came is forgotten.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<TokenDigest, Verified>,
+    old: HashMap<TokenDigest, Verified>,
+}
+
+type TokenDigest = [u8; 32];
+
+/// Who sent a token that was accepted.
+#[derive(Clone)]
+pub(crate) struct Verified {
+    pub(crate) principal: Principal,
+    /// When the token expires, in seconds since the Unix epoch.
+    pub(crate) expires_s: f64,
+    pub(crate) signed_with: SignedWith,
+}
+
+/// The key that a signature was checked with.
+#[derive(Clone)]
+pub(crate) struct SignedWith {
+    pub(crate) keys: IssuerKeys,
+    pub(crate) kid: String,
+    pub(crate) key: Arc<DecodingKey>,
+}
+
+impl Accepted {
+    /// Who sent this token, if that is known and would be found again.
+    pub(crate) fn get(&self, token: &str) -> Option<Verified> {
+        let digest = digest(token);
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&digest)?;
+        known.still_holds().then_some(known)
+    }
+
+    /// Remembers who sent this token.
+    pub(crate) fn put(&self, token: &str, verified: Verified) {
+        let digest = digest(token);
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.put(digest, verified);
+    }
+}
+
+impl Generations {
+    fn get(&mut self, digest: &TokenDigest) -> Option<Verified> {
+        if let Some(known) = self.young.get(digest) {
+            return Some(known.clone());
+        }
+        let known = self.old.remove(digest)?;
+        self.put(*digest, known.clone());
+        Some(known)
+    }
+
+    fn put(&mut self, digest: TokenDigest, verified: Verified) {
+        if self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(digest, verified);
+    }
+}
+
+impl Verified {
+    /// Whether the token is accepted for as long as it said, and its key is still the one that its issuer
+    /// publishes. Every fetch makes new keys, so a token is checked in full again at least once an hour.
+    fn still_holds(&self) -> bool {
+        let expired = self.expires_s + (CLOCK_SKEW_S as f64) < unix_millis() as f64 / 1000.0;
+        !expired && self.signed_with.is_current()
+    }
+}
+
+impl SignedWith {
+    fn is_current(&self) -> bool {
+        let current = self.keys.look(&self.kid);
+        current.is_ok_and(|current| Arc::ptr_eq(&current, &self.key))
+    }
+}
+
+fn digest(token: &str) -> TokenDigest {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::jwks::KeySet;
+
+    fn some_keys() -> KeySet {
+        let key = DecodingKey::from_rsa_raw_components(&[1], &[1]);
+        KeySet::from([("kid".to_owned(), Arc::new(key))])
+    }
+
+    fn verified(keys: &IssuerKeys, expires_in_s: f64) -> Verified {
+        Verified {
+            principal: Principal::named("alice"),
+            expires_s: unix_millis() as f64 / 1000.0 + expires_in_s,
+            signed_with: SignedWith {
+                keys: keys.clone(),
+                kid: "kid".to_owned(),
+                key: keys.look("kid").unwrap(),
+            },
+        }
+    }
+
+    fn keys() -> IssuerKeys {
+        let keys = IssuerKeys::new();
+        keys.learn(Ok::<_, ()>(some_keys())).unwrap();
+        keys
+    }
+
+    #[test]
+    fn a_token_is_known_until_it_expires() {
+        let (accepted, keys) = (Accepted::default(), keys());
+        accepted.put("a.b.c", verified(&keys, 1.0 - CLOCK_SKEW_S as f64 + 30.0));
+        accepted.put("d.e.f", verified(&keys, -1.0 - CLOCK_SKEW_S as f64));
+        assert!(accepted.get("a.b.c").is_some());
+        assert!(accepted.get("d.e.f").is_none());
+        assert!(accepted.get("a.b.d").is_none());
+    }
+
+    #[test]
+    fn a_token_is_forgotten_with_its_key() {
+        let (accepted, keys) = (Accepted::default(), keys());
+        accepted.put("a.b.c", verified(&keys, 60.0));
+        keys.learn(Err(())).unwrap_err();
+        assert!(accepted.get("a.b.c").is_some(), "the issuer is away");
+        keys.learn(Ok::<_, ()>(KeySet::new())).unwrap();
+        assert!(accepted.get("a.b.c").is_none(), "the key was withdrawn");
+        keys.learn(Ok::<_, ()>(some_keys())).unwrap();
+        assert!(accepted.get("a.b.c").is_none(), "another key has its name");
+    }
+
+    #[test]
+    fn there_is_a_bound_and_what_is_used_stays() {
+        let (accepted, keys) = (Accepted::default(), keys());
+        accepted.put("used", verified(&keys, 60.0));
+        for n in 0..GENERATION * 4 {
+            accepted.put(&n.to_string(), verified(&keys, 60.0));
+            assert!(accepted.get("used").is_some(), "{n}");
+        }
+        let generations = accepted.0.lock().unwrap();
+        assert!(generations.young.len() <= GENERATION);
+        assert!(generations.old.len() <= GENERATION);
+        drop(generations);
+        assert!(accepted.get("0").is_none());
+    }
+}
