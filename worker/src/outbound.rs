@@ -281,6 +281,7 @@ mod tests {
             headers: Default::default(),
             queued_at_ms: 0,
             deadline_ms: None,
+            visible: None,
             message: raw(&json!({"jsonrpc": "2.0", "method": "x/y", "params": params})),
         }
     }

@@ -159,6 +159,7 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         headers: headers_for_handler(head.headers),
         queued_at_ms: now,
         deadline_ms: Some(now.saturating_add(millis(timeout))),
+        visible: None,
         message,
     }
 }
@@ -227,6 +228,7 @@ mod tests {
                 headers: Default::default(),
                 queued_at_ms: unix_millis(),
                 deadline_ms: None,
+                visible: None,
                 message: RawJson::parse("{}").unwrap(),
             };
             let entry = bus.enqueue(&request).await.unwrap();
