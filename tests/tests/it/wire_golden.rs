@@ -27,6 +27,7 @@ macro_rules! samples {
 
 samples! {
     "catalog",
+    "catalog_read_only",
     "change_catalog_changed",
     "change_prompts_list_changed",
     "change_resource_updated",
@@ -366,6 +367,7 @@ fn signals() {
 fn a_catalog() {
     let echo = CatalogTool {
         repeatable: true,
+        read_only: false,
         header_params: [(
             "Region".to_owned(),
             vec!["where".to_owned(), "region".to_owned()],
@@ -386,6 +388,28 @@ fn a_catalog() {
         .into(),
     };
     passes("catalog", &expected);
+}
+
+#[test]
+fn a_catalog_with_a_tool_that_only_reads() {
+    let read_report = CatalogTool {
+        repeatable: true,
+        read_only: true,
+        header_params: Default::default(),
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "reports", "version": "0.2.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2025-11-25".to_owned(), "2026-07-28".to_owned()],
+        tools: [
+            ("delete_report".to_owned(), CatalogTool::default()),
+            ("read_report".to_owned(), read_report),
+        ]
+        .into(),
+    };
+    passes("catalog_read_only", &expected);
 }
 
 #[test]
