@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a list may show its caller; everything else is taken out before the list is written to its log.
 ///
 /// The gateway states it from its policy, in [`crate::patterns`]: of names, or of URIs where entries have one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Visible {
     /// Entries that are shown.
     #[serde(default)]

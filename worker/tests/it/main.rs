@@ -13,3 +13,4 @@ mod questions;
 mod redelivery;
 mod stage;
 mod stopping;
+mod visible;
