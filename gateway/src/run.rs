@@ -15,7 +15,7 @@ use crate::config::ProcessSettings;
 /// When the address cannot be bound, or Redis cannot be used as it is set up.
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
-        settings.gateway.limits.check()?;
+        settings.gateway.check()?;
         settings.telemetry.start()
     });
     let shutdown = Shutdown::new();
