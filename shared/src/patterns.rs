@@ -127,12 +127,12 @@ impl Patterns {
     }
 }
 
-/// Whether a pattern stands for every name.
-fn is_everything(pattern: &str) -> bool {
-    matches!(pattern, "*" | "**")
-}
-
-fn check(pattern: &str) -> Result<(), PatternError> {
+/// Whether a text is a pattern.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check(pattern: &str) -> Result<(), PatternError> {
     if pattern.is_empty() {
         return Err(PatternError::Empty);
     }
@@ -148,6 +148,11 @@ fn check(pattern: &str) -> Result<(), PatternError> {
         return Err(PatternError::PartOfSegment(pattern.to_owned()));
     }
     Ok(())
+}
+
+/// Whether a pattern stands for every name.
+fn is_everything(pattern: &str) -> bool {
+    matches!(pattern, "*" | "**")
 }
 
 /// A pattern with stars as a regular expression over bytes.

@@ -143,15 +143,17 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
     let now = unix_millis();
     let most = state.settings.limits.request_timeout;
     let timeout = timeout.map_or(most, |timeout| timeout.min(most));
+    let principal = &head.sender.principal;
     RequestEnvelope {
         stream,
         holder: state.hub.gateway().clone(),
         era,
         protocol_version,
+        visible: state.policy.visible(principal, &method),
         method,
         name: target,
         request_id,
-        principal: head.sender.principal.clone(),
+        principal: principal.clone(),
         session: session.map(|session| Session {
             subscriptions: Default::default(),
             ..session
@@ -159,7 +161,6 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         headers: headers_for_handler(head.headers),
         queued_at_ms: now,
         deadline_ms: Some(now.saturating_add(millis(timeout))),
-        visible: None,
         message,
     }
 }
