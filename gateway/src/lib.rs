@@ -9,6 +9,8 @@
 //! through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`] tells the
 //! workers that somebody waits for the answers.
 //!
+//! On a port with [`tls`], a handshake comes before all that.
+//!
 //! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`stall`] and
 //! [`lifetime`].
 //!
@@ -48,6 +50,7 @@ mod sse;
 mod stall;
 mod state;
 mod streamable_http;
+mod tls;
 mod versions;
 
 use std::sync::Arc;
@@ -60,25 +63,38 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
-pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
+pub use config::{GatewaySettings, OriginSettings, ProcessSettings, TlsSettings};
 pub use limits::LimitSettings;
 pub use policy::PolicyFile;
 pub use run::run;
+pub use tls::CertificateError;
 
 /// How long cancels and records may take after the last connection.
 const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Why a gateway does not serve, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// Certificate and key, if it has any.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
 
 /// Serves on `listener` until `shutdown`; returns when every connection has ended.
 ///
 /// # Errors
 ///
-/// When the bus cannot be subscribed to at the start.
+/// When the bus cannot be subscribed to, or the certificate cannot be used, at the start.
 pub async fn serve(
     listener: TcpListener,
     bus: Arc<dyn Bus>,
     settings: GatewaySettings,
     shutdown: Shutdown,
-) -> Result<(), BusError> {
+) -> Result<(), ServeError> {
+    let tls = tls::Tls::start(&settings.tls)?;
     let gateway = GatewayId::generate();
     let (hub, hub_roles) = hub::Hub::new(
         gateway.clone(),
@@ -92,10 +108,15 @@ pub async fn serve(
     roles.spawn(hub_roles);
     roles.spawn(changes_role);
     roles.spawn(catalog_role);
-    let (callers, callers_roles) = auth::Callers::new(&settings.auth, "http");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let (callers, callers_roles) = auth::Callers::new(&settings.auth, scheme);
     for role in callers_roles {
         roles.spawn(role);
     }
+    let tls = tls.map(|(tls, renewal)| {
+        roles.spawn(renewal);
+        tls
+    });
     let (policy, policy_role) = policy::Policy::new(settings.policy.clone());
     if let Some(role) = policy_role {
         roles.spawn(role);
@@ -116,11 +137,11 @@ pub async fn serve(
         shutdown: shutdown.clone(),
     };
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, %gateway, "listening");
+        tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");
     }
     let accepting = listener::accept(
         listener,
-        router::router(state),
+        connection::Connections::new(router::router(state), tls, shutdown.soft().clone()),
         max_connections,
         &shutdown,
         &tasks,
@@ -129,7 +150,7 @@ pub async fn serve(
         () = accepting => {}
         _ = roles.join_next() => {
             shutdown.abort();
-            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()));
+            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()).into());
         }
     }
     // What was begun for clients that are gone; bounded, since the bus may be away.

@@ -1,6 +1,7 @@
 //! The GET stream of a legacy session: the change feed, filtered by what the session wants.
 //!
-//! An event's id is its place in the feed, so the stream resumes on any gateway.
+//! An event's id is its place in the feed, so the stream resumes on any gateway. What is heard from there
+//! is what the session itself wants, so a place that another session was told of is of no use.
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -196,7 +197,8 @@ impl SessionStream {
 
     /// Reads the session and the catalog again; `false` when the session has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
-        let Some(touched) = self.state.bus.touch_session(&self.session.id, None).await? else {
+        let Session { id, principal, .. } = &self.session;
+        let Some(touched) = self.state.bus.touch_session(id, principal, None).await? else {
             return Ok(false);
         };
         if let Some(catalog) = self.state.catalog.get().await? {

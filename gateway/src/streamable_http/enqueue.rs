@@ -155,6 +155,8 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         request_id,
         principal: principal.clone(),
         session: session.map(|session| Session {
+            // As this request's token describes the caller: the stored one may be out of date.
+            principal: head.sender.principal.clone(),
             subscriptions: Default::default(),
             ..session
         }),
@@ -211,7 +213,8 @@ mod tests {
                 stream: StreamId::generate(),
                 request_id: RawJson::parse("1").unwrap(),
             };
-            let touched = bus.touch_session(&session.id, Some(&begin)).await;
+            let touched = bus.touch_session(&session.id, &session.principal, Some(&begin));
+            let touched = touched.await;
             assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
 
             let worker = WorkerId::generate();

@@ -250,8 +250,8 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         }
         EventId::Call { stream, offset } => (stream, offset),
     };
-    let session_id = session.id;
-    let held = state.hub.resume(stream, session_id.clone(), offset).await?;
+    let in_use = SessionUse::new(&state, &session);
+    let held = state.hub.resume(stream, session.id, offset).await?;
     let held = held.ok_or(RequestError::NotResumable(
         "the stream is unknown here or no longer kept",
     ))?;
@@ -262,7 +262,7 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         cancel: None,
         era: Era::Legacy,
         resumable: true,
-        session: Some(SessionUse::new(&state, session_id)),
+        session: Some(in_use),
         _permit: permit,
     };
     Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
@@ -288,7 +288,8 @@ pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, 
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The session named in the headers.
+/// The session named in the headers, for its own principal. To any other it is unknown, like one that
+/// never was.
 pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
     let id = session_id(head.headers)?;
     Ok(touched(state, head, &id, None).await?.session)
@@ -300,15 +301,9 @@ async fn touched(
     id: &SessionId,
     begin: Option<&BeginCall>,
 ) -> Result<Touched, RequestError> {
-    let touched = state.bus.touch_session(id, begin).await?;
-    touched
-        .filter(|touched| {
-            touched
-                .session
-                .principal
-                .is_same_caller(&head.sender.principal)
-        })
-        .ok_or(RequestError::SessionUnknown)
+    let caller = &head.sender.principal;
+    let touched = state.bus.touch_session(id, caller, begin).await?;
+    touched.ok_or(RequestError::SessionUnknown)
 }
 
 fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {

@@ -8,6 +8,7 @@ mod deserted;
 mod notifications;
 mod passing_on;
 mod policy;
+mod principals;
 mod probe;
 mod questions;
 mod redelivery;
