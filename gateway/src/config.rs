@@ -10,6 +10,7 @@ use prynai_shared::telemetry::TelemetrySettings;
 
 use crate::auth::AuthSettings;
 use crate::limits::LimitSettings;
+use crate::policy::PolicyFile;
 
 /// Everything the process `prynai-gateway` can be told.
 #[derive(Debug, Clone, Parser)]
@@ -53,6 +54,11 @@ pub struct GatewaySettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub auth: AuthSettings,
+
+    /// File that says who may list and call which tools, prompts and resources (docs/policy.md). A change of it
+    /// counts within seconds [default: every caller may do everything].
+    #[arg(long, env = "PRYNAI_POLICY", value_name = "FILE", value_parser = PolicyFile::read)]
+    pub policy: Option<PolicyFile>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]

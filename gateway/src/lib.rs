@@ -1,7 +1,8 @@
 //! The gateway: ends client connections and puts their requests on the bus.
 //!
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
-//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
+//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`policy`]
+//! whether its sender may send it, [`edge`]
 //! answers what needs no worker, everything else is queued, as far as there is room ([`admission`]),
 //! while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or [`sse`] frames,
 //! whose [`event_id`] a client resumes from. Change notifications come from the feed ([`changes`])
@@ -40,6 +41,7 @@ mod listener;
 mod listening;
 mod mirrored;
 mod origin;
+mod policy;
 mod respond;
 mod router;
 mod run;
@@ -63,6 +65,7 @@ use tokio::task::JoinSet;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings, TlsSettings};
 pub use limits::LimitSettings;
+pub use policy::PolicyFile;
 pub use run::run;
 pub use tls::CertificateError;
 
@@ -114,6 +117,10 @@ pub async fn serve(
         roles.spawn(renewal);
         tls
     });
+    let (policy, policy_role) = policy::Policy::new(settings.policy.clone());
+    if let Some(role) = policy_role {
+        roles.spawn(role);
+    }
     let canceller = canceller::Canceller::new(bus.clone());
     let tasks = canceller.tasks().clone();
     let max_connections = settings.limits.max_connections;
@@ -125,6 +132,7 @@ pub async fn serve(
         changes,
         catalog,
         canceller,
+        policy,
         settings: Arc::new(settings),
         shutdown: shutdown.clone(),
     };

@@ -64,6 +64,8 @@ pub(crate) async fn open(
         notifier: Notifier {
             filter: Filter::default(),
             subscription: None,
+            policy: state.policy.watch(),
+            principal: sender.principal.clone(),
         },
         lifetime: state.lifetime(sender),
         touched: Instant::now(),
@@ -117,6 +119,8 @@ impl SessionStream {
         }
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
+            // Other lists are shown from now on.
+            () = self.notifier.policy.changed() => Some(Heed::AssumeAnything),
             () = tokio::time::sleep(touch_every.min(KEEP_ALIVE)) => {
                 return Step::Frames(vec![sse::KEEP_ALIVE]);
             }

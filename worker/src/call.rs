@@ -33,6 +33,7 @@ use crate::persist::persist;
 use crate::request_transport::{self, Lines};
 use crate::running::{Controls, Running, Slot, Stop};
 use crate::state_keys::StateKeys;
+use crate::visible::Filters;
 use crate::{context, inbound};
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
@@ -70,6 +71,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) state_keys: StateKeys,
     pub(crate) gone_holders: GoneHolders,
     pub(crate) idempotency: Idempotency,
+    pub(crate) filters: Filters,
 }
 
 // === impl Launcher ===
@@ -197,7 +199,8 @@ impl<H: ServerHandler> CallRunner<H> {
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let (envelope, controls) = (&claim.request, &slot.controls);
-        let outbound = Outbound::new(claim, request_id, &request, writer.has_written());
+        let filter = self.filters.of(envelope);
+        let outbound = Outbound::new(claim, request_id, &request, writer.has_written(), filter);
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, &self.bus);
         request.extensions_mut().insert(close.clone());

@@ -18,6 +18,7 @@ use crate::error::{Refused, RequestError};
 use crate::event_id::EventId;
 use crate::head::Head;
 use crate::mirrored;
+use crate::policy;
 use crate::respond::{CallStream, SessionUse, accepted, json_response};
 use crate::session_stream;
 use crate::sse;
@@ -68,6 +69,8 @@ async fn serve(
     if request.method == "initialize" {
         return initialize(&state, head, &request).await;
     }
+    let principal = &head.sender.principal;
+    policy::check(&state, principal, &request.method, &request.params).await?;
     match request.method.as_str() {
         "ping" => drop(session(&state, head).await?),
         "logging/setLevel" => {
@@ -186,7 +189,9 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => {
+        method => {
+            let principal = &head.sender.principal;
+            policy::check(state, principal, method, &notification.params).await?;
             state.admission.notification().await?;
             let version = session.protocol_version.clone();
             enqueue_notification(state, head, version, Some(session), notification).await?;

@@ -14,3 +14,4 @@ mod questions;
 mod redelivery;
 mod stage;
 mod stopping;
+mod visible;
