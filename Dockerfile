@@ -1,8 +1,9 @@
 # One image with the three programs; the command says which one runs.
 #
 #   docker build -t prynai-mcp .
-#   docker run --rm -p 8000:8000 prynai-mcp                        the standalone server
-#   docker run --rm prynai-mcp prynai-worker --redis-url redis://… a worker
+#   docker run --rm prynai-mcp prynai-worker --redis-url redis://…      a worker
+#   docker run --rm -p 127.0.0.1:8000:8000 prynai-mcp prynai-mcp --insecure-no-auth
+#                                  the standalone server, for this machine alone and without authentication
 
 FROM rust:1.95-slim-trixie AS build
 # The image's own toolchain is the one rust-toolchain.toml asks for, without the components that a build does not need.

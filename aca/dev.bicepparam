@@ -4,6 +4,7 @@ using './main.bicep'
 param name = 'prynai-dev'
 param registryName = readEnvironmentVariable('REGISTRY_NAME')
 param image = readEnvironmentVariable('IMAGE')
+param apiClientId = readEnvironmentVariable('API_CLIENT_ID')
 
 param redisSku = 'Balanced_B0'
 param redisHighAvailability = false

@@ -1,7 +1,7 @@
 // PrynAI MCP on Azure Container Apps: one app for the gateways, one for the workers, and the Redis between them.
 // Parameters and composition only; each module holds one Azure concern.
 //
-//   REGISTRY_NAME=<registry> IMAGE=<registry>.azurecr.io/prynai-mcp:<tag> \
+//   REGISTRY_NAME=<registry> IMAGE=<registry>.azurecr.io/prynai-mcp:<tag> API_CLIENT_ID=<guid> \
 //     az deployment group create -g <group> -f aca/main.bicep -p aca/dev.bicepparam
 
 targetScope = 'resourceGroup'
@@ -50,6 +50,19 @@ param allowedHosts string[] = []
 
 @description('Origins of web pages that may call the gateway.')
 param allowedOrigins string[] = []
+
+@description('Directory (tenant) whose users and applications may call.')
+param tenantId string = tenant().tenantId
+
+@description('Client id of the registration in Entra ID that stands for this server as an API; its manifest asks for v2 tokens (api.requestedAccessTokenVersion).')
+param apiClientId string
+
+@description('Scopes of that API, of which a caller needs one.')
+@minLength(1)
+param scopes string[] = ['mcp.call']
+
+@description('App roles of that API, of which an application that calls by itself needs one.')
+param roles string[] = []
 
 @description('Seconds that a stopping replica has to end what it has begun.')
 @minValue(5)
@@ -106,6 +119,10 @@ module gateway 'modules/gateway.bicep' = {
     redisName: redis.outputs.name
     allowedHosts: allowedHosts
     allowedOrigins: allowedOrigins
+    tenantId: tenantId
+    apiClientId: apiClientId
+    scopes: scopes
+    roles: roles
     minReplicas: gatewayMinReplicas
     maxReplicas: gatewayMaxReplicas
     drainSeconds: drainSeconds

@@ -10,6 +10,10 @@ param image string
 param redisName string
 param allowedHosts string[]
 param allowedOrigins string[]
+param tenantId string
+param apiClientId string
+param scopes string[]
+param roles string[]
 param minReplicas int
 param maxReplicas int
 param drainSeconds int
@@ -21,6 +25,13 @@ var pageOrigins = empty(allowedOrigins) ? [] : [
   {
     name: 'PRYNAI_ALLOWED_ORIGIN'
     value: join(allowedOrigins, ',')
+  }
+]
+
+var appRoles = empty(roles) ? [] : [
+  {
+    name: 'PRYNAI_AUTH_ROLE'
+    value: join(roles, ',')
   }
 ]
 
@@ -73,7 +84,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'gateway'
           image: image
           command: ['prynai-gateway']
-          env: concat(pageOrigins, [
+          env: concat(pageOrigins, appRoles, [
             {
               name: 'PRYNAI_REDIS_URL'
               secretRef: 'redis-url'
@@ -85,6 +96,27 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
             {
               name: 'PRYNAI_ALLOWED_HOST'
               value: join(concat([host], allowedHosts), ',')
+            }
+            {
+              name: 'PRYNAI_AUTH'
+              value: 'entra'
+            }
+            {
+              name: 'PRYNAI_AUTH_TENANT'
+              value: tenantId
+            }
+            {
+              name: 'PRYNAI_AUTH_AUDIENCE'
+              value: apiClientId
+            }
+            {
+              name: 'PRYNAI_AUTH_SCOPE'
+              value: join(scopes, ',')
+            }
+            {
+              // The certificate is the ingress's, so the gateway cannot know by itself.
+              name: 'PRYNAI_PUBLIC_URL'
+              value: 'https://${host}/mcp'
             }
             {
               name: 'PRYNAI_DRAIN_TIMEOUT'

@@ -7,6 +7,7 @@ use clap::{Args, Parser};
 use prynai_shared::settings::RedisSettings;
 use prynai_shared::telemetry::TelemetrySettings;
 
+use crate::auth::AuthSettings;
 use crate::limits::LimitSettings;
 
 /// Everything the process `prynai-gateway` can be told.
@@ -46,11 +47,25 @@ pub struct GatewaySettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub auth: AuthSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub limits: LimitSettings,
 
     /// Time that running requests get to end after SIGTERM, such as 20s or 2m.
     #[arg(long, env = "PRYNAI_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+}
+
+impl GatewaySettings {
+    /// # Errors
+    ///
+    /// What cannot work, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.auth.check(self.listen)?;
+        self.limits.check()
+    }
 }
 
 /// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.
@@ -77,7 +92,7 @@ impl ProcessSettings {
                 "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
             );
         }
-        self.gateway.limits.check()
+        self.gateway.check()
     }
 }
 

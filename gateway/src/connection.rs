@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, Version};
+use axum::http::header::{self, Entry};
+use axum::http::{HeaderMap, Request, Response, Version};
 use futures::{StreamExt, stream};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
@@ -142,6 +143,7 @@ impl Service<Request<Incoming>> for FromPeer {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.begun.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(self.peer);
+        mark_secrets(request.headers_mut());
         let multiplexed = request.version() == Version::HTTP_2;
         let answered = self.inner.call(request);
         Box::pin(async move {
@@ -152,6 +154,21 @@ impl Service<Request<Incoming>> for FromPeer {
                 response
             })
         })
+    }
+}
+
+/// Keeps credentials out of whatever prints headers.
+fn mark_secrets(headers: &mut HeaderMap) {
+    for name in [
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+    ] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 

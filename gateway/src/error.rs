@@ -9,6 +9,7 @@ use prynai_shared::bus::BusError;
 use prynai_shared::wire::message::RawJson;
 use serde_json::{Value, json};
 
+use crate::auth::{Challenge, Missing, TokenFault};
 use crate::versions;
 
 /// JSON-RPC error codes: JSON-RPC 2.0, section 5.1, and MCP 2026-07-28, Error Codes.
@@ -64,6 +65,16 @@ pub(crate) enum RequestError {
     HeaderMismatch(String),
     #[error("{0}")]
     Forbidden(String),
+    /// The caller is not known. Only the layer that knows callers says so.
+    #[error("{0}")]
+    Unauthorized(TokenFault),
+    /// The caller is known and may not do this.
+    #[error("{missing}")]
+    InsufficientScope { missing: Missing },
+    #[error(
+        "access tokens cannot be checked right now: their issuer does not answer; try again in a moment"
+    )]
+    NoTokenKeys,
     #[error("Last-Event-ID cannot be resumed: {0}; send the request again")]
     NotResumable(&'static str),
     #[error("{0}")]
@@ -121,16 +132,21 @@ impl RequestError {
                 (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
             }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, code::INVALID_REQUEST),
+            Self::Forbidden(_) | Self::InsufficientScope { .. } => {
+                (StatusCode::FORBIDDEN, code::INVALID_REQUEST)
+            }
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
             Self::CallerBusy | Self::CallerStreams => {
                 (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
-            Self::NoCatalog | Self::SessionBusy | Self::Bus(_) | Self::AnswerLost => {
-                (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR)
-            }
+            Self::NoCatalog
+            | Self::SessionBusy
+            | Self::NoTokenKeys
+            | Self::Bus(_)
+            | Self::AnswerLost => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
         }
     }
 
@@ -140,6 +156,11 @@ impl RequestError {
                 requested,
                 supported,
             } => Some(json!({ "requested": requested, "supported": supported })),
+            Self::InsufficientScope { missing } => Some(json!({
+                "reason": "insufficient_scope",
+                "scopes": missing.scopes,
+                "roles": missing.roles,
+            })),
             Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
             Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
             Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
@@ -156,10 +177,20 @@ impl RequestError {
                 | Self::SessionBusy
                 | Self::CallerBusy
                 | Self::CallerStreams
+                | Self::NoTokenKeys
                 | Self::Bus(
                     BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
                 )
         )
+    }
+
+    /// What the answer must say in `WWW-Authenticate`.
+    fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Unauthorized(fault) => Some((*fault).into()),
+            Self::InsufficientScope { missing } => Some(missing.into()),
+            _ => None,
+        }
     }
 
     /// The JSON-RPC error response for the request `id`.
@@ -232,6 +263,10 @@ impl IntoResponse for Refused {
         if let RequestError::HttpMethod(_, allowed) = self.error {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
+        if let Some(challenge) = self.error.challenge() {
+            // The layer that knows callers makes the header of it.
+            response.extensions_mut().insert(challenge);
+        }
         response
     }
 }
@@ -253,5 +288,46 @@ pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
             | code::UNSUPPORTED_PROTOCOL_VERSION,
         ) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_lacks_is_named_in_the_answer() {
+        let missing = Missing {
+            scopes: vec!["tools.call".to_owned()],
+            roles: vec!["Tools.Call.All".to_owned()],
+        };
+        let id = RawJson::parse("7").unwrap();
+        let refused = RequestError::InsufficientScope {
+            missing: missing.clone(),
+        }
+        .answering(&id);
+        assert_eq!(
+            refused.error.to_json_rpc(refused.id.as_ref()),
+            concat!(
+                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"data":{"reason":"insufficient_scope","#,
+                r#""roles":["Tools.Call.All"],"scopes":["tools.call"]},"#,
+                r#""message":"the access token lacks the scope tools.call or the role Tools.Call.All"}}"#
+            )
+        );
+        let response = refused.into_response();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        let challenge = response.extensions().get::<Challenge>();
+        assert_eq!(challenge, Some(&Challenge::from(&missing)));
+    }
+
+    #[test]
+    fn a_refused_token_is_not_an_issuer_that_is_away() {
+        let response = RequestError::Unauthorized(TokenFault::Absent).into_response();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(response.extensions().get::<Challenge>().is_some());
+        let response = RequestError::NoTokenKeys.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        assert!(response.extensions().get::<Challenge>().is_none());
     }
 }

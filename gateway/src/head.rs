@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use prynai_shared::ids::SessionId;
 use prynai_shared::wire::principal::Principal;
+use tokio::time::Instant;
 
 use crate::admission::Caller;
 
@@ -13,6 +14,8 @@ use crate::admission::Caller;
 pub(crate) struct Sender {
     pub(crate) principal: Principal,
     pub(crate) address: IpAddr,
+    /// When the sender's token stops being accepted; absent where nobody needs one.
+    pub(crate) expires: Option<Instant>,
 }
 
 /// What is known of a request besides its body.
@@ -26,7 +29,9 @@ impl Head<'_> {
     /// Whose share the request counts to. Callers without a name are told apart by what they have: a
     /// session, or else an address.
     pub(crate) fn caller(&self, session: Option<&SessionId>) -> Caller {
-        let Sender { principal, address } = self.sender;
+        let Sender {
+            principal, address, ..
+        } = self.sender;
         match (&principal.identity, session) {
             (Some(_), _) => Caller::Principal(principal.subject.clone()),
             (None, Some(session)) => Caller::Session(session.clone()),

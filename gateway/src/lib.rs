@@ -57,6 +57,7 @@ use prynai_shared::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
 pub use limits::LimitSettings;
 pub use run::run;
@@ -88,12 +89,17 @@ pub async fn serve(
     roles.spawn(hub_roles);
     roles.spawn(changes_role);
     roles.spawn(catalog_role);
+    let (callers, callers_roles) = auth::Callers::new(&settings.auth, "http");
+    for role in callers_roles {
+        roles.spawn(role);
+    }
     let canceller = canceller::Canceller::new(bus.clone());
     let tasks = canceller.tasks().clone();
     let max_connections = settings.limits.max_connections;
     let state = state::AppState {
         admission: admission::Admission::new(bus.clone(), &settings.limits),
         bus,
+        callers,
         hub,
         changes,
         catalog,

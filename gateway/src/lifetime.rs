@@ -12,15 +12,26 @@ const JITTER: f64 = 0.2;
 pub(crate) struct Lifetime {
     pub(crate) shutdown: Shutdown,
     ends: Instant,
+    expires: Option<Instant>,
 }
 
 impl Lifetime {
-    /// Begins now and lasts `most`, or a little less.
-    pub(crate) fn begin(shutdown: Shutdown, most: Duration) -> Self {
+    /// Begins now and lasts `most`, or a little less; `expires` is when the caller's token does.
+    pub(crate) fn begin(shutdown: Shutdown, most: Duration, expires: Option<Instant>) -> Self {
         let part = 1.0 - rand::random_range(0.0..JITTER);
         Self {
             shutdown,
             ends: Instant::now() + most.mul_f64(part),
+            expires,
+        }
+    }
+
+    /// Completes when the caller is nobody any more. The answer to a call that was let in may still be
+    /// told; whoever just listens has to come back with another token.
+    pub(crate) async fn expired(&self) {
+        match self.expires {
+            Some(expires) => tokio::time::sleep_until(expires).await,
+            None => std::future::pending().await,
         }
     }
 

@@ -25,8 +25,9 @@ pub struct LimitSettings {
     pub queue_limit: NonZeroUsize,
 
     /// Calls that one caller may have under way at this gateway; while the queue is filling, no more
-    /// than it has room left. Beyond it the caller gets 429. A caller is a session (revisions up to
-    /// 2025-11-25) or an IP address (2026-07-28): behind a proxy that hides addresses, everybody.
+    /// than it has room left. Beyond it the caller gets 429. A caller is whoever
+    /// the token names; without tokens a session (revisions up to 2025-11-25) or an IP address
+    /// (2026-07-28): behind a proxy that hides addresses, everybody.
     #[arg(
         long,
         env = "PRYNAI_CALLER_LIMIT",

@@ -22,6 +22,14 @@ pub(crate) async fn check(State(state): State<AppState>, request: Request, next:
     }
 }
 
+/// The name that the sender used for this server, once [`check`] has let the request pass.
+pub(crate) fn host(request: &Request) -> &str {
+    let header = request.headers().get(header::HOST);
+    let header = header.and_then(|host| host.to_str().ok());
+    let authority = || request.uri().authority().map(Authority::as_str);
+    header.or_else(authority).unwrap_or_default()
+}
+
 impl OriginSettings {
     fn verdict(&self, request: &Request) -> Result<(), RequestError> {
         // All that a proxy or a handler might take for the name must be allowed.
@@ -81,7 +89,7 @@ impl OriginSettings {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     LOOPBACK.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 

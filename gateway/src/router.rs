@@ -14,6 +14,9 @@ pub(crate) fn router(state: AppState) -> Router {
     let endpoint = Router::new()
         .route("/mcp", any(streamable_http::endpoint))
         .layer(middleware::from_fn_with_state(state.clone(), auth::require))
+        // Whoever has no token yet reads here where to get one.
+        .route(auth::metadata::WELL_KNOWN, any(auth::metadata::get))
+        .route(auth::metadata::WELL_KNOWN_OF_MCP, any(auth::metadata::get))
         // Probes come from the orchestrator under any name, so only the endpoint checks it.
         .layer(middleware::from_fn_with_state(state.clone(), origin::check));
     Router::new()

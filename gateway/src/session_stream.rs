@@ -16,6 +16,7 @@ use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::error::RequestError;
 use crate::event_id::EventId;
+use crate::head::Sender;
 use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
 use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response, touch_every};
@@ -42,6 +43,7 @@ struct SessionStream {
 /// Opens the stream from after `position`, or from now.
 pub(crate) async fn open(
     state: &AppState,
+    sender: &Sender,
     session: Session,
     position: Option<FeedPosition>,
     permit: Permit,
@@ -62,7 +64,7 @@ pub(crate) async fn open(
             filter: Filter::default(),
             subscription: None,
         },
-        lifetime: state.lifetime(),
+        lifetime: state.lifetime(sender),
         touched: Instant::now(),
         id: StreamId::generate(),
         opened: false,
@@ -118,6 +120,7 @@ impl SessionStream {
                 return Step::Frames(vec![sse::KEEP_ALIVE]);
             }
             () = self.lifetime.stopping() => return Step::Last(sse::retry(RETRY_MS)),
+            () = self.lifetime.expired() => return Step::Last(sse::retry(RETRY_MS)),
             () = self.lifetime.aged(), if self.resumable => {
                 return Step::Last(sse::retry(RETRY_MS));
             }

@@ -6,10 +6,12 @@ use prynai_shared::bus::Bus;
 use prynai_shared::lifecycle::Shutdown;
 
 use crate::admission::Admission;
+use crate::auth::Callers;
 use crate::canceller::Canceller;
 use crate::catalog::CatalogCache;
 use crate::changes::Changes;
 use crate::config::GatewaySettings;
+use crate::head::Sender;
 use crate::hub::Hub;
 use crate::lifetime::Lifetime;
 
@@ -18,6 +20,7 @@ use crate::lifetime::Lifetime;
 pub(crate) struct AppState {
     pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) callers: Callers,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
@@ -28,7 +31,8 @@ pub(crate) struct AppState {
 
 impl AppState {
     /// For an event stream that begins now.
-    pub(crate) fn lifetime(&self) -> Lifetime {
-        Lifetime::begin(self.shutdown.clone(), self.settings.limits.max_stream_age)
+    pub(crate) fn lifetime(&self, sender: &Sender) -> Lifetime {
+        let most = self.settings.limits.max_stream_age;
+        Lifetime::begin(self.shutdown.clone(), most, sender.expires)
     }
 }

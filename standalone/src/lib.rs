@@ -62,7 +62,7 @@ pub struct StandaloneSettings {
 /// waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
-        settings.gateway.limits.check()?;
+        settings.gateway.check()?;
         settings.work.check()?;
         settings.telemetry.start()
     });

@@ -5,6 +5,7 @@
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
+//! * [`issuer`]: an authorization server shaped like Microsoft Entra ID
 //! * [`witness`]: a handler that logs everything that reaches it
 //! * [`mirror`]: a handler that reports exactly what reached it
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
@@ -15,6 +16,7 @@ pub mod chaos;
 pub mod client;
 pub mod cluster;
 pub mod conformance;
+pub mod issuer;
 pub mod mirror;
 pub mod process;
 pub mod proxy;

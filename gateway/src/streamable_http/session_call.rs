@@ -67,7 +67,7 @@ pub(super) async fn call(
     }
     let mut stream = CallStream {
         held,
-        lifetime: state.lifetime(),
+        lifetime: state.lifetime(head.sender),
         request_id: Some(request_id),
         cancel: None,
         era: Era::Legacy,

@@ -232,14 +232,16 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
     let permit = state.admission.stream(head.caller(Some(&id)))?;
     let session = session(&state, head).await?;
     let Some(last) = head.headers.get(LAST_EVENT_ID) else {
-        return Ok(session_stream::open(&state, session, None, permit).await?);
+        return Ok(session_stream::open(&state, head.sender, session, None, permit).await?);
     };
     let malformed =
         || RequestError::NotAccepted("Last-Event-ID is not an event id of this server".to_owned());
     let last: Option<EventId> = last.to_str().ok().and_then(|last| last.parse().ok());
     let (stream, offset) = match last.ok_or_else(malformed)? {
         EventId::Feed(position) => {
-            return Ok(session_stream::open(&state, session, Some(position), permit).await?);
+            return Ok(
+                session_stream::open(&state, head.sender, session, Some(position), permit).await?,
+            );
         }
         EventId::Call { stream, offset } => (stream, offset),
     };
@@ -250,7 +252,7 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
     ))?;
     let resumed = CallStream {
         held,
-        lifetime: state.lifetime(),
+        lifetime: state.lifetime(head.sender),
         request_id: None,
         cancel: None,
         era: Era::Legacy,

@@ -21,7 +21,7 @@ use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::envelope::{META_CLIENT_CAPABILITIES, Message, Notification, ParamsView, Request};
 use crate::error::{Refused, RequestError};
-use crate::head::Head;
+use crate::head::{Head, Sender};
 use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
@@ -141,7 +141,7 @@ async fn serve(
         }
         "subscriptions/listen" => {
             let permit = state.admission.stream(head.caller(None))?;
-            listen(&state, &request, permit).await
+            listen(&state, head.sender, &request, permit).await
         }
         _ => {
             check_tool_headers(
@@ -228,7 +228,7 @@ async fn call(
         cancel,
         resumable: false,
         session: None,
-        lifetime: state.lifetime(),
+        lifetime: state.lifetime(head.sender),
         request_id,
         era: Era::Modern,
         _permit: permit,
@@ -261,6 +261,7 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
 async fn listen(
     state: &AppState,
+    sender: &Sender,
     request: &Request,
     permit: Permit,
 ) -> Result<Response, RequestError> {
@@ -284,7 +285,7 @@ async fn listen(
     let feed = Subscription {
         listener,
         notifier,
-        lifetime: state.lifetime(),
+        lifetime: state.lifetime(sender),
         id: request.id.clone(),
         _permit: permit,
     };

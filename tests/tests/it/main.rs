@@ -10,6 +10,7 @@ mod chaos;
 mod client_responses;
 mod hostile;
 mod idempotency;
+mod issuer;
 mod outage;
 mod overload;
 mod resume;

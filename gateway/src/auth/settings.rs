@@ -1,0 +1,419 @@
+//! Settings that say who may call, and whose word counts for it.
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+
+use super::trust::{self, IssuerUrl, Roots, TenantId};
+
+const ENTRA: &str = "https://login.microsoftonline.com";
+const ENTRA_V1: &str = "https://sts.windows.net";
+
+/// Who may call, and whose word counts for it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AuthSettings {
+    /// What callers prove who they are with: nothing (none), an access token of Microsoft Entra ID
+    /// (entra), or one of another OpenID Connect issuer (oidc).
+    #[arg(
+        long,
+        env = "PRYNAI_AUTH",
+        value_enum,
+        default_value = "none",
+        value_name = "KIND"
+    )]
+    pub auth: AuthKind,
+
+    /// With --auth none: serve on an address that other machines reach, and let everybody in who
+    /// does. For a server behind something that checks callers itself.
+    #[arg(long, env = "PRYNAI_INSECURE_NO_AUTH")]
+    pub insecure_no_auth: bool,
+
+    /// URL of the MCP endpoint as clients write it, such as https://mcp.example.com/mcp: clients are
+    /// told by it where to get a token [default: the scheme and Host of each request].
+    #[arg(long, env = "PRYNAI_PUBLIC_URL", value_name = "URL", value_parser = trust::public_url)]
+    pub public_url: Option<String>,
+
+    /// Directory (tenant) id whose users and applications may call; for entra. Repeat it or separate
+    /// by commas.
+    #[arg(
+        long,
+        env = "PRYNAI_AUTH_TENANT",
+        value_delimiter = ',',
+        value_name = "GUID"
+    )]
+    pub auth_tenant: Vec<TenantId>,
+
+    /// URL of the issuer as its tokens write it (iss), such as https://id.example.com/realms/staff;
+    /// for oidc. Where its keys are is read from its metadata.
+    #[arg(long, env = "PRYNAI_AUTH_ISSUER", value_name = "URL")]
+    pub auth_issuer: Option<IssuerUrl>,
+
+    /// Whom tokens must be meant for (aud): at Entra ID the client id of your API's registration for
+    /// v2 tokens, its App ID URI for v1 tokens. Repeat it or separate by commas.
+    #[arg(long, env = "PRYNAI_AUTH_AUDIENCE", value_delimiter = ',', value_name = "TEXT", value_parser = trust::visible)]
+    pub auth_audience: Vec<String>,
+
+    /// Scope of which a token must have one, by its short name, such as mcp.call. Repeat it or
+    /// separate by commas.
+    #[arg(long, env = "PRYNAI_AUTH_SCOPE", value_delimiter = ',', value_name = "NAME", value_parser = trust::visible)]
+    pub auth_scope: Vec<String>,
+
+    /// App role of which a token must have one, unless one of the scopes lets it in: applications by
+    /// themselves have roles, not scopes. Repeat it or separate by commas.
+    #[arg(long, env = "PRYNAI_AUTH_ROLE", value_delimiter = ',', value_name = "NAME", value_parser = trust::visible)]
+    pub auth_role: Vec<String>,
+
+    /// Whether people, applications by themselves, or both may call [default: any].
+    #[arg(long, env = "PRYNAI_AUTH_CALLERS", value_enum, value_name = "KIND")]
+    pub auth_callers: Option<CallersAllowed>,
+
+    /// Client id of an application that may call, for people or by itself (azp, appid or client_id).
+    /// Repeat it or separate by commas [default: every application that gets a token].
+    #[arg(long, env = "PRYNAI_AUTH_CLIENT", value_delimiter = ',', value_name = "ID", value_parser = trust::visible)]
+    pub auth_client: Vec<String>,
+
+    /// Version of tokens that is taken, v1 or v2; for entra. The manifest of your API's registration
+    /// says which ones it gets (api.requestedAccessTokenVersion; null means v1). Repeat it or separate
+    /// by commas [default: v2].
+    #[arg(
+        long,
+        env = "PRYNAI_AUTH_TOKEN_VERSION",
+        value_enum,
+        value_delimiter = ',',
+        value_name = "VERSION"
+    )]
+    pub auth_token_version: Vec<TokenVersion>,
+
+    /// What stands before a scope's short name when clients ask for it; "" for nothing
+    /// [default: for entra the first audience that is a URI, else api:// and the first audience; for
+    /// oidc nothing].
+    #[arg(long, env = "PRYNAI_AUTH_SCOPE_PREFIX", value_name = "TEXT")]
+    pub auth_scope_prefix: Option<String>,
+
+    /// Where Entra ID is; for entra. Sovereign clouds have addresses of their own
+    /// [default: https://login.microsoftonline.com].
+    #[arg(long, env = "PRYNAI_AUTH_AUTHORITY", value_name = "URL")]
+    pub auth_authority: Option<IssuerUrl>,
+
+    /// What the issuer of v1 tokens begins with; for entra [default: https://sts.windows.net].
+    #[arg(long, env = "PRYNAI_AUTH_AUTHORITY_V1", value_name = "URL")]
+    pub auth_authority_v1: Option<IssuerUrl>,
+
+    /// File of the certificate authorities, in PEM, that the issuer's own certificate is checked with
+    /// [default: the public ones].
+    #[arg(long, env = "PRYNAI_AUTH_CA", value_name = "FILE")]
+    pub auth_ca: Option<Roots>,
+}
+
+/// What callers prove who they are with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AuthKind {
+    /// Nothing.
+    #[default]
+    None,
+    /// Tokens of Microsoft Entra ID.
+    Entra,
+    /// Tokens of one OpenID Connect issuer.
+    Oidc,
+}
+
+/// Which kinds of callers may call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CallersAllowed {
+    /// Both.
+    #[default]
+    Any,
+    /// People, through an application.
+    Users,
+    /// Applications by themselves.
+    Apps,
+}
+
+/// Which form of Entra ID's access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum TokenVersion {
+    /// `ver` is `1.0`.
+    V1,
+    /// `ver` is `2.0`.
+    V2,
+}
+
+impl AuthSettings {
+    /// Checks what one setting alone does not show, for a gateway that will listen on `listen`.
+    ///
+    /// # Errors
+    ///
+    /// What cannot work, in words.
+    pub fn check(&self, listen: SocketAddr) -> Result<(), String> {
+        self.refuse_strays()?;
+        match self.auth {
+            AuthKind::None => self.check_open(listen),
+            AuthKind::Entra => self.check_entra(),
+            AuthKind::Oidc => self.check_oidc(),
+        }
+    }
+
+    /// Settings that change nothing under the chosen kind are a misunderstanding, and one of those that
+    /// leave a door open.
+    fn refuse_strays(&self) -> Result<(), String> {
+        use AuthKind::{Entra, None, Oidc};
+        let strays: [(&str, bool, &[AuthKind]); 14] = [
+            ("--insecure-no-auth", self.insecure_no_auth, &[None]),
+            ("--public-url", self.public_url.is_some(), &[Entra, Oidc]),
+            ("--auth-tenant", !self.auth_tenant.is_empty(), &[Entra]),
+            ("--auth-issuer", self.auth_issuer.is_some(), &[Oidc]),
+            (
+                "--auth-audience",
+                !self.auth_audience.is_empty(),
+                &[Entra, Oidc],
+            ),
+            ("--auth-scope", !self.auth_scope.is_empty(), &[Entra, Oidc]),
+            ("--auth-role", !self.auth_role.is_empty(), &[Entra, Oidc]),
+            (
+                "--auth-callers",
+                self.auth_callers.is_some(),
+                &[Entra, Oidc],
+            ),
+            (
+                "--auth-client",
+                !self.auth_client.is_empty(),
+                &[Entra, Oidc],
+            ),
+            (
+                "--auth-token-version",
+                !self.auth_token_version.is_empty(),
+                &[Entra],
+            ),
+            (
+                "--auth-scope-prefix",
+                self.auth_scope_prefix.is_some(),
+                &[Entra, Oidc],
+            ),
+            ("--auth-authority", self.auth_authority.is_some(), &[Entra]),
+            (
+                "--auth-authority-v1",
+                self.auth_authority_v1.is_some(),
+                &[Entra],
+            ),
+            ("--auth-ca", self.auth_ca.is_some(), &[Entra, Oidc]),
+        ];
+        for (flag, set, kinds) in strays {
+            if set && !kinds.contains(&self.auth) {
+                let kinds: Vec<String> = kinds.iter().map(AuthKind::flag).collect();
+                let (kinds, chosen) = (kinds.join(" or "), self.auth.flag());
+                return Err(format!("{flag} is for {kinds}, and this is {chosen}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_open(&self, listen: SocketAddr) -> Result<(), String> {
+        if listen.ip().to_canonical().is_loopback() || self.insecure_no_auth {
+            return Ok(());
+        }
+        Err(format!(
+            "other machines can reach {listen}, and --auth none lets everybody in who does: choose \
+             --auth entra or --auth oidc, listen on 127.0.0.1, or say with --insecure-no-auth that you \
+             mean it"
+        ))
+    }
+
+    fn check_entra(&self) -> Result<(), String> {
+        if self.auth_tenant.is_empty() {
+            return Err("--auth entra needs --auth-tenant, the id of your directory".to_owned());
+        }
+        // Entra ID gives every application of the tenant a token for every API that does not ask for an
+        // assignment; such a token has no scope and no role.
+        if self.auth_scope.is_empty() && self.auth_role.is_empty() {
+            return Err(
+                "--auth entra needs --auth-scope or --auth-role: a token for your API alone proves no \
+                 permission"
+                    .to_owned(),
+            );
+        }
+        self.check_common()
+    }
+
+    fn check_oidc(&self) -> Result<(), String> {
+        if self.auth_issuer.is_none() {
+            return Err("--auth oidc needs --auth-issuer, the URL of the issuer".to_owned());
+        }
+        self.check_common()
+    }
+
+    fn check_common(&self) -> Result<(), String> {
+        if self.auth_audience.is_empty() {
+            return Err(format!(
+                "{} needs --auth-audience: without it a token for any other server would be taken",
+                self.auth.flag()
+            ));
+        }
+        let needs = |what: &str, other: &str| {
+            Err(format!(
+                "--auth-callers {what} cannot work with --auth-{other} alone"
+            ))
+        };
+        let (scopes, roles) = (!self.auth_scope.is_empty(), !self.auth_role.is_empty());
+        match (self.auth_callers, self.auth) {
+            (Some(CallersAllowed::Users), _) if roles && !scopes => needs("users", "role"),
+            (Some(CallersAllowed::Apps), AuthKind::Entra) if !roles => needs("apps", "scope"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where Entra ID is, without a slash at the end.
+    pub(crate) fn authority(&self) -> &str {
+        let given = self.auth_authority.as_ref();
+        given.map_or(ENTRA, IssuerUrl::without_slash)
+    }
+
+    /// What the issuer of v1 tokens begins with, without a slash at the end.
+    pub(crate) fn authority_v1(&self) -> &str {
+        let given = self.auth_authority_v1.as_ref();
+        given.map_or(ENTRA_V1, IssuerUrl::without_slash)
+    }
+
+    /// Whether Entra ID's tokens of this version are taken.
+    pub(crate) fn takes(&self, version: TokenVersion) -> bool {
+        match self.auth_token_version.as_slice() {
+            [] => version == TokenVersion::V2,
+            versions => versions.contains(&version),
+        }
+    }
+
+    /// What stands before a scope when clients ask for it.
+    pub(crate) fn scope_prefix(&self) -> String {
+        if let Some(prefix) = &self.auth_scope_prefix {
+            return prefix.clone();
+        }
+        let audiences = &self.auth_audience;
+        let uri = audiences.iter().find(|audience| audience.contains("://"));
+        match (self.auth, uri, audiences.first()) {
+            (AuthKind::Entra, Some(uri), _) => format!("{}/", uri.trim_end_matches('/')),
+            (AuthKind::Entra, None, Some(id)) => format!("api://{id}/"),
+            _ => String::new(),
+        }
+    }
+}
+
+impl AuthKind {
+    fn flag(&self) -> String {
+        let name = match self {
+            Self::None => "none",
+            Self::Entra => "entra",
+            Self::Oidc => "oidc",
+        };
+        format!("--auth {name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    const TENANT: &str = "9b6c1f0e-0c5d-4b0e-8a55-3f6f0c2a7d11";
+
+    #[derive(Parser)]
+    struct Process {
+        #[command(flatten)]
+        auth: AuthSettings,
+    }
+
+    fn settings(flags: &str) -> AuthSettings {
+        let flags = flags.replace("TENANT", TENANT);
+        let args = ["test"].into_iter().chain(flags.split_whitespace());
+        Process::try_parse_from(args).unwrap().auth
+    }
+
+    fn verdict(flags: &str, listen: &str) -> Result<(), String> {
+        settings(flags).check(listen.parse().unwrap())
+    }
+
+    #[test]
+    fn nobody_is_let_in_unasked_from_other_machines() {
+        for listen in [
+            "127.0.0.1:8000",
+            "[::1]:1",
+            "127.8.8.8:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
+            assert_eq!(verdict("", listen), Ok(()), "{listen}");
+        }
+        for listen in ["0.0.0.0:8000", "[::]:8000", "192.0.2.1:8000"] {
+            let reason = verdict("", listen).unwrap_err();
+            assert!(reason.contains("--insecure-no-auth"), "{reason}");
+            assert_eq!(verdict("--insecure-no-auth", listen), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_belongs_together_is_asked_for() {
+        let entra = "--auth entra --auth-tenant TENANT --auth-audience a";
+        for (flags, missing) in [
+            ("--auth entra", "--auth-tenant"),
+            (
+                "--auth entra --auth-tenant TENANT --auth-scope s",
+                "--auth-audience",
+            ),
+            (entra, "--auth-scope or --auth-role"),
+            ("--auth oidc --auth-audience a", "--auth-issuer"),
+            (
+                "--auth oidc --auth-issuer https://id.example.com",
+                "--auth-audience",
+            ),
+            ("--auth-audience a", "--auth entra or --auth oidc"),
+            ("--auth oidc --auth-tenant TENANT", "--auth entra"),
+            (
+                "--auth entra --auth-issuer https://id.example.com",
+                "--auth oidc",
+            ),
+            ("--auth entra --insecure-no-auth", "--auth none"),
+            (
+                &format!("{entra} --auth-role r --auth-callers users"),
+                "--auth-role alone",
+            ),
+            (
+                &format!("{entra} --auth-scope s --auth-callers apps"),
+                "--auth-scope alone",
+            ),
+        ] {
+            let reason = verdict(flags, "0.0.0.0:1").unwrap_err();
+            assert!(reason.contains(missing), "{flags}: {reason}");
+        }
+        let complete = format!("{entra} --auth-scope s --auth-role r --auth-callers apps");
+        assert_eq!(verdict(&complete, "0.0.0.0:1"), Ok(()));
+        let oidc = "--auth oidc --auth-issuer https://id.example.com/ --auth-audience a";
+        assert_eq!(verdict(oidc, "0.0.0.0:1"), Ok(()));
+    }
+
+    #[test]
+    fn only_the_second_version_is_taken_unless_said_otherwise() {
+        assert!(settings("").takes(TokenVersion::V2));
+        assert!(!settings("").takes(TokenVersion::V1));
+        let first = settings("--auth-token-version v1");
+        assert!(first.takes(TokenVersion::V1) && !first.takes(TokenVersion::V2));
+        let both = settings("--auth-token-version v1,v2");
+        assert!(both.takes(TokenVersion::V1) && both.takes(TokenVersion::V2));
+    }
+
+    #[test]
+    fn scopes_are_asked_for_by_their_full_names() {
+        for (flags, prefix) in [
+            ("--auth entra --auth-audience 11-22", "api://11-22/"),
+            (
+                "--auth entra --auth-audience 11-22,https://a.example/mcp",
+                "https://a.example/mcp/",
+            ),
+            ("--auth entra --auth-audience api://x/", "api://x/"),
+            ("--auth oidc --auth-audience https://a.example/mcp", ""),
+            (
+                "--auth entra --auth-audience a --auth-scope-prefix b:",
+                "b:",
+            ),
+        ] {
+            assert_eq!(settings(flags).scope_prefix(), prefix, "{flags}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The claims of an access token, as Entra writes them.
+//!
+//! Source: learn.microsoft.com/entra/identity-platform/access-token-claims-reference.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngExt;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::directory::{Api, Client, User, Version, object_id};
+
+/// For how long Entra's access tokens are good: by chance, in seconds.
+const LIFETIME_S: std::ops::RangeInclusive<i64> = 60 * 60..=90 * 60;
+
+/// How far back `iat` and `nbf` lie, in seconds: Entra allows for clocks that are slow.
+const HEAD_START_S: i64 = 5 * 60;
+
+/// What an access token says.
+pub(crate) struct Grant<'a> {
+    pub(crate) issuer: String,
+    pub(crate) tenant: &'a str,
+    pub(crate) version: Version,
+    pub(crate) api: &'a Api,
+    /// What a v1 token is for: the App ID URI that it was asked by.
+    pub(crate) uri: &'a str,
+    pub(crate) client: &'a Client,
+    /// `None`: the client itself.
+    pub(crate) user: Option<&'a User>,
+    /// Short names; nothing but a user's token has them.
+    pub(crate) scopes: Vec<String>,
+    /// Short names.
+    pub(crate) roles: Vec<String>,
+}
+
+impl Grant<'_> {
+    /// All claims, with the lifetime of the token in seconds.
+    pub(crate) fn claims(&self, now_s: i64) -> (Map<String, Value>, i64) {
+        let lifetime_s = rand::rng().random_range(LIFETIME_S);
+        let mut claims = object(json!({
+            "iss": self.issuer,
+            "iat": now_s - HEAD_START_S,
+            "nbf": now_s - HEAD_START_S,
+            "exp": now_s + lifetime_s,
+            "aio": opaque(48),
+            "oid": self.oid(),
+            "rh": format!("1.{}.", opaque(36)),
+            "sub": self.sub(),
+            "tid": self.tenant,
+            "uti": opaque(16),
+        }));
+        claims.extend(self.audience_and_client());
+        claims.extend(self.rights());
+        if let Some(user) = self.user {
+            claims.extend(self.names(user));
+        }
+        (claims, lifetime_s)
+    }
+
+    fn audience_and_client(&self) -> Map<String, Value> {
+        // 0: a public client; 1: it showed its secret.
+        let shown = if self.client.secret.is_some() {
+            "1"
+        } else {
+            "0"
+        };
+        object(match self.version {
+            Version::V1 => json!({
+                "aud": self.uri,
+                "appid": self.client.client_id,
+                "appidacr": shown,
+                "ver": "1.0",
+            }),
+            Version::V2 => json!({
+                "aud": self.api.client_id,
+                "azp": self.client.client_id,
+                "azpacr": shown,
+                "ver": "2.0",
+            }),
+        })
+    }
+
+    /// A client without a user has no `scp`; whoever has no role has no `roles`.
+    fn rights(&self) -> Map<String, Value> {
+        let mut rights = Map::new();
+        if self.user.is_some() {
+            rights.insert("scp".to_owned(), self.scopes.join(" ").into());
+        } else if self.api.idtyp {
+            rights.insert("idtyp".to_owned(), "app".into());
+        }
+        if !self.roles.is_empty() {
+            rights.insert("roles".to_owned(), json!(self.roles));
+        }
+        rights
+    }
+
+    fn names(&self, user: &User) -> Map<String, Value> {
+        let full = user.principal_name();
+        object(match self.version {
+            Version::V1 => json!({
+                "acr": "1",
+                "amr": ["pwd"],
+                "given_name": user.name,
+                "ipaddr": "127.0.0.1",
+                "name": user.name,
+                "unique_name": full,
+                "upn": full,
+            }),
+            Version::V2 => json!({ "name": user.name, "preferred_username": full }),
+        })
+    }
+
+    fn oid(&self) -> String {
+        let name = self.user.map_or(&self.client.client_id, |user| &user.name);
+        object_id(self.tenant, name)
+    }
+
+    /// Pairwise: another one for each API. A client's own is its object id.
+    fn sub(&self) -> String {
+        if self.user.is_none() {
+            return self.oid();
+        }
+        let digest = Sha256::digest(format!("{} {}", self.oid(), self.api.client_id));
+        URL_SAFE_NO_PAD.encode(digest)
+    }
+}
+
+/// Something in Base64url that means nothing to an API.
+pub(crate) fn opaque(bytes: usize) -> String {
+    let random: Vec<u8> = std::iter::repeat_with(|| *Uuid::new_v4().as_bytes())
+        .flatten()
+        .take(bytes)
+        .collect();
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,88 @@
+//! The issuer's routes and its accept loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::authority::Authority;
+use super::discovery;
+use super::fault::{Endpoint, watch};
+
+/// Connections at a time; more wait in the system's queue.
+const MOST_CONNECTIONS: usize = 1_000;
+
+/// Pause after accepting failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) fn routes(authority: Arc<Authority>) -> Router {
+    let watched = |endpoint: Endpoint, route: MethodRouter<Arc<Authority>>| {
+        route.layer(from_fn_with_state((authority.clone(), endpoint), watch))
+    };
+    let metadata = |route| watched(Endpoint::Metadata, route);
+    let keys = |route| watched(Endpoint::Keys, route);
+    Router::new()
+        .route(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            metadata(get(discovery::v2)),
+        )
+        .route(
+            "/{tenant}/.well-known/openid-configuration",
+            metadata(get(discovery::v1)),
+        )
+        .route(
+            "/{tenant}/discovery/v2.0/keys",
+            keys(get(discovery::v2_keys)),
+        )
+        .route("/{tenant}/discovery/keys", keys(get(discovery::v1_keys)))
+        .route(
+            "/foreign/keys",
+            watched(Endpoint::ForeignKeys, get(discovery::foreign_keys)),
+        )
+        .with_state(authority)
+}
+
+/// Serves until it is dropped, and every connection with it.
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, routes: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => {
+                let Ok((stream, _)) = accepted else {
+                    // Want of file descriptors, as a rule.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let (tls, routes) = (tls.clone(), routes.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => converse(stream, routes).await,
+                        Some(tls) => {
+                            // A client that does not trust the certificate goes away here.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                converse(stream, routes).await;
+                            }
+                        }
+                    }
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, routes: Router) {
+    // A client that goes away is no failure of the server.
+    let _ = Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .await;
+}

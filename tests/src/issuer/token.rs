@@ -1,0 +1,339 @@
+//! Access tokens made to order: as Entra issues them, or wrong in any way.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use prynai_shared::clock::unix_millis;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::authority::Authority;
+use super::claims::Grant;
+use super::directory::{Api, Client, DAEMON, Directory, INTERACTIVE, User, Version};
+use super::keys::SigningKey;
+
+/// An order for a token. Without any field: alice, through the interactive client, with all scopes of the first API.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenOrder {
+    /// A tenant of the directory, or any other text.
+    pub tenant: Option<String>,
+    /// An App ID URI or the client id of a registered API.
+    pub api: Option<String>,
+    /// The client's id; one that is not registered is taken for a public client.
+    pub client: Option<String>,
+    /// The user's name; one that is not registered gets an object id all the same.
+    pub user: Option<String>,
+    /// A token of the client itself, without a user: `roles` and no `scp`.
+    pub app_only: bool,
+    /// Short names.
+    pub scopes: Option<Vec<String>>,
+    /// Short names.
+    pub roles: Option<Vec<String>>,
+    /// Another version than the API has asked for.
+    pub version: Option<Version>,
+    /// What is wrong with it.
+    pub twist: Twist,
+}
+
+/// What makes a token different from one that Entra would issue.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Twist {
+    /// Seconds until `exp`; negative: it has expired.
+    pub expires_in: Option<i64>,
+    /// Seconds until `nbf`.
+    pub not_before_in: Option<i64>,
+    /// Fields of the header to set; null removes one.
+    pub header: Map<String, Value>,
+    /// Claims to set, last of all; null removes one.
+    pub claims: Map<String, Value>,
+    /// Whose signature it has.
+    pub sign_with: SignWith,
+}
+
+/// Whose signature a token has. The header names the current key in any case, unless it is changed as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignWith {
+    /// The issuer's current key: RS256.
+    #[default]
+    Current,
+    /// The key that was retired last, under its own `kid`.
+    Retired,
+    /// A key that the issuer does not have, under the `kid` of one that it has: RS256.
+    Foreign,
+    /// Nobody's: `alg` is `none` and the signature empty.
+    Nobody,
+    /// HMAC with the public key's PEM as the secret: HS256.
+    PublicKeyAsSecret,
+}
+
+/// Builds one token; [`TokenBuilder::jwt`] ends it.
+#[derive(Clone)]
+pub struct TokenBuilder<'a> {
+    authority: &'a Authority,
+    order: TokenOrder,
+}
+
+impl<'a> TokenBuilder<'a> {
+    pub(crate) fn new(authority: &'a Authority) -> Self {
+        Self {
+            authority,
+            order: TokenOrder::default(),
+        }
+    }
+
+    /// From this tenant, a registered one or not. Default: the first of the directory.
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        self.order.tenant = Some(tenant.to_owned());
+        self
+    }
+
+    /// For this API, by App ID URI or client id. Default: the first of the directory.
+    pub fn api(mut self, name: &str) -> Self {
+        self.order.api = Some(name.to_owned());
+        self
+    }
+
+    /// Asked for by this client. Default: the interactive one, or the daemon for a token without a user.
+    pub fn client(mut self, client_id: &str) -> Self {
+        self.order.client = Some(client_id.to_owned());
+        self
+    }
+
+    /// For this user. Default: alice.
+    pub fn user(mut self, name: &str) -> Self {
+        self.order.user = Some(name.to_owned());
+        self
+    }
+
+    /// For no user: the client's own token, with its roles.
+    pub fn app_only(mut self) -> Self {
+        self.order.app_only = true;
+        self
+    }
+
+    /// With these scopes. Default: all that the API has.
+    pub fn scopes(mut self, scopes: &[&str]) -> Self {
+        self.order.scopes = Some(owned(scopes));
+        self
+    }
+
+    /// With these roles. Default: those of the user or of the client.
+    pub fn roles(mut self, roles: &[&str]) -> Self {
+        self.order.roles = Some(owned(roles));
+        self
+    }
+
+    /// Of this version. Default: the one that the API has asked for.
+    pub fn version(mut self, version: Version) -> Self {
+        self.order.version = Some(version);
+        self
+    }
+
+    /// With this `exp`, in seconds from now; negative: it has expired. Default: 60 to 90 minutes.
+    pub fn expires_in(mut self, seconds: i64) -> Self {
+        self.order.twist.expires_in = Some(seconds);
+        self
+    }
+
+    /// With this `nbf`, in seconds from now. Default: five minutes ago.
+    pub fn not_before_in(mut self, seconds: i64) -> Self {
+        self.order.twist.not_before_in = Some(seconds);
+        self
+    }
+
+    /// With this claim, whatever else says.
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.order
+            .twist
+            .claims
+            .insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Without this claim.
+    pub fn without(self, name: &str) -> Self {
+        self.claim(name, Value::Null)
+    }
+
+    /// With this field in its header; null removes one.
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.order
+            .twist
+            .header
+            .insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Signed like this. Default: with the current key.
+    pub fn sign_with(mut self, sign_with: SignWith) -> Self {
+        self.order.twist.sign_with = sign_with;
+        self
+    }
+
+    /// The token. Panics when the order names an API that is not registered.
+    pub fn jwt(self) -> String {
+        let made = self.order.make(self.authority);
+        made.unwrap_or_else(|reason| panic!("no such token: {reason}"))
+    }
+}
+
+impl TokenOrder {
+    /// # Errors
+    ///
+    /// What the directory lacks.
+    pub(crate) fn make(&self, authority: &Authority) -> Result<String, String> {
+        let directory = authority.directory();
+        let api = self.find_api(&directory)?;
+        let client = self.find_client(&directory);
+        let user = (!self.app_only).then(|| self.find_user(&directory));
+        let tenant = self.tenant.as_deref().unwrap_or(&directory.tenants[0]);
+        let version = self.version.unwrap_or(api.requested_access_token_version);
+        let assigned = user.as_ref().map_or(&client.app_roles, |u| &u.app_roles);
+        let grant = Grant {
+            issuer: authority.issuer(tenant, version),
+            tenant,
+            version,
+            api,
+            uri: self.uri(api),
+            client: &client,
+            user: user.as_ref(),
+            scopes: self.scopes.clone().unwrap_or_else(|| api.scopes.clone()),
+            roles: self
+                .roles
+                .clone()
+                .unwrap_or_else(|| api.own(assigned).map(str::to_owned).collect()),
+        };
+        let now_s = now_s();
+        let (claims, _) = grant.claims(now_s);
+        self.twist.sign(authority, claims, version, now_s)
+    }
+
+    fn find_api<'d>(&self, directory: &'d Directory) -> Result<&'d Api, String> {
+        match &self.api {
+            Some(name) => directory.api(name).ok_or(format!("no API {name}")),
+            None => directory.apis.first().ok_or("no API at all".to_owned()),
+        }
+    }
+
+    fn find_client(&self, directory: &Directory) -> Client {
+        let default = if self.app_only { DAEMON } else { INTERACTIVE };
+        let id = self.client.as_deref().unwrap_or(default);
+        directory.client(id).cloned().unwrap_or_else(|| Client {
+            client_id: id.to_owned(),
+            name: id.to_owned(),
+            secret: None,
+            redirect_uris: Vec::new(),
+            scopes: Vec::new(),
+            app_roles: Vec::new(),
+        })
+    }
+
+    fn find_user(&self, directory: &Directory) -> User {
+        let name = self.user.as_deref().unwrap_or("alice");
+        let known = directory.user(name).cloned();
+        known.unwrap_or_else(|| User::named(name))
+    }
+
+    /// The name that the API was asked by, if it is a URI.
+    fn uri<'a>(&'a self, api: &'a Api) -> &'a str {
+        let asked = self.api.as_deref().filter(|name| *name != api.client_id);
+        asked
+            .or(api.identifier_uris.first().map(String::as_str))
+            .unwrap_or(&api.client_id)
+    }
+}
+
+impl Twist {
+    /// A JWT in compact form (RFC 7519, RFC 7515) over these claims.
+    ///
+    /// # Errors
+    ///
+    /// When it should have the signature of a key that there is not.
+    pub(crate) fn sign(
+        &self,
+        authority: &Authority,
+        mut claims: Map<String, Value>,
+        version: Version,
+        now_s: i64,
+    ) -> Result<String, String> {
+        if let Some(seconds) = self.expires_in {
+            claims.insert("exp".to_owned(), (now_s + seconds).into());
+        }
+        if let Some(seconds) = self.not_before_in {
+            claims.insert("nbf".to_owned(), (now_s + seconds).into());
+        }
+        merge(&mut claims, &self.claims);
+        let (kid, signer) = self.signer(authority)?;
+        let algorithm = signer.as_ref().map_or("none", |(_, name, _)| *name);
+        let mut header = Map::new();
+        header.insert("typ".to_owned(), "JWT".into());
+        header.insert("alg".to_owned(), algorithm.into());
+        header.insert("kid".to_owned(), kid.clone().into());
+        if version == Version::V1 {
+            header.insert("x5t".to_owned(), kid.into());
+        }
+        merge(&mut header, &self.header);
+        let message = format!("{}.{}", encoded(&header), encoded(&claims));
+        let signature = match signer {
+            None => String::new(),
+            Some((algorithm, _, key)) => {
+                jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm)
+                    .map_err(|error| format!("cannot be signed: {error}"))?
+            }
+        };
+        Ok(format!("{message}.{signature}"))
+    }
+
+    /// The `kid`, and who signs how.
+    fn signer(&self, authority: &Authority) -> Result<(String, Option<Signer>), String> {
+        let current = authority.keys().current();
+        let rs256 = |key: &SigningKey| {
+            let private = key.private().clone();
+            Some((Algorithm::RS256, "RS256", private))
+        };
+        Ok(match self.sign_with {
+            SignWith::Current => (current.kid.clone(), rs256(&current)),
+            SignWith::Foreign => (current.kid, rs256(&authority.foreign_key())),
+            SignWith::Retired => {
+                let retired = authority.keys().retired();
+                let retired = retired.ok_or("no key was retired")?;
+                (retired.kid.clone(), rs256(&retired))
+            }
+            SignWith::Nobody => (current.kid, None),
+            SignWith::PublicKeyAsSecret => {
+                let secret = EncodingKey::from_secret(current.public_pem().as_bytes());
+                (current.kid, Some((Algorithm::HS256, "HS256", secret)))
+            }
+        })
+    }
+}
+
+/// The algorithm, its name in a header, the key.
+type Signer = (Algorithm, &'static str, EncodingKey);
+
+/// Sets what `changes` has, and removes what is null there.
+pub(crate) fn merge(into: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (name, value) in changes {
+        if value.is_null() {
+            into.remove(name);
+        } else {
+            into.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn now_s() -> i64 {
+    i64::try_from(unix_millis() / 1000).unwrap_or(i64::MAX)
+}
+
+fn encoded(part: &Map<String, Value>) -> String {
+    URL_SAFE_NO_PAD.encode(json!(part).to_string())
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}

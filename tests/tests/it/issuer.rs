@@ -1,0 +1,47 @@
+//! The issuer of the tests, from outside: what it must be for tests of the gateway to mean something.
+
+mod tokens;
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode, decode_header};
+use prynai_tests::issuer::{API, Issuer};
+use serde_json::Value;
+
+/// Fetches JSON.
+async fn get(url: &str) -> Value {
+    let response = reqwest::get(url).await.expect("an answer");
+    assert!(response.status().is_success(), "{url}: {response:?}");
+    let text = response.text().await.expect("a body");
+    serde_json::from_str(&text).expect("is JSON")
+}
+
+/// The key set that the issuer serves.
+async fn served_keys(issuer: &Issuer) -> JwkSet {
+    serde_json::from_value(get(&issuer.keys_url()).await).expect("is a JWK set")
+}
+
+/// Verifies a token as a resource server would: RS256 by the key that it names, exact issuer and audience, lifetime.
+fn verify(
+    token: &str,
+    keys: &JwkSet,
+    issuer: &str,
+    audience: &str,
+) -> Result<TokenData<Value>, String> {
+    let mut expected = Validation::new(Algorithm::RS256);
+    expected.set_issuer(&[issuer]);
+    expected.set_audience(&[audience]);
+    expected.set_required_spec_claims(&["exp", "iss", "aud"]);
+    expected.validate_nbf = true;
+    expected.leeway = 0;
+    let header = decode_header(token).map_err(|error| error.to_string())?;
+    let kid = header.kid.ok_or("no kid")?;
+    let jwk = keys.find(&kid).ok_or("unknown kid")?;
+    let key = DecodingKey::from_jwk(jwk).expect("a served key can be used");
+    decode(token, &key, &expected).map_err(|error| error.to_string())
+}
+
+/// Verifies a v2 token of the first tenant for the default API.
+async fn verify_v2(issuer: &Issuer, token: &str) -> Result<Value, String> {
+    let keys = served_keys(issuer).await;
+    verify(token, &keys, &issuer.issuer_url(), API).map(|token| token.claims)
+}
