@@ -148,11 +148,17 @@ impl<H: ServerHandler> CallRunner<H> {
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
+        let in_time = in_time(envelope);
         let Some(id) = &envelope.request_id else {
+            if in_time.is_err() {
+                let stream = &envelope.stream;
+                tracing::debug!(%stream, "a notification waited for longer than its deadline");
+                return Ok(None);
+            }
             slot.begin();
             return self.notify(envelope, controls).await.map(|()| None);
         };
-        let begun = in_time(envelope).and_then(|()| inbound::parse_request(envelope));
+        let begun = in_time.and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
             Ok(request) => self.run_once(claim, id, request, slot, &mut writer).await?,
             Err(error) => outbound::error(id, &error),
