@@ -256,6 +256,7 @@ impl Worker {
 
     fn launcher(&self, runner: Arc<dyn RunCall>) -> Launcher {
         Launcher {
+            bus: Arc::clone(&self.bus),
             running: Arc::clone(&self.running),
             tasks: self.calls.clone(),
             runner,
