@@ -57,6 +57,10 @@ class Process:
         # Wakes the one who still waits for a process that has ended.
         self._found.put(None)
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def wait_until_ready(self) -> str:
         """What `ready` found in the log."""
         with contextlib.suppress(queue.Empty):
