@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -87,19 +87,26 @@ impl RawClient {
     /// A client.
     #[expect(clippy::new_without_default, reason = "a test reads better with new")]
     pub fn new() -> Self {
-        Self::at(None)
+        Self::at(None, HeaderMap::new())
+    }
+
+    /// A client that sends this access token with every request.
+    pub fn bearing(token: &str) -> Self {
+        let value = format!("Bearer {token}").parse().expect("is ASCII");
+        Self::at(None, HeaderMap::from_iter([(AUTHORIZATION, value)]))
     }
 
     /// A client at an address of its own, such as 127.0.0.2.
     pub fn from(address: IpAddr) -> Self {
-        Self::at(Some(address))
+        Self::at(Some(address), HeaderMap::new())
     }
 
-    fn at(address: Option<IpAddr>) -> Self {
+    fn at(address: Option<IpAddr>, headers: HeaderMap) -> Self {
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
             .no_proxy()
             .local_address(address)
+            .default_headers(headers)
             .build()
             .expect("a client without TLS");
         Self { http }
