@@ -1,6 +1,7 @@
 //! Settings of the gateway, one struct per concern.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -9,6 +10,7 @@ use prynai_shared::telemetry::TelemetrySettings;
 
 use crate::auth::AuthSettings;
 use crate::limits::LimitSettings;
+use crate::policy::PolicyFile;
 
 /// Everything the process `prynai-gateway` can be told.
 #[derive(Debug, Clone, Parser)]
@@ -21,6 +23,11 @@ pub struct ProcessSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub gateway: GatewaySettings,
+    /// Time after SIGTERM in which connections are still taken while `/readyz` says no, so that the load
+    /// balancer can turn to other gateways first, such as 2s; a part of --drain-timeout.
+    #[arg(long, env = "PRYNAI_STOP_DELAY", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub stop_delay: Duration,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub redis: RedisSettings,
@@ -32,9 +39,13 @@ pub struct ProcessSettings {
 /// What a gateway itself needs, wherever its bus is.
 #[derive(Debug, Clone, Args)]
 pub struct GatewaySettings {
-    /// Address to serve HTTP on, as host:port; port 0 takes a free one.
+    /// Address to serve HTTP or HTTPS on, as host:port; port 0 takes a free one.
     #[arg(long, env = "PRYNAI_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS", value_parser = listen_address)]
     pub listen: SocketAddr,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub tls: TlsSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -43,6 +54,11 @@ pub struct GatewaySettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub auth: AuthSettings,
+
+    /// File that says who may list and call which tools, prompts and resources (docs/policy.md). A change of it
+    /// counts within seconds [default: every caller may do everything].
+    #[arg(long, env = "PRYNAI_POLICY", value_name = "FILE", value_parser = PolicyFile::read)]
+    pub policy: Option<PolicyFile>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -59,8 +75,22 @@ impl GatewaySettings {
     /// What cannot work, in words.
     pub fn check(&self) -> Result<(), String> {
         self.auth.check(self.listen)?;
-        self.limits.check()
+        self.limits.check()?;
+        self.tls.check().map_err(|error| error.to_string())
     }
+}
+
+/// Certificate and key of this server; without them it speaks plain HTTP.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TlsSettings {
+    /// Certificate to serve HTTPS with: a PEM file, the server's certificate first, then those between it
+    /// and its authority. Read again when it changes, without losing a connection.
+    #[arg(long, env = "PRYNAI_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate: a PEM file, not encrypted.
+    #[arg(long, env = "PRYNAI_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.
@@ -75,6 +105,20 @@ pub struct OriginSettings {
     /// or separate by commas [default: loopback only].
     #[arg(long, env = "PRYNAI_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = allowed_origin)]
     pub allowed_origin: Vec<String>,
+}
+
+impl ProcessSettings {
+    /// # Errors
+    ///
+    /// What cannot work, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.stop_delay >= self.gateway.drain_timeout {
+            return Err(
+                "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
+            );
+        }
+        self.gateway.check()
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -9,17 +9,21 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{self, Entry};
 use axum::http::{HeaderMap, Request, Response, Version};
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::stall::StallGuard;
+use crate::tls::Tls;
 
 /// Time a client gets to send its request headers, the first ones included.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,9 +52,18 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves connections.
 pub(crate) struct Connections {
-    server: auto::Builder<TokioExecutor>,
+    server: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
+    tls: Option<Tls>,
+    stopping: CancellationToken,
     graceful: GracefulShutdown,
+}
+
+/// Serves HTTP on one connection.
+struct Http {
+    server: Arc<auto::Builder<TokioExecutor>>,
+    service: FromPeer,
+    watcher: Watcher,
 }
 
 /// The service of one connection.
@@ -63,7 +76,8 @@ struct FromPeer {
 // === impl Connections ===
 
 impl Connections {
-    pub(crate) fn new(router: Router) -> Self {
+    /// Connections over TLS, if it is given; `stopping` is when none gets a further request.
+    pub(crate) fn new(router: Router, tls: Option<Tls>, stopping: CancellationToken) -> Self {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
@@ -81,31 +95,65 @@ impl Connections {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         Self {
-            server,
+            server: Arc::new(server),
             router,
+            tls,
+            stopping,
             graceful: GracefulShutdown::new(),
         }
     }
 
+    /// Whether clients understand what is written without a handshake.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+
     /// Serves a connection to its end.
-    pub(crate) fn serve(
-        &self,
-        stream: TcpStream,
-        peer: IpAddr,
-    ) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn serve(&self, stream: TcpStream, peer: IpAddr) -> BoxFuture<'static, ()> {
         // Small frames must not wait for each other; a failure costs only that.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let begun = Arc::<AtomicBool>::default();
-        let service = FromPeer {
-            peer: Peer(peer),
-            begun: begun.clone(),
-            inner: TowerToHyperService::new(self.router.clone()),
+        let http = Http {
+            server: self.server.clone(),
+            service: FromPeer {
+                peer: Peer(peer),
+                begun: Arc::default(),
+                inner: TowerToHyperService::new(self.router.clone()),
+            },
+            watcher: self.graceful.watcher(),
         };
-        let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT));
-        let connection = self.server.serve_connection(io, service).into_owned();
-        let connection = self.graceful.watch(connection);
+        let Some(tls) = self.tls.clone() else {
+            return http.serve(StallGuard::new(stream, WRITE_TIMEOUT)).boxed();
+        };
+        let stopping = self.stopping.clone();
+        async move {
+            // Boxed each, so that a connection does not keep the room that its handshake took.
+            let handshake = tls.accept(stream, WRITE_TIMEOUT, &stopping).boxed();
+            if let Some(stream) = handshake.await {
+                http.serve(stream).boxed().await;
+            }
+        }
+        .boxed()
+    }
+
+    /// Completes when every connection has ended; none gets a further request.
+    pub(crate) async fn finish(self) {
+        self.graceful.shutdown().await;
+    }
+}
+
+// === impl Http ===
+
+impl Http {
+    fn serve<S>(self, stream: S) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let begun = self.service.begun.clone();
+        let io = TokioIo::new(stream);
+        let connection = self.server.serve_connection(io, self.service).into_owned();
+        let connection = self.watcher.watch(connection);
         async move {
             tokio::select! {
                 ended = connection => {
@@ -116,11 +164,6 @@ impl Connections {
                 () = silence(&begun) => tracing::debug!("a connection without a request was closed"),
             }
         }
-    }
-
-    /// Completes when every connection has ended; none gets a further request.
-    pub(crate) async fn finish(self) {
-        self.graceful.shutdown().await;
     }
 }
 
@@ -138,7 +181,7 @@ async fn silence(begun: &AtomicBool) {
 impl Service<Request<Incoming>> for FromPeer {
     type Response = Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = futures::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.begun.store(true, Ordering::Relaxed);

@@ -75,6 +75,8 @@ pub(crate) enum RequestError {
         "access tokens cannot be checked right now: their issuer does not answer; try again in a moment"
     )]
     NoTokenKeys,
+    #[error("the policy of this server does not let you {0}")]
+    NotAllowed(&'static str),
     #[error("Last-Event-ID cannot be resumed: {0}; send the request again")]
     NotResumable(&'static str),
     #[error("{0}")]
@@ -133,7 +135,7 @@ impl RequestError {
             }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, code::INVALID_REQUEST),
-            Self::Forbidden(_) | Self::InsufficientScope { .. } => {
+            Self::Forbidden(_) | Self::InsufficientScope { .. } | Self::NotAllowed(_) => {
                 (StatusCode::FORBIDDEN, code::INVALID_REQUEST)
             }
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
@@ -161,6 +163,7 @@ impl RequestError {
                 "scopes": missing.scopes,
                 "roles": missing.roles,
             })),
+            Self::NotAllowed(_) => Some(json!({ "reason": "policy" })),
             Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
             Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
             Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),

@@ -20,7 +20,7 @@ pub(crate) async fn live() -> Response {
 
 /// `/readyz` and `/healthz`: requests sent here now would be served.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    if state.shutdown.soft().is_cancelled() {
+    if state.shutdown.is_leaving() {
         return unready("stopping");
     }
     match tokio::time::timeout(PATIENCE, state.bus.health()).await {

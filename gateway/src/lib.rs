@@ -1,12 +1,15 @@
 //! The gateway: ends client connections and puts their requests on the bus.
 //!
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
-//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`edge`]
+//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`policy`]
+//! whether its sender may send it, [`edge`]
 //! answers what needs no worker, everything else is queued, as far as there is room ([`admission`]),
 //! while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or [`sse`] frames,
 //! whose [`event_id`] a client resumes from. Change notifications come from the feed ([`changes`])
 //! through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`] tells the
 //! workers that somebody waits for the answers.
+//!
+//! On a port with [`tls`], a handshake comes before all that.
 //!
 //! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`stall`] and
 //! [`lifetime`].
@@ -38,6 +41,7 @@ mod listener;
 mod listening;
 mod mirrored;
 mod origin;
+mod policy;
 mod respond;
 mod router;
 mod run;
@@ -46,6 +50,7 @@ mod sse;
 mod stall;
 mod state;
 mod streamable_http;
+mod tls;
 mod versions;
 
 use std::sync::Arc;
@@ -58,24 +63,38 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
-pub use config::{GatewaySettings, OriginSettings, ProcessSettings};
+pub use config::{GatewaySettings, OriginSettings, ProcessSettings, TlsSettings};
 pub use limits::LimitSettings;
+pub use policy::PolicyFile;
 pub use run::run;
+pub use tls::CertificateError;
 
 /// How long cancels and records may take after the last connection.
 const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Why a gateway does not serve, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// Certificate and key, if it has any.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
 
 /// Serves on `listener` until `shutdown`; returns when every connection has ended.
 ///
 /// # Errors
 ///
-/// When the bus cannot be subscribed to at the start.
+/// When the bus cannot be subscribed to, or the certificate cannot be used, at the start.
 pub async fn serve(
     listener: TcpListener,
     bus: Arc<dyn Bus>,
     settings: GatewaySettings,
     shutdown: Shutdown,
-) -> Result<(), BusError> {
+) -> Result<(), ServeError> {
+    let tls = tls::Tls::start(&settings.tls)?;
     let gateway = GatewayId::generate();
     let (hub, hub_roles) = hub::Hub::new(
         gateway.clone(),
@@ -89,8 +108,17 @@ pub async fn serve(
     roles.spawn(hub_roles);
     roles.spawn(changes_role);
     roles.spawn(catalog_role);
-    let (callers, callers_roles) = auth::Callers::new(&settings.auth, "http");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let (callers, callers_roles) = auth::Callers::new(&settings.auth, scheme);
     for role in callers_roles {
+        roles.spawn(role);
+    }
+    let tls = tls.map(|(tls, renewal)| {
+        roles.spawn(renewal);
+        tls
+    });
+    let (policy, policy_role) = policy::Policy::new(settings.policy.clone());
+    if let Some(role) = policy_role {
         roles.spawn(role);
     }
     let canceller = canceller::Canceller::new(bus.clone());
@@ -104,15 +132,16 @@ pub async fn serve(
         changes,
         catalog,
         canceller,
+        policy,
         settings: Arc::new(settings),
         shutdown: shutdown.clone(),
     };
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, %gateway, "listening");
+        tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");
     }
     let accepting = listener::accept(
         listener,
-        router::router(state),
+        connection::Connections::new(router::router(state), tls, shutdown.soft().clone()),
         max_connections,
         &shutdown,
         &tasks,
@@ -121,7 +150,7 @@ pub async fn serve(
         () = accepting => {}
         _ = roles.join_next() => {
             shutdown.abort();
-            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()));
+            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()).into());
         }
     }
     // What was begun for clients that are gone; bounded, since the bus may be away.

@@ -8,7 +8,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,12 +35,11 @@ struct Places {
 /// that are open finish, until the hard stop.
 pub(crate) async fn accept(
     listener: TcpListener,
-    router: Router,
+    connections: Connections,
     most: NonZeroUsize,
     shutdown: &Shutdown,
     tasks: &TaskTracker,
 ) {
-    let connections = Connections::new(router);
     let mut places = Places::new(most);
     loop {
         let (stream, peer) = tokio::select! {
@@ -55,7 +53,7 @@ pub(crate) async fn accept(
             () = shutdown.soft().cancelled() => break,
         };
         let Some(place) = places.take() else {
-            turn_away(stream);
+            turn_away(stream, connections.are_plain());
             continue;
         };
         let served = connections.serve(stream, peer.ip());
@@ -100,9 +98,12 @@ impl Places {
     }
 }
 
-fn turn_away(stream: TcpStream) {
-    // An error means that the client is gone.
-    let _ = stream.try_write(TOO_MANY);
+fn turn_away(stream: TcpStream, plain: bool) {
+    // A handshake only to say so would cost more than to serve it.
+    if plain {
+        // An error means that the client is gone.
+        let _ = stream.try_write(TOO_MANY);
+    }
 }
 
 async fn pause_after(error: &io::Error) {

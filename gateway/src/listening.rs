@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::principal::Principal;
 use serde_json::json;
 
 use crate::catalog::Announced;
 use crate::edge;
+use crate::policy::Policy;
 
 /// Which changes a listener wants and the server announces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub(crate) struct Filter {
 pub(crate) struct Notifier {
     pub(crate) filter: Filter,
     pub(crate) subscription: Option<RawJson>,
+    /// Decides anew with each update what the listener may hear of.
+    pub(crate) policy: Policy,
+    pub(crate) principal: Principal,
 }
 
 // === impl Filter ===
@@ -71,7 +76,7 @@ impl Notifier {
                 None,
             ),
             Change::ResourceUpdated { uri } => {
-                let wanted = filter.uris.contains(uri);
+                let wanted = filter.uris.contains(uri) && self.may_read(uri);
                 (wanted, "notifications/resources/updated", Some(uri))
             }
             Change::CatalogChanged
@@ -80,6 +85,11 @@ impl Notifier {
             | Change::SessionEnded { .. } => return None,
         };
         wanted.then(|| self.write(method, uri))
+    }
+
+    /// Whether the listener may read a resource now.
+    pub(crate) fn may_read(&self, uri: &str) -> bool {
+        self.policy.may_read(&self.principal, uri)
     }
 
     /// A notification for everything that may have changed unseen.
@@ -131,6 +141,8 @@ mod tests {
                 ..Filter::default()
             },
             subscription: None,
+            policy: Policy::new(None).0,
+            principal: Principal::anonymous(),
         }
     }
 

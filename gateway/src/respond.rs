@@ -13,7 +13,9 @@ use prynai_shared::bus::Bus;
 use prynai_shared::ids::SessionId;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::Era;
+use prynai_shared::wire::session::Session;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -53,6 +55,7 @@ pub(crate) struct CallStream {
 pub(crate) struct SessionUse {
     bus: Arc<dyn Bus>,
     session: SessionId,
+    principal: Principal,
     touch_every: Duration,
     touched: Instant,
 }
@@ -175,10 +178,11 @@ impl CallStream {
 // === impl SessionUse ===
 
 impl SessionUse {
-    pub(crate) fn new(state: &AppState, session: SessionId) -> Self {
+    pub(crate) fn new(state: &AppState, session: &Session) -> Self {
         Self {
             bus: state.bus.clone(),
-            session,
+            session: session.id.clone(),
+            principal: session.principal.clone(),
             touch_every: touch_every(state),
             touched: Instant::now(),
         }
@@ -187,7 +191,8 @@ impl SessionUse {
     async fn note(&mut self) {
         if self.touched.elapsed() >= self.touch_every {
             self.touched = Instant::now();
-            if let Err(error) = self.bus.touch_session(&self.session, None).await {
+            let (session, principal) = (&self.session, &self.principal);
+            if let Err(error) = self.bus.touch_session(session, principal, None).await {
                 tracing::debug!(%error, "a session in use cannot be touched now");
             }
         }

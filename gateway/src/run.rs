@@ -12,14 +12,15 @@ use crate::config::ProcessSettings;
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis cannot be used as it is set up.
+/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
-        settings.gateway.check()?;
+        settings.check()?;
         settings.telemetry.start()
     });
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
+    tokio::spawn(shutdown.clone().on_signals(delay, grace));
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;

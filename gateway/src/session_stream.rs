@@ -1,6 +1,7 @@
 //! The GET stream of a legacy session: the change feed, filtered by what the session wants.
 //!
-//! An event's id is its place in the feed, so the stream resumes on any gateway.
+//! An event's id is its place in the feed, so the stream resumes on any gateway. What is heard from there
+//! is what the session itself wants, so a place that another session was told of is of no use.
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -63,6 +64,8 @@ pub(crate) async fn open(
         notifier: Notifier {
             filter: Filter::default(),
             subscription: None,
+            policy: state.policy.watch(),
+            principal: sender.principal.clone(),
         },
         lifetime: state.lifetime(sender),
         touched: Instant::now(),
@@ -116,6 +119,8 @@ impl SessionStream {
         }
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
+            // Other lists are shown from now on.
+            () = self.notifier.policy.changed() => Some(Heed::AssumeAnything),
             () = tokio::time::sleep(touch_every.min(KEEP_ALIVE)) => {
                 return Step::Frames(vec![sse::KEEP_ALIVE]);
             }
@@ -192,7 +197,8 @@ impl SessionStream {
 
     /// Reads the session and the catalog again; `false` when the session has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
-        let Some(touched) = self.state.bus.touch_session(&self.session.id, None).await? else {
+        let Session { id, principal, .. } = &self.session;
+        let Some(touched) = self.state.bus.touch_session(id, principal, None).await? else {
             return Ok(false);
         };
         if let Some(catalog) = self.state.catalog.get().await? {

@@ -14,6 +14,7 @@ use crate::config::GatewaySettings;
 use crate::head::Sender;
 use crate::hub::Hub;
 use crate::lifetime::Lifetime;
+use crate::policy::Policy;
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct AppState {
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
     pub(crate) canceller: Canceller,
+    pub(crate) policy: Policy,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) shutdown: Shutdown,
 }

@@ -7,9 +7,10 @@
 //! 3. [`bus`]: the eight ports, each a small trait whose documentation is its contract
 //! 4. [`memory_bus`]: the ports inside one process
 //! 5. [`redis_bus`]: the ports on Redis
-//! 6. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
+//! 6. [`patterns`]: how names and URIs are matched, by policies and lists
+//! 7. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
 //!    logs, stops and waits
-//! 7. [`mutation`]: bugs that tests plant
+//! 8. [`mutation`]: bugs that tests plant
 
 pub mod backoff;
 pub mod bus;
@@ -18,6 +19,7 @@ pub mod ids;
 pub mod lifecycle;
 pub mod memory_bus;
 pub mod mutation;
+pub mod patterns;
 pub mod redis_bus;
 pub mod settings;
 pub mod telemetry;

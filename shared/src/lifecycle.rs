@@ -1,15 +1,16 @@
-//! Stopping in two stages.
+//! Stopping in stages.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The two tokens every long-running role gets.
+/// The tokens every long-running role gets.
 ///
-/// `soft`: take nothing new, finish what runs. `hard`: stop now. A `hard` stop is always a `soft`
-/// one too.
+/// `leaving`: say that nothing more should come, and serve what comes all the same. `soft`: take nothing
+/// new, finish what runs. `hard`: stop now. Each stage is the ones before it, too.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    leaving: CancellationToken,
     soft: CancellationToken,
     hard: CancellationToken,
 }
@@ -22,13 +23,19 @@ impl Shutdown {
 
     /// Begins the orderly stop.
     pub fn begin(&self) {
+        self.leaving.cancel();
         self.soft.cancel();
     }
 
     /// Stops at once.
     pub fn abort(&self) {
-        self.soft.cancel();
+        self.begin();
         self.hard.cancel();
+    }
+
+    /// Whether the process is about to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled()
     }
 
     /// Fires when nothing new may be taken.
@@ -41,18 +48,25 @@ impl Shutdown {
         &self.hard
     }
 
-    /// Waits for SIGTERM or SIGINT, begins the orderly stop, and aborts after `grace` or on a
-    /// second signal. Returns once the stop was aborted; drop it when everything has ended before.
+    /// Waits for SIGTERM or SIGINT, announces the stop, begins it after `delay`, and aborts `grace` after
+    /// the signal or on a second one. Returns once the stop was aborted; drop it when everything has ended
+    /// before.
     ///
     /// # Errors
     ///
     /// When the process cannot listen for signals.
-    pub async fn on_signals(self, grace: Duration) -> std::io::Result<()> {
+    pub async fn on_signals(self, delay: Duration, grace: Duration) -> std::io::Result<()> {
         let mut signals = Signals::new()?;
         let first = signals.next().await;
         tracing::info!(signal = first, grace_s = grace.as_secs_f64(), "stopping");
-        self.begin();
+        self.leaving.cancel();
+        let delayed = async {
+            tokio::time::sleep(delay).await;
+            self.begin();
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
+            () = delayed => {}
             second = signals.next() => tracing::warn!(signal = second, "second signal: stopping at once"),
             () = tokio::time::sleep(grace) => tracing::warn!("grace period over: stopping at once"),
         }

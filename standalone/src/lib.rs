@@ -1,6 +1,7 @@
 //! Gateway, worker and bus in one process: for a laptop, and for trying a handler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -57,8 +58,8 @@ pub struct StandaloneSettings {
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis cannot be used as it is set up. A Redis that is away is
-/// waited for.
+/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
+/// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
         settings.gateway.check()?;
@@ -67,7 +68,13 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     });
     prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(settings.gateway.drain_timeout));
+    // Nothing stands in front that would have to be told.
+    let delay = Duration::ZERO;
+    tokio::spawn(
+        shutdown
+            .clone()
+            .on_signals(delay, settings.gateway.drain_timeout),
+    );
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
@@ -75,7 +82,12 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = bus(&settings) => bus.context("cannot use Redis")?,
     };
-    let url = format!("http://{}/mcp", listener.local_addr()?);
+    let scheme = if settings.gateway.tls.is_on() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = format!("{scheme}://{}/mcp", listener.local_addr()?);
     let ready = announced(bus.clone()).await?;
     let mut work = settings.work.config();
     if work.state_keys.is_empty() {

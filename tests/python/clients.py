@@ -127,15 +127,16 @@ async def connect(
     log_level: str | None = None,
     on_sampling: Answer | None = None,
     on_elicitation: Answer | None = None,
+    auth: Any = None,
 ) -> AsyncIterator[Connection]:
-    """A client connected to the server at `url`, speaking `revision`."""
+    """A client connected to the server at `url`, speaking `revision`. `auth` is what the SDK's HTTP library takes."""
     if SDK_GENERATION == 1:
         import sdk1 as sdk
     else:
         import sdk2 as sdk
     callbacks = Callbacks(log_level, on_sampling, on_elicitation)
     with anyio.fail_after(TEST_SECONDS):
-        async with sdk.connect(url, revision, callbacks) as connection:
+        async with sdk.connect(url, revision, callbacks, auth) as connection:
             assert connection.revision == revision
             yield connection
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,10 @@ class Process:
                     self._found.put(found)
         # Wakes the one who still waits for a process that has ended.
         self._found.put(None)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
 
     def wait_until_ready(self) -> str:
         """What `ready` found in the log."""
@@ -126,7 +130,15 @@ def standalone(folder: Path, program: str = "prynai-mcp") -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, gateways: int = 2, workers: int = 2, worker: str = "prynai-worker") -> Iterator[Server]:
+def fleet(
+    folder: Path,
+    gateways: int = 2,
+    workers: int = 2,
+    worker: str = "prynai-worker",
+    gateway_flags: Sequence[str] = (),
+    port: int = 0,
+) -> Iterator[Server]:
+    """`port` is the balancer's, if it must be known before."""
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
         redis_url = start_redis(starter)
@@ -142,14 +154,14 @@ def fleet(folder: Path, gateways: int = 2, workers: int = 2, worker: str = "pryn
         listening = [
             starter.start(
                 f"gateway-{n}",
-                [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared],
+                [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared, *gateway_flags],
                 says("listening", "address"),
             )
             for n in range(gateways)
         ]
         upstreams = [gateway.wait_until_ready() for gateway in listening]
 
-        command = [sys.executable, str(HERE / "round_robin.py"), *upstreams]
+        command = [sys.executable, str(HERE / "round_robin.py"), str(port), *upstreams]
         balancer = starter.start("balancer", command, says("listening", "address"))
         yield Server(f"http://{balancer.wait_until_ready()}/mcp", starter.processes, redis_url)
 

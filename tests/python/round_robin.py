@@ -3,9 +3,9 @@ the last one went. Each connection carries one request: the upstream is asked to
 answer, and from then on bytes are only copied, so streams arrive as they are written and `Host` and
 `Origin` stay as the client sent them.
 
-    python round_robin.py 127.0.0.1:8001 127.0.0.1:8002
+    python round_robin.py PORT 127.0.0.1:8001 127.0.0.1:8002
 
-Listens on a free port and prints it as the processes of the fleet do:
+Port 0 takes a free one. Prints where it listens as the processes of the fleet do:
 {"message": "listening", "address": "127.0.0.1:PORT"}
 """
 
@@ -23,7 +23,7 @@ HEAD_LIMIT = 64 * 1024
 BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-async def serve(upstreams: list[tuple[str, int]]) -> None:
+async def serve(port: int, upstreams: list[tuple[str, int]]) -> None:
     turns = itertools.cycle(upstreams)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,9 +35,9 @@ async def serve(upstreams: list[tuple[str, int]]) -> None:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=HEAD_LIMIT)
-    host, port = server.sockets[0].getsockname()[:2]
-    print(json.dumps({"message": "listening", "address": f"{host}:{port}"}), flush=True)
+    server = await asyncio.start_server(handle, "127.0.0.1", port, limit=HEAD_LIMIT)
+    host, bound = server.sockets[0].getsockname()[:2]
+    print(json.dumps({"message": "listening", "address": f"{host}:{bound}"}), flush=True)
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,4 +103,4 @@ def address(text: str) -> tuple[str, int]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve([address(text) for text in sys.argv[1:]]))
+    asyncio.run(serve(int(sys.argv[1]), [address(text) for text in sys.argv[2:]]))

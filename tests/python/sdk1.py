@@ -24,12 +24,13 @@ class SessionConnection(Connection):
 
 
 @asynccontextmanager
-async def connect(url: str, revision: str, callbacks: Callbacks) -> AsyncIterator[Connection]:
+async def connect(url: str, revision: str, callbacks: Callbacks, auth: Any = None) -> AsyncIterator[Connection]:
     feed = Feed()
     # The SDK's own limits; no proxy of the environment stands between the tests and the loopback address.
     http = httpx.AsyncClient(
         timeout=httpx.Timeout(30, read=300),
         trust_env=False,
+        auth=auth,
         event_hooks={"response": [feed.on_http_response]},
     )
     with closing(feed):

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::tls::TlsInfo;
+use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Version};
 use serde_json::{Value, json};
 
 use crate::PATIENCE;
@@ -102,14 +103,18 @@ impl RawClient {
     }
 
     fn at(address: Option<IpAddr>, headers: HeaderMap) -> Self {
-        let http = reqwest::Client::builder()
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .local_address(address)
-            .default_headers(headers)
-            .build()
-            .expect("a client without TLS");
-        Self { http }
+        let client = reqwest::Client::builder();
+        Self::of(client.local_address(address).default_headers(headers))
+    }
+
+    /// A client as it was begun elsewhere, such as one that trusts an authority.
+    pub fn of(begun: ClientBuilder) -> Self {
+        // Clients ask for it even when they speak plain HTTP; another test may have been faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = begun.pool_max_idle_per_host(0).no_proxy().build();
+        Self {
+            http: http.expect("a client"),
+        }
     }
 
     /// A POST to be completed and sent with [`RawClient::send`].
@@ -235,6 +240,18 @@ impl Reply {
     /// The HTTP headers.
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
+    }
+
+    /// The version of HTTP.
+    pub fn version(&self) -> Version {
+        self.response.version()
+    }
+
+    /// The server's certificate, to a client that was told to keep it.
+    pub fn certificate(&self) -> &[u8] {
+        let info = self.response.extensions().get::<TlsInfo>();
+        let certificate = info.and_then(TlsInfo::peer_certificate);
+        certificate.expect("came over TLS")
     }
 
     /// Whether the body is an event stream.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::assert_eventually;
+use crate::certificates::Certificates;
 use crate::client::RawClient;
 use crate::process::Process;
 use crate::proxy::{RoundRobin, Switch};
@@ -14,6 +15,8 @@ pub struct ClusterPlan {
     workers: usize,
     durable: bool,
     spare: bool,
+    scheme: &'static str,
+    client: RawClient,
     of_gateways: Launch,
     of_workers: Launch,
 }
@@ -35,6 +38,7 @@ pub struct Cluster {
     /// Where Redis is for the fleet; `None` when it is reached directly.
     redis_address: Option<Switch>,
     replica: Option<RedisServer>,
+    scheme: &'static str,
     gateways: Vec<Member>,
     workers: Vec<Process>,
     of_gateways: Launch,
@@ -56,6 +60,8 @@ impl Cluster {
             workers: 1,
             durable: false,
             spare: false,
+            scheme: "http",
+            client: RawClient::new(),
             of_gateways: Launch::of("prynai-gateway", &[]),
             of_workers: Launch::of("prynai-worker", &["--state-key", STATE_KEY]),
         }
@@ -68,10 +74,10 @@ impl Cluster {
 
     /// Scheme and address of one gateway.
     pub fn origin(&self, index: usize) -> String {
-        format!("http://{}", self.gateways[index].address)
+        format!("{}://{}", self.scheme, self.gateways[index].address)
     }
 
-    /// The MCP endpoint behind the round-robin proxy.
+    /// The MCP endpoint behind the round-robin proxy, which does not speak TLS.
     pub fn proxy(&self) -> String {
         format!("http://{}/mcp", self.proxy.address())
     }
@@ -99,6 +105,16 @@ impl Cluster {
         self.gateways[index] = launch
             .gateway(&self.redis_url(), &address.to_string())
             .await;
+    }
+
+    /// Waits until a gateway says that nobody should be sent to it.
+    pub async fn gateway_is_unready(&self, index: usize) {
+        let url = format!("{}/readyz", self.origin(index));
+        let ready = async || {
+            let answer = self.client.request("GET", &url).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        };
+        assert_eventually!(!ready().await, "gateway {index} says that it is ready");
     }
 
     /// Kills a worker and starts another.
@@ -203,6 +219,14 @@ impl ClusterPlan {
         self
     }
 
+    /// Gateways that speak TLS, and a client that trusts them.
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        let args = certificates.args();
+        self.scheme = "https";
+        self.client = RawClient::of(certificates.trusted());
+        self.gateway_args(&args.each_ref().map(String::as_str))
+    }
+
     /// Further arguments of each worker.
     pub fn worker_args(mut self, args: &[&str]) -> Self {
         self.of_workers.add(args);
@@ -258,10 +282,11 @@ impl ClusterPlan {
         let addresses = gateways.iter().map(|g: &Member| g.address).collect();
         Cluster {
             proxy: RoundRobin::start(addresses).await,
-            client: RawClient::new(),
+            client: self.client,
             redis,
             redis_address,
             replica,
+            scheme: self.scheme,
             gateways,
             workers,
             of_gateways: self.of_gateways,

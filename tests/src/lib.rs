@@ -3,6 +3,7 @@
 //! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
+//! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
 //! * [`issuer`]: an authorization server shaped like Microsoft Entra ID
@@ -12,6 +13,7 @@
 //!
 //! The tests themselves are one binary, `tests/tests/it/main.rs`.
 
+pub mod certificates;
 pub mod chaos;
 pub mod client;
 pub mod cluster;

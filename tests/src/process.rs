@@ -75,12 +75,21 @@ impl Process {
                         self.log().join("\n")
                     );
                 }
-                self.find(message)
+                self.all_logged(message).into_iter().next()
             },
             "{} never logged {message:?}:\n{}",
             self.name,
             self.log().join("\n")
         )
+    }
+
+    /// All JSON log lines with this message until now.
+    pub fn all_logged(&self, message: &str) -> Vec<Value> {
+        self.log()
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|line| line["message"] == message)
+            .collect()
     }
 
     /// Waits for the address that a gateway listens on.
@@ -119,13 +128,6 @@ impl Process {
     /// Kills it (SIGKILL) and waits until it is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("is killed");
-    }
-
-    fn find(&self, message: &str) -> Option<Value> {
-        self.log()
-            .iter()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line["message"] == message)
     }
 }
 

@@ -33,6 +33,7 @@ use crate::persist::persist;
 use crate::request_transport::{self, Lines};
 use crate::running::{Controls, Running, Slot, Stop};
 use crate::state_keys::StateKeys;
+use crate::visible::Filters;
 use crate::{context, inbound};
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
@@ -47,6 +48,7 @@ const PUBLISHING: Duration = Duration::from_secs(5);
 /// Starts calls, each a task of its own with a place in the table.
 #[derive(Clone)]
 pub(crate) struct Launcher {
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) running: Arc<Running>,
     pub(crate) tasks: TaskTracker,
     pub(crate) runner: Arc<dyn RunCall>,
@@ -70,6 +72,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) state_keys: StateKeys,
     pub(crate) gone_holders: GoneHolders,
     pub(crate) idempotency: Idempotency,
+    pub(crate) filters: Filters,
 }
 
 // === impl Launcher ===
@@ -88,8 +91,20 @@ impl Launcher {
         permit: OwnedSemaphorePermit,
         work: impl FnOnce(Claim, Slot) -> F,
     ) {
-        let slot = self.running.register(&claim, permit);
-        self.tasks.spawn(work(claim, slot));
+        match self.running.register(&claim, permit) {
+            Some(slot) => drop(self.tasks.spawn(work(claim, slot))),
+            None => drop(self.tasks.spawn(bury_copy(Arc::clone(&self.bus), claim))),
+        }
+    }
+}
+
+/// A gateway queues a request once: this one was put there by somebody else.
+async fn bury_copy(bus: Arc<dyn Bus>, claim: Claim) {
+    let (entry, stream) = (&claim.entry, &claim.request.stream);
+    tracing::warn!(%entry, %stream, "a copy of a request that runs is not begun");
+    let buried = bus.dead_letter(&claim, "a copy of a request that runs");
+    if let Err(error) = buried.await {
+        tracing::warn!(%entry, %error, "a copy of a request is left to its lease");
     }
 }
 
@@ -135,11 +150,17 @@ impl<H: ServerHandler> CallRunner<H> {
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
+        let in_time = in_time(envelope);
         let Some(id) = &envelope.request_id else {
+            if in_time.is_err() {
+                let stream = &envelope.stream;
+                tracing::debug!(%stream, "a notification waited for longer than its deadline");
+                return Ok(None);
+            }
             slot.begin();
             return self.notify(envelope, controls).await.map(|()| None);
         };
-        let begun = in_time(envelope).and_then(|()| inbound::parse_request(envelope));
+        let begun = in_time.and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
             Ok(request) => self.run_once(claim, id, request, slot, &mut writer).await?,
             Err(error) => outbound::error(id, &error),
@@ -197,7 +218,8 @@ impl<H: ServerHandler> CallRunner<H> {
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let (envelope, controls) = (&claim.request, &slot.controls);
-        let outbound = Outbound::new(claim, request_id, &request, writer.has_written());
+        let filter = self.filters.of(envelope);
+        let outbound = Outbound::new(claim, request_id, &request, writer.has_written(), filter);
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, &self.bus);
         request.extensions_mut().insert(close.clone());

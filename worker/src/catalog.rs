@@ -182,8 +182,10 @@ fn entry(tool: &Tool) -> (String, CatalogTool) {
         tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules; clients will not list it");
         BTreeMap::new()
     });
+    let hints = tool.annotations.as_ref();
     let entry = CatalogTool {
         repeatable: Redelivery::of(tool) == Redelivery::RunAgain,
+        read_only: hints.is_some_and(|hints| hints.read_only_hint == Some(true)),
         header_params,
     };
     (tool.name.clone().into_owned(), entry)

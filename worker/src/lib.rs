@@ -11,7 +11,7 @@
 //!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call` (with `idempotency`): one request from claim to final response, over its own `request_transport`; what comes
-//!    in is read by `inbound`, what goes out is written by `outbound` and `event_writer`
+//!    in is read by `inbound`, what goes out is written by `outbound` (lists: through `visible`) and `event_writer`
 //! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `raw_message`, `close_stream`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
 
@@ -47,6 +47,7 @@ mod settings;
 mod signal_listener;
 mod state;
 mod state_keys;
+mod visible;
 
 pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;

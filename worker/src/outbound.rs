@@ -9,9 +9,11 @@ use prynai_shared::wire::session::LogLevel;
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientRequest, GetMeta, JsonRpcMessage, JsonRpcNotification, JsonRpcRequest, NumberOrString,
-    ProgressToken, ServerJsonRpcMessage, ServerNotification, ServerRequest,
+    ProgressToken, ServerJsonRpcMessage, ServerNotification, ServerRequest, ServerResult,
 };
 use serde::Serialize;
+
+use crate::visible::Filter;
 
 /// Gives the messages of one call's handler the form in which they travel.
 pub(crate) struct Outbound {
@@ -23,6 +25,8 @@ pub(crate) struct Outbound {
     /// The client saw progress of an earlier attempt, and progress never runs backwards
     /// (2026-07-28, Progress: the value increases with each notification).
     mute_progress: bool,
+    /// The answer is a list of which the client may see a part.
+    filter: Option<Filter>,
 }
 
 /// What becomes of a message of the handler.
@@ -92,12 +96,13 @@ pub(crate) fn change(notification: &ServerNotification) -> Option<Change> {
 
 impl Outbound {
     /// For the answers to `request`, which is `claim` as read and has the id `request_id`; `repeated` when an earlier attempt
-    /// wrote to the stream already.
+    /// wrote to the stream already, and with a `filter` when it is a list that is shown in part.
     pub(crate) fn new(
         claim: &Claim,
         request_id: &RawJson,
         request: &ClientRequest,
         repeated: bool,
+        filter: Option<Filter>,
     ) -> Self {
         let envelope = &claim.request;
         Self {
@@ -107,6 +112,7 @@ impl Outbound {
             era: envelope.era,
             logs: LogFilter::of(envelope, request),
             mute_progress: repeated,
+            filter,
         }
     }
 
@@ -118,12 +124,7 @@ impl Outbound {
     /// Gives a message the form in which it travels.
     pub(crate) fn translate(&self, message: ServerJsonRpcMessage) -> Sent {
         let translated = match message {
-            JsonRpcMessage::Response(response) => RawJson::from_value(&Response {
-                jsonrpc: "2.0",
-                id: &self.request_id,
-                result: &response.result,
-            })
-            .map(Sent::Final),
+            JsonRpcMessage::Response(response) => self.response(&response.result).map(Sent::Final),
             JsonRpcMessage::Error(refusal) => Ok(Sent::Final(self.error(&refusal.error))),
             JsonRpcMessage::Request(request) => self.question(request),
             JsonRpcMessage::Notification(notification) => self.notification(notification),
@@ -131,6 +132,23 @@ impl Outbound {
         translated.unwrap_or_else(|error| {
             let reason = format!("the answer cannot be written as JSON: {error}");
             Sent::Final(self.error(&ErrorData::internal_error(reason, None)))
+        })
+    }
+
+    fn response(&self, result: &ServerResult) -> Result<RawJson, serde_json::Error> {
+        let (jsonrpc, id) = ("2.0", &self.request_id);
+        let Some(filter) = &self.filter else {
+            return RawJson::from_value(&Response {
+                jsonrpc,
+                id,
+                result,
+            });
+        };
+        let result = filter.apply(&RawJson::from_value(result)?)?;
+        RawJson::from_value(&Response {
+            jsonrpc,
+            id,
+            result,
         })
     }
 
@@ -281,6 +299,7 @@ mod tests {
             headers: Default::default(),
             queued_at_ms: 0,
             deadline_ms: None,
+            visible: None,
             message: raw(&json!({"jsonrpc": "2.0", "method": "x/y", "params": params})),
         }
     }
@@ -294,7 +313,7 @@ mod tests {
             request: envelope.clone(),
         };
         let id = envelope.request_id.as_ref().expect("a request");
-        Outbound::new(&claim, id, &request.into(), false)
+        Outbound::new(&claim, id, &request.into(), false, None)
     }
 
     fn handler_sends(message: Value) -> ServerJsonRpcMessage {

@@ -114,6 +114,7 @@ mod tests {
                 headers: BTreeMap::new(),
                 queued_at_ms: 0,
                 deadline_ms: None,
+                visible: None,
                 message: RawJson::parse("{}").expect("JSON"),
             },
         }

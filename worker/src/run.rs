@@ -1,5 +1,7 @@
 //! The worker as a process.
 
+use std::time::Duration;
+
 use prynai_shared::bus::BusLimits;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
@@ -24,7 +26,8 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     });
     hush_handler_panics();
     let shutdown = Shutdown::new();
-    let signals = tokio::spawn(shutdown.clone().on_signals(settings.drain_timeout));
+    let grace = settings.drain_timeout;
+    let signals = tokio::spawn(shutdown.clone().on_signals(Duration::ZERO, grace));
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
         connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => connected,

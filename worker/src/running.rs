@@ -105,12 +105,20 @@ impl Default for Running {
 }
 
 impl Running {
-    /// Takes up a claim.
-    pub(crate) fn register(self: &Arc<Self>, claim: &Claim, permit: OwnedSemaphorePermit) -> Slot {
+    /// Takes up a claim; `None` for a copy of a request that runs here.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        claim: &Claim,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Slot> {
         let request = &claim.request;
         let stream = request.stream;
         let controls = Controls::default();
         let mut table = self.lock();
+        let other = |running: &Call| running.entry != claim.entry;
+        if table.calls.get(&stream).is_some_and(other) {
+            return None;
+        }
         if let Some(at) = table.early_cancels.iter().position(|s| *s == stream) {
             table.early_cancels.remove(at);
             controls.stop(Stop::Cancelled);
@@ -129,14 +137,14 @@ impl Running {
             // This worker was silent for longer than its lease and took its own call over.
             older.controls.stop(Stop::Lost);
         }
-        Slot {
+        Some(Slot {
             running: Arc::clone(self),
             stream,
             delivery: claim.delivery,
             keeps_place: false,
             controls,
             seat: Mutex::new(Seat::Permit(permit)),
-        }
+        })
     }
 
     /// Cancels a call, now or as soon as its claim arrives.

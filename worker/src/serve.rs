@@ -23,6 +23,7 @@ use crate::reclaimer::{Reclaimer, Reserve};
 use crate::running::Running;
 use crate::settings::WorkerConfig;
 use crate::signal_listener::{SignalListener, subscribe};
+use crate::visible::Filters;
 
 /// Results are kept for so many leases while the bus is away: the fencing token decides in the end
 /// whether they still count.
@@ -86,6 +87,7 @@ pub async fn serve<H: ServerHandler>(
         state_keys: worker.config.state_keys.clone(),
         gone_holders: gone_holders.clone(),
         idempotency: idempotency.clone(),
+        filters: Filters::default(),
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);
@@ -254,6 +256,7 @@ impl Worker {
 
     fn launcher(&self, runner: Arc<dyn RunCall>) -> Launcher {
         Launcher {
+            bus: Arc::clone(&self.bus),
             running: Arc::clone(&self.running),
             tasks: self.calls.clone(),
             runner,

@@ -16,7 +16,7 @@ pub(crate) enum TokenFault {
     Invalid(&'static str),
 }
 
-/// What a token would need for what was asked: any one of these.
+/// What a token would need for what was asked: any one of these, the first scope best.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// Scopes, by the names that tokens show.
@@ -84,7 +84,8 @@ impl From<&Missing> for Challenge {
         Self {
             error: Some("insufficient_scope"),
             description: Some(missing.to_string()),
-            scopes: Some(missing.scopes.clone()),
+            // Any one is enough, and nobody shall be asked to consent to more than is needed.
+            scopes: Some(missing.scopes.iter().take(1).cloned().collect()),
         }
     }
 }
@@ -165,11 +166,11 @@ mod tests {
         let text = "the access token lacks one of the scopes tools.call, tools.admin or the role Tools.Call.All";
         assert_eq!(missing.to_string(), text);
         let challenge = Challenge::from(&missing);
-        assert_eq!(challenge.scopes, Some(missing.scopes));
+        assert_eq!(challenge.scopes, Some(names(&["tools.call"])));
         assert_eq!(
-            header(&challenge, &["a/tools.call", "a/tools.admin"]),
+            header(&challenge, &["a/tools.call"]),
             format!(
-                r#"Bearer error="insufficient_scope", error_description="{text}", resource_metadata="{METADATA}", scope="a/tools.call a/tools.admin""#
+                r#"Bearer error="insufficient_scope", error_description="{text}", resource_metadata="{METADATA}", scope="a/tools.call""#
             )
         );
     }

@@ -85,6 +85,7 @@ fn request(holder: GatewayId) -> RequestEnvelope {
         headers: Default::default(),
         queued_at_ms: 0,
         deadline_ms: None,
+        visible: None,
         message: RawJson::parse("{}").unwrap(),
     }
 }

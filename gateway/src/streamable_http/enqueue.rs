@@ -143,16 +143,20 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
     let now = unix_millis();
     let most = state.settings.limits.request_timeout;
     let timeout = timeout.map_or(most, |timeout| timeout.min(most));
+    let principal = &head.sender.principal;
     RequestEnvelope {
         stream,
         holder: state.hub.gateway().clone(),
         era,
         protocol_version,
+        visible: state.policy.visible(principal, &method),
         method,
         name: target,
         request_id,
-        principal: head.sender.principal.clone(),
+        principal: principal.clone(),
         session: session.map(|session| Session {
+            // As this request's token describes the caller: the stored one may be out of date.
+            principal: head.sender.principal.clone(),
             subscriptions: Default::default(),
             ..session
         }),
@@ -209,7 +213,8 @@ mod tests {
                 stream: StreamId::generate(),
                 request_id: RawJson::parse("1").unwrap(),
             };
-            let touched = bus.touch_session(&session.id, Some(&begin)).await;
+            let touched = bus.touch_session(&session.id, &session.principal, Some(&begin));
+            let touched = touched.await;
             assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
 
             let worker = WorkerId::generate();
@@ -227,6 +232,7 @@ mod tests {
                 headers: Default::default(),
                 queued_at_ms: unix_millis(),
                 deadline_ms: None,
+                visible: None,
                 message: RawJson::parse("{}").unwrap(),
             };
             let entry = bus.enqueue(&request).await.unwrap();

@@ -37,7 +37,7 @@ pub(super) async fn call(
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
-    let session_id = session.id.clone();
+    let in_use = SessionUse::new(&state, &session);
     request.params.view()?.check(&request.method)?;
     let polls = versions::understands_priming(&session.protocol_version);
     let parts = CallParts {
@@ -72,7 +72,7 @@ pub(super) async fn call(
         cancel: None,
         era: Era::Legacy,
         resumable: false,
-        session: Some(SessionUse::new(&state, session_id)),
+        session: Some(in_use),
         _permit: permit,
     };
     match first {

@@ -18,6 +18,7 @@ use crate::error::{Refused, RequestError};
 use crate::event_id::EventId;
 use crate::head::Head;
 use crate::mirrored;
+use crate::policy;
 use crate::respond::{CallStream, SessionUse, accepted, json_response};
 use crate::session_stream;
 use crate::sse;
@@ -68,6 +69,8 @@ async fn serve(
     if request.method == "initialize" {
         return initialize(&state, head, &request).await;
     }
+    let principal = &head.sender.principal;
+    policy::check(&state, principal, &request.method, &request.params).await?;
     match request.method.as_str() {
         "ping" => drop(session(&state, head).await?),
         "logging/setLevel" => {
@@ -186,7 +189,9 @@ async fn notified(
                 let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
             }
         }
-        _ => {
+        method => {
+            let principal = &head.sender.principal;
+            policy::check(state, principal, method, &notification.params).await?;
             state.admission.notification().await?;
             let version = session.protocol_version.clone();
             enqueue_notification(state, head, version, Some(session), notification).await?;
@@ -245,8 +250,8 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         }
         EventId::Call { stream, offset } => (stream, offset),
     };
-    let session_id = session.id;
-    let held = state.hub.resume(stream, session_id.clone(), offset).await?;
+    let in_use = SessionUse::new(&state, &session);
+    let held = state.hub.resume(stream, session.id, offset).await?;
     let held = held.ok_or(RequestError::NotResumable(
         "the stream is unknown here or no longer kept",
     ))?;
@@ -257,7 +262,7 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         cancel: None,
         era: Era::Legacy,
         resumable: true,
-        session: Some(SessionUse::new(&state, session_id)),
+        session: Some(in_use),
         _permit: permit,
     };
     Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
@@ -283,7 +288,8 @@ pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, 
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The session named in the headers.
+/// The session named in the headers, for its own principal. To any other it is unknown, like one that
+/// never was.
 pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
     let id = session_id(head.headers)?;
     Ok(touched(state, head, &id, None).await?.session)
@@ -295,15 +301,9 @@ async fn touched(
     id: &SessionId,
     begin: Option<&BeginCall>,
 ) -> Result<Touched, RequestError> {
-    let touched = state.bus.touch_session(id, begin).await?;
-    touched
-        .filter(|touched| {
-            touched
-                .session
-                .principal
-                .is_same_caller(&head.sender.principal)
-        })
-        .ok_or(RequestError::SessionUnknown)
+    let caller = &head.sender.principal;
+    let touched = state.bus.touch_session(id, caller, begin).await?;
+    touched.ok_or(RequestError::SessionUnknown)
 }
 
 fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {

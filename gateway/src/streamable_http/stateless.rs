@@ -25,6 +25,7 @@ use crate::head::{Head, Sender};
 use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
 use crate::mirrored;
+use crate::policy;
 use crate::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response, sse_response};
 use crate::sse;
 use crate::state::AppState;
@@ -107,6 +108,8 @@ async fn notified(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
+    let principal = &head.sender.principal;
+    policy::check(state, principal, &notification.method, &notification.params).await?;
     state.admission.notification().await?;
     enqueue_notification(state, head, version, None, notification).await?;
     Ok(())
@@ -143,15 +146,10 @@ async fn serve(
             let permit = state.admission.stream(head.caller(None))?;
             listen(&state, head.sender, &request, permit).await
         }
-        _ => {
-            check_tool_headers(
-                &state,
-                head.headers,
-                &request.method,
-                target.as_deref(),
-                &view,
-            )
-            .await?;
+        method => {
+            let principal = &head.sender.principal;
+            policy::check(&state, principal, method, &request.params).await?;
+            check_tool_headers(&state, head.headers, method, target.as_deref(), &view).await?;
             let parts = CallParts {
                 stream: StreamId::generate(),
                 era: Era::Modern,
@@ -276,10 +274,15 @@ async fn listen(
         )));
     }
     let announced = Announced::of(edge::catalog(state).await?.as_ref());
-    let notifier = Notifier {
+    let mut notifier = Notifier {
         filter: notifications.into_filter().supported_by(announced),
         subscription: Some(request.id.clone()),
+        policy: state.policy.watch(),
+        principal: sender.principal.clone(),
     };
+    let mut uris = std::mem::take(&mut notifier.filter.uris);
+    uris.retain(|uri| notifier.may_read(uri));
+    notifier.filter.uris = uris;
     let listener = state.changes.listen(None).await?;
     let acknowledged = acknowledgement(&notifier);
     let feed = Subscription {
@@ -344,6 +347,8 @@ impl Subscription {
     async fn step(&mut self) -> (Vec<Bytes>, bool) {
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
+            // Other lists are shown from now on.
+            () = self.notifier.policy.changed() => Some(Heed::AssumeAnything),
             () = tokio::time::sleep(KEEP_ALIVE) => return (vec![sse::KEEP_ALIVE], false),
             () = self.lifetime.stopping() => None,
             () = self.lifetime.aged() => None,

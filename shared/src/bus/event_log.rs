@@ -16,6 +16,9 @@ use crate::wire::request::Era;
 /// A stream has at most one holder: the gateway named in the request, or the last one that called
 /// `follow`. Only the owner writes. A log exists from the first write or `open_log` until it is
 /// released or its retention ends, and is never made again.
+///
+/// A stream has one entry in the queue: the first one that writes to it. Another that names the stream is
+/// a copy, which somebody put there; whatever it tries is refused with [`Refusal::Finished`].
 #[async_trait]
 pub trait EventLog: Send + Sync {
     /// Makes the log before its first event, so that the client may resume the stream from offset 0
@@ -132,7 +135,7 @@ pub enum Refusal {
     LostOwnership,
     /// The client cancelled: stop, write nothing more.
     Cancelled,
-    /// The stream has its response already.
+    /// There is nothing to say: the stream has its response already, or is another entry's.
     Finished,
     /// The log holds as many events, or bytes, as it may; only `finish` is accepted.
     LogFull,

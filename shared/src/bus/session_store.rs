@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::BusError;
 use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
+use crate::wire::principal::Principal;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
 
@@ -13,6 +14,9 @@ use crate::wire::session::{Session, SessionChange};
 /// A session ends when it is deleted or idle for [`super::BusLimits::session_idle`]. Once ended it
 /// is never brought back: every method treats it as absent, on every gateway, at once. Its calls and
 /// the state in its scope ([`super::StateScope::Session`]) end with it.
+///
+/// A session belongs to the principal that opened it, for ever, and its id is never used again. So who calls
+/// is asked once, by `touch_session`; whoever got the session from it goes on with the id alone.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// Stores a new session.
@@ -26,12 +30,16 @@ pub trait SessionStore: Send + Sync {
     /// one atomic step. So a cancel finds the call from before it is queued. Who does not queue it after
     /// all forgets it.
     ///
+    /// To any `caller` but the session's own principal ([`Principal::is_same_caller`]) the session does not
+    /// exist: the answer is `None`, and nothing is changed.
+    ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn touch_session(
         &self,
         id: &SessionId,
+        caller: &Principal,
         begin: Option<&BeginCall>,
     ) -> Result<Option<Touched>, BusError>;
 

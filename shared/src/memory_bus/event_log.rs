@@ -98,7 +98,10 @@ impl Partition {
     }
 
     fn take_over(&mut self, owner: &Ownership, limits: &BusLimits) -> TakeOver {
-        let refused = match self.logs.get(&owner.stream).map(Log::state) {
+        let log = self.logs.get(&owner.stream);
+        let is_copy = log.is_some_and(|log| log.is_not_of(&owner.entry));
+        let refused = match log.map(Log::state) {
+            _ if is_copy => Some(Refusal::Finished),
             Some(LogState::Cancelled) => Some(Refusal::Cancelled),
             Some(LogState::Finished) => Some(Refusal::Finished),
             _ if !self.running(&owner.entry).is_some_and(|r| r.is_of(owner)) => {

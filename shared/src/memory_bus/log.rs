@@ -1,7 +1,7 @@
 //! The log of a stream: what its owner may write, and what its followers read.
 
 use crate::bus::{BusLimits, Followed, LogState, Ownership, Refusal};
-use crate::ids::{GatewayId, SessionId, WorkerId};
+use crate::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
 
@@ -10,6 +10,8 @@ pub(super) struct Log {
     /// Unknown of a call that was cancelled before it came.
     pub(super) holder: Option<GatewayId>,
     session: Option<SessionId>,
+    /// Whose stream it is, once that is known.
+    pub(super) entry: Option<EntryId>,
     owner: Option<Token>,
     state: LogState,
     /// By ascending offset.
@@ -34,6 +36,7 @@ impl Log {
         Self {
             holder,
             session,
+            entry: None,
             owner: None,
             state: LogState::Open,
             events: Vec::new(),
@@ -90,13 +93,19 @@ impl Log {
         }
     }
 
+    /// Whether it is not this entry's stream, though the entry says so.
+    pub(super) fn is_not_of(&self, entry: &EntryId) -> bool {
+        self.entry.as_ref().is_some_and(|own| own != entry)
+    }
+
     /// Lets the owner in; the first delivery becomes the owner of a log that has none.
     pub(super) fn admit(&mut self, owner: &Ownership) -> Result<(), Refusal> {
         match &self.owner {
+            _ if self.is_not_of(&owner.entry) => Err(Refusal::Finished),
             _ if self.state == LogState::Cancelled => Err(Refusal::Cancelled),
             Some(token) if *token == Token::of(owner) => Ok(()),
             None if owner.delivery == 1 => {
-                self.owner = Some(Token::of(owner));
+                self.own(owner);
                 Ok(())
             }
             _ => Err(Refusal::LostOwnership),
@@ -115,6 +124,7 @@ impl Log {
     /// Makes `owner` the only one that may write.
     pub(super) fn own(&mut self, owner: &Ownership) {
         self.owner = Some(Token::of(owner));
+        self.entry = Some(owner.entry.clone());
     }
 
     /// Logs an event; `false` when its offset was logged before.

@@ -152,7 +152,8 @@ impl Partition {
             return;
         };
         let log = self.logs.get_mut(&request.stream);
-        if let Some(log) = log.filter(|log| log.state() == LogState::Cancelled) {
+        let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
+        if let Some(log) = log {
             log.mark_is_seen = true;
             let life = limits.retention(request.era);
             self.logs.live_for(&request.stream, Some(life));

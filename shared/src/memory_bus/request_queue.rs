@@ -140,8 +140,11 @@ impl Partition {
         let owner = &request.ownership;
         let Some(event) = &request.event else {
             let another = self.running(&owner.entry).is_some_and(|r| !r.is_of(owner));
+            let log = self.logs.get(&owner.stream);
             return if another {
                 Err(Refusal::LostOwnership)
+            } else if log.is_some_and(|log| log.is_not_of(&owner.entry)) {
+                Err(Refusal::Finished)
             } else {
                 Ok(())
             };

@@ -6,6 +6,7 @@ use super::{MemoryBus, StoredCall, StoredSession, lock};
 use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use crate::ids::{SessionId, StreamId};
 use crate::wire::message::RawJson;
+use crate::wire::principal::Principal;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
 
@@ -25,10 +26,13 @@ impl SessionStore for MemoryBus {
     async fn touch_session(
         &self,
         id: &SessionId,
+        caller: &Principal,
         begin: Option<&BeginCall>,
     ) -> Result<Option<Touched>, BusError> {
         let mut sessions = lock(&self.sessions);
-        let Some(stored) = sessions.get_mut(id) else {
+        let stored = sessions.get_mut(id);
+        let Some(stored) = stored.filter(|stored| stored.session.principal.is_same_caller(caller))
+        else {
             return Ok(None);
         };
         let has_room = begin.is_none() || stored.calls.len() < self.limits.session_calls;

@@ -133,7 +133,9 @@ impl Partition {
         let request = self.request(entry);
         let request = request.filter(|request| request.stream == *stream)?;
         let session = request.session.as_ref().map(|session| session.id.clone());
-        Some(Log::new(Some(request.holder.clone()), session))
+        let mut log = Log::new(Some(request.holder.clone()), session);
+        log.entry = Some(entry.clone());
+        Some(log)
     }
 
     /// The log of a call of which only the stream is known; `None` when there are too many of them.

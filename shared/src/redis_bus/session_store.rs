@@ -11,6 +11,7 @@ use super::scripts::{self, Call, FieldChange, millis};
 use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
+use crate::wire::principal::Principal;
 use crate::wire::request::CallRef;
 use crate::wire::session::{LogLevel, Session, SessionChange};
 use crate::wire::{FORMAT, WireError, check_format};
@@ -39,10 +40,12 @@ impl SessionStore for RedisBus {
     async fn touch_session(
         &self,
         id: &SessionId,
+        caller: &Principal,
         begin: Option<&BeginCall>,
     ) -> Result<Option<Touched>, BusError> {
         let begin = begin.map(RecordedCall::begin).transpose()?;
-        let touch = scripts::touch_session(&self.keys, &self.limits, id, begin.as_ref());
+        let subject = &caller.subject;
+        let touch = scripts::touch_session(&self.keys, &self.limits, id, subject, begin.as_ref());
         let (fields, has_room) = self.run_pooled(&touch).await?;
         if fields.is_empty() {
             return Ok(None);
@@ -220,7 +223,6 @@ fn level(text: String) -> Result<LogLevel, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::principal::Principal;
 
     #[test]
     fn a_session_survives_its_fields() {

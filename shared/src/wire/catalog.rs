@@ -33,6 +33,9 @@ pub struct CatalogTool {
     /// `readOnlyHint` and `idempotentHint`.
     #[serde(default)]
     pub repeatable: bool,
+    /// The tool says that it only reads (`readOnlyHint`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
     /// Argument paths mirrored in `Mcp-Param-*` headers (2026-07-28, `x-mcp-header`),
     /// by header name without the prefix.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -14,6 +14,7 @@ pub mod principal;
 pub mod request;
 pub mod session;
 pub mod signal;
+pub mod visible;
 
 /// The format version this build writes, and the highest it reads.
 pub const FORMAT: u32 = 1;

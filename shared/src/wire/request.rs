@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::message::RawJson;
 use super::principal::Principal;
 use super::session::Session;
+use super::visible::Visible;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
 
@@ -37,6 +38,9 @@ pub struct RequestEnvelope {
     pub queued_at_ms: u64,
     /// After this moment (Unix milliseconds) the work is not begun any more.
     pub deadline_ms: Option<u64>,
+    /// What of a list the caller may see; everything without it. Workers of releases that do not know it show
+    /// everything.
+    pub visible: Option<Visible>,
     /// The JSON-RPC message, unchanged.
     pub message: RawJson,
 }
@@ -106,6 +110,9 @@ impl RequestEnvelope {
         if let Some(deadline) = self.deadline_ms {
             fields.push(("deadline", deadline.to_string()));
         }
+        if let Some(visible) = &self.visible {
+            fields.push(("visible", serde_json::to_string(visible)?));
+        }
         Ok(fields)
     }
 
@@ -144,6 +151,10 @@ impl RequestEnvelope {
             deadline_ms: take("deadline")
                 .ok()
                 .map(|text| number("deadline", &text))
+                .transpose()?,
+            visible: take("visible")
+                .ok()
+                .map(|text| serde_json::from_str(&text))
                 .transpose()?,
         })
     }

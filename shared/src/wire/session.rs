@@ -14,7 +14,7 @@ use crate::ids::SessionId;
 pub struct Session {
     /// Its name.
     pub id: SessionId,
-    /// Who opened it; nobody else may use it.
+    /// Who opened it; nobody else may use it. In a request, as the token of that request describes it.
     pub principal: Principal,
     /// The negotiated revision, such as `2025-11-25`.
     pub protocol_version: String,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::record::{Answer, Era};
+use super::balancer::Balancer;
+use super::record::Answer;
 use super::seed::Seed;
 use crate::cluster::{Cluster, QUEUE};
 
@@ -27,7 +28,7 @@ pub enum Fault {
     StopWorker,
     /// SIGKILL to a gateway; another one starts at its address.
     KillGateway,
-    /// SIGTERM to a gateway; another one starts at its address when it has ended.
+    /// SIGTERM to a gateway, which the balancer heeds; another one starts at its address when it has ended.
     StopGateway,
     /// Every subscription is cut off.
     KillPubsub,
@@ -74,7 +75,13 @@ impl Fault {
     ];
 
     /// Lets it happen, once; returns when the fleet is whole again.
-    pub async fn inject(self, fleet: &mut Cluster, lease: Duration, chance: &mut Seed) -> Injected {
+    pub async fn inject(
+        self,
+        fleet: &mut Cluster,
+        balancer: &Balancer,
+        lease: Duration,
+        chance: &mut Seed,
+    ) -> Injected {
         let index = |count: usize, chance: &mut Seed| {
             usize::try_from(chance.below(count as u64)).expect("fits")
         };
@@ -95,8 +102,11 @@ impl Fault {
             Self::KillGateway => fleet.restart_gateway(gateway).await,
             Self::StopGateway => {
                 fleet.gateway_process(gateway).signal("-TERM");
+                fleet.gateway_is_unready(gateway).await;
+                balancer.set_leaving(gateway, true);
                 fleet.gateway_process(gateway).ended().await;
                 fleet.replace_gateway(gateway).await;
+                balancer.set_leaving(gateway, false);
             }
             Self::RestartRedis => fleet.redis.restart().await,
             Self::FailOver => fleet.fail_over().await,
@@ -139,18 +149,15 @@ impl Fault {
     }
 
     /// Whether a call may be answered so because of it.
-    pub fn excuses(self, answer: &Answer, era: Era) -> bool {
+    pub fn excuses(self, answer: &Answer) -> bool {
         match answer {
             Answer::Result(_) => true,
             Answer::OutcomeUnknown | Answer::GivenUp => {
                 matches!(self, Self::KillWorker | Self::FreezeWorker) || self.hits_redis()
             }
             Answer::Refused(_) => self.hits_redis() || self == Self::StopGateway,
-            Answer::Unsent => matches!(self, Self::KillGateway | Self::StopGateway),
-            // A stopping gateway breaks nothing off; what its closed door resets was never begun.
-            Answer::Dropped => {
-                self == Self::KillGateway || (self == Self::StopGateway && era == Era::Modern)
-            }
+            // A stopping gateway breaks nothing off.
+            Answer::Unsent | Answer::Dropped => self == Self::KillGateway,
             Answer::AnswerLost | Answer::SessionGone | Answer::NotResumable => self.loses_data(),
             Answer::Unexpected(_) | Answer::Hung => false,
         }

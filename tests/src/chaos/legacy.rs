@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 
+use super::balancer::Balancer;
 use super::http::{self, Frames, NoAnswer};
 use super::modern::{message, refusal};
 use super::record::{Answer, Call};
@@ -21,25 +22,26 @@ const INITIALIZE: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{},"c
 /// A session, and the gateways that serve it.
 pub struct Session<'a> {
     id: String,
-    gateways: &'a [SocketAddr],
+    balancer: &'a Balancer,
 }
 
 impl<'a> Session<'a> {
     /// Opens one; tries every gateway for as long as it takes.
-    pub async fn open(gateways: &'a [SocketAddr], first: usize) -> Self {
-        for gateway in gateways.iter().cycle().skip(first) {
-            if let Some(id) = initialize(*gateway).await {
-                return Self { id, gateways };
+    pub async fn open(balancer: &'a Balancer, first: usize) -> Self {
+        let mut turn = first;
+        loop {
+            if let Some(id) = initialize(balancer.at(turn)).await {
+                return Self { id, balancer };
             }
+            turn += 1;
             tokio::time::sleep(RETRY).await;
         }
-        unreachable!("a fleet has a gateway")
     }
 
     /// Makes a call at one gateway and resumes it at the others; gives the answer in case the witness has not seen one,
     /// and how often it was resumed.
     pub async fn call(&self, first: usize, call: &Call, witness: &mut Witness) -> (Answer, u32) {
-        let gateway = self.gateways[first % self.gateways.len()];
+        let gateway = self.balancer.at(first);
         let body = message(call.number, "tools/call", &call.params(""));
         let response = match http::send(gateway, self.post(gateway, body)).await {
             Ok(response) => response,
@@ -68,7 +70,7 @@ impl<'a> Session<'a> {
             let Some(last) = witness.last_event() else {
                 return (Answer::Dropped, resumed);
             };
-            let gateway = self.gateways[at % self.gateways.len()];
+            let gateway = self.balancer.at(at);
             at += 1;
             let response = match http::send(gateway, self.get(gateway, last)).await {
                 Ok(response) if refusal(&response).is_none() => response,

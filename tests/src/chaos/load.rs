@@ -1,6 +1,5 @@
 //! The load: clients of both eras that call one tool after the other, each at the next gateway.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::balancer::Balancer;
 use super::legacy::Session;
 use super::modern;
 use super::record::{Answer, Call, Era, Record, Tool};
@@ -40,7 +40,7 @@ pub struct Load {
 
 struct Shared {
     plan: LoadPlan,
-    gateways: Vec<SocketAddr>,
+    balancer: Arc<Balancer>,
     seed: Seed,
     stopped: CancellationToken,
     numbers: AtomicU64,
@@ -53,10 +53,10 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 
 impl Load {
     /// Starts the clients.
-    pub fn start(plan: LoadPlan, gateways: Vec<SocketAddr>, seed: &Seed) -> Self {
+    pub fn start(plan: LoadPlan, balancer: Arc<Balancer>, seed: &Seed) -> Self {
         let shared = Arc::new(Shared {
             plan,
-            gateways,
+            balancer,
             seed: seed.clone(),
             stopped: CancellationToken::new(),
             numbers: AtomicU64::new(1),
@@ -98,7 +98,7 @@ impl Shared {
         let mut turn = index;
         while !self.stopped.is_cancelled() {
             if era == Era::Legacy && session.is_none() {
-                let open = Session::open(&self.gateways, turn);
+                let open = Session::open(&self.balancer, turn);
                 let opened = self.stopped.run_until_cancelled(open).await;
                 let Some(opened) = opened else { return };
                 session = Some(opened);
@@ -137,7 +137,7 @@ impl Shared {
             match session {
                 Some(session) => session.call(turn, &call, &mut witness).await,
                 None => {
-                    let gateway = self.gateways[turn % self.gateways.len()];
+                    let gateway = self.balancer.at(turn);
                     (modern::call(gateway, &call, &mut witness).await, 0)
                 }
             }

@@ -4,14 +4,15 @@
 //! did, and the [`record`] of each call, in which its client writes what it saw. The [`verdict`] compares them.
 //!
 //! 1. [`handler`]: the tools, and [`ledger`]: what they did
-//! 2. [`load`]: the clients; each is a [`legacy`] or a [`modern`] one over plain [`http`], and a [`witness`] reads what
-//!    it is sent
+//! 2. [`load`]: the clients; each is a [`legacy`] or a [`modern`] one over plain [`http`] through a [`balancer`], and a
+//!    [`witness`] reads what it is sent
 //! 3. [`fault`]: what is broken, by name; [`seed`]: when, replayable
 //! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`report`]: the table
 //! 5. [`scenario`]: one run of all this
 //! 6. [`abandoned`]: sessions that nobody ends, which need no fault
 
 pub mod abandoned;
+pub mod balancer;
 pub mod fault;
 pub mod handler;
 pub mod http;

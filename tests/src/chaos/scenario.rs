@@ -1,9 +1,11 @@
 //! One run: a fleet, its load, what is broken when, and the verdict.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::balancer::Balancer;
 use super::fault::{Fault, Injected};
 use super::ledger::{Deeds, LEDGER, Ledger};
 use super::load::{Load, LoadPlan};
@@ -148,9 +150,12 @@ impl Scenario {
         let seed = Seed::new(self.seed);
         let ledger = Ledger::open();
         let mut fleet = self.start_fleet(&ledger).await;
-        let load = Load::start(self.load.clone(), fleet.addresses(), &seed);
+        let balancer = Arc::new(Balancer::of(fleet.addresses()));
+        let load = Load::start(self.load.clone(), balancer.clone(), &seed);
         tokio::time::sleep(self.quiet).await;
-        let (injected, in_flight) = self.inject(&mut fleet, &load, seed.of_part(0)).await;
+        let (injected, in_flight) = self
+            .inject(&mut fleet, &load, &balancer, seed.of_part(0))
+            .await;
         // Calls that were hit last recover under load as well.
         tokio::time::sleep(self.lease + Duration::from_secs(2)).await;
         let records = load.stop().await;
@@ -196,6 +201,7 @@ impl Scenario {
         &self,
         fleet: &mut Cluster,
         load: &Load,
+        balancer: &Balancer,
         mut chance: Seed,
     ) -> (Vec<Injected>, usize) {
         let ends = Instant::now() + self.lasts;
@@ -211,7 +217,7 @@ impl Scenario {
                 continue;
             }
             let fault = *chance.choose(&self.faults);
-            injected.push(fault.inject(fleet, self.lease, &mut chance).await);
+            injected.push(fault.inject(fleet, balancer, self.lease, &mut chance).await);
             eprintln!(
                 "{fault}; {} calls answered, {} in flight",
                 load.answered(),

@@ -1,10 +1,23 @@
 //! What all endpoints of the issuer have in common: who it is, what is registered, its keys, how it misbehaves.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use rand::RngExt;
+
+use super::Options;
 use super::directory::{Directory, Version};
+use super::error::Refusal;
 use super::fault::Watch;
+use super::grants::Grants;
 use super::keys::{KeyRing, SigningKey};
+use super::token::Twist;
+
+/// What a path may say in place of a tenant.
+pub(crate) const ANY_TENANT: [&str; 2] = ["common", "organizations"];
+
+/// For how long Entra's access tokens are good: by chance, in seconds.
+const LIFETIME_S: std::ops::RangeInclusive<i64> = 60 * 60..=90 * 60;
 
 /// The state of one issuer.
 pub(crate) struct Authority {
@@ -12,28 +25,31 @@ pub(crate) struct Authority {
     pub(crate) base: String,
     /// Stands for `https://sts.windows.net`.
     pub(crate) v1_base: String,
-    /// Whether metadata say that S256 is supported, and are served under RFC 8414's name as well.
     pub(crate) advertise_s256: bool,
+    pub(crate) auto_approve: bool,
+    pub(crate) strict_resource: bool,
     pub(crate) watch: Watch,
+    token_lifetime: Option<Duration>,
     directory: Mutex<Arc<Directory>>,
     keys: Mutex<KeyRing>,
+    grants: Mutex<Grants>,
+    twist: Mutex<Twist>,
 }
 
 impl Authority {
-    pub(crate) fn new(
-        base: String,
-        v1_base: String,
-        advertise_s256: bool,
-        directory: Directory,
-        key: SigningKey,
-    ) -> Self {
+    pub(crate) fn new(base: String, key: SigningKey, options: Options) -> Self {
         Self {
+            v1_base: options.v1_issuer_base.unwrap_or(base.clone()),
             base,
-            v1_base,
-            advertise_s256,
+            advertise_s256: options.advertise_s256,
+            auto_approve: options.auto_approve,
+            strict_resource: options.strict_resource,
             watch: Watch::default(),
-            directory: Mutex::new(Arc::new(directory)),
+            token_lifetime: options.token_lifetime,
+            directory: Mutex::new(Arc::new(options.directory)),
             keys: Mutex::new(KeyRing::new(key)),
+            grants: Mutex::default(),
+            twist: Mutex::default(),
         }
     }
 
@@ -42,12 +58,61 @@ impl Authority {
     }
 
     pub(crate) fn change_directory(&self, change: impl FnOnce(&mut Directory)) {
-        let mut directory = self.directory.lock().expect("is never poisoned");
-        change(Arc::make_mut(&mut directory));
+        let mut new = Directory::clone(&self.directory());
+        change(&mut new);
+        let checked = new.check();
+        checked.unwrap_or_else(|reason| panic!("no such directory: {reason}"));
+        *self.directory.lock().expect("is never poisoned") = Arc::new(new);
     }
 
     pub(crate) fn keys(&self) -> MutexGuard<'_, KeyRing> {
         self.keys.lock().expect("is never poisoned")
+    }
+
+    pub(crate) fn grants(&self) -> MutexGuard<'_, Grants> {
+        self.grants.lock().expect("is never poisoned")
+    }
+
+    /// What is wrong with the tokens of the token endpoint now.
+    pub(crate) fn twist(&self) -> Twist {
+        self.twist.lock().expect("is never poisoned").clone()
+    }
+
+    pub(crate) fn set_twist(&self, twist: Twist) {
+        *self.twist.lock().expect("is never poisoned") = twist;
+    }
+
+    /// Ends all misbehaviour for new requests.
+    pub(crate) fn behave(&self) {
+        self.set_twist(Twist::default());
+        self.watch.forget();
+    }
+
+    /// Signs with a new key from now on; gives its `kid`.
+    pub(crate) async fn rotate(&self) -> String {
+        let key = tokio::task::spawn_blocking(SigningKey::generate).await;
+        let key = key.expect("a key is made");
+        let kid = key.kid.clone();
+        self.keys().rotate(key);
+        kid
+    }
+
+    /// For how many seconds the next token is good.
+    pub(crate) fn lifetime_s(&self) -> i64 {
+        match self.token_lifetime {
+            Some(lifetime) => i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2),
+            None => rand::rng().random_range(LIFETIME_S),
+        }
+    }
+
+    /// The tenant that a path names; who comes without one is at home in the first.
+    pub(crate) fn home(&self, tenant: &str) -> Result<String, Refusal> {
+        let directory = self.directory();
+        if ANY_TENANT.contains(&tenant) {
+            return Ok(directory.tenants[0].clone());
+        }
+        let known = directory.tenant(tenant).map(str::to_owned);
+        known.ok_or_else(|| Refusal::unknown_tenant(tenant))
     }
 
     /// A key that no JWK set of the issuer has. The first call may take half a second.

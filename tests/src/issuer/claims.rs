@@ -4,15 +4,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::RngExt;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::directory::{Api, Client, User, Version, object_id};
-
-/// For how long Entra's access tokens are good: by chance, in seconds.
-const LIFETIME_S: std::ops::RangeInclusive<i64> = 60 * 60..=90 * 60;
 
 /// How far back `iat` and `nbf` lie, in seconds: Entra allows for clocks that are slow.
 const HEAD_START_S: i64 = 5 * 60;
@@ -35,9 +31,7 @@ pub(crate) struct Grant<'a> {
 }
 
 impl Grant<'_> {
-    /// All claims, with the lifetime of the token in seconds.
-    pub(crate) fn claims(&self, now_s: i64) -> (Map<String, Value>, i64) {
-        let lifetime_s = rand::rng().random_range(LIFETIME_S);
+    pub(crate) fn claims(&self, now_s: i64, lifetime_s: i64) -> Map<String, Value> {
         let mut claims = object(json!({
             "iss": self.issuer,
             "iat": now_s - HEAD_START_S,
@@ -55,7 +49,7 @@ impl Grant<'_> {
         if let Some(user) = self.user {
             claims.extend(self.names(user));
         }
-        (claims, lifetime_s)
+        claims
     }
 
     fn audience_and_client(&self) -> Map<String, Value> {
@@ -121,9 +115,46 @@ impl Grant<'_> {
         if self.user.is_none() {
             return self.oid();
         }
-        let digest = Sha256::digest(format!("{} {}", self.oid(), self.api.client_id));
-        URL_SAFE_NO_PAD.encode(digest)
+        pairwise(&self.oid(), &self.api.client_id)
     }
+}
+
+/// What an ID token says.
+pub(crate) struct IdToken<'a> {
+    pub(crate) issuer: String,
+    pub(crate) tenant: &'a str,
+    pub(crate) client: &'a Client,
+    pub(crate) user: &'a User,
+    pub(crate) nonce: Option<&'a str>,
+}
+
+impl IdToken<'_> {
+    pub(crate) fn claims(&self, now_s: i64, lifetime_s: i64) -> Map<String, Value> {
+        let oid = object_id(self.tenant, &self.user.name);
+        let mut claims = object(json!({
+            "aud": self.client.client_id,
+            "iss": self.issuer,
+            "iat": now_s - HEAD_START_S,
+            "nbf": now_s - HEAD_START_S,
+            "exp": now_s + lifetime_s,
+            "name": self.user.name,
+            "oid": oid,
+            "preferred_username": self.user.principal_name(),
+            "sub": pairwise(&oid, &self.client.client_id),
+            "tid": self.tenant,
+            "uti": opaque(16),
+            "ver": "2.0",
+        }));
+        if let Some(nonce) = self.nonce {
+            claims.insert("nonce".to_owned(), nonce.into());
+        }
+        claims
+    }
+}
+
+/// A user's `sub` at one application.
+fn pairwise(oid: &str, client_id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{oid} {client_id}")))
 }
 
 /// Something in Base64url that means nothing to an API.

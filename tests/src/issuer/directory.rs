@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// The tenant when none is named.
 pub const TENANT: &str = "5f1c0a4e-7d0b-4c39-9a57-3b1f6d2e8c01";
@@ -197,6 +198,31 @@ impl Default for Directory {
 }
 
 impl Directory {
+    /// # Errors
+    ///
+    /// What is missing, or named twice.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let tenants = self.tenants.iter().map(String::as_str).collect();
+        if self.tenants.is_empty() || self.apis.is_empty() {
+            return Err("the configuration needs a tenant and an API".to_owned());
+        }
+        if let Some(tenant) = self.tenants.iter().find(|tenant| !is_guid(tenant)) {
+            return Err(format!("tenant {tenant:?} is no GUID, such as {TENANT}"));
+        }
+        let apis = self.apis.iter().flat_map(|api| {
+            let uris = api.identifier_uris.iter().map(String::as_str);
+            uris.chain([api.client_id.as_str()])
+        });
+        let clients = self.clients.iter().map(|client| client.client_id.as_str());
+        let users = self.users.iter().map(|user| user.name.as_str());
+        for names in [tenants, apis.collect(), clients.collect(), users.collect()] {
+            if let Some(name) = twice(names) {
+                return Err(format!("{name:?} is registered twice"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn tenant(&self, id: &str) -> Option<&str> {
         let known = self.tenants.iter().find(|tenant| *tenant == id);
         known.map(String::as_str)
@@ -206,11 +232,9 @@ impl Directory {
         self.clients.iter().find(|client| client.client_id == id)
     }
 
-    /// By name or user name.
+    /// By name or user principal name.
     pub(crate) fn user(&self, hint: &str) -> Option<&User> {
-        self.users
-            .iter()
-            .find(|user| user.name == hint || user.principal_name() == hint)
+        self.users.iter().find(|user| user.is_named(hint))
     }
 
     /// The API that an App ID URI or a client id names.
@@ -239,6 +263,11 @@ impl User {
             domain: default_domain(),
             app_roles: Vec::new(),
         }
+    }
+
+    /// By name or user principal name.
+    pub(crate) fn is_named(&self, hint: &str) -> bool {
+        self.name == hint || self.principal_name() == hint
     }
 
     /// What Entra calls the user principal name.
@@ -276,6 +305,17 @@ pub(crate) fn object_id(tenant: &str, name: &str) -> String {
     uuid::Builder::from_random_bytes(bytes)
         .into_uuid()
         .to_string()
+}
+
+/// Whether this is a GUID as Entra writes it.
+fn is_guid(text: &str) -> bool {
+    text.len() == TENANT.len() && Uuid::try_parse(text).is_ok()
+}
+
+fn twice(mut names: Vec<&str>) -> Option<&str> {
+    names.sort_unstable();
+    let pair = names.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(pair[0])
 }
 
 fn owned(texts: &[&str]) -> Vec<String> {

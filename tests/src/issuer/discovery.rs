@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::authority::Authority;
+use super::authority::{ANY_TENANT, Authority};
 use super::directory::Version;
 use super::error::Refusal;
 
 /// What stands in for any tenant: the issuer then has this text where the tenant's id belongs.
-const ANY_TENANT: &str = "{tenantid}";
+const PLACE_OF_TENANT: &str = "{tenantid}";
 
 /// `/{tenant}/v2.0/.well-known/openid-configuration`.
 pub(crate) async fn v2(
@@ -59,6 +61,17 @@ pub(crate) async fn foreign_keys(State(authority): State<Arc<Authority>>) -> Jso
     Json(json!({ "keys": [jwk] }))
 }
 
+/// `/.well-known/oauth-authorization-server/{tenant}/v2.0`, which Entra does not have (RFC 8414, section 3.1).
+pub(crate) async fn rfc_8414(
+    State(authority): State<Arc<Authority>>,
+    Path(tenant): Path<String>,
+) -> Result<Json<Value>, Response> {
+    if !authority.advertise_s256 {
+        return Err(StatusCode::NOT_FOUND.into_response());
+    }
+    metadata(&authority, &tenant, Version::V2).map_err(IntoResponse::into_response)
+}
+
 fn metadata(authority: &Authority, tenant: &str, version: Version) -> Result<Json<Value>, Refusal> {
     let named = in_issuer(authority, tenant)?;
     let home = format!("{}/{tenant}", authority.base);
@@ -91,9 +104,8 @@ fn metadata(authority: &Authority, tenant: &str, version: Version) -> Result<Jso
 
 /// The tenant as it stands in the issuer.
 fn in_issuer(authority: &Authority, tenant: &str) -> Result<String, Refusal> {
-    if ["common", "organizations"].contains(&tenant) {
-        return Ok(ANY_TENANT.to_owned());
+    if ANY_TENANT.contains(&tenant) {
+        return Ok(PLACE_OF_TENANT.to_owned());
     }
-    let known = authority.directory().tenant(tenant).map(str::to_owned);
-    known.ok_or_else(|| Refusal::unknown_tenant(tenant))
+    authority.home(tenant)
 }

@@ -35,13 +35,40 @@ impl Refusal {
 
     pub(crate) fn unknown_tenant(tenant: &str) -> Self {
         let message = format!(
-            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the \
+             correct cloud."
         );
-        Self::new("invalid_tenant", 90002, message)
+        Self::new("invalid_tenant", 90_002, message)
     }
 
-    /// The text that goes into `error_description`.
-    pub(crate) fn description(&self, trace: &str, correlation: &str) -> String {
+    pub(crate) fn missing(parameter: &str) -> Self {
+        let message =
+            format!("The request body must contain the following parameter: '{parameter}'.");
+        Self::new("invalid_request", 900_144, message)
+    }
+
+    /// Of a client that is not who it says (RFC 6749, section 5.2).
+    pub(crate) fn client(code: u32, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            ..Self::new("invalid_client", code, message)
+        }
+    }
+
+    pub(crate) fn unknown_client(id: &str) -> Self {
+        let message = format!(
+            "Application with identifier '{id}' was not found in the directory. This can happen if the application \
+             has not been installed by the administrator of the tenant or consented to by any user in the tenant."
+        );
+        Self::new("unauthorized_client", 700_016, message)
+    }
+
+    /// The text for a person or a log.
+    pub(crate) fn description(&self) -> String {
+        self.describe(Uuid::new_v4(), Uuid::new_v4())
+    }
+
+    fn describe(&self, trace: Uuid, correlation: Uuid) -> String {
         format!(
             "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {}",
             self.code,
@@ -49,18 +76,32 @@ impl Refusal {
             timestamp(),
         )
     }
+
+    /// For the query of a redirect (RFC 6749, section 4.1.2.1).
+    pub(crate) fn parameters(&self) -> [(&'static str, String); 3] {
+        [
+            ("error", self.error.to_owned()),
+            ("error_description", self.description()),
+            ("error_uri", self.page()),
+        ]
+    }
+
+    fn page(&self) -> String {
+        format!("https://login.microsoftonline.com/error?code={}", self.code)
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+        let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
         let body = json!({
             "error": self.error,
-            "error_description": self.description(&trace, &correlation),
+            "error_description": self.describe(trace, correlation),
             "error_codes": [self.code],
             "timestamp": timestamp(),
             "trace_id": trace,
             "correlation_id": correlation,
+            "error_uri": self.page(),
         });
         (self.status, Json(body)).into_response()
     }

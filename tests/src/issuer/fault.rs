@@ -91,6 +91,10 @@ impl Watch {
         inner.asked.get(&endpoint).copied().unwrap_or_default()
     }
 
+    pub(crate) fn all_asked(&self) -> HashMap<Endpoint, u64> {
+        self.inner.lock().expect("is never poisoned").asked.clone()
+    }
+
     pub(crate) fn plan(&self, endpoint: Endpoint, fault: Fault, times: Option<u64>) {
         let mut inner = self.inner.lock().expect("is never poisoned");
         inner.faults.insert(endpoint, Planned { fault, times });

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::EncodeRsaPrivateKey;
-use rsa::pkcs8::{EncodePublicKey, LineEnding};
+use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -26,6 +28,8 @@ struct Pair {
     public_pem: String,
     modulus: String,
     exponent: String,
+    /// Signed by itself, in Base64.
+    certificate: String,
 }
 
 /// A pair under a name.
@@ -71,6 +75,7 @@ impl SigningKey {
             "x5t": self.kid,
             "n": self.pair.modulus,
             "e": self.pair.exponent,
+            "x5c": [self.pair.certificate],
             "cloud_instance_name": "microsoftonline.com",
         });
         if let Some(issuer) = issuer {
@@ -166,7 +171,18 @@ fn generate() -> Pair {
             .expect("a fresh key can be written"),
         modulus: URL_SAFE_NO_PAD.encode(public.n().to_bytes_be()),
         exponent: URL_SAFE_NO_PAD.encode(public.e().to_bytes_be()),
+        certificate: STANDARD.encode(certificate(&private)),
     }
+}
+
+/// Entra's keys come with one. Whoever checks tokens has no use for it.
+fn certificate(private: &RsaPrivateKey) -> CertificateDer<'static> {
+    let der = private.to_pkcs8_der().expect("a fresh key can be written");
+    let der = PrivatePkcs8KeyDer::from(der.as_bytes());
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256);
+    let key = key.expect("is an RSA key");
+    let certificate = CertificateParams::default().self_signed(&key);
+    certificate.expect("can be signed").der().clone()
 }
 
 /// As long as Entra's: the Base64url form of twenty bytes.

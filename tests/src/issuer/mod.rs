@@ -16,21 +16,31 @@
 //! 1. `directory`: tenants, APIs, clients and users; `keys`; `authority`: both, and who the issuer is
 //! 2. `claims`: what Entra puts into a token; `token`: tokens to order, right and wrong
 //! 3. `server`: routes and connections; `tls`; `fault`: endpoints that misbehave
-//! 4. `discovery`, `error`: what they answer
+//! 4. `discovery`; `authorize` and its `page`; `exchange`, which gives tokens: `client_login`, `scope`, `grants`; `error`
+//! 5. `admin`, `process`: the same for scripts, as the binary `prynai-dev-issuer`
 
+mod admin;
 mod authority;
+mod authorize;
 mod claims;
+mod client_login;
 mod directory;
 mod discovery;
 mod error;
+mod exchange;
 mod fault;
+mod grants;
 mod keys;
+mod page;
+mod process;
+mod scope;
 mod server;
 mod tls;
 mod token;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -45,6 +55,7 @@ pub use directory::{
 };
 pub use fault::{Endpoint, Fault};
 use keys::SigningKey;
+pub use process::{IssuerSettings, run};
 pub use token::{SignWith, TokenBuilder, TokenOrder, Twist};
 
 /// A running issuer. Its port closes when this is dropped.
@@ -78,6 +89,15 @@ pub struct Options {
     /// Tells clients that S256 is supported, and serves the metadata under RFC 8414's name too. Entra does neither, and
     /// many MCP clients need it.
     pub advertise_s256: bool,
+
+    /// Refuses a `resource` that is not, byte by byte, an App ID URI of the API that the scopes are of (AADSTS9010010).
+    pub strict_resource: bool,
+
+    /// Signs in whoever `login_hint` names, or else the first user, at once and without a page.
+    pub auto_approve: bool,
+
+    /// For how long access tokens are good, in whole seconds. Default: 60 to 90 minutes by chance.
+    pub token_lifetime: Option<Duration>,
 }
 
 /// What the issuer speaks.
@@ -106,6 +126,9 @@ impl Default for Options {
             tls: Tls::Off,
             directory: Directory::default(),
             advertise_s256: false,
+            strict_resource: true,
+            auto_approve: false,
+            token_lifetime: None,
         }
     }
 }
@@ -126,27 +149,21 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, the certificate cannot be used, or the directory has no tenant.
+    /// When the address cannot be bound, the certificate cannot be used, or the directory lacks something.
     pub async fn try_start(options: Options) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            !options.directory.tenants.is_empty(),
-            "the directory needs a tenant"
-        );
+        options.directory.check().map_err(anyhow::Error::msg)?;
         let (tls, ca_pem) = options.tls.acceptor()?;
         let listener = TcpListener::bind(options.listen)
             .await
             .with_context(|| format!("cannot listen on {}", options.listen))?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let base = options.base_url.unwrap_or(format!("{scheme}://{address}"));
+        let base = options
+            .base_url
+            .clone()
+            .unwrap_or(format!("{scheme}://{address}"));
         let key = tokio::task::spawn_blocking(SigningKey::generate).await?;
-        let authority = Arc::new(Authority::new(
-            base.clone(),
-            options.v1_issuer_base.unwrap_or(base),
-            options.advertise_s256,
-            options.directory,
-            key,
-        ));
+        let authority = Arc::new(Authority::new(base, key, options));
         let routes = server::routes(authority.clone());
         let serving = tokio::spawn(server::serve(listener, tls, routes)).abort_handle();
         Ok(Self {
@@ -231,11 +248,7 @@ impl Issuer {
 
     /// Signs with a new key from now on; the old ones stay published. Gives the new `kid`.
     pub async fn rotate(&self) -> String {
-        let key = tokio::task::spawn_blocking(SigningKey::generate).await;
-        let key = key.expect("a key is made");
-        let kid = key.kid.clone();
-        self.authority.keys().rotate(key);
-        kid
+        self.authority.rotate().await
     }
 
     /// Withdraws all keys but the one that signs.
@@ -243,7 +256,7 @@ impl Issuer {
         self.authority.keys().retire();
     }
 
-    /// Changes what is registered.
+    /// Changes what is registered. Panics when something is missing then, or registered twice.
     pub fn change_directory(&self, change: impl FnOnce(&mut Directory)) {
         self.authority.change_directory(change);
     }
@@ -263,9 +276,14 @@ impl Issuer {
         self.authority.watch.plan(endpoint, fault, Some(times));
     }
 
+    /// Issues tokens at the token endpoint that are wrong like this until [`Issuer::behave`].
+    pub fn issue_wrong_tokens(&self, twist: Twist) {
+        self.authority.set_twist(twist);
+    }
+
     /// Ends all misbehaviour for new requests.
     pub fn behave(&self) {
-        self.authority.watch.forget();
+        self.authority.behave();
     }
 }
 

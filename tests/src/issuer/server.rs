@@ -1,11 +1,12 @@
 //! The issuer's routes and its accept loop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -15,14 +16,18 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::authority::Authority;
-use super::discovery;
 use super::fault::{Endpoint, watch};
+use super::{admin, authorize, discovery, exchange};
 
 /// Connections at a time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1_000;
 
 /// Pause after accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 pub(crate) fn routes(authority: Arc<Authority>) -> Router {
     let watched = |endpoint: Endpoint, route: MethodRouter<Arc<Authority>>| {
@@ -45,9 +50,25 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         )
         .route("/{tenant}/discovery/keys", keys(get(discovery::v1_keys)))
         .route(
+            "/.well-known/oauth-authorization-server/{tenant}/v2.0",
+            metadata(get(discovery::rfc_8414)),
+        )
+        .route(
+            "/{tenant}/oauth2/v2.0/authorize",
+            watched(
+                Endpoint::Authorize,
+                get(authorize::ask).post(authorize::decide),
+            ),
+        )
+        .route(
+            "/{tenant}/oauth2/v2.0/token",
+            watched(Endpoint::Token, post(exchange::token)),
+        )
+        .route(
             "/foreign/keys",
             watched(Endpoint::ForeignKeys, get(discovery::foreign_keys)),
         )
+        .merge(admin::routes())
         .with_state(authority)
 }
 
@@ -57,12 +78,13 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => {
-                let Ok((stream, _)) = accepted else {
+                let Ok((stream, peer)) = accepted else {
                     // Want of file descriptors, as a rule.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
-                let (tls, routes) = (tls.clone(), routes.clone());
+                let routes = routes.clone().layer(Extension(Peer(peer)));
+                let tls = tls.clone();
                 connections.spawn(async move {
                     match tls {
                         None => converse(stream, routes).await,

@@ -207,7 +207,7 @@ impl TokenOrder {
                 .unwrap_or_else(|| api.own(assigned).map(str::to_owned).collect()),
         };
         let now_s = now_s();
-        let (claims, _) = grant.claims(now_s);
+        let claims = grant.claims(now_s, authority.lifetime_s());
         self.twist.sign(authority, claims, version, now_s)
     }
 

@@ -1,6 +1,7 @@
 //! Clients that hold a gateway up, on purpose or not: each costs a bounded amount, for a bounded time.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::bus::BusLimits;
@@ -9,6 +10,7 @@ use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{KeySettings, RedisSettings};
 use prynai_tests::assert_eventually;
+use prynai_tests::certificates::Certificates;
 use prynai_tests::chaos::abandoned::memory;
 use prynai_tests::client::{MODERN, legacy, modern, tool};
 use prynai_tests::cluster::{Cluster, QUEUE};
@@ -18,19 +20,18 @@ use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler, tool_handler, tool_router};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
 
 /// How long the gateway may take to be rid of a peer: its own timeouts are 10 and 30 s.
 const GIVEN_UP: Duration = Duration::from_secs(90);
 
 fn address(cluster: &Cluster) -> SocketAddr {
-    let origin = cluster.origin(0);
-    origin
-        .trim_start_matches("http://")
-        .parse()
-        .expect("an address")
+    cluster.addresses()[0]
 }
 
 /// Writes one byte after another, with a pause, until the other side has had enough; gives what it said.
@@ -312,9 +313,33 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     tokio::spawn(prynai_worker::serve(handler, bus, config, shutdown));
 }
 
+/// A connection that takes next to nothing from the network, over TLS if it is told how.
+async fn deaf(address: SocketAddr, tls: Option<Arc<ClientConfig>>) -> Box<dyn AsyncWrite + Unpin> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("is set");
+    let stream = socket.connect(address).await.expect("connects");
+    let Some(tls) = tls else {
+        return Box::new(stream);
+    };
+    let name = ServerName::from(address.ip());
+    let connected = TlsConnector::from(tls).connect(name, stream).await;
+    Box::new(connected.expect("is trusted"))
+}
+
 #[tokio::test]
 async fn a_client_that_never_reads_costs_little_and_not_for_long() {
-    let mut cluster = Cluster::new().workers(0).start().await;
+    let cluster = Cluster::new().workers(0).start().await;
+    never_read(cluster, None).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_that_never_reads_over_tls() {
+    let (certificates, _) = Certificates::mounted();
+    let cluster = Cluster::new().workers(0).tls(&certificates).start().await;
+    never_read(cluster, Some(certificates.trusted_config())).await;
+}
+
+async fn never_read(mut cluster: Cluster, tls: Option<Arc<ClientConfig>>) {
     let shutdown = Shutdown::new();
     start_talker(&cluster, shutdown.clone()).await;
     let (client, url) = (cluster.client.clone(), cluster.gateway(0));
@@ -327,11 +352,9 @@ async fn a_client_that_never_reads_costs_little_and_not_for_long() {
     let mut call = tool("talk", json!({}));
     call["_meta"]["progressToken"] = json!("p");
     let body = modern(1, "tools/call", call).to_string();
-    let mut deaf = Vec::new();
+    let mut connections = Vec::new();
     for _ in 0..4 {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("is set");
-        let mut stream = socket.connect(address).await.expect("connects");
+        let mut stream = deaf(address, tls.clone()).await;
         let request = format!(
             "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
              MCP-Protocol-Version: {MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: talk\r\n\
@@ -339,7 +362,8 @@ async fn a_client_that_never_reads_costs_little_and_not_for_long() {
             body.len()
         );
         stream.write_all(request.as_bytes()).await.expect("is sent");
-        deaf.push(stream);
+        stream.flush().await.expect("is sent");
+        connections.push(stream);
     }
     let mut most = 0;
     let queued = async || {
@@ -355,7 +379,7 @@ async fn a_client_that_never_reads_costs_little_and_not_for_long() {
         }
     });
     waiting.await.expect("the calls of deaf clients run on");
-    let each = (most.saturating_sub(before)) / deaf.len();
+    let each = (most.saturating_sub(before)) / connections.len();
     assert!(each < 8 * MESSAGE, "{each} bytes for each client");
     shutdown.abort();
     cluster.assert_idle().await;

@@ -28,6 +28,7 @@ macro_rules! for_both_buses {
 
 mod catalog;
 mod change_feed;
+mod copies;
 mod event_log;
 mod leases;
 mod mailbox;

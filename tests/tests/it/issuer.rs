@@ -1,10 +1,19 @@
 //! The issuer of the tests, from outside: what it must be for tests of the gateway to mean something.
 
+mod client;
+mod daemon;
+mod discovery;
+mod process;
+mod redeem;
+mod sign_in;
 mod tokens;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode, decode_header};
-use prynai_tests::issuer::{API, Issuer};
+use prynai_tests::issuer::{API, Issuer, TENANT};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 /// Fetches JSON.
@@ -13,6 +22,16 @@ async fn get(url: &str) -> Value {
     assert!(response.status().is_success(), "{url}: {response:?}");
     let text = response.text().await.expect("a body");
     serde_json::from_str(&text).expect("is JSON")
+}
+
+/// Asks the token endpoint.
+async fn exchange(issuer: &Issuer, fields: &[(&str, &str)]) -> (StatusCode, Value) {
+    let url = format!("{}/{TENANT}/oauth2/v2.0/token", issuer.base_url());
+    let response = reqwest::Client::new().post(url).form(fields).send().await;
+    let response = response.expect("an answer");
+    let status = response.status();
+    let text = response.text().await.expect("a body");
+    (status, serde_json::from_str(&text).expect("is JSON"))
 }
 
 /// The key set that the issuer serves.
@@ -44,4 +63,23 @@ fn verify(
 async fn verify_v2(issuer: &Issuer, token: &str) -> Result<Value, String> {
     let keys = served_keys(issuer).await;
     verify(token, &keys, &issuer.issuer_url(), API).map(|token| token.claims)
+}
+
+fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+/// What a token says, whoever signed it.
+fn insecure_claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).expect("has parts");
+    let json = URL_SAFE_NO_PAD.decode(part).expect("is Base64url");
+    serde_json::from_slice(&json).expect("is JSON")
+}
+
+fn now_s() -> i64 {
+    i64::try_from(prynai_shared::clock::unix_millis() / 1000).expect("fits")
 }

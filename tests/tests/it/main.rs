@@ -20,6 +20,8 @@ mod sessions;
 mod settings;
 mod shutdown;
 mod standalone;
+mod strangers;
 mod subscriptions;
+mod tls;
 mod unchanged;
 mod wire_golden;

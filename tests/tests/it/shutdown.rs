@@ -6,7 +6,8 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_stopping_gateway_sends_its_clients_to_the_other_one() {
-    let mut cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let plan = Cluster::new().gateways(2).workers(2);
+    let mut cluster = plan.gateway_args(&["--stop-delay", "0s"]).start().await;
     let client = cluster.client.clone();
     let (one, other) = (cluster.gateway(0), cluster.gateway(1));
     let session = client.open_session(&one).await;

@@ -13,6 +13,7 @@ use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::{Era, RequestEnvelope};
 use prynai_shared::wire::session::{LogLevel, Session};
 use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_shared::wire::visible::Visible;
 use prynai_shared::wire::{WireError, check_format};
 use serde_json::{Value, json};
 
@@ -26,6 +27,7 @@ macro_rules! samples {
 
 samples! {
     "catalog",
+    "catalog_read_only",
     "change_catalog_changed",
     "change_prompts_list_changed",
     "change_resource_updated",
@@ -40,6 +42,7 @@ samples! {
     "event_pause",
     "request_legacy",
     "request_modern",
+    "request_visible",
     "session",
     "signal_cancel",
     "signal_mail",
@@ -208,6 +211,7 @@ fn a_legacy_request() {
         headers: Default::default(),
         queued_at_ms: 1_785_000_000_000,
         deadline_ms: Some(1_785_000_300_000),
+        visible: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
             r#""arguments":{"seconds":2.0},"_meta":{"progressToken":12345678901234567890}}}"#
@@ -239,12 +243,42 @@ fn a_modern_request() {
             .into(),
         queued_at_ms: 1_785_000_000_001,
         deadline_ms: None,
+        visible: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
         )),
     };
     passes("request_modern", &expected);
+}
+
+#[test]
+fn a_request_of_whose_answer_the_caller_may_see_a_part() {
+    let expected = RequestEnvelope {
+        stream: "0198c5f2a7b47c3e9d10b2f4c6e8a014"
+            .parse()
+            .expect("a stream id"),
+        holder: "gw-3f9a1c07d2be".into(),
+        era: Era::Modern,
+        protocol_version: "2026-07-28".to_owned(),
+        method: "tools/list".to_owned(),
+        name: None,
+        request_id: Some(raw("2")),
+        principal: Principal::anonymous(),
+        session: None,
+        headers: Default::default(),
+        queued_at_ms: 1_785_000_000_002,
+        deadline_ms: None,
+        visible: Some(Visible {
+            names: ["add".to_owned(), "report_*".to_owned()].into(),
+            read_only: ["*".to_owned()].into(),
+        }),
+        message: raw(concat!(
+            r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"_meta":"#,
+            r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
+        )),
+    };
+    passes("request_visible", &expected);
 }
 
 #[test]
@@ -333,6 +367,7 @@ fn signals() {
 fn a_catalog() {
     let echo = CatalogTool {
         repeatable: true,
+        read_only: false,
         header_params: [(
             "Region".to_owned(),
             vec!["where".to_owned(), "region".to_owned()],
@@ -353,6 +388,28 @@ fn a_catalog() {
         .into(),
     };
     passes("catalog", &expected);
+}
+
+#[test]
+fn a_catalog_with_a_tool_that_only_reads() {
+    let read_report = CatalogTool {
+        repeatable: true,
+        read_only: true,
+        header_params: Default::default(),
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "reports", "version": "0.2.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2025-11-25".to_owned(), "2026-07-28".to_owned()],
+        tools: [
+            ("delete_report".to_owned(), CatalogTool::default()),
+            ("read_report".to_owned(), read_report),
+        ]
+        .into(),
+    };
+    passes("catalog_read_only", &expected);
 }
 
 #[test]

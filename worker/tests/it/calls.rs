@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use prynai_shared::bus::BusLimits;
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::message::RawJson;
@@ -270,4 +272,30 @@ async fn an_unknown_resource_is_named() {
     let response = stage.response(&legacy).await;
     assert_eq!(response["error"]["code"], -32002);
     worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn a_copy_of_a_running_call_is_buried() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let worker = stage.serve(probe);
+    let request = stage.modern_call("hold", json!({}));
+    stage.enqueue(&request).await;
+    soon("the call", watch.begun.recv()).await;
+    let copy = stage.enqueue(&request).await;
+    let buried = async {
+        while stage.bus.dead_letters().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon("the burial", buried).await;
+    let letters = stage.bus.dead_letters();
+    assert_eq!(letters[0].claim.entry, copy.entry);
+    assert!(letters[0].reason.contains("copy"), "{letters:?}");
+
+    watch.release.add_permits(2);
+    let events = stage.rest_of(request.stream).await;
+    assert_eq!(text(&message(&events[0])), "released");
+    worker.stop(&stage).await;
+    assert_eq!(watch.begun.recv().await, None, "it was begun twice");
 }

@@ -1,4 +1,5 @@
 use prynai_shared::bus::{Catalog, ChangeFeed, News};
+use prynai_shared::wire::catalog::CatalogTool;
 use prynai_shared::wire::change::Change;
 use prynai_worker::everything::Everything;
 use serde_json::{Value, json};
@@ -27,15 +28,13 @@ async fn the_catalog_is_announced() {
         catalog.protocol_versions.last().map(String::as_str),
         Some("2026-07-28")
     );
-    let repeatable: Vec<&str> = catalog
-        .tools
-        .iter()
-        .filter_map(|(name, tool)| tool.repeatable.then_some(name.as_str()))
-        .collect();
-    assert_eq!(
-        repeatable,
-        ["add", "echo", "long_running", "plan_trip", "summarize"]
-    );
+    let tools_with = |is: fn(&CatalogTool) -> bool| -> Vec<&str> {
+        let tools = catalog.tools.iter().filter(|(_, tool)| is(tool));
+        tools.map(|(name, _)| name.as_str()).collect()
+    };
+    let reading = ["add", "echo", "long_running", "plan_trip", "summarize"];
+    assert_eq!(tools_with(|tool| tool.repeatable), reading);
+    assert_eq!(tools_with(|tool| tool.read_only), reading);
     assert_eq!(catalog.tools.len(), 8);
     worker.stop(&stage).await;
 }

@@ -51,3 +51,24 @@ async fn notifications_of_a_session_reach_the_handler() {
     }
     serving.stop(&stage).await;
 }
+
+#[tokio::test]
+async fn a_notification_is_not_begun_after_its_deadline() {
+    let stage = Stage::new().await;
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let serving = stage.serve(Attentive(told));
+    for (method, deadline) in [
+        ("notifications/roots/list_changed", Some(1)),
+        ("notifications/initialized", None),
+    ] {
+        let mut request = stage.legacy_with(method, &json!({}), &json!({}));
+        request.request_id = None;
+        request.deadline_ms = deadline;
+        let message = json!({ "jsonrpc": "2.0", "method": method });
+        request.message = RawJson::from_value(&message).expect("JSON");
+        stage.bus.enqueue(&request).await.expect("is queued");
+    }
+    assert_eq!(soon("the other", heard.recv()).await, Some("initialized"));
+    serving.stop(&stage).await;
+    assert_eq!(heard.recv().await, None);
+}

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::stage::{Stage, message, text};
 
 /// A hundred tools, ten a page; completes with the context it is given; tells the client's roots.
-struct Attentive;
+pub(crate) struct Attentive;
 
 impl ServerHandler for Attentive {
     async fn list_tools(

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::session::Session;
+use prynai_worker::State;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -86,6 +87,7 @@ impl Probe {
                 self.hold().await
             }
             "who" => who(&context),
+            "count mine" => count_mine(&context).await,
             _ => "done".to_owned(),
         }
     }
@@ -113,6 +115,12 @@ fn who(context: &RequestContext<RoleServer>) -> String {
         "{} {:?} {} {} {:?} {:?}",
         principal.subject, session, parts.method, parts.uri, parts.headers["x-request-id"], client
     )
+}
+
+async fn count_mine(context: &RequestContext<RoleServer>) -> String {
+    let state = context.extensions.get::<State>().expect("a state");
+    let count = state.principal().increment("count", 1, None).await;
+    count.expect("counts").to_string()
 }
 
 impl ServerHandler for Probe {

@@ -226,6 +226,7 @@ impl Stage {
             headers: BTreeMap::from([("x-request-id".to_owned(), "r-1".to_owned())]),
             queued_at_ms: 0,
             deadline_ms: None,
+            visible: None,
             message: raw(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})),
         }
     }

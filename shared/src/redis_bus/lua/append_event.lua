@@ -7,9 +7,10 @@
 --   7 session or '' 8 era              9 offset   10 event line     11 most events
 --  12 retention, ms 13 gateway channels' common start   14 now, Unix ms   15 most bytes
 -- Returns
---   0 logged, now or before   1 not the owner, or the log is gone   2 cancelled   3 finished   4 full
+--   0 logged, now or before   1 not the owner, or the log is gone   2 cancelled
+--   3 finished, or another entry's   4 full
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'owner', 'holder', 'newest', 'count', 'bytes')
+local log = redis.call('HMGET', KEYS[1], 'state', 'owner', 'holder', 'newest', 'count', 'bytes', 'entry')
 local state, owner, holder = log[1], log[2], log[3]
 local offset = tonumber(ARGV[9])
 
@@ -21,11 +22,12 @@ if not state then
   local lease = redis.call('XPENDING', KEYS[3], ARGV[2], ARGV[3], ARGV[3], 1)
   if not lease[1] then return 1 end
   holder = ARGV[6]
-  redis.call('HSET', KEYS[1], 'state', 'open', 'owner', ARGV[4], 'holder', holder,
+  redis.call('HSET', KEYS[1], 'state', 'open', 'owner', ARGV[4], 'entry', ARGV[3], 'holder', holder,
     'session', ARGV[7], 'era', ARGV[8], 'newest', 1, 'count', 1, 'bytes', #ARGV[10],
     '1', ARGV[10])
   redis.call('ZADD', KEYS[2], ARGV[14], ARGV[1])
 else
+  if log[7] and log[7] ~= ARGV[3] then return 3 end
   if state == 'cancelled' then return 2 end
   if owner and owner ~= ARGV[4] then return 1 end
   if not owner and ARGV[5] ~= '1' then return 1 end
@@ -33,8 +35,8 @@ else
   if state == 'finished' then return 3 end
   local count, bytes = tonumber(log[5]), tonumber(log[6] or 0) + #ARGV[10]
   if count >= tonumber(ARGV[11]) or bytes > tonumber(ARGV[15]) then return 4 end
-  redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'newest', ARGV[9], 'count', count + 1,
-    'bytes', bytes, ARGV[9], ARGV[10])
+  redis.call('HSET', KEYS[1], 'owner', ARGV[4], 'entry', ARGV[3], 'newest', ARGV[9],
+    'count', count + 1, 'bytes', bytes, ARGV[9], ARGV[10])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[12])
 redis.call('PUBLISH', ARGV[13] .. holder, ARGV[10])

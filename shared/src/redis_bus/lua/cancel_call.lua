@@ -43,8 +43,8 @@ else
   if request.stream ~= ARGV[2] then return 0 end
   local session = request.session and cjson.decode(request.session).id or ''
   holder = request.holder
-  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'holder', holder, 'session', session,
-    'era', request.era, 'newest', 0, 'count', 0)
+  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'entry', ARGV[3], 'holder', holder,
+    'session', session, 'era', request.era, 'newest', 0, 'count', 0)
   redis.call('ZADD', KEYS[3], ARGV[11], ARGV[2])
 end
 if log[4] then redis.call('DEL', KEYS[2]) end

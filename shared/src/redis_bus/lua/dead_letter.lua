@@ -17,10 +17,13 @@ redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[5], '*', 'entry', ARGV[2], 'reason', 
   unpack(ARGV, 8))
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
-if KEYS[5] and redis.call('HGET', KEYS[5], 'state') == 'cancelled' then
-  -- The log was kept for the sake of the entry.
-  redis.call('ZREM', KEYS[3], ARGV[6])
-  redis.call('ZREM', KEYS[4], ARGV[6])
-  redis.call('PEXPIRE', KEYS[5], ARGV[7])
+if KEYS[5] then
+  local log = redis.call('HMGET', KEYS[5], 'state', 'entry')
+  if log[1] == 'cancelled' and (not log[2] or log[2] == ARGV[2]) then
+    -- The log was kept for the sake of the entry.
+    redis.call('ZREM', KEYS[3], ARGV[6])
+    redis.call('ZREM', KEYS[4], ARGV[6])
+    redis.call('PEXPIRE', KEYS[5], ARGV[7])
+  end
 end
 return 1

@@ -10,7 +10,8 @@
 --   retention in ms, offset ('' when there is no final event), event line
 -- Returns, for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
---   2 cancelled   3 finished with another event   (2, 3: entry removed, nothing published)
+--   2 cancelled   3 finished with another event, or another entry's
+--   (2, 3: entry removed, nothing published)
 
 local PER_REQUEST = 9
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
@@ -35,14 +36,16 @@ local none_has_a_log = call('EXISTS', unpack(logs)) == 0
 -- Decides what becomes of a request; `make` and `close` say how its log is written.
 local function admit(r)
   local log = none_has_a_log and {}
-    or call('HMGET', r.log, 'state', 'owner', 'newest', 'holder', 'mail')
+    or call('HMGET', r.log, 'state', 'owner', 'newest', 'holder', 'mail', 'entry')
   local state, owner = log[1], log[2]
-  r.cancelled = state == 'cancelled'
+  local is_copy = log[6] and log[6] ~= r.entry
+  r.cancelled = state == 'cancelled' and not is_copy
   if r.offset == '' then
     local lease = call('XPENDING', KEYS[1], ARGV[1], r.entry, r.entry, 1)[1]
     if lease and (lease[2] ~= r.worker or lease[4] ~= tonumber(r.delivery)) then return LOST end
-    return OK
+    return is_copy and FINISHED or OK
   end
+  if is_copy then return FINISHED end
   if not state then
     if r.delivery ~= '1' or r.offset ~= '1' then return LOST end
     r.make = true
@@ -80,12 +83,14 @@ local news, holders, closed, marks = {}, {}, {}, {}
 for i, r in ipairs(requests) do
   local token = r.worker .. ':' .. r.delivery
   if r.make and r.session == '' then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'newest', r.offset, r.offset, r.line)
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line)
   elseif r.make then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'newest', r.offset, r.offset, r.line,
-      'session', r.session)
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line, 'session', r.session)
   elseif r.close then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'newest', r.offset, r.offset, r.line)
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line)
     closed[#closed + 1] = r.stream
     if r.mail then call('DEL', r.mailbox) end
   elseif r.cancelled and answers[i] ~= LOST then

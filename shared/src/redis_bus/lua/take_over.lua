@@ -7,9 +7,10 @@
 --   8 era      9 retention, ms   10 now, Unix ms
 -- Returns
 --   0 or more: taken, this is the newest offset
---   -1 the entry is another delivery's   -2 cancelled   -3 finished
+--   -1 the entry is another delivery's   -2 cancelled   -3 finished, or another entry's
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'newest')
+local log = redis.call('HMGET', KEYS[1], 'state', 'newest', 'entry')
+if log[3] and log[3] ~= ARGV[3] then return -3 end
 if log[1] == 'cancelled' then return -2 end
 if log[1] == 'finished' then return -3 end
 
@@ -18,10 +19,10 @@ if not lease or lease[2] ~= ARGV[4] or lease[4] ~= tonumber(ARGV[5]) then return
 
 local token = ARGV[4] .. ':' .. ARGV[5]
 if log[1] then
-  redis.call('HSET', KEYS[1], 'owner', token)
+  redis.call('HSET', KEYS[1], 'owner', token, 'entry', ARGV[3])
 else
-  redis.call('HSET', KEYS[1], 'state', 'open', 'owner', token, 'holder', ARGV[6],
-    'session', ARGV[7], 'era', ARGV[8], 'newest', 0, 'count', 0)
+  redis.call('HSET', KEYS[1], 'state', 'open', 'owner', token, 'entry', ARGV[3],
+    'holder', ARGV[6], 'session', ARGV[7], 'era', ARGV[8], 'newest', 0, 'count', 0)
   redis.call('ZADD', KEYS[2], ARGV[10], ARGV[1])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[9])

@@ -38,16 +38,18 @@ pub(in crate::redis_bus) enum StateStep<'a> {
     Add(i64, Option<Duration>),
 }
 
-/// Reads a session, restarts its idle time and notes a call that begins, by its field and value.
+/// Reads a session of `subject`, restarts its idle time and notes a call that begins, by its field and value.
 pub(in crate::redis_bus) fn touch_session(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
+    subject: &str,
     begin: Option<&(String, String)>,
 ) -> Call<(HashMap<String, String>, bool)> {
     let (stream, begun) = begin.map_or(("", ""), |(stream, begun)| (stream, begun));
     let mut call = TOUCH_SESSION.with_keys(&all_of_session(keys, id));
     call.arg(millis(limits.session_idle))
+        .arg(subject)
         .arg(stream)
         .arg(begun)
         .arg(limits.session_calls);

@@ -111,7 +111,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(post_mail(k, l, &stream, s, &message, "{}")),
         ),
         ("take_mail", 0, parts(take_mail(k, &owner))),
-        ("touch_session", 0, parts(touch_session(k, l, s, None))),
+        ("touch_session", 0, parts(touch_session(k, l, s, "a", None))),
         ("change_session", 0, parts(change_session(k, l, s, &change))),
         ("end_session", 0, parts(end_session(k, s))),
         ("place_call", 0, parts(place_call(k, s, &call))),

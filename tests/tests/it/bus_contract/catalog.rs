@@ -15,6 +15,7 @@ for_both_buses! {
 pub(super) fn catalog(version: &str) -> CatalogRecord {
     let tool = CatalogTool {
         repeatable: true,
+        read_only: true,
         header_params: [(
             "Region".to_owned(),
             vec!["where".to_owned(), "region".to_owned()],

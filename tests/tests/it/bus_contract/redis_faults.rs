@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use prynai_shared::bus::{BusError, LogState, News, NewsReceiver, Ownership, StateScope};
 use prynai_shared::ids::{SessionId, WorkerId};
 use prynai_shared::wire::change::Change;
+use prynai_shared::wire::principal::Principal;
 use prynai_tests::redis_server::RedisServer;
 use prynai_tests::{PATIENCE, assert_eventually, eventually};
 use tokio_util::sync::CancellationToken;
@@ -138,7 +139,7 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
     is_unavailable(bus.take_mail(owner)).await;
-    is_unavailable(bus.touch_session(&id, None)).await;
+    is_unavailable(bus.touch_session(&id, &Principal::anonymous(), None)).await;
     is_unavailable(bus.publish_change(&change)).await;
     is_unavailable(bus.read_catalog()).await;
     is_unavailable(bus.get_state(&StateScope::Global, "key")).await;

@@ -9,6 +9,7 @@ use prynai_shared::redis_bus::{RedisBus, check_url};
 use prynai_shared::wire::WireError;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::RequestEnvelope;
 use prynai_shared::wire::session::SessionChange;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
@@ -55,7 +56,9 @@ async fn every_key_and_channel_has_the_prefix() {
 async fn begin(scene: &Scene, session: &SessionId, stream: StreamId) {
     let request_id = json("1");
     let begin = BeginCall { stream, request_id };
-    let touched = scene.gateways.touch_session(session, Some(&begin)).await;
+    let owner = Principal::anonymous();
+    let touched = scene.gateways.touch_session(session, &owner, Some(&begin));
+    let touched = touched.await;
     assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
 }
 

@@ -249,6 +249,7 @@ pub(super) fn request(holder: &GatewayId) -> RequestEnvelope {
         headers: BTreeMap::new(),
         queued_at_ms: 1_785_000_000_000,
         deadline_ms: None,
+        visible: None,
         message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     }
 }

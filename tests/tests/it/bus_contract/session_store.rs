@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
-use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
 use prynai_shared::wire::request::CallRef;
 use prynai_shared::wire::session::{LogLevel, Session, SessionChange};
 use prynai_tests::assert_eventually;
@@ -15,6 +15,8 @@ use super::scene::{Kind, Scene, json, session};
 for_both_buses! {
     a_session_is_read_as_it_was_stored,
     an_unknown_session_is_absent,
+    a_session_exists_for_its_own_principal_only,
+    a_stranger_neither_prolongs_a_session_nor_takes_room_in_it,
     changes_are_stored,
     concurrent_changes_are_all_stored,
     subscriptions_are_bounded,
@@ -39,13 +41,13 @@ impl Scene {
         id
     }
 
-    async fn touch(&self, id: &SessionId) -> Option<Session> {
-        let touched = self
-            .gateways
-            .touch_session(id, None)
-            .await
-            .expect("touched");
-        touched.map(|touched| touched.session)
+    pub(super) async fn touch(&self, id: &SessionId) -> Option<Session> {
+        self.touch_as(&Principal::anonymous(), id).await
+    }
+
+    async fn touch_as(&self, caller: &Principal, id: &SessionId) -> Option<Session> {
+        let touched = self.gateways.touch_session(id, caller, None).await;
+        touched.expect("touched").map(|touched| touched.session)
     }
 
     async fn change(&self, id: &SessionId, change: SessionChange) -> Result<bool, BusError> {
@@ -70,7 +72,8 @@ impl Scene {
             stream: StreamId::generate(),
             request_id: json(request_id),
         };
-        let touched = self.gateways.touch_session(id, Some(&begin)).await;
+        let owner = Principal::anonymous();
+        let touched = self.gateways.touch_session(id, &owner, Some(&begin)).await;
         let touched = touched.expect("touched").expect("the session lives");
         touched.has_room.then_some(begin.stream)
     }
@@ -116,10 +119,16 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
         ..session(&id)
     };
     scene.gateways.create_session(&full).await.unwrap();
-    assert_eq!(scene.touch(&id).await, Some(full.clone()));
-    // Workers read it too.
-    let read = scene.workers.touch_session(&id, None).await.unwrap();
-    assert_eq!(read.map(|touched| touched.session), Some(full));
+    assert_eq!(
+        scene.touch_as(&full.principal, &id).await,
+        Some(full.clone())
+    );
+    // Every process reads it.
+    let read = scene
+        .workers
+        .touch_session(&id, &full.principal, None)
+        .await;
+    assert_eq!(read.unwrap().map(|touched| touched.session), Some(full));
 
     let plain = scene.session().await;
     assert_eq!(scene.touch(&plain).await, Some(session(&plain)));
@@ -145,7 +154,8 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
         stream: StreamId::generate(),
         request_id: json("1"),
     };
-    let touched = scene.gateways.touch_session(id, Some(&begin)).await;
+    let owner = Principal::anonymous();
+    let touched = scene.gateways.touch_session(id, &owner, Some(&begin)).await;
     assert_eq!(touched.unwrap(), None);
     let (_, placed) = scene.place(id, begin.stream).await;
     assert_eq!(placed, Placed::SessionEnded);
@@ -153,6 +163,101 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     scene.forget(id, begin.stream).await;
     assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
     assert_eq!(scene.touch(id).await, None);
+}
+
+/// Subjects are any text, and none is another's.
+async fn a_session_exists_for_its_own_principal_only(kind: Kind) {
+    let scene = kind.scene().await;
+    let subjects = [
+        "",
+        "anonymous",
+        "Anonymous",
+        "tenant/a",
+        "tenant/a ",
+        "tenant/ä",
+        "te\"n\\u0061nt/a\n\0\u{1F600}\u{2028}",
+        r#"{"subject":"tenant/a"}"#,
+        "null",
+        "1",
+    ];
+    let mut sessions = Vec::new();
+    for subject in subjects {
+        let id = SessionId::generate();
+        let principal = Principal::named(subject);
+        let session = Session {
+            principal,
+            ..session(&id)
+        };
+        scene.gateways.create_session(&session).await.unwrap();
+        sessions.push(session);
+    }
+    for owned in &sessions {
+        for other in &sessions {
+            let seen = scene.touch_as(&other.principal, &owned.id).await;
+            let expected = (owned.id == other.id).then(|| owned.clone());
+            assert_eq!(seen, expected, "as {:?}", other.principal);
+        }
+    }
+    // The subject decides, whatever the token of the moment says.
+    let identity = Identity {
+        issuer: "https://issuer.example".to_owned(),
+        tenant: None,
+        object_id: "a".to_owned(),
+        client: None,
+        kind: CallerKind::App,
+        scopes: Default::default(),
+        roles: ["operator".to_owned()].into(),
+    };
+    let renewed = Principal {
+        identity: Some(identity.into()),
+        ..sessions[3].principal.clone()
+    };
+    let seen = scene.touch_as(&renewed, &sessions[3].id).await;
+    assert_eq!(seen, Some(sessions[3].clone()));
+    let promoted = Session {
+        id: SessionId::generate(),
+        principal: renewed,
+        ..sessions[3].clone()
+    };
+    scene.gateways.create_session(&promoted).await.unwrap();
+    let seen = scene.touch_as(&sessions[3].principal, &promoted.id).await;
+    assert_eq!(seen, Some(promoted.clone()));
+    assert_eq!(
+        scene.touch_as(&sessions[4].principal, &promoted.id).await,
+        None
+    );
+}
+
+async fn a_stranger_neither_prolongs_a_session_nor_takes_room_in_it(kind: Kind) {
+    let limits = BusLimits {
+        session_idle: Duration::from_secs(1),
+        session_calls: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let id = scene.session().await;
+    let own = scene.record(&id, "1").await;
+    let stranger = Principal::named("stranger");
+    let begin = BeginCall {
+        stream: StreamId::generate(),
+        request_id: json("2"),
+    };
+    for _ in 0..3 {
+        let touched = scene.gateways.touch_session(&id, &stranger, Some(&begin));
+        assert_eq!(touched.await.unwrap(), None);
+    }
+    assert_eq!(scene.find(&id, "2").await, None);
+    scene.begin(&id, "3").await.expect("there is room");
+
+    // To look for a call is not to use the session.
+    assert_eventually!(
+        {
+            assert_eq!(scene.touch_as(&stranger, &id).await, None);
+            scene.find(&id, "1").await.is_none()
+        },
+        "a stranger keeps the session of {own:?} alive"
+    );
+    is_absent(&scene, &id).await;
 }
 
 async fn changes_are_stored(kind: Kind) {

@@ -298,8 +298,10 @@ async fn the_state_of_a_session_lives_while_it_is_used(kind: Kind) {
     // To read the state is not to use the session.
     assert_eventually!(
         {
-            let touched = scene.gateways.touch_session(used_id, None).await.unwrap();
-            assert!(touched.is_some(), "a session in use ended");
+            assert!(
+                scene.touch(used_id).await.is_some(),
+                "a session in use ended"
+            );
             scene.get(&idle, "key").await.is_none()
         },
         "the state of the idle session is kept"

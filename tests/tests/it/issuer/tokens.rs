@@ -1,19 +1,13 @@
 //! Tokens to order, keys and their rotation, endpoints that misbehave.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::time::Duration;
+
 use prynai_tests::issuer::{
     API, API_URI, DAEMON, Endpoint, Fault, INTERACTIVE, Issuer, SignWith, TENANT, Version,
 };
 use serde_json::{Value, json};
 
-use super::{get, verify, verify_v2};
-
-fn header(token: &str) -> Value {
-    let first = token.split('.').next().expect("has parts");
-    let json = URL_SAFE_NO_PAD.decode(first).expect("is Base64url");
-    serde_json::from_slice(&json).expect("is JSON")
-}
+use super::{get, header, insecure_claims, now_s, verify, verify_v2};
 
 #[tokio::test]
 async fn a_v2_token_says_what_entra_says() {
@@ -77,15 +71,10 @@ async fn a_user_is_the_same_in_a_tenant_and_another_one_for_each_api_and_tenant(
         other.identifier_uris = vec!["api://another".to_owned()];
         directory.apis.push(other);
     });
-    let claims = |token: String| {
-        let payload = token.split('.').nth(1).expect("has parts").to_owned();
-        let json = URL_SAFE_NO_PAD.decode(payload).expect("is Base64url");
-        serde_json::from_slice::<Value>(&json).expect("is JSON")
-    };
-    let here = claims(issuer.token().jwt());
-    let again = claims(issuer.token().jwt());
-    let api = claims(issuer.token().api("api://another").jwt());
-    let tenant = claims(issuer.token().tenant("another-tenant").jwt());
+    let here = insecure_claims(&issuer.token().jwt());
+    let again = insecure_claims(&issuer.token().jwt());
+    let api = insecure_claims(&issuer.token().api("api://another").jwt());
+    let tenant = insecure_claims(&issuer.token().tenant("another-tenant").jwt());
     assert_eq!((&here["oid"], &here["sub"]), (&again["oid"], &again["sub"]));
     assert_eq!(here["oid"], api["oid"]);
     assert_ne!(here["sub"], api["sub"]);
@@ -187,15 +176,19 @@ async fn requests_are_counted_and_faults_come_and_go() {
     let huge = text().await;
     assert!(huge.len() > 1_000_000);
     serde_json::from_str::<Value>(&huge).expect("is JSON all the same");
-    let changes = json!({ "keys": null }).as_object().expect("is one").clone();
+    let changes = json!({ "keys": null }).as_object().cloned();
+    let changes = changes.expect("is an object");
     issuer.misbehave(Endpoint::Keys, Fault::Changed(changes));
     assert_eq!(text().await, "{}");
+    issuer.misbehave(Endpoint::Keys, Fault::Redirect(issuer.foreign_keys_url()));
+    assert_ne!(text().await, right, "follows the redirect");
+    issuer.misbehave(Endpoint::Keys, Fault::Late(20));
+    assert_eq!(text().await, right);
+    issuer.misbehave(Endpoint::Keys, Fault::Hang);
+    let hanging = tokio::time::timeout(Duration::from_millis(200), text());
+    hanging.await.expect_err("never answers");
     issuer.behave();
     assert_eq!(text().await, right);
-    assert_eq!(issuer.requests(Endpoint::Keys), 8);
+    assert_eq!(issuer.requests(Endpoint::Keys), 11);
     assert_eq!(issuer.requests(Endpoint::Metadata), 0);
-}
-
-fn now_s() -> i64 {
-    i64::try_from(prynai_shared::clock::unix_millis() / 1000).expect("fits")
 }

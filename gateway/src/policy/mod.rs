@@ -1,0 +1,105 @@
+//! Who may list and call what.
+//!
+//! The [`file`] says it, the [`rules`] decide by it for what a message [`asks`](asked) for, and [`follow`] keeps
+//! them as the file is now. `docs/policy.md` is the reference of the format.
+//!
+//! Everything is decided here before anything is queued, but for lists: of those the gateway says what their
+//! caller may see, and the worker takes out the rest.
+
+mod asked;
+mod file;
+mod follow;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::visible::Visible;
+use tokio::sync::watch;
+
+use crate::envelope::Params;
+use crate::error::RequestError;
+use crate::state::AppState;
+
+use asked::{Asked, asked};
+pub use file::PolicyFile;
+use rules::{Caller, Rules};
+
+/// The policy in force, if there is one; without one everybody may do everything. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy(watch::Receiver<Option<Arc<Rules>>>);
+
+impl Policy {
+    /// The policy of a file, and the role that follows the file: run it until the process ends.
+    pub(crate) fn new(
+        file: Option<PolicyFile>,
+    ) -> (Self, Option<impl Future<Output = ()> + Send + 'static>) {
+        let rules = file.as_ref().map(|file| file.rules.clone());
+        let (in_force, policy) = watch::channel(rules);
+        let role = file.map(|file| follow::follow(file, in_force));
+        (Self(policy), role)
+    }
+
+    /// For one who wants to hear when it changes from now on.
+    pub(crate) fn watch(&self) -> Self {
+        let mut policy = self.0.clone();
+        policy.mark_unchanged();
+        Self(policy)
+    }
+
+    /// Completes when it has changed since this was called or [`Policy::watch`]ed last.
+    pub(crate) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody follows a file, or nobody any more.
+            std::future::pending().await
+        }
+    }
+
+    /// Whether a caller may read a resource, and thus hear that it was updated.
+    pub(crate) fn may_read(&self, principal: &Principal, uri: &str) -> bool {
+        self.in_force().is_none_or(|rules| {
+            let caller = Caller::of(principal);
+            rules.allows(caller, &Asked::Resource(uri.into()), false)
+        })
+    }
+
+    /// What the answer to this method may show its caller; `None` when it is no list, or there is no policy.
+    pub(crate) fn visible(&self, principal: &Principal, method: &str) -> Option<Visible> {
+        let list = asked::list(method)?;
+        Some(self.in_force()?.visible(Caller::of(principal), list))
+    }
+
+    fn in_force(&self) -> Option<Arc<Rules>> {
+        self.0.borrow().clone()
+    }
+}
+
+/// Refuses what its caller may not send: a request, or a notification that a handler would get.
+pub(crate) async fn check(
+    state: &AppState,
+    principal: &Principal,
+    method: &str,
+    params: &Params,
+) -> Result<(), RequestError> {
+    let Some(rules) = state.policy.in_force() else {
+        return Ok(());
+    };
+    let asked = asked(method, params)?;
+    let reads = match &asked {
+        Asked::Tool(name) if rules.ask_what_reads() => {
+            let catalog = state.catalog.get().await?;
+            let tool = catalog.as_ref().and_then(|catalog| catalog.tools.get(name));
+            tool.is_some_and(|tool| tool.read_only)
+        }
+        _ => false,
+    };
+    let caller = Caller::of(principal);
+    if rules.allows(caller, &asked, reads) {
+        return Ok(());
+    }
+    let refusal = rules.refusal(caller, &asked, reads);
+    tracing::debug!(subject = principal.subject, method, %refusal, "refused by the policy");
+    Err(refusal)
+}

@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# What scripts have in common that install what they need. For `source`; the caller has changed into the repository and
+# has set -euo pipefail.
+#
+# Bash 3.2 is enough, which is what macOS has.
+
+give_up() {
+  printf '\n%s: %s\n' "scripts/$(basename "$0")" "$1" >&2
+  exit 1
+}
+
+install_packages() { # debian packages; brew formulas are named by the caller
+  if ! command -v apt-get >/dev/null 2>&1; then
+    give_up "cannot install $* here; install it and run this again"
+  fi
+  local as_root=""
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || give_up "$* is missing, and there is no sudo to install it with"
+    as_root="sudo"
+  fi
+  echo "Installing $*"
+  # An image may come without package lists, or with old ones.
+  $as_root apt-get update -qq
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+need_redis() {
+  if ! command -v redis-server >/dev/null 2>&1; then
+    if [ "$(uname)" = Darwin ]; then
+      command -v brew >/dev/null 2>&1 || give_up "redis-server is missing, and there is no brew to install it with"
+      brew install redis
+    else
+      install_packages redis-server
+    fi
+  fi
+  local major
+  major="$(redis-server --version | sed -n 's/.*v=\([0-9]*\)\..*/\1/p')"
+  [ "${major:-0}" -ge 7 ] || give_up "redis-server is too old: 7.0 or later is needed, here is $(redis-server --version)"
+}
+
+need_npm() {
+  if command -v npm >/dev/null 2>&1; then
+    return
+  fi
+  if [ "$(uname)" = Darwin ]; then
+    command -v brew >/dev/null 2>&1 || give_up "npm is missing, and there is no brew to install it with"
+    brew install node
+  else
+    install_packages npm
+  fi
+}
+
+find_python() { # sets python
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1; then
+      python="$candidate"
+      return
+    fi
+  done
+  give_up "Python 3.10 or later is missing"
+}
+
+make_environment() { # requirements file, folder: a virtual environment, kept until its requirements change
+  local wanted="$1" folder="$2"
+  if cmp -s "$wanted" "$folder/requirements.txt" && "$folder/bin/python" -c '' >/dev/null 2>&1; then
+    return
+  fi
+  # Debian packs venv apart from Python.
+  "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || install_packages python3-venv
+  echo "Making $folder"
+  rm -rf "$folder"
+  "$python" -m venv "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
+  # Last, so that an environment that was not finished is made again.
+  cp "$wanted" "$folder/requirements.txt"
+}
+
+install_node_packages() { # folder with a lock file, folder to install into: packages and their own Node, kept alike
+  local wanted="$1" folder="$2"
+  if cmp -s "$wanted/package-lock.json" "$folder/installed.json" \
+    && "$folder/node_modules/.bin/node" --version >/dev/null 2>&1; then
+    return
+  fi
+  need_npm
+  echo "Installing $folder"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp "$wanted/package.json" "$wanted/package-lock.json" "$folder/"
+  # npm says that the Node it runs on is too old for the packages; they run on their own.
+  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
+  "$folder/node_modules/.bin/node" --version >/dev/null || give_up "the Node of the npm package does not run here"
+  # Last, so that an installation that was not finished is made again.
+  cp "$wanted/package-lock.json" "$folder/installed.json"
+}

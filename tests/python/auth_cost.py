@@ -1,0 +1,132 @@
+"""What authentication costs a gateway: CPU time per call over HTTPS, with a token and without one. scripts/auth-cost calls it.
+
+    python auth_cost.py [ROUNDS]
+
+Two fleets of two gateways and two workers, each with a Redis of its own; one lets everybody in, the other asks for tokens of
+the local issuer. The same load goes to the one and the other in turn, so that what else the machine does meets both. wrk makes
+it: every call is `tools/call` of `echo` in 2026-07-28, on connections that stay open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import certificates
+from issuer import dev_issuer
+from processes import Process, Server, fleet
+
+SECONDS = 4
+CONNECTIONS = 16
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "echo",
+        "arguments": {"text": "hello"},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    },
+}
+HEADERS = {
+    "Content-Type": "application/json",
+    "MCP-Protocol-Version": "2026-07-28",
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "echo",
+}
+# What is not 200 is counted: a refusal would be cheap.
+LUA = """wrk.method = "POST"
+wrk.body = {body}
+{headers}
+local threads = {{}}
+function setup(thread) table.insert(threads, thread) end
+function init() refused = 0 end
+function response(status) if status ~= 200 then refused = refused + 1 end end
+function done(summary)
+  local refused = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+  for _, thread in ipairs(threads) do refused = refused + thread:get("refused") end
+  print("served " .. summary.requests .. " refused " .. refused)
+end
+"""
+
+
+def main(rounds: int) -> None:
+    assert shutil.which("wrk"), "wrk is not installed; scripts/auth-cost installs it"
+    folder = Path(tempfile.mkdtemp(prefix="auth-cost-"))
+    for name in ("issuer", "open", "guarded"):
+        (folder / name).mkdir()
+    _, certificate, key = certificates.make(folder)
+    tls = ["--tls-cert", str(certificate), "--tls-key", str(key)]
+    with dev_issuer(folder / "issuer", "https://mcp.example/mcp") as issuer:
+        guarded_flags = [*tls, *issuer.gateway_flags()]
+        with (
+            fleet(folder / "open", gateway_flags=tls) as without,
+            fleet(folder / "guarded", gateway_flags=guarded_flags) as guarded,
+        ):
+            kinds = {
+                "without": (without, script(folder / "without.lua", None)),
+                "with a token": (guarded, script(folder / "with.lua", issuer.token())),
+            }
+            for server, lua in kinds.values():
+                measure(server, lua)
+            costs: dict[str, list[float]] = {kind: [] for kind in kinds}
+            for number in range(1, rounds + 1):
+                for kind, (server, lua) in kinds.items():
+                    costs[kind].append(measure(server, lua))
+                shown = ", ".join(f"{kind} {taken[-1]:.1f} µs" for kind, taken in costs.items())
+                print(f"round {number}: CPU time of the gateways per call: {shown}", flush=True)
+            ratios = [b / a for a, b in zip(*costs.values(), strict=True)]
+            print(f"with a token / without: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
+
+
+def script(file: Path, token: str | None) -> Path:
+    headers = HEADERS if token is None else {**HEADERS, "Authorization": f"Bearer {token}"}
+    lines = "\n".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items())
+    file.write_text(LUA.format(body=json.dumps(json.dumps(CALL)), headers=lines))
+    return file
+
+
+def measure(server: Server, lua: Path) -> float:
+    """CPU time of the gateways per call, in microseconds."""
+    gateways = [process for process in server.processes if process.name.startswith("gateway")]
+    before = sum(cpu_seconds(gateway) for gateway in gateways)
+    loads = [load(address(gateway), lua) for gateway in gateways]
+    served = 0
+    for running in loads:
+        said, _ = running.communicate(timeout=SECONDS + 30)
+        counts = re.search(r"served (\d+) refused (\d+)", said)
+        assert counts and counts[2] == "0", said
+        served += int(counts[1])
+    used = sum(cpu_seconds(gateway) for gateway in gateways) - before
+    return used * 1e6 / served
+
+
+def load(at: str, lua: Path) -> subprocess.Popen[str]:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(lua), f"https://{at}/mcp"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def address(gateway: Process) -> str:
+    lines = gateway.log.read_text().splitlines()
+    listening = next(line for line in map(json.loads, lines) if line["message"] == "listening")
+    return str(listening["address"])
+
+
+def cpu_seconds(process: Process) -> float:
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
