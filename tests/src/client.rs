@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::tls::TlsInfo;
 use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Version};
 use serde_json::{Value, json};
@@ -88,16 +88,23 @@ impl RawClient {
     /// A client.
     #[expect(clippy::new_without_default, reason = "a test reads better with new")]
     pub fn new() -> Self {
-        Self::at(None)
+        Self::at(None, HeaderMap::new())
+    }
+
+    /// A client that sends this access token with every request.
+    pub fn bearing(token: &str) -> Self {
+        let value = format!("Bearer {token}").parse().expect("is ASCII");
+        Self::at(None, HeaderMap::from_iter([(AUTHORIZATION, value)]))
     }
 
     /// A client at an address of its own, such as 127.0.0.2.
     pub fn from(address: IpAddr) -> Self {
-        Self::at(Some(address))
+        Self::at(Some(address), HeaderMap::new())
     }
 
-    fn at(address: Option<IpAddr>) -> Self {
-        Self::of(reqwest::Client::builder().local_address(address))
+    fn at(address: Option<IpAddr>, headers: HeaderMap) -> Self {
+        let client = reqwest::Client::builder();
+        Self::of(client.local_address(address).default_headers(headers))
     }
 
     /// A client as it was begun elsewhere, such as one that trusts an authority.

@@ -1,5 +1,6 @@
 //! The tests that need more than one process or a real Redis: one binary, one module per story.
 
+mod auth;
 mod bad_input;
 mod bad_peers;
 mod batches;
