@@ -8,6 +8,7 @@
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
 //! * [`issuer`]: an authorization server shaped like Microsoft Entra ID
 //! * [`witness`]: a handler that logs everything that reaches it
+//! * [`policy_file`]: a policy as it is mounted, to be exchanged while a fleet runs
 //! * [`mirror`]: a handler that reports exactly what reached it
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
@@ -20,6 +21,7 @@ pub mod cluster;
 pub mod conformance;
 pub mod issuer;
 pub mod mirror;
+pub mod policy_file;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;

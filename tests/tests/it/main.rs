@@ -14,6 +14,7 @@ mod idempotency;
 mod issuer;
 mod outage;
 mod overload;
+mod policy;
 mod resume;
 mod rmcp_client;
 mod sessions;
