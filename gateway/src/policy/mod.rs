@@ -1,6 +1,6 @@
 //! Who may list and call what.
 //!
-//! The [`file`] says it, the [`rules`] decide by it for what a message [`asks`](asked) for, and [`follow`] keeps
+//! The [`file`](mod@file) says it, the [`rules`] decide by it for what a message [`asks`](mod@asked) for, and [`follow`] keeps
 //! them as the file is now. `docs/policy.md` is the reference of the format.
 //!
 //! Everything is decided here before anything is queued, but for lists: of those the gateway says what their
