@@ -139,9 +139,9 @@ async fn what_may_not_be_called_reaches_no_handler() {
         assert_eq!(reply.response().await["result"]["content"][0]["text"], "x");
     }
     let log = cluster.worker_process(0).log();
-    let seen = |call: &str| {
+    let seen = |call: &'static str| {
         log.iter()
-            .filter(|line| line.contains(witness::SEEN) && line.contains(call))
+            .filter(move |line| line.contains(witness::SEEN) && line.contains(call))
     };
     assert_eq!(seen("tools/call echo").count(), 2);
     for call in [
