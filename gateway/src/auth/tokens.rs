@@ -20,6 +20,9 @@ use super::settings::{AuthKind, AuthSettings, TokenVersion};
 use super::signature;
 use crate::error::RequestError;
 
+/// What an access token says that it is, if it says so (RFC 9068, section 2.1; Entra ID writes JWT).
+const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+
 /// A role of the gateway: a task that never ends.
 pub(crate) type Role = BoxFuture<'static, ()>;
 
@@ -134,6 +137,13 @@ impl Tokens {
         if header.crit.is_some() {
             return Err(invalid(
                 "the token needs something (crit) that is not understood here",
+            ));
+        }
+        // RFC 8725, section 3.11: the same key may sign what is no access token.
+        let typ = header.typ.as_deref().unwrap_or("JWT");
+        if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
+            return Err(invalid(
+                "the token is of another type (typ) than an access token",
             ));
         }
         let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);

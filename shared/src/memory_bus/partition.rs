@@ -11,7 +11,7 @@ use super::news::Topics;
 use crate::bus::{BusLimits, Claim, LogState, Ownership, Refusal};
 use crate::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use crate::wire::event::StreamEvent;
-use crate::wire::request::RequestEnvelope;
+use crate::wire::request::{Era, RequestEnvelope};
 use crate::wire::signal::Signal;
 
 /// Everything about the requests under way.
@@ -50,8 +50,8 @@ pub(super) struct Running {
 pub(super) enum Lease {
     /// It was claimed or renewed then.
     Since(Instant),
-    /// Given up; with `begun` its delivery counts.
-    HandedBack { begun: bool },
+    /// Given up.
+    HandedBack,
 }
 
 /// An entry that could not be served.
@@ -103,9 +103,7 @@ impl Partition {
             .values_mut()
             .filter(|r| r.lease.ended(now, lease));
         for running in expired.take(max) {
-            if !matches!(running.lease, Lease::HandedBack { begun: false }) {
-                running.delivery = running.delivery.saturating_add(1);
-            }
+            running.delivery = running.delivery.saturating_add(1);
             running.worker = worker.clone();
             running.lease = Lease::Since(now);
             claims.push(running.claim(&self.logs));
@@ -145,18 +143,21 @@ impl Partition {
         self.waiting.get(index.ok()?).map(|w| &w.request)
     }
 
-    /// Removes a running entry. A cancelled log was kept for its sake and now begins to expire.
-    pub(super) fn remove_entry(&mut self, entry: &EntryId, limits: &BusLimits) {
-        let removed = number(entry).and_then(|n| self.running.remove(&n));
-        let Some(Running { request, .. }) = removed else {
-            return;
-        };
-        let log = self.logs.get_mut(&request.stream);
+    /// Removes a running entry, if it is still there. The log of a cancelled call was kept for its sake and now begins to
+    /// expire.
+    pub(super) fn remove_entry(
+        &mut self,
+        entry: &EntryId,
+        stream: &StreamId,
+        era: Era,
+        limits: &BusLimits,
+    ) {
+        number(entry).and_then(|n| self.running.remove(&n));
+        let log = self.logs.get_mut(stream);
         let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
         if let Some(log) = log {
             log.mark_is_seen = true;
-            let life = limits.retention(request.era);
-            self.logs.live_for(&request.stream, Some(life));
+            self.logs.live_for(stream, Some(limits.retention(era)));
         }
     }
 
@@ -227,7 +228,7 @@ impl Lease {
     fn ended(&self, now: Instant, lease: Duration) -> bool {
         match self {
             Self::Since(start) => now.duration_since(*start) >= lease,
-            Self::HandedBack { .. } => true,
+            Self::HandedBack => true,
         }
     }
 }

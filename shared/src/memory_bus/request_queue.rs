@@ -92,7 +92,10 @@ impl RequestQueue for MemoryBus {
         begun: bool,
     ) -> Result<(), BusError> {
         lock(&self.partition).change_leased(worker, entries, |running| {
-            running.lease = Lease::HandedBack { begun };
+            running.lease = Lease::HandedBack;
+            if !begun {
+                running.delivery = running.delivery.saturating_sub(1);
+            }
         });
         Ok(())
     }
@@ -110,7 +113,8 @@ impl RequestQueue for MemoryBus {
         let current = partition.running(&claim.entry);
         if current.is_none_or(|running| running.delivery == claim.delivery) {
             partition.bury(claim.clone(), reason, &self.limits);
-            partition.remove_entry(&claim.entry, &self.limits);
+            let request = &claim.request;
+            partition.remove_entry(&claim.entry, &request.stream, request.era, &self.limits);
         }
         Ok(())
     }
@@ -131,7 +135,8 @@ impl Partition {
     fn finish(&mut self, request: &Finish, limits: &BusLimits) -> Result<(), Refusal> {
         let answer = self.log_final_event(request, limits);
         if answer != Err(Refusal::LostOwnership) {
-            self.remove_entry(&request.ownership.entry, limits);
+            let owner = &request.ownership;
+            self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
         }
         answer
     }

@@ -44,7 +44,7 @@ fn wrong<'a>(guarded: &'a Guarded) -> Vec<(&'static str, TokenBuilder<'a>, &'sta
         (
             "jwk",
             foreign().header("jwk", issuer.foreign_jwk()),
-            "RS256",
+            "signature",
         ),
         (
             "jwk, well-formed",
@@ -57,6 +57,7 @@ fn wrong<'a>(guarded: &'a Guarded) -> Vec<(&'static str, TokenBuilder<'a>, &'sta
             token().header("crit", json!(["b64"])).header("b64", true),
             "crit",
         ),
+        ("a logout token", token().header("typ", "logout+jwt"), "typ"),
         ("no kid", token().header("kid", Value::Null), "kid"),
         (
             "an endless kid",

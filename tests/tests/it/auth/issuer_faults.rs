@@ -115,7 +115,7 @@ async fn keys_that_cannot_be_right_are_not_taken() {
     let changed = |keys| Fault::Changed(serde_json::Map::from_iter([("keys".to_owned(), keys)]));
     let weak = json!([{ "kty": "RSA", "use": "sig", "kid": issuer.current_kid(), "n": "x".repeat(171), "e": "AQAB" }]);
     let faults = [
-        ("in JSON", Fault::Garbage),
+        ("cannot be used", Fault::Garbage),
         ("no RSA key", changed(json!([]))),
         ("no RSA key", changed(none_for_us)),
         ("no RSA key", changed(weak)),

@@ -154,7 +154,11 @@ async fn a_finished_call_leaves_nothing_behind() {
 async fn an_ended_session_leaves_nothing_behind() {
     let server = RedisServer::start().await;
     let scene = scene_on(&server).await;
-    let before: Vec<String> = server.command(&["KEYS", "*"]).await;
+    let keys = async || {
+        let keys: Vec<String> = server.command(&["KEYS", "*"]).await;
+        keys.into_iter().collect::<BTreeSet<_>>()
+    };
+    let before = keys().await;
     let id = SessionId::generate();
     scene.gateways.create_session(&session(&id)).await.unwrap();
     let call = call_ref(&scene.claimed(&scene.request()).await);
@@ -165,14 +169,12 @@ async fn an_ended_session_leaves_nothing_behind() {
         let set = scene.workers.set_state(&scope, key, "1", ttl).await;
         set.unwrap();
     }
-    let keys: Vec<String> = server.command(&["KEYS", "*"]).await;
-    for key in keys.iter().filter(|key| key.contains(id.as_str())) {
+    for key in keys().await.iter().filter(|key| key.contains(id.as_str())) {
         let life: i64 = server.command(&["PTTL", key]).await;
         assert!(life > 0, "{key} would outlive its session");
     }
     scene.gateways.end_session(&id).await.unwrap();
-    let after: Vec<String> = server.command(&["KEYS", "*"]).await;
-    assert_eq!(after, before);
+    assert_eq!(keys().await, before);
 }
 
 #[tokio::test]
