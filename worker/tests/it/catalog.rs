@@ -32,10 +32,17 @@ async fn the_catalog_is_announced() {
         let tools = catalog.tools.iter().filter(|(_, tool)| is(tool));
         tools.map(|(name, _)| name.as_str()).collect()
     };
-    let reading = ["add", "echo", "long_running", "plan_trip", "summarize"];
+    let reading = [
+        "add",
+        "echo",
+        "long_running",
+        "plan_trip",
+        "summarize",
+        "whoami",
+    ];
     assert_eq!(tools_with(|tool| tool.repeatable), reading);
     assert_eq!(tools_with(|tool| tool.read_only), reading);
-    assert_eq!(catalog.tools.len(), 8);
+    assert_eq!(catalog.tools.len(), 9);
     worker.stop(&stage).await;
 }
 

@@ -51,6 +51,7 @@ async fn every_list_is_shown_in_part_in_both_eras() {
                 "long_running",
                 "plan_trip",
                 "summarize",
+                "whoami",
             ],
         ),
         (
