@@ -1,5 +1,6 @@
 //! What lies in Redis, and what others may have put there.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
