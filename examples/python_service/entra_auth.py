@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Generator
+from importlib.metadata import version
 from typing import Any
 
 import anyio.to_thread
 import msal
 
 # 2.x of the Python SDK speaks through httpx2; 1.x, and LangChain with it, through httpx. Both have the same interface.
-try:
-    from httpx2 import Auth, Request, Response
-except ImportError:
+if version("mcp").startswith("1."):
     from httpx import Auth, Request, Response
+else:
+    from httpx2 import Auth, Request, Response
 
 
 class NoToken(Exception):

@@ -61,7 +61,12 @@ def run(
     visit: Callable[[str], object] | None = None,
 ) -> Ended:
     """`visit` goes where the program says that one can sign in."""
-    environment = {**clean_environment(), "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+    environment = {
+        **clean_environment(),
+        **{"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
+        # What goes wrong is read, and a backtrace stands behind it.
+        "RUST_BACKTRACE": "0",
+    }
     if ca is not None:
         environment |= {"SSL_CERT_FILE": str(ca), "REQUESTS_CA_BUNDLE": str(ca)}
     if secret is not None:

@@ -122,8 +122,14 @@ async def test_with_a_good_token_a_client_is_served(connect, issuer, order):
             assert text_of(await client.call("echo", {"text": f"call {n}"})) == f"call {n}"
 
 
-async def test_a_token_of_a_new_key_is_taken_at_once(connect, issuer):
+@pytest.fixture(scope="session")
+def new_key(issuer):
+    """Once: a gateway asks for the sake of a key that it does not know every five minutes at most."""
     issuer.rotate()
+
+
+@pytest.mark.usefixtures("new_key")
+async def test_a_token_of_a_new_key_is_taken_at_once(connect, issuer):
     async with connect(auth=bearing(issuer.token())) as client:
         for _ in TWICE:
             assert await client.list_tools()
