@@ -1,13 +1,13 @@
 //! The gateway: ends client connections and puts their requests on the bus.
 //!
 //! The path of a request: [`listener`] accepts, [`router`] orders the layers, [`origin`] checks where
-//! it comes from, [`auth`] who sent it ([`head`]), [`streamable_http`] reads it ([`envelope`], [`mirrored`]) and decides the era, [`policy`]
-//! whether its sender may send it, [`edge`]
-//! answers what needs no worker, everything else is queued, as far as there is room ([`admission`]),
-//! while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or [`sse`] frames,
-//! whose [`event_id`] a client resumes from. Change notifications come from the feed ([`changes`])
-//! through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`] tells the
-//! workers that somebody waits for the answers.
+//! it comes from and lets web pages in ([`cors`]), [`auth`] who sent it ([`head`]), [`streamable_http`]
+//! reads it ([`envelope`], [`mirrored`]) and decides the era, [`policy`] whether its sender may send it,
+//! [`edge`] answers what needs no worker, everything else is queued, as far as there is room
+//! ([`admission`]), while the [`hub`] holds its stream, and [`respond`] turns the events into JSON or
+//! [`sse`] frames, whose [`event_id`] a client resumes from. Change notifications come from the feed
+//! ([`changes`]) through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`]
+//! tells the workers that somebody waits for the answers.
 //!
 //! On a port with [`tls`], a handshake comes before all that.
 //!
@@ -24,6 +24,7 @@ mod catalog;
 mod changes;
 mod config;
 mod connection;
+mod cors;
 mod edge;
 mod envelope;
 mod error;

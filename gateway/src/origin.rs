@@ -1,5 +1,5 @@
 //! `Host` and `Origin`: protection against DNS rebinding (2025-11-25 and 2026-07-28, Streamable
-//! HTTP, Security).
+//! HTTP, Security), and which web pages may use this server ([`crate::cors`]).
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -8,18 +8,26 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::OriginSettings;
+use crate::cors;
 use crate::error::RequestError;
 use crate::state::AppState;
 
 /// Names that only this machine itself can mean.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Lets a request pass whose `Host`, and `Origin` if it has one, are allowed.
+/// Lets a request pass whose `Host`, and `Origin` if it has one, are allowed, and the page it comes from read
+/// the answer, whatever that is. A browser that asks first is answered here, since it cannot authenticate.
 pub(crate) async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    match state.settings.origin.verdict(&request) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+    if let Err(error) = state.settings.origin.verdict(&request) {
+        return error.into_response();
     }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match cors::preflight(&request) {
+        Some(answer) => answer,
+        None => next.run(request).await,
+    };
+    cors::share(origin, &mut response);
+    response
 }
 
 /// The name that the sender used for this server, once [`check`] has let the request pass.

@@ -17,14 +17,15 @@ pub(crate) fn router(state: AppState) -> Router {
         // Whoever has no token yet reads here where to get one.
         .route(auth::metadata::WELL_KNOWN, any(auth::metadata::get))
         .route(auth::metadata::WELL_KNOWN_OF_MCP, any(auth::metadata::get))
-        // Probes come from the orchestrator under any name, so only the endpoint checks it.
+        .fallback(|| async { RequestError::NoSuchPath })
+        // Outside of all that, so that a web page can read every refusal. Probes come from the orchestrator
+        // under any name, so they are not checked.
         .layer(middleware::from_fn_with_state(state.clone(), origin::check));
     Router::new()
         .merge(endpoint)
         .route("/livez", get(health::live))
         .route("/healthz", get(health::ready))
         .route("/readyz", get(health::ready))
-        .fallback(|| async { RequestError::NoSuchPath })
         // A bug in the answer to one request ends that request only.
         .layer(CatchPanicLayer::new())
         .with_state(state)

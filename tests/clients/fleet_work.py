@@ -72,6 +72,8 @@ def served(work: FleetWork) -> Iterator[str]:
         def do_GET(self) -> None:
             self.send_response(200 if wait_for(questions[self.path], ANSWER_SECONDS) else 504)
             self.send_header("Content-Length", "0")
+            # For clients that are web pages.
+            self.send_header("Access-Control-Allow-Origin", "*")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -9,6 +9,7 @@ mod calls;
 mod cancel;
 mod chaos;
 mod client_responses;
+mod cors;
 mod hostile;
 mod idempotency;
 mod issuer;

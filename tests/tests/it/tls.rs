@@ -219,8 +219,11 @@ async fn a_client_without_a_handshake_is_closed_and_holds_nobody_up() {
     }
     assert_eventually!(status().await == Some(StatusCode::OK));
     // It takes a place from the first byte on; one too many is closed without a word that it could read.
-    silent.push(TcpStream::connect(address).await.expect("connects"));
-    assert_eventually!(status().await.is_none());
+    assert_eventually!({
+        // Not all of them find a place: that of the last look may not be free yet.
+        silent.push(TcpStream::connect(address).await.expect("connects"));
+        status().await.is_none()
+    });
     let mut one_too_many = TcpStream::connect(address).await.expect("connects");
     let mut told = Vec::new();
     let read = one_too_many.read_to_end(&mut told).await;
