@@ -111,6 +111,52 @@ async fn the_public_name_is_the_operators_or_the_checked_host() {
 }
 
 #[tokio::test]
+async fn a_web_page_may_ask_without_a_token_and_reads_where_to_get_one() {
+    const PAGE: &str = "https://app.example.com";
+    let guarded = Guarded::start_with(&["--allowed-origin", PAGE]).await;
+    let (client, origin) = (&guarded.fleet.client, guarded.fleet.origin(0));
+    for path in [
+        "/mcp",
+        METADATA,
+        "/.well-known/oauth-protected-resource/mcp",
+    ] {
+        let asking = client.request("OPTIONS", &format!("{origin}{path}"));
+        let asking = asking
+            .header("Origin", PAGE)
+            .header("Access-Control-Request-Method", "GET")
+            .header("Access-Control-Request-Headers", "authorization");
+        let reply = client.send(asking).await;
+        assert_eq!(reply.status(), 204, "{path}");
+        assert_eq!(reply.headers()["access-control-allow-origin"], PAGE);
+    }
+    let metadata = client.request("GET", &format!("{origin}{METADATA}"));
+    let unable = guarded.issuer.token().app_only().roles(&[]).jwt();
+    for (request, status) in [
+        (metadata, 200),
+        (guarded.call(), 401),
+        (guarded.call().bearer_auth("x"), 401),
+        (guarded.call().bearer_auth(unable), 403),
+    ] {
+        let reply = client.send(request.header("Origin", PAGE)).await;
+        assert_eq!(reply.status(), status);
+        assert_eq!(reply.headers()["access-control-allow-origin"], PAGE);
+        let exposed = &reply.headers()["access-control-expose-headers"];
+        assert!(
+            exposed
+                .to_str()
+                .expect("ASCII")
+                .contains("www-authenticate")
+        );
+        assert_eq!(
+            reply.headers().contains_key("www-authenticate"),
+            status != 200
+        );
+        let other = guarded.call().header("Origin", "https://other.example.com");
+        assert_eq!(client.send(other).await.status(), 403);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_asks_nobody_has_no_metadata() {
     let fleet = Cluster::new().start().await;
     let url = format!("{}{METADATA}", fleet.origin(0));
