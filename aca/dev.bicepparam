@@ -5,6 +5,7 @@ param name = 'prynai-dev'
 param registryName = readEnvironmentVariable('REGISTRY_NAME')
 param image = readEnvironmentVariable('IMAGE')
 param apiClientId = readEnvironmentVariable('API_CLIENT_ID')
+param envelopeKey = readEnvironmentVariable('ENVELOPE_KEY', '')
 
 param redisSku = 'Balanced_B0'
 param redisHighAvailability = false

@@ -45,6 +45,10 @@ param workerMaxReplicas int
 @maxValue(10000)
 param workerConcurrency int = 64
 
+@description('Secret with which gateways sign what workers run, 32 characters or more; two, separated by a comma, while it is replaced. Empty: nothing is signed. Given to a fleet that runs already, it may cost the calls of that moment.')
+@secure()
+param envelopeKey string = ''
+
 @description('Host names clients may use, besides the one Container Apps gives the gateway.')
 param allowedHosts string[] = []
 
@@ -117,6 +121,7 @@ module gateway 'modules/gateway.bicep' = {
     registryServer: identity.outputs.registryServer
     image: image
     redisName: redis.outputs.name
+    envelopeKey: envelopeKey
     allowedHosts: allowedHosts
     allowedOrigins: allowedOrigins
     tenantId: tenantId
@@ -138,6 +143,7 @@ module worker 'modules/worker.bicep' = {
     registryServer: identity.outputs.registryServer
     image: image
     redisName: redis.outputs.name
+    envelopeKey: envelopeKey
     concurrency: workerConcurrency
     minReplicas: workerMinReplicas
     maxReplicas: workerMaxReplicas

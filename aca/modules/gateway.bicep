@@ -8,6 +8,8 @@ param identityId string
 param registryServer string
 param image string
 param redisName string
+@secure()
+param envelopeKey string
 param allowedHosts string[]
 param allowedOrigins string[]
 param tenantId string
@@ -27,6 +29,20 @@ var pageOrigins = empty(allowedOrigins) ? [] : [
     value: join(allowedOrigins, ',')
   }
 ]
+// Neither may a secret be empty.
+var signs = !empty(envelopeKey)
+var envelopeSecrets = signs ? [
+  {
+    name: 'envelope-key'
+    value: envelopeKey
+  }
+] : []
+var envelopeSettings = signs ? [
+  {
+    name: 'PRYNAI_ENVELOPE_KEY'
+    secretRef: 'envelope-key'
+  }
+] : []
 
 var appRoles = empty(roles) ? [] : [
   {
@@ -69,12 +85,12 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
           identity: identityId
         }
       ]
-      secrets: [
+      secrets: concat(envelopeSecrets, [
         {
           name: 'redis-url'
           value: 'rediss://:${uriComponent(redis::database.listKeys().primaryKey)}@${redis.properties.hostName}:10000'
         }
-      ]
+      ])
     }
     template: {
       // Longer than the process takes by itself, so that it is never killed while it ends.
@@ -84,7 +100,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'gateway'
           image: image
           command: ['prynai-gateway']
-          env: concat(pageOrigins, appRoles, [
+          env: concat(pageOrigins, appRoles, envelopeSettings, [
             {
               name: 'PRYNAI_REDIS_URL'
               secretRef: 'redis-url'

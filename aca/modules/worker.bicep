@@ -7,6 +7,8 @@ param identityId string
 param registryServer string
 param image string
 param redisName string
+@secure()
+param envelopeKey string
 param concurrency int
 param minReplicas int
 param maxReplicas int
@@ -15,6 +17,21 @@ param drainSeconds int
 // As shared/src/redis_bus/keys.rs spells them, under the default prefix.
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
+
+// A setting, or a secret, that is there but empty is refused.
+var signs = !empty(envelopeKey)
+var envelopeSecrets = signs ? [
+  {
+    name: 'envelope-key'
+    value: envelopeKey
+  }
+] : []
+var envelopeSettings = signs ? [
+  {
+    name: 'PRYNAI_ENVELOPE_KEY'
+    secretRef: 'envelope-key'
+  }
+] : []
 
 resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
   name: redisName
@@ -47,7 +64,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
           identity: identityId
         }
       ]
-      secrets: [
+      secrets: concat(envelopeSecrets, [
         {
           name: 'redis-url'
           value: 'rediss://:${uriComponent(redisKey)}@${redisAddress}'
@@ -56,7 +73,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'redis-key'
           value: redisKey
         }
-      ]
+      ])
     }
     template: {
       // Longer than the process takes by itself, so that it is never killed while it ends.
@@ -66,7 +83,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'worker'
           image: image
           command: ['prynai-worker']
-          env: [
+          env: concat(envelopeSettings, [
             {
               name: 'PRYNAI_REDIS_URL'
               secretRef: 'redis-url'
@@ -83,7 +100,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
               name: 'PRYNAI_LOG_FORMAT'
               value: 'json'
             }
-          ]
+          ])
           resources: {
             cpu: json('0.5')
             memory: '1Gi'

@@ -16,6 +16,7 @@ use crate::config::ProcessSettings;
 pub async fn run() -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
+        settings.redis.check()?;
         settings.telemetry.start()
     });
     let shutdown = Shutdown::new();

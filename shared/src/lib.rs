@@ -8,7 +8,7 @@
 //! 4. [`memory_bus`]: the ports inside one process
 //! 5. [`redis_bus`]: the ports on Redis
 //! 6. [`patterns`]: how names and URIs are matched, by policies and lists
-//! 7. [`settings`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
+//! 7. [`settings`], [`secret`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
 //!    logs, stops and waits
 //! 8. [`mutation`]: bugs that tests plant
 
@@ -21,6 +21,7 @@ pub mod memory_bus;
 pub mod mutation;
 pub mod patterns;
 pub mod redis_bus;
+pub mod secret;
 pub mod settings;
 pub mod telemetry;
 pub mod wire;

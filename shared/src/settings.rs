@@ -5,6 +5,9 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 
+use crate::secret::Secret;
+use crate::wire::signature::EnvelopeKeys;
+
 /// Exit code for settings that cannot work (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: i32 = 64;
 
@@ -26,6 +29,10 @@ pub struct RedisSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub keys: KeySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub envelope: EnvelopeSettings,
 }
 
 /// How keys in Redis are named.
@@ -40,6 +47,54 @@ pub struct KeySettings {
         value_parser = key_prefix
     )]
     pub key_prefix: String,
+}
+
+/// How what gateways put into Redis for workers is signed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EnvelopeSettings {
+    /// Secret with which gateways sign the requests they put into Redis, 32 characters or more and the
+    /// same in the whole fleet. A worker that has it runs nothing that is not signed; give it to all
+    /// gateways first, then to the workers. To replace it, give two, separated by a comma: the first one
+    /// signs, both are accepted [default: none, nothing is signed].
+    #[arg(
+        long,
+        env = "PRYNAI_ENVELOPE_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub envelope_key: Vec<Secret>,
+}
+
+impl RedisSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        self.envelope.check()
+    }
+}
+
+impl EnvelopeSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        self.keys().map(drop)
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn keys(&self) -> Result<EnvelopeKeys, String> {
+        EnvelopeKeys::new(&self.envelope_key)
+    }
 }
 
 /// Checks a Redis URL without connecting.

@@ -10,7 +10,9 @@ use prynai_shared::bus::{Bus, BusError, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{KeySettings, RedisSettings, parse_or_exit, redis_url};
+use prynai_shared::settings::{
+    EnvelopeSettings, KeySettings, RedisSettings, parse_or_exit, redis_url,
+};
 use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
 use prynai_worker::{StateKeys, WorkSettings};
@@ -51,6 +53,10 @@ pub struct StandaloneSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub envelope: EnvelopeSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub telemetry: TelemetrySettings,
 }
 
@@ -64,6 +70,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
         settings.gateway.check()?;
         settings.work.check()?;
+        settings.envelope.check()?;
         settings.telemetry.start()
     });
     prynai_worker::hush_handler_panics();
@@ -128,6 +135,7 @@ async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
             let redis = RedisSettings {
                 redis_url: url.clone(),
                 keys: settings.keys.clone(),
+                envelope: settings.envelope.clone(),
             };
             RedisBus::connect_when_there(&redis, limits).await?
         }

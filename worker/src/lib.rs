@@ -53,6 +53,7 @@ pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
 pub use guard::hush_handler_panics;
 pub use policy::Redelivery;
+pub use prynai_shared::secret::Secret;
 pub use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
 pub use prynai_shared::wire::session::Session;
 pub use raw_message::RawMessage;

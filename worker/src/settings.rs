@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use prynai_shared::ids::WorkerId;
+use prynai_shared::secret::Secret;
 use prynai_shared::settings::RedisSettings;
 use prynai_shared::telemetry::TelemetrySettings;
 
@@ -102,7 +103,7 @@ pub struct WorkSettings {
         hide_env_values = true,
         value_name = "SECRET"
     )]
-    pub state_key: Vec<String>,
+    pub state_key: Vec<Secret>,
 }
 
 /// What [`crate::serve()`] needs to know.
@@ -129,6 +130,7 @@ impl WorkerSettings {
     ///
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
+        self.redis.check()?;
         self.work.check()
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::secret::{Secret, check_keys};
 use rmcp::ErrorData;
 use rmcp::model::{InputResponses, RequestStateCodec, SealOptions};
 
@@ -19,26 +20,17 @@ const MOST_STATE_BYTES: usize = 256 * 1024;
 pub struct StateKeys(Arc<[RequestStateCodec]>);
 
 impl StateKeys {
-    /// Most keys at a time: the new one and the one it replaces.
-    pub const MOST: usize = 2;
-
     /// Keys from settings, the signing one first. Without keys no question may depend on another in
     /// the modern era.
     ///
     /// # Errors
     ///
     /// What is wrong with them, without repeating them.
-    pub fn new(keys: &[String]) -> Result<Self, String> {
-        if keys.len() > Self::MOST {
-            return Err("--state-key takes two keys at most".to_owned());
-        }
-        let codecs = keys
-            .iter()
-            .map(|key| RequestStateCodec::try_new(key.as_bytes()));
-        codecs
-            .collect::<Result<Arc<_>, _>>()
-            .map(Self)
-            .map_err(|_| "--state-key must have 32 characters or more".to_owned())
+    pub fn new(keys: &[Secret]) -> Result<Self, String> {
+        check_keys("--state-key", keys)?;
+        let codec = |key: &Secret| RequestStateCodec::try_new(key.expose().as_bytes());
+        let codecs: Result<Arc<_>, _> = keys.iter().map(codec).collect();
+        codecs.map(Self).map_err(|error| error.to_string())
     }
 
     /// A key of its own for one process.
@@ -107,7 +99,7 @@ mod tests {
     use super::*;
 
     fn keys(keys: &[&str]) -> StateKeys {
-        let keys: Vec<String> = keys.iter().map(|key| key.repeat(32)).collect();
+        let keys: Vec<Secret> = keys.iter().map(|key| key.repeat(32).into()).collect();
         StateKeys::new(&keys).expect("are good keys")
     }
 
@@ -141,12 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn short_and_surplus_keys_are_refused_without_being_repeated() {
-        let reason = StateKeys::new(&["short-secret".to_owned()]).expect_err("is refused");
-        assert!(
-            reason.contains("--state-key") && !reason.contains("short"),
-            "{reason}"
-        );
-        assert!(StateKeys::new(&["a".repeat(32), "b".repeat(32), "c".repeat(32)]).is_err());
+    fn a_short_key_is_refused_by_the_name_of_its_setting() {
+        let reason = StateKeys::new(&["short".to_owned().into()]).expect_err("is refused");
+        assert!(reason.contains("--state-key"), "{reason}");
     }
 }

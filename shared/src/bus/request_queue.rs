@@ -21,6 +21,11 @@ use crate::wire::request::{Era, RequestEnvelope};
 /// for the workers of that release, twice at most; any other, and that one the third time, becomes a
 /// dead letter. Its client is answered with an internal error, as far as stream, holder and request id
 /// can be read, so that nobody waits for ever.
+///
+/// A bus that others may write to can be given keys ([`crate::wire::signature`]): then it signs what it
+/// enqueues, and hands out only what was signed. Any other entry becomes a dead letter, and nobody is
+/// answered: nothing that it says is to be believed, least of all who waits for the answer. Without keys,
+/// signatures are not looked at.
 #[async_trait]
 pub trait RequestQueue: Send + Sync {
     /// Adds a request at the end and names its entry.

@@ -52,7 +52,8 @@ pub trait SignalChannel: Send + Sync {
     ) -> Result<Posted, BusError>;
 
     /// Takes all messages out of the mailbox, oldest first, in one atomic step with a look at who owns
-    /// the stream: anybody but the owner gets none, and they stay for the owner.
+    /// the stream: anybody but the owner gets none, and they stay for the owner. A bus with keys drops what
+    /// was not signed with one of them.
     ///
     /// # Errors
     ///

@@ -16,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::bus::{Bus, BusError, BusLimits};
 use crate::ids::WorkerId;
 use crate::settings::RedisSettings;
+use crate::wire::signature::EnvelopeKeys;
 
 mod blocking_read;
 mod catalog;
@@ -23,6 +24,7 @@ mod change_feed;
 mod connection;
 mod error;
 mod event_log;
+mod forgeries;
 mod keys;
 mod lines;
 mod outcome_store;
@@ -40,6 +42,7 @@ mod unreadable;
 use blocking_read::BlockingReader;
 use connection::{Connector, DEADLINE, HotConnection, PooledConnections};
 use error::Fault;
+use forgeries::Forgeries;
 use keys::Keys;
 use queue_gauge::QueueGauge;
 use scripts::Call;
@@ -54,6 +57,8 @@ pub struct RedisBus {
     pool: PooledConnections,
     subscriptions: Subscriptions,
     gauge: QueueGauge,
+    envelope_keys: EnvelopeKeys,
+    forgeries: Forgeries,
     /// The connections on which workers wait for entries; a process has one worker.
     readers: Mutex<HashMap<WorkerId, Arc<tokio::sync::Mutex<BlockingReader>>>>,
     /// When `reclaim` last looked for what dead processes left behind, in seconds since `started`.
@@ -78,7 +83,7 @@ pub fn check_url(url: &str) -> Result<(), String> {
 
 impl RedisBus {
     /// Connects to the Redis at `url` and makes the consumer group if there is none. All keys begin
-    /// with `prefix`. Warns when the eviction policy puts entries at risk.
+    /// with `prefix`. Warns when the eviction policy puts entries at risk. Nothing is signed.
     ///
     /// # Errors
     ///
@@ -88,6 +93,21 @@ impl RedisBus {
         url: &str,
         prefix: &str,
         limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        Self::connect_with_keys(url, prefix, limits, EnvelopeKeys::default()).await
+    }
+
+    /// As [`RedisBus::connect`], with keys that sign what is enqueued and posted; what is claimed and taken
+    /// must be signed with one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBus::connect`].
+    pub async fn connect_with_keys(
+        url: &str,
+        prefix: &str,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
         let connector = Connector::new(url)?;
         let hot = Arc::new(HotConnection::connect(connector.clone()).await?);
@@ -100,6 +120,8 @@ impl RedisBus {
             connector,
             hot,
             gauge: QueueGauge::default(),
+            envelope_keys,
+            forgeries: Forgeries::default(),
             readers: Mutex::default(),
             last_sweep: AtomicU64::new(0),
             started: Instant::now(),
@@ -109,20 +131,21 @@ impl RedisBus {
         Ok(Arc::new(bus))
     }
 
-    /// As [`RedisBus::connect`], but waits for a Redis that is away, for as long as it takes.
+    /// As [`RedisBus::connect_with_keys`], but waits for a Redis that is away, for as long as it takes.
     ///
     /// # Errors
     ///
-    /// [`BusError::Unexpected`] when Redis is older than 7.0 or the URL is wrong.
+    /// [`BusError::Unexpected`] when Redis is older than 7.0, or the URL or the keys are wrong.
     pub async fn connect_when_there(
         settings: &RedisSettings,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
+        let keys = settings.envelope.keys().map_err(BusError::Unexpected)?;
         let mut backoff = Backoff::endless();
         let mut told = false;
         loop {
-            match Self::connect(url, prefix, limits.clone()).await {
+            match Self::connect_with_keys(url, prefix, limits.clone(), keys.clone()).await {
                 Err(BusError::Unavailable(reason)) if !told => {
                     tracing::warn!(reason, "Redis is away; waiting for it");
                     told = true;

@@ -8,6 +8,7 @@ use crate::bus::Claim;
 use crate::ids::EntryId;
 use crate::wire::WireError;
 use crate::wire::request::RequestEnvelope;
+use crate::wire::signature::EnvelopeKeys;
 
 /// An entry whose fields were not looked at: a malformed one must not spoil the others.
 #[derive(Debug)]
@@ -63,9 +64,14 @@ impl QueueEntry {
         })
     }
 
-    /// Reads the request; gives the entry back with the reason when that is impossible.
-    pub(super) fn into_claim(self) -> Result<Claim, (Self, WireError)> {
-        match self.request() {
+    /// Reads the request; gives the entry back with the reason when that is impossible, or nobody with one
+    /// of the keys wrote it to the queue.
+    pub(super) fn into_claim(
+        self,
+        keys: &EnvelopeKeys,
+        queue: &str,
+    ) -> Result<Claim, (Self, WireError)> {
+        match self.request(keys, queue) {
             Ok(request) => Ok(Claim {
                 entry: self.entry,
                 delivery: self.delivery,
@@ -83,7 +89,9 @@ impl QueueEntry {
         std::str::from_utf8(value).ok()
     }
 
-    fn request(&self) -> Result<RequestEnvelope, WireError> {
+    fn request(&self, keys: &EnvelopeKeys, queue: &str) -> Result<RequestEnvelope, WireError> {
+        // First of all: until then nothing that it says is true.
+        keys.check_request(queue, &self.fields)?;
         let mut fields = HashMap::with_capacity(self.fields.len());
         for (field, value) in &self.fields {
             fields.insert(text(field)?, text(value)?);

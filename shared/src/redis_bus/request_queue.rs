@@ -17,6 +17,7 @@ use super::{RedisBus, lines};
 use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue, SignalChannel};
 use crate::ids::{EntryId, WorkerId};
 use crate::wire::request::RequestEnvelope;
+use crate::wire::signature::SIGNATURE;
 
 /// Requests that one script call ends at most, and bytes of final events that it carries, about.
 /// Redis serves nobody else meanwhile.
@@ -36,14 +37,18 @@ impl RequestQueue for RedisBus {
         if self.gauge.is_full(limit) && self.read_queue_length().await? >= limit {
             return Err(BusError::QueueFull { limit });
         }
+        let queue = self.keys.queue();
+        let mut fields = request.to_fields()?;
+        let signature = self.envelope_keys.sign_request(&queue, &fields);
+        fields.extend(signature.map(|signature| (SIGNATURE, signature)));
         let mut add = cmd("XADD");
-        add.arg(self.keys.queue()).arg("*");
-        for (field, value) in request.to_fields()? {
+        add.arg(&queue).arg("*");
+        for (field, value) in fields {
             add.arg(field).arg(value);
         }
         let entry: String = if self.gauge.must_look(limit) {
             let mut both = pipe();
-            both.add_command(add).cmd("XLEN").arg(self.keys.queue());
+            both.add_command(add).cmd("XLEN").arg(&queue);
             let (entry, length) = self.run(&Call::pipeline(both)).await?;
             self.gauge.saw(length, limit);
             entry
@@ -246,9 +251,10 @@ impl RedisBus {
 
     /// Reads the requests of entries that `worker` has just been given.
     async fn claims(&self, worker: &WorkerId, entries: Vec<QueueEntry>) -> Vec<Claim> {
+        let queue = self.keys.queue();
         let mut claims = Vec::with_capacity(entries.len());
         for entry in entries {
-            match entry.into_claim() {
+            match entry.into_claim(&self.envelope_keys, &queue) {
                 Ok(claim) => claims.push(claim),
                 Err((entry, error)) => self.turn_away(worker, &entry, &error).await,
             }

@@ -41,7 +41,9 @@ impl SignalChannel for RedisBus {
         message: &RawJson,
     ) -> Result<Posted, BusError> {
         let signal = lines::signal(*stream, SignalKind::Mail)?;
-        let post = scripts::post_mail(&self.keys, &self.limits, stream, session, message, &signal);
+        let mailbox = self.keys.mailbox(stream);
+        let mail = self.envelope_keys.seal_mail(&mailbox, message.as_str());
+        let post = scripts::post_mail(&self.keys, &self.limits, stream, session, &mail, &signal);
         match self.run(&post).await? {
             0 => Ok(Posted::Accepted),
             1 => Ok(Posted::NoSuchCall),
@@ -51,9 +53,16 @@ impl SignalChannel for RedisBus {
     }
 
     async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
-        let messages = self.run(&scripts::take_mail(&self.keys, owner)).await?;
-        let messages: Result<_, _> = messages.into_iter().map(RawJson::parse).collect();
-        Ok(messages.map_err(WireError::from)?)
+        let taken = self.run(&scripts::take_mail(&self.keys, owner)).await?;
+        let mailbox = self.keys.mailbox(&owner.stream);
+        let mut messages = Vec::with_capacity(taken.len());
+        for mail in taken {
+            match self.envelope_keys.open_mail(&mailbox, &mail) {
+                Ok(message) => messages.push(RawJson::parse(message).map_err(WireError::from)?),
+                Err(error) => self.forgeries.found("mail", &owner.stream, &error),
+            }
+        }
+        Ok(messages)
     }
 
     async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError> {

@@ -1,4 +1,4 @@
-//! What becomes of queue entries that this release cannot read.
+//! What becomes of queue entries that this release cannot read, or that no gateway of the fleet wrote.
 
 use std::time::Duration;
 
@@ -38,17 +38,34 @@ struct NamedSession {
 }
 
 impl RedisBus {
-    /// Leaves a request of a newer release to the workers of that release; ends any other.
+    /// Leaves a request of a newer release to the workers of that release; ends any other, and buries what
+    /// is forged.
     pub(super) async fn turn_away(&self, worker: &WorkerId, entry: &QueueEntry, error: &WireError) {
-        let turned_away = if matches!(error, WireError::Newer(_)) {
-            self.leave_or_end(worker, entry, error).await
-        } else {
-            self.end_unread(worker, entry, error).await
+        let turned_away = match error {
+            WireError::Newer(_) => self.leave_or_end(worker, entry, error).await,
+            WireError::Unsigned | WireError::WronglySigned => self.bury_forged(entry, error).await,
+            _ => self.end_unread(worker, entry, error).await,
         };
         if let Err(error) = turned_away {
             // It stays pending, is reclaimed one day, and comes here again.
             tracing::warn!(entry = %entry.entry, %error, "an unreadable queue entry is left to its lease");
         }
+    }
+
+    /// Nobody is answered: the answer would go where a forger says, or end the stream of somebody else's
+    /// call. The gateway of a request that was changed finds it gone, and tells its client.
+    async fn bury_forged(&self, entry: &QueueEntry, error: &WireError) -> Result<(), BusError> {
+        let dead = DeadEntry {
+            entry: &entry.entry,
+            delivery: entry.delivery,
+            reason: &error.to_string(),
+            stream: None,
+            era: Era::Modern,
+        };
+        let bury = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
+        self.run(&bury).await?;
+        self.forgeries.found("queue entry", &entry.entry, error);
+        Ok(())
     }
 
     async fn leave_or_end(

@@ -4,6 +4,8 @@
 //! number, and readers ignore fields they do not know, so neighbouring releases understand
 //! each other; anything else raises it, and a reader refuses a number above its own.
 //! `tests/golden/` holds one sample of every form ever released.
+//!
+//! [`signature`] says how what gateways say to workers is signed. It covers every field, also those to come.
 
 pub mod catalog;
 pub mod change;
@@ -14,6 +16,7 @@ pub mod principal;
 pub mod request;
 pub mod session;
 pub mod signal;
+pub mod signature;
 pub mod visible;
 
 /// The format version this build writes, and the highest it reads.
@@ -36,6 +39,12 @@ pub enum WireError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It carries no signature, and there are keys to check one with.
+    #[error("it is not signed")]
+    Unsigned,
+    /// No key that is known here made its signature for what it says, there where it lies.
+    #[error("it is not as it was signed, or was signed with another key")]
+    WronglySigned,
     /// Not the JSON expected here.
     #[error("not valid JSON of this form: {0}")]
     Json(#[from] serde_json::Error),

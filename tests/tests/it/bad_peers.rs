@@ -8,7 +8,7 @@ use prynai_shared::bus::BusLimits;
 use prynai_shared::ids::WorkerId;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{KeySettings, RedisSettings};
+use prynai_shared::settings::{EnvelopeSettings, KeySettings, RedisSettings};
 use prynai_tests::assert_eventually;
 use prynai_tests::certificates::Certificates;
 use prynai_tests::chaos::abandoned::memory;
@@ -298,6 +298,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         keys: KeySettings {
             key_prefix: "prynai:".to_owned(),
         },
+        envelope: EnvelopeSettings::default(),
     };
     let bus = RedisBus::connect_when_there(&redis, BusLimits::default()).await;
     let config = WorkerConfig {

@@ -40,4 +40,5 @@ mod request_queue;
 mod scene;
 mod session_store;
 mod signal_channel;
+mod signed;
 mod state_store;

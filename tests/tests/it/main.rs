@@ -10,6 +10,7 @@ mod cancel;
 mod chaos;
 mod client_responses;
 mod cors;
+mod forgery;
 mod hostile;
 mod idempotency;
 mod issuer;

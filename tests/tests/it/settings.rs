@@ -1,5 +1,6 @@
 //! Settings: told in full, checked at the start, refused in words.
 
+use prynai_tests::assert_eventually;
 use prynai_tests::process::Process;
 
 const BINARIES: [&str; 3] = ["prynai-gateway", "prynai-worker", "prynai-mcp"];
@@ -11,6 +12,7 @@ async fn help_names_every_setting_with_its_variable() {
             "LISTEN",
             "REDIS_URL",
             "KEY_PREFIX",
+            "ENVELOPE_KEY",
             "ALLOWED_HOST",
             "ALLOWED_ORIGIN",
             "POLICY",
@@ -21,11 +23,20 @@ async fn help_names_every_setting_with_its_variable() {
             "PUBLIC_URL",
             "LOG_FORMAT",
         ][..],
-        &["REDIS_URL", "KEY_PREFIX", "CONCURRENCY", "LOG_FORMAT"],
+        &[
+            "REDIS_URL",
+            "KEY_PREFIX",
+            "ENVELOPE_KEY",
+            "STATE_KEY",
+            "CONCURRENCY",
+            "LOG_FORMAT",
+        ],
         &[
             "LISTEN",
             "REDIS_URL",
             "KEY_PREFIX",
+            "ENVELOPE_KEY",
+            "STATE_KEY",
             "ALLOWED_HOST",
             "ALLOWED_ORIGIN",
             "POLICY",
@@ -102,5 +113,47 @@ async fn a_password_is_never_repeated() {
         let ended = Process::run(binary, &["--redis-url", url]).await;
         assert_eq!(ended.status.code(), Some(64), "{}", ended.output);
         assert!(!ended.output.contains("geheim"), "{}", ended.output);
+    }
+}
+
+#[tokio::test]
+async fn bad_keys_are_refused_and_never_repeated() {
+    let long = "geheim".repeat(6);
+    let short_and_long = format!("{long},geheim");
+    let three = [long.as_str(); 3].join(",");
+    for (binary, flag) in [
+        ("prynai-gateway", "--envelope-key"),
+        ("prynai-worker", "--envelope-key"),
+        ("prynai-mcp", "--envelope-key"),
+        ("prynai-worker", "--state-key"),
+        ("prynai-mcp", "--state-key"),
+    ] {
+        for keys in ["", "geheim", &short_and_long, &three] {
+            let ended = Process::run(binary, &[flag, keys]).await;
+            let output = ended.output;
+            assert_eq!(ended.status.code(), Some(64), "{binary} {flag}: {output}");
+            assert!(
+                output.contains(flag) && !output.contains("gehei"),
+                "{output}"
+            );
+        }
+        let variable = flag
+            .trim_start_matches('-')
+            .to_uppercase()
+            .replace('-', "_");
+        let variable = (format!("PRYNAI_{variable}"), long.clone());
+        let help = Process::start_with(binary, &["--help"], &[variable]).await;
+        let shown = || {
+            help.log().join(
+                "
+",
+            )
+        };
+        assert_eventually!(shown().contains("--version"));
+        assert!(
+            shown().contains(flag) && !shown().contains("gehei"),
+            "{}",
+            shown()
+        );
     }
 }

@@ -5,14 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 
 use prynai_shared::ids::{SessionId, StreamId};
+use prynai_shared::secret::Secret;
 use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
 use prynai_shared::wire::change::{Change, ChangeEntry};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::principal::{CallerKind, Principal};
 use prynai_shared::wire::request::{Era, RequestEnvelope};
 use prynai_shared::wire::session::{LogLevel, Session};
 use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_shared::wire::signature::{EnvelopeKeys, SIGNATURE};
 use prynai_shared::wire::visible::Visible;
 use prynai_shared::wire::{WireError, check_format};
 use serde_json::{Value, json};
@@ -42,6 +44,7 @@ samples! {
     "event_pause",
     "request_legacy",
     "request_modern",
+    "request_signed",
     "request_visible",
     "session",
     "signal_cancel",
@@ -250,6 +253,32 @@ fn a_modern_request() {
         )),
     };
     passes("request_modern", &expected);
+}
+
+/// The signature was made by another implementation of what the module says.
+#[test]
+fn a_signed_request() {
+    let (_, text) = SAMPLES
+        .iter()
+        .find(|(name, _)| *name == "request_signed")
+        .expect("it");
+    let mut fields: HashMap<String, String> = serde_json::from_str(text).expect("fields");
+    let key = Secret::from("the key of the samples, 32 and more bytes".to_owned());
+    let key = EnvelopeKeys::new(&[key]).expect("is a key");
+    let queue = "prynai:{main.0}:requests";
+    let written: Vec<_> = fields.clone().into_iter().collect();
+    key.check_request(queue, &written)
+        .expect("is as it was signed");
+    let signature = fields.remove(SIGNATURE).expect("is signed");
+
+    let request = RequestEnvelope::from_fields(fields).expect("is read");
+    let identity = request.principal.identity.as_ref().expect("is known");
+    assert_eq!(
+        (&*identity.object_id, identity.kind),
+        ("u1", CallerKind::User)
+    );
+    let again = request.to_fields().expect("fields");
+    assert_eq!(key.sign_request(queue, &again), Some(signature));
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 360
 /// A consumer that had nothing to do with Redis for so long is a worker that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
+/// Fields of a dead entry that are kept: ours has fewer, another's may have more than a script can take.
+const NOTED_FIELDS: usize = 64;
+
 /// Consumers one sweep removes.
 const SWEPT_CONSUMERS: usize = 64;
 
@@ -150,7 +153,7 @@ pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
         .arg(limits.dead_letters)
         .arg(stream.unwrap_or_default())
         .arg(millis(limits.retention(dead.era)));
-    for (field, value) in fields {
+    for (field, value) in fields.iter().take(NOTED_FIELDS) {
         call.arg(field.as_ref()).arg(value.as_ref());
     }
     Call::script(&DEAD_LETTER, call)

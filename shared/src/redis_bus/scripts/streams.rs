@@ -7,7 +7,6 @@ use crate::clock::unix_millis;
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::redis_bus::keys::{GROUP, Keys};
 use crate::redis_bus::lines::CancelledLine;
-use crate::wire::message::RawJson;
 use crate::wire::request::Era;
 
 lua!(APPEND_EVENT, "append_event.lua");
@@ -161,12 +160,12 @@ pub(in crate::redis_bus) fn post_mail(
     limits: &BusLimits,
     stream: &StreamId,
     session: &SessionId,
-    message: &RawJson,
+    mail: &str,
     signal: &str,
 ) -> Call<i64> {
     let mut call = POST_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
     call.arg(session.as_str())
-        .arg(message.as_str())
+        .arg(mail)
         .arg(limits.mailbox)
         .arg(millis(limits.open_retention))
         .arg(keys.worker_channels())

@@ -16,6 +16,7 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
+use prynai_shared::wire::signature::EnvelopeKeys;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
 use prynai_tests::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
@@ -105,6 +106,24 @@ impl Scene {
         let connect = || RedisBus::connect(&url, prefix, limits.clone());
         let gateways = connect().await.expect("the gateways' bus connects");
         let workers = connect().await.expect("the workers' bus connects");
+        Self::new(gateways, workers, Store::OwnRedis)
+    }
+
+    /// A scene whose sides have keys, each named by one letter.
+    pub(super) async fn signed(
+        server: &RedisServer,
+        prefix: &str,
+        [gateways, workers]: [&[&str]; 2],
+    ) -> Self {
+        let url = server.url();
+        let connect = async |letters: &[&str]| {
+            let keys = letters.iter().map(|letter| letter.repeat(32).into());
+            let keys = EnvelopeKeys::new(&keys.collect::<Vec<_>>()).expect("keys");
+            let limits = BusLimits::default();
+            let bus = RedisBus::connect_with_keys(&url, prefix, limits, keys).await;
+            bus.expect("the bus connects")
+        };
+        let (gateways, workers) = (connect(gateways).await, connect(workers).await);
         Self::new(gateways, workers, Store::OwnRedis)
     }
 
