@@ -66,7 +66,7 @@ fn allowed_headers(asking: &HeaderMap) -> HeaderValue {
         .flat_map(|names| names.split(','))
     {
         let name = HeaderName::try_from(name.trim()).ok();
-        if let Some(name) = name.filter(|name| is_parameter(name)) {
+        if let Some(name) = name.filter(is_parameter) {
             allowed.push_str(", ");
             allowed.push_str(name.as_str());
         }
