@@ -94,7 +94,7 @@ pub trait RequestQueue: Send + Sync {
     ) -> Result<Vec<Claim>, BusError>;
 
     /// Gives entries up so that the next `reclaim` of any worker finds them, whatever its lease.
-    /// With `begun` false their delivery is not counted.
+    /// With `begun` false their delivery is not counted, and the claim that it gave is void at once.
     ///
     /// # Errors
     ///

@@ -50,8 +50,8 @@ pub(super) struct Running {
 pub(super) enum Lease {
     /// It was claimed or renewed then.
     Since(Instant),
-    /// Given up; with `begun` its delivery counts.
-    HandedBack { begun: bool },
+    /// Given up.
+    HandedBack,
 }
 
 /// An entry that could not be served.
@@ -103,9 +103,7 @@ impl Partition {
             .values_mut()
             .filter(|r| r.lease.ended(now, lease));
         for running in expired.take(max) {
-            if !matches!(running.lease, Lease::HandedBack { begun: false }) {
-                running.delivery = running.delivery.saturating_add(1);
-            }
+            running.delivery = running.delivery.saturating_add(1);
             running.worker = worker.clone();
             running.lease = Lease::Since(now);
             claims.push(running.claim(&self.logs));
@@ -226,7 +224,7 @@ impl Lease {
     fn ended(&self, now: Instant, lease: Duration) -> bool {
         match self {
             Self::Since(start) => now.duration_since(*start) >= lease,
-            Self::HandedBack { .. } => true,
+            Self::HandedBack => true,
         }
     }
 }

@@ -92,7 +92,10 @@ impl RequestQueue for MemoryBus {
         begun: bool,
     ) -> Result<(), BusError> {
         lock(&self.partition).change_leased(worker, entries, |running| {
-            running.lease = Lease::HandedBack { begun };
+            running.lease = Lease::HandedBack;
+            if !begun {
+                running.delivery = running.delivery.saturating_sub(1);
+            }
         });
         Ok(())
     }
