@@ -11,7 +11,7 @@ use super::news::Topics;
 use crate::bus::{BusLimits, Claim, LogState, Ownership, Refusal};
 use crate::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use crate::wire::event::StreamEvent;
-use crate::wire::request::RequestEnvelope;
+use crate::wire::request::{Era, RequestEnvelope};
 use crate::wire::signal::Signal;
 
 /// Everything about the requests under way.
@@ -143,17 +143,20 @@ impl Partition {
         self.waiting.get(index.ok()?).map(|w| &w.request)
     }
 
-    /// Removes a running entry. A cancelled log was kept for its sake and now begins to expire.
-    pub(super) fn remove_entry(&mut self, entry: &EntryId, limits: &BusLimits) {
-        let removed = number(entry).and_then(|n| self.running.remove(&n));
-        let Some(Running { request, .. }) = removed else {
-            return;
-        };
-        let log = self.logs.get_mut(&request.stream);
+    /// Removes a running entry, if it is still there. The log of a cancelled call was kept for its sake and now begins to
+    /// expire.
+    pub(super) fn remove_entry(
+        &mut self,
+        entry: &EntryId,
+        stream: &StreamId,
+        era: Era,
+        limits: &BusLimits,
+    ) {
+        number(entry).and_then(|n| self.running.remove(&n));
+        let log = self.logs.get_mut(stream);
         if let Some(log) = log.filter(|log| log.state() == LogState::Cancelled) {
             log.mark_is_seen = true;
-            let life = limits.retention(request.era);
-            self.logs.live_for(&request.stream, Some(life));
+            self.logs.live_for(stream, Some(limits.retention(era)));
         }
     }
 

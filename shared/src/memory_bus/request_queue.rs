@@ -113,7 +113,8 @@ impl RequestQueue for MemoryBus {
         let current = partition.running(&claim.entry);
         if current.is_none_or(|running| running.delivery == claim.delivery) {
             partition.bury(claim.clone(), reason, &self.limits);
-            partition.remove_entry(&claim.entry, &self.limits);
+            let request = &claim.request;
+            partition.remove_entry(&claim.entry, &request.stream, request.era, &self.limits);
         }
         Ok(())
     }
@@ -134,7 +135,8 @@ impl Partition {
     fn finish(&mut self, request: &Finish, limits: &BusLimits) -> Result<(), Refusal> {
         let answer = self.log_final_event(request, limits);
         if answer != Err(Refusal::LostOwnership) {
-            self.remove_entry(&request.ownership.entry, limits);
+            let owner = &request.ownership;
+            self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
         }
         answer
     }
