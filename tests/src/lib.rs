@@ -9,7 +9,8 @@
 //! * [`mirror`]: a handler that reports exactly what reached it
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
-//! The tests themselves are one binary, `tests/tests/it/main.rs`.
+//! The tests themselves are two binaries: `tests/tests/it/main.rs`, and `tests/tests/model/main.rs`, which looks through a
+//! model of the bus.
 
 pub mod chaos;
 pub mod client;

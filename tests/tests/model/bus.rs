@@ -1,0 +1,181 @@
+//! What the bus is asked and what it answers, as the model has it.
+
+use std::fmt;
+
+/// A worker, by number.
+pub(crate) type Worker = u8;
+
+/// The fencing token: worker and delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Token {
+    pub(crate) worker: Worker,
+    pub(crate) delivery: u8,
+}
+
+/// A step of the bus on one stream, and the script that does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// `XADD`
+    Enqueue,
+    /// `XREADGROUP`
+    Claim(Worker),
+    /// `reclaim.lua`
+    Reclaim(Worker),
+    /// `renew.lua`
+    Renew(Worker),
+    /// `hand_back.lua`
+    HandBack { worker: Worker, begun: bool },
+    /// `open_log.lua`
+    OpenLog,
+    /// `append_event.lua`
+    Append { by: Token, offset: u8 },
+    /// `take_over.lua`
+    TakeOver(Token),
+    /// `finish.lua`, with the offset of the final event if there is one
+    Finish { by: Token, last: Option<u8> },
+    /// `dead_letter.lua`
+    DeadLetter(Token),
+    /// `cancel_call.lua`
+    Cancel { knows_entry: bool },
+    /// `release.lua`
+    Release,
+    /// Time passes: nobody renewed the lease.
+    LeaseEnds,
+    /// Time passes: a log to which nothing will be added came to the end of its retention.
+    LogExpires,
+}
+
+/// What the caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Done,
+    NothingToClaim,
+    Claimed { delivery: u8, cancelled: bool },
+    Taken { newest: u8 },
+    Lost,
+    Cancelled,
+    Finished,
+}
+
+/// What is published to the stream's holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: Kind,
+    pub(crate) offset: u8,
+}
+
+/// What an event means for its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Message,
+    Final,
+    Cancelled,
+}
+
+/// Everything that a step makes known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    /// To the holder.
+    pub(crate) news: Option<Event>,
+    /// The worker that is told of a cancel.
+    pub(crate) woken: Option<Worker>,
+    /// A dead letter was noted.
+    pub(crate) buried: bool,
+}
+
+/// A mistake planted in the model, to see that it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    AppendLetsAnybodyIn,
+    FinishLetsAnybodyIn,
+    TakeOverWithoutLease,
+    AppendOverlooksMarks,
+    FinishOverlooksMarks,
+    SilentCallsAreForgotten,
+    ReleaseForgetsMarks,
+    LogsAreMadeTwice,
+    LostFinishRemoves,
+    SilentFinishLeaves,
+    HandedBackIsNotReclaimed,
+    FinishedLogsAreReopened,
+    RefusedFinishLeaves,
+    UnbegunCallsAreCounted,
+}
+
+// === impl Token ===
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.worker, self.delivery)
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    pub(crate) fn claimed(delivery: u8, cancelled: bool) -> Self {
+        Self::Claimed {
+            delivery,
+            cancelled,
+        }
+    }
+
+    /// Delivery, and whether the call was cancelled.
+    pub(crate) fn claim(self) -> Option<(u8, bool)> {
+        match self {
+            Self::Claimed {
+                delivery,
+                cancelled,
+            } => Some((delivery, cancelled)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn taken(newest: u8) -> Self {
+        Self::Taken { newest }
+    }
+}
+
+// === impl Outcome ===
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            news: None,
+            woken: None,
+            buried: false,
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn published(kind: Kind, offset: u8) -> Self {
+        Self {
+            news: Some(Event { kind, offset }),
+            ..Self::from(Answer::Done)
+        }
+    }
+}
+
+// === impl Flaw ===
+
+impl Flaw {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::AppendLetsAnybodyIn,
+        Self::FinishLetsAnybodyIn,
+        Self::TakeOverWithoutLease,
+        Self::AppendOverlooksMarks,
+        Self::FinishOverlooksMarks,
+        Self::SilentCallsAreForgotten,
+        Self::ReleaseForgetsMarks,
+        Self::LogsAreMadeTwice,
+        Self::LostFinishRemoves,
+        Self::SilentFinishLeaves,
+        Self::HandedBackIsNotReclaimed,
+        Self::FinishedLogsAreReopened,
+        Self::RefusedFinishLeaves,
+        Self::UnbegunCallsAreCounted,
+    ];
+}

@@ -1,0 +1,307 @@
+//! Workers, a client and the faults around one stream: what each of them may do next, and what must never happen.
+
+use crate::bus::{Answer, Flaw, Kind, Outcome, Step, Token, Worker};
+use crate::stream::Stream;
+use crate::worker::Work;
+
+const WORKERS: usize = 2;
+
+/// More than the faults of a plan explain: a call that is delivered so often goes round for ever.
+const MOST_DELIVERIES: u8 = 8;
+
+/// How often each fault may happen, and each cancel: what bounds the states.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// `--max-attempts`
+    pub(crate) attempts: u8,
+    /// Calls that are given up where they are: the worker died, or the bus was away for too long.
+    pub(crate) crashes: u8,
+    /// Leases that end while their worker is only slow.
+    pub(crate) lapses: u8,
+    /// Calls that a worker has no room for, or that it gives up because it stops.
+    pub(crate) hand_backs: u8,
+    pub(crate) cancels: u8,
+    /// Steps whose answer is lost, so that they are done again.
+    pub(crate) repeats: u8,
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// The fleet around one stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Fleet {
+    stream: Stream,
+    workers: [Work; WORKERS],
+    /// Wake-ups on their way to a call that they can stop. Any of them may be lost: it is never heard.
+    wake_ups: [bool; WORKERS],
+    seen: Seen,
+    happened: Happened,
+    asked: bool,
+}
+
+/// What the client was told or did, and whose doing it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Seen {
+    has_end: bool,
+    has_cancelled: bool,
+    /// All that ever wrote to the stream or took it over; the last one may go on.
+    owners: Vec<Token>,
+}
+
+/// How often each of the things that a plan bounds has happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Happened {
+    crashes: u8,
+    lapses: u8,
+    hand_backs: u8,
+    cancels: u8,
+    repeats: u8,
+}
+
+/// Something that happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// By a client, a gateway or time, or a worker that has no call.
+    Bus(Step),
+    /// A worker takes up what it claimed.
+    Begin(Worker),
+    /// A worker does its next step.
+    Work(Worker),
+    /// A worker does its next step, hears no answer, and will do it once more.
+    WorkInVain(Worker),
+    /// The handler ends.
+    Answer(Worker),
+    /// A wake-up is heard.
+    Hear(Worker),
+    /// For want of room, or because the worker stops.
+    HandBack { worker: Worker, begun: bool },
+    /// The worker dies, or gives its call up.
+    Crash(Worker),
+}
+
+// === impl Plan ===
+
+impl Plan {
+    pub(crate) fn with(self, flaw: Flaw) -> Self {
+        Self {
+            flaw: Some(flaw),
+            ..self
+        }
+    }
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        Self {
+            stream: Stream::default(),
+            workers: [Work::Idle; WORKERS],
+            wake_ups: [false; WORKERS],
+            seen: Seen::default(),
+            happened: Happened::default(),
+            asked: false,
+        }
+    }
+
+    /// Whether an entry waits to be acknowledged.
+    pub(crate) fn owes(&self) -> bool {
+        self.stream.is_queued()
+    }
+
+    /// Everything that may happen next.
+    pub(crate) fn moves(&self, plan: &Plan) -> Vec<Move> {
+        let mut moves = Vec::new();
+        if !self.asked {
+            moves.push(Move::Bus(Step::Enqueue));
+        }
+        if self.happened.cancels < plan.cancels {
+            let cancel = |knows_entry| Move::Bus(Step::Cancel { knows_entry });
+            moves.push(cancel(false));
+            moves.extend(self.asked.then(|| cancel(true)));
+        }
+        if self.owes() && self.stream.log().is_none() {
+            moves.push(Move::Bus(Step::OpenLog));
+        }
+        if self.seen.has_end || self.seen.has_cancelled {
+            // The end of its retention does the same to the log.
+            moves.push(Move::Bus(Step::Release));
+        }
+        let may_end = self.is_orphaned() || self.happened.lapses < plan.lapses;
+        if may_end && self.stream.lease().is_some() {
+            moves.push(Move::Bus(Step::LeaseEnds));
+        }
+        for worker in 0..WORKERS {
+            self.moves_of(worker, plan, &mut moves);
+        }
+        moves
+    }
+
+    fn moves_of(&self, index: usize, plan: &Plan, moves: &mut Vec<Move>) {
+        let (worker, work) = (index as Worker, self.workers[index]);
+        match work {
+            Work::Stopped => return,
+            Work::Idle => {
+                moves.push(Move::Bus(Step::Reclaim(worker)));
+                // An entry is claimed once, and until then the workers are alike.
+                return moves.extend((worker == 0).then_some(Move::Bus(Step::Claim(worker))));
+            }
+            Work::Claimed { .. } => moves.push(Move::Begin(worker)),
+            _ => moves.push(Move::Bus(Step::Renew(worker))),
+        }
+        if work.step().is_some() {
+            moves.push(Move::Work(worker));
+            let may_repeat = self.happened.repeats < plan.repeats;
+            moves.extend(may_repeat.then_some(Move::WorkInVain(worker)));
+        }
+        if work.can_answer() {
+            moves.push(Move::Answer(worker));
+        }
+        if self.happened.hand_backs < plan.hand_backs {
+            let hand_back = |begun| Move::HandBack { worker, begun };
+            moves.push(hand_back(false));
+            moves.extend(work.is_begun().then(|| hand_back(true)));
+        }
+        moves.extend(self.wake_ups[index].then_some(Move::Hear(worker)));
+        let may_crash = self.happened.crashes < plan.crashes;
+        moves.extend(may_crash.then_some(Move::Crash(worker)));
+    }
+
+    /// Whether something happens sooner or later, for as long as it is among the moves: what a liveness promise may
+    /// count on. That is neither a fault, nor a cancel or the help of a client, nor a wake-up.
+    pub(crate) fn is_certain(&self, step: Move) -> bool {
+        match step {
+            Move::Begin(_) | Move::Work(_) | Move::Answer(_) => true,
+            Move::Bus(Step::Claim(_) | Step::Reclaim(_)) => true,
+            Move::Bus(Step::LeaseEnds) => self.is_orphaned(),
+            _ => false,
+        }
+    }
+
+    /// Lets it happen.
+    ///
+    /// # Errors
+    ///
+    /// The promise that it breaks.
+    pub(crate) fn take(&mut self, step: Move, plan: &Plan) -> Result<(), &'static str> {
+        match step {
+            Move::Bus(step) => self.take_bus(step, plan)?,
+            Move::Begin(worker) => self.change(worker, Work::begun),
+            Move::Work(worker) => {
+                let answer = self.work(worker, plan)?;
+                self.change(worker, |work| work.after(answer, plan.attempts));
+            }
+            Move::WorkInVain(worker) => {
+                self.happened.repeats += 1;
+                self.work(worker, plan)?;
+            }
+            Move::Answer(worker) => self.change(worker, Work::answered),
+            Move::Hear(worker) => self.change(worker, Work::cancelled),
+            Move::HandBack { worker, begun } => {
+                self.happened.hand_backs += 1;
+                self.change(worker, |work| match work {
+                    Work::Claimed { .. } => Work::Idle,
+                    _ => Work::Stopped,
+                });
+                self.bus(Step::HandBack { worker, begun }, plan)?;
+            }
+            Move::Crash(worker) => {
+                self.happened.crashes += 1;
+                self.change(worker, |_| Work::Idle);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_bus(&mut self, step: Step, plan: &Plan) -> Result<(), &'static str> {
+        match step {
+            Step::Enqueue => self.asked = true,
+            Step::Cancel { .. } => self.happened.cancels += 1,
+            Step::LeaseEnds => self.happened.lapses += u8::from(!self.is_orphaned()),
+            _ => {}
+        }
+        let answer = self.bus(step, plan)?.answer;
+        match step {
+            Step::Claim(worker) | Step::Reclaim(worker) => self.note_claim(worker, answer),
+            _ => Ok(()),
+        }
+    }
+
+    fn note_claim(&mut self, worker: Worker, answer: Answer) -> Result<(), &'static str> {
+        let Some((delivery, cancelled)) = answer.claim() else {
+            return Ok(());
+        };
+        if delivery > MOST_DELIVERIES {
+            return Err("an entry goes round for ever");
+        }
+        let by = Token { worker, delivery };
+        self.change(worker, |_| Work::Claimed { by, cancelled });
+        Ok(())
+    }
+
+    /// The next step of a worker.
+    fn work(&mut self, worker: Worker, plan: &Plan) -> Result<Answer, &'static str> {
+        match self.workers[usize::from(worker)].step() {
+            Some(step) => Ok(self.bus(step, plan)?.answer),
+            None => Ok(Answer::Done),
+        }
+    }
+
+    /// Whether nobody renews the lease of the entry.
+    fn is_orphaned(&self) -> bool {
+        let lease = self.stream.lease();
+        lease.is_some_and(|lease| {
+            let has_it = |work: &Work| work.token() == Some(lease.of);
+            !self.workers.iter().any(has_it)
+        })
+    }
+
+    fn change(&mut self, worker: Worker, change: impl FnOnce(Work) -> Work) {
+        let index = usize::from(worker);
+        self.workers[index] = change(self.workers[index]);
+        self.wake_ups[index] &= self.workers[index].can_be_stopped();
+    }
+
+    /// A step of the bus, and what it means to the client.
+    fn bus(&mut self, step: Step, plan: &Plan) -> Result<Outcome, &'static str> {
+        let outcome = self.stream.take(step, plan.flaw);
+        if let Some(woken) = outcome.woken {
+            let index = usize::from(woken);
+            self.wake_ups[index] = self.workers[index].can_be_stopped();
+        }
+        self.seen.note(step, &outcome)?;
+        let is_settled = self.seen.has_end || self.seen.has_cancelled;
+        if self.asked && !self.owes() && !is_settled {
+            return Err("a request goes unanswered");
+        }
+        Ok(outcome)
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn note(&mut self, step: Step, outcome: &Outcome) -> Result<(), &'static str> {
+        let kind = outcome.news.map(|news| news.kind);
+        let writes = matches!(kind, Some(Kind::Message | Kind::Final));
+        let takes_over = matches!(outcome.answer, Answer::Taken { .. });
+        if self.has_end && (kind.is_some() || takes_over) {
+            return Err("something follows the response");
+        }
+        if self.has_cancelled && writes {
+            return Err("something follows the cancel");
+        }
+        if let Step::Append { by, .. } | Step::Finish { by, .. } | Step::TakeOver(by) = step
+            && (writes || takes_over)
+            && self.owners.last() != Some(&by)
+        {
+            if self.owners.contains(&by) {
+                return Err("a former owner publishes");
+            }
+            self.owners.push(by);
+        }
+        self.has_end |= kind == Some(Kind::Final);
+        // From the client's point of view: whether the bus has placed a mark is its own affair.
+        self.has_cancelled |= matches!(step, Step::Cancel { .. });
+        Ok(())
+    }
+}

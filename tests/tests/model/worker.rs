@@ -1,0 +1,147 @@
+//! What a worker does with the call it has (`processor`, `reclaimer`, `call`, `event_writer`, `finisher`).
+
+use crate::bus::{Answer, Step, Token};
+
+/// Events of a call before its final one, at most.
+const MOST_EVENTS: u8 = 1;
+
+/// Where a worker is with its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Work {
+    /// It has none.
+    Idle,
+    /// Begun next, or turned away for want of room.
+    Claimed {
+        by: Token,
+        cancelled: bool,
+    },
+    /// A redelivered call is taken over first.
+    TakingOver(Token),
+    /// The handler runs; the next event has this offset.
+    Running {
+        by: Token,
+        next: u8,
+    },
+    /// The end is on its way: with its final event, or without a word when the call was cancelled.
+    Finishing {
+        by: Token,
+        last: Option<u8>,
+    },
+    /// A call that had its attempts is answered, buried, and answered once more.
+    GivingUp {
+        by: Token,
+        last: u8,
+    },
+    Burying {
+        by: Token,
+        last: u8,
+    },
+    /// It handed everything back and ends.
+    Stopped,
+}
+
+impl Work {
+    /// The token under which it has a call.
+    pub(crate) fn token(self) -> Option<Token> {
+        match self {
+            Self::Idle | Self::Stopped => None,
+            Self::Claimed { by, .. }
+            | Self::TakingOver(by)
+            | Self::Running { by, .. }
+            | Self::Finishing { by, .. }
+            | Self::GivingUp { by, .. }
+            | Self::Burying { by, .. } => Some(by),
+        }
+    }
+
+    /// Whether its handler may have been begun.
+    pub(crate) fn is_begun(self) -> bool {
+        !matches!(self, Self::Claimed { .. } | Self::TakingOver(_))
+    }
+
+    /// Whether a cancel can stop it: what is on its way to its end goes on.
+    pub(crate) fn can_be_stopped(self) -> bool {
+        matches!(
+            self,
+            Self::Claimed { .. } | Self::TakingOver(_) | Self::Running { .. }
+        )
+    }
+
+    /// Whether it can end with an answer.
+    pub(crate) fn can_answer(self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+
+    /// The step of the bus that it does next; `None`: there is nothing to do, or it waits for the handler.
+    pub(crate) fn step(self) -> Option<Step> {
+        match self {
+            Self::Idle | Self::Stopped | Self::Claimed { .. } => None,
+            Self::TakingOver(by) => Some(Step::TakeOver(by)),
+            Self::Running { next, .. } if next > MOST_EVENTS => None,
+            Self::Running { by, next } => Some(Step::Append { by, offset: next }),
+            Self::Finishing { by, last } => Some(Step::Finish { by, last }),
+            Self::GivingUp { by, last } => Some(Step::Finish {
+                by,
+                last: Some(last),
+            }),
+            Self::Burying { by, .. } => Some(Step::DeadLetter(by)),
+        }
+    }
+
+    /// A claim is taken up.
+    pub(crate) fn begun(self) -> Self {
+        match self {
+            Self::Claimed {
+                by,
+                cancelled: true,
+            } => Self::Finishing { by, last: None },
+            Self::Claimed { by, .. } if by.delivery > 1 => Self::TakingOver(by),
+            Self::Claimed { by, .. } => Self::Running { by, next: 1 },
+            other => other,
+        }
+    }
+
+    /// The handler answers.
+    pub(crate) fn answered(self) -> Self {
+        match self {
+            Self::Running { by, next } => Self::Finishing {
+                by,
+                last: Some(next),
+            },
+            other => other,
+        }
+    }
+
+    /// A wake-up says that the call was cancelled.
+    pub(crate) fn cancelled(self) -> Self {
+        match self.token() {
+            Some(by) if self.can_be_stopped() => Self::Finishing { by, last: None },
+            _ => self,
+        }
+    }
+
+    /// After the answer to [`Work::step`].
+    pub(crate) fn after(self, answer: Answer, attempts: u8) -> Self {
+        match (self, answer) {
+            (Self::TakingOver(by), Answer::Taken { newest }) => {
+                let next = newest + 1;
+                if by.delivery > attempts {
+                    Self::GivingUp { by, last: next }
+                } else {
+                    Self::Running { by, next }
+                }
+            }
+            (Self::TakingOver(by), Answer::Cancelled | Answer::Finished)
+            | (Self::Running { by, .. }, Answer::Cancelled) => Self::Finishing { by, last: None },
+            (Self::Running { by, next }, Answer::Done) => Self::Running { by, next: next + 1 },
+            (Self::GivingUp { by, last }, Answer::Done | Answer::Cancelled | Answer::Finished) => {
+                Self::Burying { by, last }
+            }
+            (Self::Burying { by, last }, _) => Self::Finishing {
+                by,
+                last: Some(last),
+            },
+            _ => Self::Idle,
+        }
+    }
+}
