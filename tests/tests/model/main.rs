@@ -4,6 +4,8 @@
 //! 2. `worker`, `fleet`: workers, a client and the faults around it; what each of them may do next, and what must hold
 //! 3. `explorer`: every state that can be reached
 //! 4. `conformance`: the real buses do what the model says
+//!
+//! Left out are bounds, mailboxes, and a Redis that forgets; the contract suite and the chaos harness have those.
 
 mod bus;
 mod conformance;

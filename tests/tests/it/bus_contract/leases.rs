@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use prynai_shared::bus::{Finish, Refusal, TakeOver};
 use prynai_shared::ids::WorkerId;
 use prynai_tests::eventually;
 
@@ -15,6 +16,7 @@ for_both_buses! {
     every_reclaim_counts_as_a_delivery,
     no_more_is_reclaimed_than_asked_for,
     an_entry_handed_back_unbegun_is_found_at_once_and_not_counted,
+    an_entry_handed_back_unbegun_is_nobodys,
     an_entry_handed_back_begun_is_found_at_once_and_counted,
     an_entry_handed_back_is_not_renewed,
 }
@@ -146,6 +148,27 @@ async fn an_entry_handed_back_unbegun_is_found_at_once_and_not_counted(kind: Kin
     scene.say(&owner, 1).await;
     scene.respond(&owner, 2).await;
     assert_eq!(scene.depth().await, (0, 0));
+}
+
+async fn an_entry_handed_back_unbegun_is_nobodys(kind: Kind) {
+    let scene = kind.scene().await;
+    let claim = scene.claimed(&scene.request()).await;
+    let entries = [claim.entry.clone()];
+    let handed_back = scene.workers.hand_back(&scene.worker, &entries, false);
+    handed_back.await.unwrap();
+
+    let owner = claim.ownership(&scene.worker);
+    let taken = scene.workers.take_over(&owner).await.unwrap();
+    assert_eq!(taken, TakeOver::Refused(Refusal::LostOwnership));
+    scene.workers.dead_letter(&claim, "hopeless").await.unwrap();
+    let silent = Finish {
+        ownership: owner,
+        event: None,
+    };
+    let answers = scene.workers.finish(&[silent]).await.unwrap();
+    assert_eq!(answers, [Err(Refusal::LostOwnership)]);
+    assert_eq!(scene.dead_letters().await, [""; 0]);
+    assert_eq!(scene.depth().await, (0, 1));
 }
 
 async fn an_entry_handed_back_begun_is_found_at_once_and_counted(kind: Kind) {

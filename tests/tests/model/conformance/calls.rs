@@ -180,6 +180,7 @@ fn append(streams: &Streams) -> BoxedStrategy<Call> {
         .boxed()
 }
 
+/// Ends of different streams, of which a worker has one call each.
 fn finish(streams: &Streams) -> BoxedStrategy<Call> {
     let newest = streams.newest();
     let ahead = prop::option::weighted(0.7, 0..=2u8);
