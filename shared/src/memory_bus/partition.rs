@@ -154,7 +154,8 @@ impl Partition {
     ) {
         number(entry).and_then(|n| self.running.remove(&n));
         let log = self.logs.get_mut(stream);
-        if let Some(log) = log.filter(|log| log.state() == LogState::Cancelled) {
+        let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
+        if let Some(log) = log {
             log.mark_is_seen = true;
             self.logs.live_for(stream, Some(limits.retention(era)));
         }

@@ -9,7 +9,8 @@ use prynai_shared::bus::{Bus, BusError, Claim, Finish, News, NewsReceiver, Owner
 use prynai_shared::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, Principal, RequestEnvelope};
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::{Era, RequestEnvelope};
 use prynai_shared::wire::signal::Signal;
 use prynai_tests::PATIENCE;
 use tokio_util::sync::CancellationToken;
@@ -277,6 +278,7 @@ fn request(holder: &GatewayId) -> RequestEnvelope {
         principal: Principal::anonymous(),
         session: None,
         headers: BTreeMap::new(),
+        visible: None,
         queued_at_ms: 1_785_000_000_000,
         deadline_ms: None,
         message: json("{}"),
