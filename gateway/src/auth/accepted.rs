@@ -1,5 +1,5 @@
 //! Tokens that were accepted, so that the next request with one costs a digest and no signature: a
-//! microsecond of CPU time instead of fifty (`tests/examples/token_cost.rs` measures it on a gateway).
+//! microsecond of CPU time instead of fifty (`scripts/auth-cost` measures it on a gateway).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

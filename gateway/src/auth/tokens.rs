@@ -20,6 +20,9 @@ use super::settings::{AuthKind, AuthSettings, TokenVersion};
 use super::signature;
 use crate::error::RequestError;
 
+/// What an access token says that it is, if it says so (RFC 9068, section 2.1; Entra ID writes JWT).
+const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+
 /// A role of the gateway: a task that never ends.
 pub(crate) type Role = BoxFuture<'static, ()>;
 
@@ -94,7 +97,9 @@ impl Tokens {
         let (kid, trusted) = self.claimed(token)?;
         trusted.is_taken()?;
         let key = trusted.keys.find(&kid).await.map_err(|why| match why {
-            NoKey::Unknown => invalid("its issuer has no key of the name (kid) it was signed with"),
+            NoKey::Unknown => {
+                invalid("the issuer has no key of the name (kid) that the token gives")
+            }
             NoKey::Silence => RequestError::NoTokenKeys,
         })?;
         let claims = decode::<Claims>(token, &key, &self.validation)
@@ -136,10 +141,19 @@ impl Tokens {
                 "the token needs something (crit) that is not understood here",
             ));
         }
+        // RFC 8725, section 3.11: the same key may sign what is no access token.
+        let typ = header.typ.as_deref().unwrap_or("JWT");
+        if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
+            return Err(invalid(
+                "the token is of another type (typ) than an access token",
+            ));
+        }
         let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
         let kid = kid.ok_or_else(|| invalid("the token does not name its key (kid)"))?;
         let claimed = dangerous::insecure_decode_claims::<Claimed>(token);
-        let iss = claimed.map_err(|_| malformed())?.iss;
+        let iss = claimed
+            .map_err(|_| invalid("the token does not say who issued it (iss)"))?
+            .iss;
         let trusted = self.issuers.get(&iss);
         let trusted = trusted
             .ok_or_else(|| invalid("the token is from an issuer (iss) that is not trusted here"))?;

@@ -13,6 +13,11 @@ async fn help_names_every_setting_with_its_variable() {
             "KEY_PREFIX",
             "ALLOWED_HOST",
             "ALLOWED_ORIGIN",
+            "AUTH",
+            "AUTH_TENANT",
+            "AUTH_AUDIENCE",
+            "INSECURE_NO_AUTH",
+            "PUBLIC_URL",
             "LOG_FORMAT",
         ][..],
         &["REDIS_URL", "KEY_PREFIX", "CONCURRENCY", "LOG_FORMAT"],
@@ -46,6 +51,13 @@ async fn a_wrong_setting_is_refused_with_exit_code_64() {
         ("prynai-gateway", "--key-prefix", "a{b}"),
         ("prynai-gateway", "--allowed-host", "a b"),
         ("prynai-gateway", "--allowed-origin", "example.com"),
+        ("prynai-gateway", "--auth", "basic"),
+        ("prynai-gateway", "--auth-tenant", "common"),
+        ("prynai-gateway", "--auth-issuer", "http://id.example.com"),
+        ("prynai-gateway", "--auth-authority", "login.example.com"),
+        ("prynai-gateway", "--auth-scope", "two words"),
+        ("prynai-gateway", "--auth-ca", "/no/such/file"),
+        ("prynai-gateway", "--public-url", "mcp.example.com"),
         ("prynai-gateway", "--log-format", "xml"),
         ("prynai-worker", "--concurrency", "0"),
         ("prynai-worker", "--concurrency", "many"),
@@ -62,6 +74,23 @@ async fn a_wrong_setting_is_refused_with_exit_code_64() {
         );
         assert!(ended.output.contains(flag), "{}", ended.output);
     }
+}
+
+#[tokio::test]
+async fn nobody_serves_other_machines_without_asking_who_calls_unless_told_to() {
+    let everywhere = ["--listen", "0.0.0.0:0"];
+    for binary in ["prynai-gateway", "prynai-mcp"] {
+        let ended = Process::run(binary, &everywhere).await;
+        assert_eq!(ended.status.code(), Some(64), "{}", ended.output);
+        assert!(ended.output.contains("--auth entra"), "{}", ended.output);
+        let half = [&everywhere[..], &["--auth", "entra"]].concat();
+        let ended = Process::run(binary, &half).await;
+        assert_eq!(ended.status.code(), Some(64), "{}", ended.output);
+        assert!(ended.output.contains("--auth-tenant"), "{}", ended.output);
+    }
+    let told = [&everywhere[..], &["--insecure-no-auth"]].concat();
+    let mut process = Process::start("prynai-mcp", &told).await;
+    process.address().await;
 }
 
 #[tokio::test]
