@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use prynai_gateway::GatewaySettings;
+use prynai_gateway::{AuthKind, GatewaySettings};
 use prynai_shared::bus::{Bus, BusError, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
@@ -110,7 +110,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         let served = tokio::select! {
             () = shutdown.soft().cancelled() => Ok(()),
             () = ready => {
-                say_how_to_try(&url);
+                say_how_to_try(&url, settings.gateway.auth.auth);
                 prynai_gateway::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
             }
         };
@@ -158,10 +158,14 @@ async fn announced(bus: Arc<dyn Bus>) -> Result<impl Future<Output = ()>, BusErr
 }
 
 /// For a person who has just typed `cargo run`; on standard error, apart from the log.
-fn say_how_to_try(url: &str) {
+fn say_how_to_try(url: &str, auth: AuthKind) {
+    let token = match auth {
+        AuthKind::None => "",
+        AuthKind::Entra | AuthKind::Oidc => " -H \"Authorization: Bearer $TOKEN\"",
+    };
     eprintln!("MCP server on {url}");
     eprintln!(
-        "Try: curl -s {url} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
+        "Try: curl -s {url}{token} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
          -H 'Mcp-Method: tools/call' -H 'Mcp-Name: echo' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
          \"params\":{{\"name\":\"echo\",\"arguments\":{{\"text\":\"hello\"}},\"_meta\":{{\
          \"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\

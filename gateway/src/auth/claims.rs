@@ -65,16 +65,16 @@ impl Claims {
             TokenVersion::V2 => ("2.0", self.azp),
         };
         if self.ver.as_deref() != Some(written) {
-            return Err("its version (ver) is not that of its issuer (iss)");
+            return Err("the token's version (ver) is not that of its issuer (iss)");
         }
         if self.tid.as_deref() != Some(tenant) {
-            return Err("its tenant (tid) is not that of its issuer (iss)");
+            return Err("the token's tenant (tid) is not that of its issuer (iss)");
         }
         // An id token has the same audience when the API signs people in as well, but no client.
-        let client =
-            client.ok_or("it names no application (azp or appid), so it is no access token")?;
+        let client = client
+            .ok_or("the token names no application (azp or appid), so it is no access token")?;
         let object_id = self.oid.as_deref().and_then(as_guid);
-        let object_id = object_id.ok_or("it names nobody (oid)")?;
+        let object_id = object_id.ok_or("the token names nobody (oid)")?;
         let kind = match self.idtyp.as_deref() {
             Some("app") => CallerKind::App,
             None if self.scp.is_none() => CallerKind::App,
@@ -104,7 +104,10 @@ impl Claims {
             (1..=MAX_SUBJECT_BYTES).contains(&sub.len())
                 && sub.bytes().all(|b| matches!(b, b' '..=b'~'))
         };
-        let sub = self.sub.filter(plain).ok_or("it names nobody (sub)")?;
+        let sub = self
+            .sub
+            .filter(plain)
+            .ok_or("the token names nobody (sub)")?;
         let client = self.client_id.or(self.azp).or(self.appid);
         let kind = match self.idtyp.as_deref() {
             Some("app") => CallerKind::App,

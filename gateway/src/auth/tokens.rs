@@ -97,7 +97,9 @@ impl Tokens {
         let (kid, trusted) = self.claimed(token)?;
         trusted.is_taken()?;
         let key = trusted.keys.find(&kid).await.map_err(|why| match why {
-            NoKey::Unknown => invalid("its issuer has no key of the name (kid) it was signed with"),
+            NoKey::Unknown => {
+                invalid("the issuer has no key of the name (kid) that the token gives")
+            }
             NoKey::Silence => RequestError::NoTokenKeys,
         })?;
         let claims = decode::<Claims>(token, &key, &self.validation)
@@ -149,7 +151,9 @@ impl Tokens {
         let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
         let kid = kid.ok_or_else(|| invalid("the token does not name its key (kid)"))?;
         let claimed = dangerous::insecure_decode_claims::<Claimed>(token);
-        let iss = claimed.map_err(|_| malformed())?.iss;
+        let iss = claimed
+            .map_err(|_| invalid("the token does not say who issued it (iss)"))?
+            .iss;
         let trusted = self.issuers.get(&iss);
         let trusted = trusted
             .ok_or_else(|| invalid("the token is from an issuer (iss) that is not trusted here"))?;

@@ -352,6 +352,7 @@ impl Subscription {
             () = tokio::time::sleep(KEEP_ALIVE) => return (vec![sse::KEEP_ALIVE], false),
             () = self.lifetime.stopping() => None,
             () = self.lifetime.aged() => None,
+            () = self.lifetime.expired() => None,
         };
         let framed = |text: String| sse::event(None, None, &text);
         match heed {

@@ -46,11 +46,6 @@ fn wrong<'a>(guarded: &'a Guarded) -> Vec<(&'static str, TokenBuilder<'a>, &'sta
             foreign().header("jwk", issuer.foreign_jwk()),
             "signature",
         ),
-        (
-            "jwk, well-formed",
-            foreign().header("jwk", well_formed(issuer.foreign_jwk())),
-            "signature",
-        ),
         ("crit", token().header("crit", json!(["exp"])), "crit"),
         (
             "crit with b64",
@@ -80,9 +75,9 @@ fn wrong<'a>(guarded: &'a Guarded) -> Vec<(&'static str, TokenBuilder<'a>, &'sta
         (
             "issuers in a list",
             token().claim("iss", json!([v2, "https://evil.example"])),
-            "RS256",
+            "iss",
         ),
-        ("no issuer", token().without("iss"), "RS256"),
+        ("no issuer", token().without("iss"), "iss"),
         ("v1", token().version(Version::V1), "v1"),
         ("v1 for a v2 issuer", token().claim("ver", "1.0"), "ver"),
         ("v2 for a v1 issuer", iss(v1), "v1"),
@@ -135,11 +130,6 @@ fn wrong<'a>(guarded: &'a Guarded) -> Vec<(&'static str, TokenBuilder<'a>, &'sta
             "azp",
         ),
     ]
-}
-
-/// Entra's keys have more members than the library reads; this has those that it needs.
-fn well_formed(jwk: Value) -> Value {
-    json!({ "kty": "RSA", "n": jwk["n"], "e": jwk["e"], "kid": "evil", "use": "sig" })
 }
 
 #[tokio::test]
@@ -248,7 +238,7 @@ async fn a_token_has_one_place() {
     for request in misplaced {
         assert_refused(client.send(request).await, 401, Some("invalid_request")).await;
     }
-    for method in ["GET", "DELETE", "PUT", "OPTIONS"] {
+    for method in ["GET", "DELETE", "PUT"] {
         let request = client.request(method, &guarded.url);
         assert_refused(client.send(request).await, 401, None).await;
     }
