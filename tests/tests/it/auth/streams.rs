@@ -31,6 +31,9 @@ async fn a_stream_that_only_listens_ends_with_its_token() {
     let ended =
         async |events: &mut prynai_tests::client::Events| while events.frame().await.is_some() {};
     tokio::join!(ended(&mut listens), ended(&mut subscribed));
+    // A stream ends at the moment, a token within the second.
+    let refused = async || short.stream(url, &session, None).await.status() == 401;
+    prynai_tests::assert_eventually!(refused().await, "the token does not end");
     assert_refused(
         short.stream(url, &session, None).await,
         401,
