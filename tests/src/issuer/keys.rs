@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::EncodingKey;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::RsaPrivateKey;
-use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::traits::PublicKeyParts;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -24,7 +24,7 @@ static POOL: Mutex<Vec<Arc<Pair>>> = Mutex::new(Vec::new());
 
 /// The private key and the parts of the public one.
 struct Pair {
-    private: EncodingKey,
+    private: RsaKeyPair,
     public_pem: String,
     modulus: String,
     exponent: String,
@@ -58,8 +58,15 @@ impl SigningKey {
         }
     }
 
-    pub(crate) fn private(&self) -> &EncodingKey {
-        &self.pair.private
+    /// The signature of RS256 (RFC 7518, section 3.3).
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let private = &self.pair.private;
+        let mut signature = vec![0; private.public().modulus_len()];
+        let random = SystemRandom::new();
+        private
+            .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+            .expect("a key of 2,048 bits signs anything");
+        signature
     }
 
     pub(crate) fn public_pem(&self) -> &str {
@@ -162,24 +169,23 @@ fn add_to_pool() -> Arc<Pair> {
 fn generate() -> Pair {
     let private =
         RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("the system has randomness");
-    let der = private.to_pkcs1_der().expect("a fresh key can be written");
+    let der = private.to_pkcs8_der().expect("a fresh key can be written");
     let public = private.to_public_key();
     Pair {
-        private: EncodingKey::from_rsa_der(der.as_bytes()),
+        private: RsaKeyPair::from_pkcs8(der.as_bytes()).expect("is an RSA key"),
         public_pem: public
             .to_public_key_pem(LineEnding::LF)
             .expect("a fresh key can be written"),
         modulus: URL_SAFE_NO_PAD.encode(public.n().to_bytes_be()),
         exponent: URL_SAFE_NO_PAD.encode(public.e().to_bytes_be()),
-        certificate: STANDARD.encode(certificate(&private)),
+        certificate: STANDARD.encode(certificate(der.as_bytes())),
     }
 }
 
 /// Entra's keys come with one. Whoever checks tokens has no use for it.
-fn certificate(private: &RsaPrivateKey) -> CertificateDer<'static> {
-    let der = private.to_pkcs8_der().expect("a fresh key can be written");
-    let der = PrivatePkcs8KeyDer::from(der.as_bytes());
-    let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256);
+fn certificate(private: &[u8]) -> CertificateDer<'static> {
+    let private = PrivatePkcs8KeyDer::from(private);
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&private, &PKCS_RSA_SHA256);
     let key = key.expect("is an RSA key");
     let certificate = CertificateParams::default().self_signed(&key);
     certificate.expect("can be signed").der().clone()

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey};
 use prynai_shared::clock::unix_millis;
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -267,52 +267,65 @@ impl Twist {
         }
         merge(&mut claims, &self.claims);
         let (kid, signer) = self.signer(authority)?;
-        let algorithm = signer.as_ref().map_or("none", |(_, name, _)| *name);
         let mut header = Map::new();
         header.insert("typ".to_owned(), "JWT".into());
-        header.insert("alg".to_owned(), algorithm.into());
+        header.insert("alg".to_owned(), signer.algorithm().into());
         header.insert("kid".to_owned(), kid.clone().into());
         if version == Version::V1 {
             header.insert("x5t".to_owned(), kid.into());
         }
         merge(&mut header, &self.header);
         let message = format!("{}.{}", encoded(&header), encoded(&claims));
-        let signature = match signer {
-            None => String::new(),
-            Some((algorithm, _, key)) => {
-                jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm)
-                    .map_err(|error| format!("cannot be signed: {error}"))?
-            }
-        };
+        let signature = URL_SAFE_NO_PAD.encode(signer.sign(message.as_bytes()));
         Ok(format!("{message}.{signature}"))
     }
 
-    /// The `kid`, and who signs how.
-    fn signer(&self, authority: &Authority) -> Result<(String, Option<Signer>), String> {
+    /// The `kid`, and who signs.
+    fn signer(&self, authority: &Authority) -> Result<(String, Signer), String> {
         let current = authority.keys().current();
-        let rs256 = |key: &SigningKey| {
-            let private = key.private().clone();
-            Some((Algorithm::RS256, "RS256", private))
-        };
         Ok(match self.sign_with {
-            SignWith::Current => (current.kid.clone(), rs256(&current)),
-            SignWith::Foreign => (current.kid, rs256(&authority.foreign_key())),
+            SignWith::Current => (current.kid.clone(), Signer::Key(current)),
+            SignWith::Foreign => (current.kid, Signer::Key(authority.foreign_key())),
             SignWith::Retired => {
                 let retired = authority.keys().retired();
                 let retired = retired.ok_or("no key was retired")?;
-                (retired.kid.clone(), rs256(&retired))
+                (retired.kid.clone(), Signer::Key(retired))
             }
-            SignWith::Nobody => (current.kid, None),
-            SignWith::PublicKeyAsSecret => {
-                let secret = EncodingKey::from_secret(current.public_pem().as_bytes());
-                (current.kid, Some((Algorithm::HS256, "HS256", secret)))
-            }
+            SignWith::Nobody => (current.kid, Signer::Nobody),
+            SignWith::PublicKeyAsSecret => (current.kid.clone(), Signer::Secret(current)),
         })
     }
 }
 
-/// The algorithm, its name in a header, the key.
-type Signer = (Algorithm, &'static str, EncodingKey);
+/// Who signs how.
+enum Signer {
+    Key(SigningKey),
+    /// With the key's public PEM.
+    Secret(SigningKey),
+    Nobody,
+}
+
+impl Signer {
+    /// The `alg` of a header (RFC 7518, section 3.1).
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "RS256",
+            Self::Secret(_) => "HS256",
+            Self::Nobody => "none",
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Key(key) => key.sign(message),
+            Self::Secret(key) => {
+                let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public_pem().as_bytes());
+                hmac::sign(&secret, message).as_ref().to_vec()
+            }
+            Self::Nobody => Vec::new(),
+        }
+    }
+}
 
 /// Sets what `changes` has, and removes what is null there.
 pub(crate) fn merge(into: &mut Map<String, Value>, changes: &Map<String, Value>) {

@@ -1,6 +1,6 @@
 //! The issuer of the tests, from outside: what it must be for tests of the gateway to mean something.
 
-mod client;
+mod application;
 mod daemon;
 mod discovery;
 mod process;
@@ -13,12 +13,28 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode, decode_header};
 use prynai_tests::issuer::{API, Issuer, TENANT};
-use reqwest::StatusCode;
+use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use serde_json::Value;
+
+/// A client of the issuer, to be completed.
+fn http() -> ClientBuilder {
+    // Clients ask for it even when they speak plain HTTP; another test may have been faster.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
+fn client() -> Client {
+    http().build().expect("a client")
+}
+
+/// Fetches anything.
+async fn fetch(url: &str) -> Response {
+    client().get(url).send().await.expect("an answer")
+}
 
 /// Fetches JSON.
 async fn get(url: &str) -> Value {
-    let response = reqwest::get(url).await.expect("an answer");
+    let response = fetch(url).await;
     assert!(response.status().is_success(), "{url}: {response:?}");
     let text = response.text().await.expect("a body");
     serde_json::from_str(&text).expect("is JSON")
@@ -27,7 +43,7 @@ async fn get(url: &str) -> Value {
 /// Asks the token endpoint.
 async fn exchange(issuer: &Issuer, fields: &[(&str, &str)]) -> (StatusCode, Value) {
     let url = format!("{}/{TENANT}/oauth2/v2.0/token", issuer.base_url());
-    let response = reqwest::Client::new().post(url).form(fields).send().await;
+    let response = client().post(url).form(fields).send().await;
     let response = response.expect("an answer");
     let status = response.status();
     let text = response.text().await.expect("a body");

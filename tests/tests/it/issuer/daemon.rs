@@ -5,8 +5,8 @@ use prynai_tests::issuer::{
 };
 use serde_json::json;
 
-use super::client::row;
-use super::{exchange, verify_v2};
+use super::application::row;
+use super::{client, exchange, verify_v2};
 
 fn fields<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut fields = vec![
@@ -45,7 +45,7 @@ async fn a_secret_may_come_in_the_header() {
     });
     let ask = async |password: &str, changes: &[(&str, &str)]| {
         let url = format!("{}/{TENANT}/oauth2/v2.0/token", issuer.base_url());
-        let request = reqwest::Client::new().post(url);
+        let request = client().post(url);
         let request = request.basic_auth(DAEMON, Some(password));
         let answer = request.form(&fields(changes)).send().await;
         answer.expect("an answer").status()

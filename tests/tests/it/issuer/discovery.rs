@@ -3,7 +3,7 @@
 use prynai_tests::issuer::{Issuer, Options, TENANT};
 use serde_json::json;
 
-use super::get;
+use super::{fetch, get};
 
 #[tokio::test]
 async fn metadata_say_no_more_than_entras_unless_told_to() {
@@ -17,7 +17,7 @@ async fn metadata_say_no_more_than_entras_unless_told_to() {
         let base = issuer.base_url();
         format!("{base}/.well-known/oauth-authorization-server/{TENANT}/v2.0")
     };
-    let none = reqwest::get(rfc_8414(&issuer)).await.expect("an answer");
+    let none = fetch(&rfc_8414(&issuer)).await;
     assert_eq!(none.status(), 404);
     let common = get(&format!(
         "{}/common/v2.0/.well-known/openid-configuration",
@@ -32,7 +32,7 @@ async fn metadata_say_no_more_than_entras_unless_told_to() {
         "{}/x/v2.0/.well-known/openid-configuration",
         issuer.base_url()
     );
-    let unknown = reqwest::get(unknown).await.expect("an answer");
+    let unknown = fetch(&unknown).await;
     assert_eq!(unknown.status(), 400);
 
     let telling = Issuer::start_with(Options {

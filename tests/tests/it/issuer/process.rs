@@ -1,26 +1,18 @@
 //! The issuer as a process, what scripts can order, and HTTPS.
 
-use std::sync::Arc;
-
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
 use prynai_tests::issuer::{API, Issuer, Options, Tls, Version};
 use prynai_tests::process::Process;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::Certificate;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use super::{get, verify};
+use super::{client, fetch, get, http, verify};
 
 const BINARY: &str = "prynai-dev-issuer";
 
 /// Gives an order; what it answers, if anything.
 async fn order(base: &str, path: &str, body: &Value) -> Result<Value, (u16, String)> {
-    let request = reqwest::Client::new()
+    let request = client()
         .post(format!("{base}/admin/{path}"))
         .header("content-type", "application/json")
         .body(body.to_string());
@@ -66,7 +58,7 @@ async fn a_process_says_where_it_is_and_takes_orders() {
     assert_eq!(check(&old).await.expect_err("is gone"), "unknown kid");
     let fault = json!({ "endpoint": "keys", "fault": { "status": 503 }, "times": 1 });
     order(base, "misbehave", &fault).await.expect("done");
-    let broken = reqwest::get(&keys).await.expect("an answer");
+    let broken = fetch(&keys).await;
     assert_eq!(broken.status(), 503);
     let asked = get(&format!("{base}/admin/requests")).await;
     assert_eq!(asked, json!({ "keys": 6 }));
@@ -105,7 +97,7 @@ async fn an_order_that_makes_no_sense_is_refused_in_words() {
         .expect("a list")
         .push(json!({ "name": "bob" }));
     let put = async |directory: &Value| {
-        let request = reqwest::Client::new()
+        let request = client()
             .put(format!("{base}/admin/directory"))
             .header("content-type", "application/json");
         let sent = request.body(directory.to_string()).send().await;
@@ -118,7 +110,7 @@ async fn an_order_that_makes_no_sense_is_refused_in_words() {
 #[tokio::test]
 async fn no_web_page_gives_orders() {
     let issuer = Issuer::start().await;
-    let request = reqwest::Client::new()
+    let request = client()
         .post(format!("{}/admin/rotate", issuer.base_url()))
         .header("origin", "http://localhost:3000");
     let refused = request.send().await.expect("an answer");
@@ -170,37 +162,14 @@ async fn https_is_trusted_by_the_authority_it_hands_out() {
     let v1 = issuer.issuer_of("t", Version::V1);
     assert_eq!(v1, "https://sts.example/t/");
     let pem = issuer.ca_pem().expect("has one").as_bytes();
-    let mut trusted = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(pem).expect("is PEM");
-    trusted.add(authority).expect("can be trusted");
-    let metadata = https_get(&issuer, trusted).await.expect("is trusted");
+    let authority = Certificate::from_pem(pem).expect("is PEM");
+    let trusting = http().tls_certs_only([authority]).build();
+    let trusting = trusting.expect("a client");
+    let answer = trusting.get(issuer.metadata_url()).send().await;
+    let text = answer.expect("is trusted").text().await.expect("a body");
+    let metadata: Value = serde_json::from_str(&text).expect("is JSON");
     assert_eq!(metadata["issuer"], issuer.issuer_url());
-    https_get(&issuer, RootCertStore::empty())
-        .await
-        .expect_err("is trusted by nobody else");
-}
-
-async fn https_get(issuer: &Issuer, trusted: RootCertStore) -> std::io::Result<Value> {
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(ring)
-        .with_safe_default_protocol_versions()
-        .expect("ring has them")
-        .with_root_certificates(trusted)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(issuer.address()).await?;
-    let name = ServerName::from(issuer.address().ip());
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .expect("speaks HTTP");
-    tokio::spawn(connection);
-    let request = hyper::Request::get(issuer.metadata_url())
-        .header("host", issuer.address().to_string())
-        .body(Empty::<hyper::body::Bytes>::new())
-        .expect("a request");
-    let response = sender.send_request(request).await.expect("an answer");
-    let body = response.collect().await.expect("a body").to_bytes();
-    Ok(serde_json::from_slice(&body).expect("is JSON"))
+    let strange = http().tls_certs_only([]).build().expect("a client");
+    let refused = strange.get(issuer.metadata_url()).send().await;
+    refused.expect_err("is trusted by nobody else");
 }

@@ -3,7 +3,9 @@
 use prynai_tests::issuer::{API, API_URI, INTERACTIVE, Issuer, Options, Version};
 use serde_json::json;
 
-use super::client::{REDIRECT, SCOPE, authorize, code, redeem, refresh, row, sent_with, start};
+use super::application::{
+    REDIRECT, SCOPE, authorize, code, redeem, refresh, row, sent_with, start,
+};
 use super::{insecure_claims, now_s, served_keys, verify, verify_v2};
 
 #[tokio::test]

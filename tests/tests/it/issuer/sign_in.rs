@@ -2,7 +2,7 @@
 
 use prynai_tests::issuer::{INTERACTIVE, Issuer, TENANT};
 
-use super::client::{
+use super::application::{
     REDIRECT, SCOPE, authorize, browser, challenge, code, redeem, row, sent_with, start,
 };
 use super::verify_v2;

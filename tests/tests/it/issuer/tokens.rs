@@ -7,7 +7,7 @@ use prynai_tests::issuer::{
 };
 use serde_json::{Value, json};
 
-use super::{get, header, insecure_claims, now_s, verify, verify_v2};
+use super::{fetch, get, header, insecure_claims, now_s, verify, verify_v2};
 
 #[tokio::test]
 async fn a_v2_token_says_what_entra_says() {
@@ -159,9 +159,9 @@ async fn two_issuers_never_share_a_key() {
 async fn requests_are_counted_and_faults_come_and_go() {
     let issuer = Issuer::start().await;
     let url = issuer.keys_url();
-    let status = async || reqwest::get(&url).await.expect("an answer").status();
+    let status = async || fetch(&url).await.status();
     let text = async || {
-        let response = reqwest::get(&url).await.expect("an answer");
+        let response = fetch(&url).await;
         response.text().await.expect("a body")
     };
     let right = text().await;

@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::exchange;
+use super::{exchange, http};
 
 const VERIFIER: &str = "a-verifier-that-is-long-enough-for-rfc-7636-section-4.1";
 pub(super) const REDIRECT: &str = "http://127.0.0.1:49152/callback";
@@ -44,7 +44,7 @@ pub(super) async fn authorize(issuer: &Issuer, changes: &[(&str, &str)]) -> Resp
 
 /// One that stays where it is sent away from.
 pub(super) fn browser() -> reqwest::Client {
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let browser = http().redirect(reqwest::redirect::Policy::none());
     browser.build().expect("a client")
 }
 
