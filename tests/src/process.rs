@@ -1,8 +1,9 @@
 //! One of our own processes, and what it logs.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -11,6 +12,9 @@ use tokio::process::{Child, Command as AsyncCommand};
 use tokio::sync::OnceCell;
 
 use crate::eventually;
+
+/// Names the folder that every process's log is written to, whether a test fails or not.
+const LOGS: &str = "PRYNAI_TEST_LOGS";
 
 static BUILT: OnceCell<()> = OnceCell::const_new();
 
@@ -129,12 +133,24 @@ impl Process {
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("is killed");
     }
+
+    fn write_log(&self, folder: &Path) {
+        static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let file = folder.join(format!("{number:03}-{}.log", self.name));
+        if let Err(error) = std::fs::write(&file, self.log().join("\n")) {
+            eprintln!("{}: {error}", file.display());
+        }
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- {} ---\n{}", self.name, self.log().join("\n"));
+        }
+        if let Some(folder) = std::env::var_os(LOGS) {
+            self.write_log(&PathBuf::from(folder));
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! | connection | for | reconnects |
 //! |---|---|---|
-//! | [`HotConnection`] | the request path; shared by all tasks, commands are pipelined | in the background |
-//! | [`PooledConnections`] | sessions, state, catalog; one caller at a time | when one is needed |
+//! | [`HotConnection`] | requests and sessions; shared by all tasks, commands are pipelined | in the background |
+//! | [`PooledConnections`] | state and catalog, whose values may be large; one caller at a time | when one is needed |
 //! | [`Link`] on its own | a blocking read, a subscription | by its user |
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bb8_redis::bb8::{self, ManageConnection, Pool, RunError};
@@ -51,6 +53,8 @@ pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
     /// Fires when the connection is of no use any more.
     pub(super) lost: CancellationToken,
+    /// How many answers came on it.
+    answers: Arc<AtomicU64>,
 }
 
 /// The connection that all tasks share.
@@ -119,7 +123,11 @@ impl Connector {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        Ok(Link { connection, lost })
+        Ok(Link {
+            connection,
+            lost,
+            answers: Arc::default(),
+        })
     }
 }
 
@@ -136,17 +144,26 @@ impl Link {
         call: &Call<T>,
         deadline: Instant,
     ) -> Result<T, Fault> {
+        let answers = self.answers.load(Ordering::Relaxed);
         match timeout_at(deadline, call.run(&mut self.connection)).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                Ok(answer)
+            }
             Ok(Err(error)) => {
                 if ends_connection(&error) {
                     self.lost.cancel();
+                } else {
+                    self.answers.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error.into())
             }
             Err(_) => {
-                // Redis may only be slow. But a connection whose other end vanished looks the same.
-                self.lost.cancel();
+                // Redis may only be slow, and is if others have their answers. But a connection whose other end vanished
+                // looks the same as one on which nobody hears anything.
+                if self.answers.load(Ordering::Relaxed) == answers {
+                    self.lost.cancel();
+                }
                 Err(Fault::away("no answer in time"))
             }
         }

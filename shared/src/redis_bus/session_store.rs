@@ -33,7 +33,7 @@ impl SessionStore for RedisBus {
         both.cmd("PEXPIRE")
             .arg(&key)
             .arg(millis(self.limits.session_idle));
-        self.run_pooled(&Call::<()>::pipeline(both)).await?;
+        self.run(&Call::<()>::pipeline(both)).await?;
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl SessionStore for RedisBus {
         let begin = begin.map(RecordedCall::begin).transpose()?;
         let subject = &caller.subject;
         let touch = scripts::touch_session(&self.keys, &self.limits, id, subject, begin.as_ref());
-        let (fields, has_room) = self.run_pooled(&touch).await?;
+        let (fields, has_room) = self.run(&touch).await?;
         if fields.is_empty() {
             return Ok(None);
         }
@@ -75,7 +75,7 @@ impl SessionStore for RedisBus {
             }
         };
         let change = scripts::change_session(&self.keys, &self.limits, id, &change);
-        match self.run_pooled(&change).await? {
+        match self.run(&change).await? {
             0 => Ok(true),
             1 => Err(BusError::Full {
                 what: "the list of resource subscriptions of this session",
@@ -87,7 +87,7 @@ impl SessionStore for RedisBus {
 
     async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError> {
         let end = scripts::end_session(&self.keys, id);
-        let Some(calls) = self.run_pooled(&end).await? else {
+        let Some(calls) = self.run(&end).await? else {
             return Ok(None);
         };
         let calls = calls.iter().map(|(stream, call)| {
@@ -99,7 +99,7 @@ impl SessionStore for RedisBus {
 
     async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
         let place = scripts::place_call(&self.keys, id, call);
-        Ok(match self.run_pooled(&place).await? {
+        Ok(match self.run(&place).await? {
             0 => Placed::Running,
             1 => Placed::Cancelled,
             _ => Placed::SessionEnded,
@@ -111,7 +111,7 @@ impl SessionStore for RedisBus {
         forget
             .arg(self.keys.session_calls(id))
             .arg(stream.to_string());
-        self.run_pooled(&Call::<()>::command(forget)).await?;
+        self.run(&Call::<()>::command(forget)).await?;
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl SessionStore for RedisBus {
         request_id: &RawJson,
     ) -> Result<Vec<BegunCall>, BusError> {
         let cancel = scripts::cancel_calls(&self.keys, id, request_id.as_str());
-        let found = self.run_pooled(&cancel).await?;
+        let found = self.run(&cancel).await?;
         let found = found.into_iter().map(|(stream, entry)| {
             let entry = (!entry.is_empty()).then(|| EntryId::from(entry.as_str()));
             begun(&stream, entry)
