@@ -1,4 +1,5 @@
-# One image with the three programs; the command says which one runs.
+# One image with the three programs; the command says which one runs. A second one, by --target issuer, has the authorization
+# server for development (compose/auth.yaml).
 #
 #   docker build -t prynai-mcp .
 #   docker run --rm prynai-mcp prynai-worker --redis-url redis://…      a worker
@@ -15,6 +16,20 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --locked --release -p prynai-gateway -p prynai-worker -p prynai-standalone --bins \
     && install -D -t /out target/release/prynai-gateway target/release/prynai-worker target/release/prynai-mcp
 
+FROM build AS build-issuer
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --locked --release -p prynai-tests --bin prynai-dev-issuer \
+    && install -D -t /out-issuer target/release/prynai-dev-issuer
+
+FROM debian:trixie-slim AS issuer
+COPY --from=build-issuer /out-issuer/ /usr/local/bin/
+USER 65532:65532
+ENV PRYNAI_ISSUER_LISTEN=0.0.0.0:8400 PRYNAI_LOG_FORMAT=json
+EXPOSE 8400
+CMD ["prynai-dev-issuer"]
+
+# The last one is built when none is named.
 FROM debian:trixie-slim
 COPY --from=build /out/ /usr/local/bin/
 USER 65532:65532

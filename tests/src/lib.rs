@@ -2,7 +2,7 @@
 //!
 //! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
 //! * [`client`]: a raw MCP client that sees every frame
-//! * [`redis_server`]: a private Redis that a test may stop, restart and freeze
+//! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
@@ -26,6 +26,7 @@ pub mod policy_file;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
+pub mod trickle;
 pub mod witness;
 
 use std::time::Duration;

@@ -95,7 +95,7 @@ impl Reclaimer {
             let are_all = claims.len() < BATCH;
             let mut too_many = Vec::new();
             for claim in claims {
-                too_many.extend(self.deal_with(claim));
+                too_many.extend(self.deal_with(claim).await);
             }
             if !too_many.is_empty() {
                 self.bus.hand_back(&self.worker, &too_many, false).await?;
@@ -109,10 +109,10 @@ impl Reclaimer {
     }
 
     /// The entry of a request for which there is no room.
-    fn deal_with(self: &Arc<Self>, claim: Claim) -> Option<EntryId> {
+    async fn deal_with(self: &Arc<Self>, claim: Claim) -> Option<EntryId> {
         let tools = Arc::clone(&self.tools.borrow());
         let verdict = redelivery::judge(&claim, self.max_attempts, &tools);
-        let Some(permit) = self.permit(verdict) else {
+        let Some(permit) = self.permit(verdict).await else {
             return Some(claim.entry);
         };
         tracing::info!(
@@ -134,11 +134,17 @@ impl Reclaimer {
         None
     }
 
-    fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
+    /// Room for a run is there or not. For an answer there soon is: giving back what waits for its turn would cost each of
+    /// many requests another look.
+    async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
         let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
         match verdict {
             Verdict::Run => of(&self.permits).or_else(|| of(&self.reserve.runs)),
-            Verdict::OutcomeUnknown | Verdict::DeadLetter => of(&self.reserve.answers),
+            Verdict::OutcomeUnknown | Verdict::DeadLetter => {
+                let answers = Arc::clone(&self.reserve.answers).acquire_owned();
+                let stopped = self.shutdown.soft();
+                stopped.run_until_cancelled(answers).await?.ok()
+            }
         }
     }
 

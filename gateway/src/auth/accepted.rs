@@ -22,14 +22,13 @@ pub(crate) struct Accepted(Mutex<Generations>);
 /// Whatever is used moves to the young; what was not used while a whole generation came is forgotten.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<TokenDigest, Verified>,
-    old: HashMap<TokenDigest, Verified>,
+    young: HashMap<TokenDigest, Arc<Verified>>,
+    old: HashMap<TokenDigest, Arc<Verified>>,
 }
 
 type TokenDigest = [u8; 32];
 
 /// Who sent a token that was accepted.
-#[derive(Clone)]
 pub(crate) struct Verified {
     pub(crate) principal: Principal,
     /// When the token expires, in seconds since the Unix epoch.
@@ -38,7 +37,6 @@ pub(crate) struct Verified {
 }
 
 /// The key that a signature was checked with.
-#[derive(Clone)]
 pub(crate) struct SignedWith {
     pub(crate) keys: IssuerKeys,
     pub(crate) kid: String,
@@ -47,7 +45,7 @@ pub(crate) struct SignedWith {
 
 impl Accepted {
     /// Who sent this token, if that is known and would be found again.
-    pub(crate) fn get(&self, token: &str) -> Option<Verified> {
+    pub(crate) fn get(&self, token: &[u8]) -> Option<Arc<Verified>> {
         let digest = digest(token);
         let known = self
             .0
@@ -58,7 +56,7 @@ impl Accepted {
     }
 
     /// Remembers who sent this token.
-    pub(crate) fn put(&self, token: &str, verified: Verified) {
+    pub(crate) fn put(&self, token: &[u8], verified: Arc<Verified>) {
         let digest = digest(token);
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         generations.put(digest, verified);
@@ -66,7 +64,7 @@ impl Accepted {
 }
 
 impl Generations {
-    fn get(&mut self, digest: &TokenDigest) -> Option<Verified> {
+    fn get(&mut self, digest: &TokenDigest) -> Option<Arc<Verified>> {
         if let Some(known) = self.young.get(digest) {
             return Some(known.clone());
         }
@@ -75,7 +73,7 @@ impl Generations {
         Some(known)
     }
 
-    fn put(&mut self, digest: TokenDigest, verified: Verified) {
+    fn put(&mut self, digest: TokenDigest, verified: Arc<Verified>) {
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
@@ -99,8 +97,8 @@ impl SignedWith {
     }
 }
 
-fn digest(token: &str) -> TokenDigest {
-    Sha256::digest(token.as_bytes()).into()
+fn digest(token: &[u8]) -> TokenDigest {
+    Sha256::digest(token).into()
 }
 
 #[cfg(test)]
@@ -113,8 +111,8 @@ mod tests {
         KeySet::from([("kid".to_owned(), Arc::new(key))])
     }
 
-    fn verified(keys: &IssuerKeys, expires_in_s: f64) -> Verified {
-        Verified {
+    fn verified(keys: &IssuerKeys, expires_in_s: f64) -> Arc<Verified> {
+        Arc::new(Verified {
             principal: Principal::named("alice"),
             expires_s: unix_millis() as f64 / 1000.0 + expires_in_s,
             signed_with: SignedWith {
@@ -122,7 +120,7 @@ mod tests {
                 kid: "kid".to_owned(),
                 key: keys.look("kid").unwrap(),
             },
-        }
+        })
     }
 
     fn keys() -> IssuerKeys {
@@ -134,37 +132,37 @@ mod tests {
     #[test]
     fn a_token_is_known_until_it_expires() {
         let (accepted, keys) = (Accepted::default(), keys());
-        accepted.put("a.b.c", verified(&keys, 1.0 - CLOCK_SKEW_S as f64 + 30.0));
-        accepted.put("d.e.f", verified(&keys, -1.0 - CLOCK_SKEW_S as f64));
-        assert!(accepted.get("a.b.c").is_some());
-        assert!(accepted.get("d.e.f").is_none());
-        assert!(accepted.get("a.b.d").is_none());
+        accepted.put(b"a.b.c", verified(&keys, 1.0 - CLOCK_SKEW_S as f64 + 30.0));
+        accepted.put(b"d.e.f", verified(&keys, -1.0 - CLOCK_SKEW_S as f64));
+        assert!(accepted.get(b"a.b.c").is_some());
+        assert!(accepted.get(b"d.e.f").is_none());
+        assert!(accepted.get(b"a.b.d").is_none());
     }
 
     #[test]
     fn a_token_is_forgotten_with_its_key() {
         let (accepted, keys) = (Accepted::default(), keys());
-        accepted.put("a.b.c", verified(&keys, 60.0));
+        accepted.put(b"a.b.c", verified(&keys, 60.0));
         keys.learn(Err(())).unwrap_err();
-        assert!(accepted.get("a.b.c").is_some(), "the issuer is away");
+        assert!(accepted.get(b"a.b.c").is_some(), "the issuer is away");
         keys.learn(Ok::<_, ()>(KeySet::new())).unwrap();
-        assert!(accepted.get("a.b.c").is_none(), "the key was withdrawn");
+        assert!(accepted.get(b"a.b.c").is_none(), "the key was withdrawn");
         keys.learn(Ok::<_, ()>(some_keys())).unwrap();
-        assert!(accepted.get("a.b.c").is_none(), "another key has its name");
+        assert!(accepted.get(b"a.b.c").is_none(), "another key has its name");
     }
 
     #[test]
     fn there_is_a_bound_and_what_is_used_stays() {
         let (accepted, keys) = (Accepted::default(), keys());
-        accepted.put("used", verified(&keys, 60.0));
+        accepted.put(b"used", verified(&keys, 60.0));
         for n in 0..GENERATION * 4 {
-            accepted.put(&n.to_string(), verified(&keys, 60.0));
-            assert!(accepted.get("used").is_some(), "{n}");
+            accepted.put(n.to_string().as_bytes(), verified(&keys, 60.0));
+            assert!(accepted.get(b"used").is_some(), "{n}");
         }
         let generations = accepted.0.lock().unwrap();
         assert!(generations.young.len() <= GENERATION);
         assert!(generations.old.len() <= GENERATION);
         drop(generations);
-        assert!(accepted.get("0").is_none());
+        assert!(accepted.get(b"0").is_none());
     }
 }

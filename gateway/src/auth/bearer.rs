@@ -1,22 +1,31 @@
 //! The token of a request: in the `Authorization` header and nowhere else (RFC 6750, section 2.1;
 //! 2025-11-25 and 2026-07-28, Authorization, Token Requirements).
 
+use std::ops::Range;
+
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderValue, header};
 
 use super::challenge::TokenFault;
 
 /// Longest token, in bytes. Entra ID leaves groups out before a token gets that long.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
+/// The token of a request, where it lies in its header: tokens are long, and copies of them cost more than looking them up.
+pub(crate) struct Bearer {
+    header: HeaderValue,
+    token: Range<usize>,
+}
+
 /// Takes the token out of a request, so that nothing behind can repeat it.
 ///
 /// # Errors
 ///
 /// When there is none, or more than one, or one elsewhere.
-pub(crate) fn take(request: &mut Request) -> Result<String, TokenFault> {
-    let token = in_header(request.headers());
-    request.headers_mut().remove(header::AUTHORIZATION);
+pub(crate) fn take(request: &mut Request) -> Result<Bearer, TokenFault> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+    let is_one = values.next().is_none() || values.next().is_none();
+    let value = request.headers_mut().remove(header::AUTHORIZATION);
     // A URL is written to logs and histories on its way; a token that was in one is known to others.
     if request.uri().query().is_some_and(names_a_token) {
         return Err(TokenFault::Misplaced(
@@ -24,29 +33,45 @@ pub(crate) fn take(request: &mut Request) -> Result<String, TokenFault> {
              Authorization: Bearer",
         ));
     }
-    token
-}
-
-fn in_header(headers: &HeaderMap) -> Result<String, TokenFault> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or(TokenFault::Absent)?;
-    if values.next().is_some() {
+    let value = value.ok_or(TokenFault::Absent)?;
+    if !is_one {
         // Of two, something in front might have read the other.
         return Err(TokenFault::Misplaced("send one Authorization header"));
     }
-    let value = value.to_str().unwrap_or_default();
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    // The name of a scheme has no case (RFC 9110, section 11.1).
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(TokenFault::Absent);
+    Bearer::of(value)
+}
+
+impl Bearer {
+    fn of(header: HeaderValue) -> Result<Self, TokenFault> {
+        let bytes = header.as_bytes();
+        let scheme = bytes.iter().position(|byte| *byte == b' ');
+        let scheme = scheme.unwrap_or(bytes.len());
+        // The name of a scheme has no case (RFC 9110, section 11.1).
+        if !bytes[..scheme].eq_ignore_ascii_case(b"Bearer") {
+            return Err(TokenFault::Absent);
+        }
+        let is_token = |byte: &u8| *byte != b' ';
+        let start = bytes[scheme..].iter().position(is_token);
+        let (Some(start), Some(last)) = (start, bytes.iter().rposition(is_token)) else {
+            return Err(TokenFault::Invalid("the token is malformed"));
+        };
+        let token = scheme + start..last + 1;
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenFault::Invalid("the token is too long"));
+        }
+        Ok(Self { header, token })
     }
-    let token = token.trim_matches(' ');
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(TokenFault::Invalid("the token is too long"));
+
+    /// The token as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.header.as_bytes()[self.token.clone()]
     }
-    match !token.is_empty() && token.bytes().all(is_token_character) {
-        true => Ok(token.to_owned()),
-        false => Err(TokenFault::Invalid("the token is malformed")),
+
+    /// The token, if it has the form of one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let bytes = self.bytes();
+        let well_formed = bytes.iter().copied().all(is_token_character);
+        std::str::from_utf8(bytes).ok().filter(|_| well_formed)
     }
 }
 
@@ -98,7 +123,8 @@ mod tests {
         let mut request = request.body(Body::empty()).unwrap();
         let token = take(&mut request);
         assert!(request.headers().is_empty(), "nothing is left");
-        token
+        let token = token?.text().map(str::to_owned);
+        token.ok_or(TokenFault::Invalid("the token is malformed"))
     }
 
     fn misplaced(token: &Result<String, TokenFault>) -> bool {

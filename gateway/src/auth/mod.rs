@@ -104,7 +104,7 @@ pub(crate) async fn require(
         Ok(verified) => {
             let sender = Sender {
                 expires: Some(expiry(&verified)),
-                principal: verified.principal,
+                principal: verified.principal.clone(),
                 address,
             };
             request.extensions_mut().insert(sender);

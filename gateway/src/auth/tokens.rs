@@ -1,6 +1,7 @@
 //! Checks access tokens: signature, issuer, audience, time, and then the rules.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 
 use super::CLOCK_SKEW_S;
 use super::accepted::{Accepted, SignedWith, Verified};
+use super::bearer::Bearer;
 use super::challenge::TokenFault;
 use super::claims::Claims;
 use super::issuer_client::IssuerClient;
@@ -84,12 +86,14 @@ impl Tokens {
     /// # Errors
     ///
     /// Why it is not accepted, or that this cannot be known now.
-    pub(crate) async fn check(&self, token: &str) -> Result<Verified, RequestError> {
-        if let Some(known) = self.accepted.get(token) {
+    pub(crate) async fn check(&self, bearer: &Bearer) -> Result<Arc<Verified>, RequestError> {
+        if let Some(known) = self.accepted.get(bearer.bytes()) {
             return Ok(known);
         }
-        let verified = self.verify(token).await?;
-        self.accepted.put(token, verified.clone());
+        let token = bearer.text();
+        let token = token.ok_or_else(|| invalid("the token is malformed"))?;
+        let verified = Arc::new(self.verify(token).await?);
+        self.accepted.put(bearer.bytes(), verified.clone());
         Ok(verified)
     }
 

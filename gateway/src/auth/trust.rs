@@ -78,7 +78,9 @@ impl IssuerUrl {
 /// A URL that is safe to ask: whoever could change the answer could make keys of their own count.
 pub(crate) fn secured(text: &str) -> Result<Uri, String> {
     let (uri, host) = web_url(text)?;
-    match uri.scheme() == Some(&Scheme::HTTPS) || is_loopback(&host) {
+    // RFC 6761, section 6.3, keeps the names below localhost for this machine as well.
+    let is_near = is_loopback(&host) || host.to_ascii_lowercase().ends_with(".localhost");
+    match uri.scheme() == Some(&Scheme::HTTPS) || is_near {
         true => Ok(uri),
         false => Err("use https: over http somebody on the way could answer instead".to_owned()),
     }
@@ -162,12 +164,15 @@ mod tests {
             "https://tenant.eu.auth0.com/",
             "http://127.0.0.1:8080/realms/a",
             "http://localhost:1",
+            "http://issuer.localhost:1",
         ] {
             assert_eq!(url.parse().as_ref().map(IssuerUrl::as_str), Ok(url));
         }
         for url in [
             "http://id.example.com",
             "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example",
+            "http://evillocalhost",
             "ftp://id.example.com",
             "id.example.com",
             "https://",

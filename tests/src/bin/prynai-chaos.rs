@@ -60,7 +60,11 @@ async fn main() -> ExitCode {
     let scenario = arguments.scenario();
     let outcome = scenario.run().await;
     print(&outcome.table(&scenario));
-    code(outcome.violations.is_empty())
+    let missed = outcome
+        .reached(&scenario)
+        .iter()
+        .any(|reached| !reached.is_enough);
+    code(outcome.violations.is_empty() && !missed)
 }
 
 fn code(is_well: bool) -> ExitCode {

@@ -7,13 +7,15 @@
 //! 2. [`load`]: the clients; each is a [`legacy`] or a [`modern`] one over plain [`http`] through a [`balancer`], and a
 //!    [`witness`] reads what it is sent
 //! 3. [`fault`]: what is broken, by name; [`seed`]: when, replayable
-//! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`report`]: the table
+//! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`figure`]: what was to be
+//!    reached; [`report`]: the table
 //! 5. [`scenario`]: one run of all this
 //! 6. [`abandoned`]: sessions that nobody ends, which need no fault
 
 pub mod abandoned;
 pub mod balancer;
 pub mod fault;
+pub mod figure;
 pub mod handler;
 pub mod http;
 pub mod ledger;

@@ -76,8 +76,16 @@ impl Outcome {
             ("delay before faults", self.delays(true)),
             ("delay with faults", self.delays(false)),
         ];
+        writeln!(
+            out,
+            "lost a second worker meanwhile: {}",
+            recovery.lost_twice
+        )?;
         for (name, spread) in spreads {
             writeln!(out, "{name}: {spread}")?;
+        }
+        for reached in self.reached(scenario) {
+            writeln!(out, "{reached}")?;
         }
         self.write_violations(out)
     }
@@ -106,7 +114,8 @@ fn counted(kinds: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
 // === impl Spread ===
 
 impl Spread {
-    fn of(mut durations: Vec<Duration>) -> Self {
+    /// Sorts them.
+    pub fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort_unstable();
         Self(durations)
     }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::balancer::Balancer;
 use super::fault::{Fault, Injected};
+use super::figure::{Figure, Reached};
 use super::ledger::{Deeds, LEDGER, Ledger};
 use super::load::{Load, LoadPlan};
 use super::record::{Era, Record, Tool};
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub every: (Duration, Duration),
     /// A bug that is planted: see `prynai_shared`'s feature `mutations`.
     pub mutation: Option<String>,
+    /// What it is to reach, besides breaking no invariant.
+    pub figures: Vec<Figure>,
 }
 
 /// What came of it.
@@ -64,6 +67,16 @@ pub struct Outcome {
 
 /// The name of the variable that plants a bug.
 pub const MUTATION: &str = "PRYNAI_MUTATION";
+
+impl Outcome {
+    /// The figures of its scenario, with what was reached.
+    pub fn reached(&self, scenario: &Scenario) -> Vec<Reached> {
+        let figures = scenario.figures.iter();
+        figures
+            .map(|figure| figure.compare(self, scenario.lease))
+            .collect()
+    }
+}
 
 impl Scenario {
     /// A small one: two gateways, two workers, a few calls of both eras, no fault yet.
@@ -88,6 +101,7 @@ impl Scenario {
             faults: Vec::new(),
             every: (Duration::from_secs(1), Duration::from_secs(3)),
             mutation: None,
+            figures: Vec::new(),
         }
     }
 
@@ -97,7 +111,9 @@ impl Scenario {
         this.faults = vec![Fault::KillWorker, Fault::KillGateway];
         this.every = (Duration::from_secs(2), Duration::from_secs(2));
         this.lasts = Duration::from_secs(180);
-        this.load.takes = (Duration::from_millis(500), Duration::from_secs(4));
+        // Shorter ones would be more calls a second than two processors serve, and what waits for a processor shows no lease.
+        this.load.takes = (Duration::from_secs(2), Duration::from_secs(8));
+        this.figures = vec![Figure::InFlight(2_000), Figure::Recovery];
         this
     }
 
@@ -110,6 +126,7 @@ impl Scenario {
         this.load.eras = vec![Era::Legacy];
         this.load.takes = (Duration::from_secs(2), Duration::from_secs(6));
         this.load.events = 20;
+        this.figures = vec![Figure::InFlight(1_000), Figure::Faults(20)];
         this
     }
 
@@ -120,6 +137,7 @@ impl Scenario {
         this.every = (Duration::from_millis(300), Duration::from_millis(500));
         this.lasts = Duration::from_secs(600);
         this.quiet = Duration::from_secs(10);
+        this.figures = vec![Figure::Faults(200), Figure::Delay(Duration::from_secs(1))];
         this
     }
 
@@ -165,7 +183,7 @@ impl Scenario {
         let mut violations = judge(&records, &deeds, &injected);
         violations.extend(left);
         Outcome {
-            recovery: Recovery::of(&injected, &records, &deeds),
+            recovery: Recovery::of(&injected, &records, &deeds, self.lease),
             records,
             deeds,
             injected,

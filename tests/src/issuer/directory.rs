@@ -321,3 +321,22 @@ fn twice(mut names: Vec<&str>) -> Option<&str> {
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compose_and_the_documentation_name_what_is_registered() {
+        let compose = include_str!("../../../compose/auth.yaml");
+        let security = include_str!("../../../docs/security.md");
+        for (text, names) in [
+            (compose, &[TENANT, API][..]),
+            (security, &[TENANT, API, DAEMON, DAEMON_SECRET, API_URI]),
+        ] {
+            for name in names {
+                assert!(text.contains(name), "{name}");
+            }
+        }
+    }
+}

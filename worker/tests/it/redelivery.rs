@@ -93,6 +93,30 @@ async fn a_call_that_was_handed_back_before_it_was_begun_runs() {
     worker.stop(&stage).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_look_is_enough_for_all_calls_of_a_lost_worker() {
+    const CALLS: usize = 200;
+    const TWO_LOOKS: Duration = Duration::from_secs(1);
+    let mut stage = Stage::new().await;
+    for _ in 0..CALLS {
+        stage
+            .enqueue(&stage.modern_call("bump_counter", json!({})))
+            .await;
+    }
+    let mut lost = 0;
+    while lost < CALLS {
+        lost += stage.claim_and_lose().await.len();
+    }
+    let begun = tokio::time::Instant::now();
+    let worker = stage.serve(Everything::new());
+    for _ in 0..CALLS {
+        let told = message(&stage.event().await);
+        assert_eq!(told["error"]["data"]["outcome"], "unknown", "{told}");
+    }
+    assert!(begun.elapsed() < TWO_LOOKS, "{:?}", begun.elapsed());
+    worker.stop(&stage).await;
+}
+
 #[tokio::test]
 async fn attempts_end_with_a_dead_letter_and_an_answer() {
     let mut stage = Stage::new().await;

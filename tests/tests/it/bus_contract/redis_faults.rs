@@ -4,17 +4,21 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BusError, LogState, News, NewsReceiver, Ownership, StateScope};
+use prynai_shared::bus::{
+    BusError, BusLimits, LogState, News, NewsReceiver, Ownership, SessionStore, StateScope,
+};
 use prynai_shared::ids::{SessionId, WorkerId};
+use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::principal::Principal;
 use prynai_tests::redis_server::RedisServer;
+use prynai_tests::trickle::Trickle;
 use prynai_tests::{PATIENCE, assert_eventually, eventually};
 use tokio_util::sync::CancellationToken;
 
 use super::redis_only::{PREFIX, PROMPT, queue, scene_on};
 use super::scene::{
-    LONG_LEASE, Scene, begun, claim_one, finish, message, next, until_a_read_blocks,
+    LONG_LEASE, Scene, begun, claim_one, finish, message, next, session, until_a_read_blocks,
 };
 
 /// A lease that ends while a test looks on.
@@ -307,4 +311,35 @@ async fn health_fails_while_a_subscription_is_gone() {
         .command::<()>(&["ACL", "SETUSER", "default", "allchannels"])
         .await;
     assert_eventually!(scene.gateways.health().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_others_survives_late_answers() {
+    const CALLS: usize = 40;
+    let server = RedisServer::start().await;
+    let way = Trickle::start(server.address()).await;
+    let url = format!("redis://{}", way.address());
+    let bus = RedisBus::connect(&url, PREFIX, BusLimits::default());
+    let bus = bus.await.unwrap();
+    let (id, caller) = (SessionId::generate(), Principal::anonymous());
+    bus.create_session(&session(&id)).await.unwrap();
+    // The connection that all calls share has run a script last.
+    let connection = async || -> Vec<String> {
+        assert_eventually!(bus.touch_session(&id, &caller, None).await.is_ok());
+        let clients: String = server.command(&["CLIENT", "LIST"]).await;
+        let shared = clients.lines().filter(|line| line.contains("cmd=evalsha"));
+        let ids = shared.filter_map(|line| line.split(' ').next());
+        ids.map(str::to_owned).collect()
+    };
+    let before = connection().await;
+    assert_eq!(before.len(), 1);
+
+    way.set_slow(true);
+    let touched = (0..CALLS).map(|_| bus.touch_session(&id, &caller, None));
+    let touched = futures::future::join_all(touched).await;
+    way.set_slow(false);
+
+    let late = touched.iter().filter(|touched| touched.is_err()).count();
+    assert!(0 < late && late < CALLS, "{late} of {CALLS} were late");
+    assert_eq!(connection().await, before);
 }

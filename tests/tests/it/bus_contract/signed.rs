@@ -7,6 +7,7 @@ use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::RequestEnvelope;
 use prynai_shared::wire::signature::SIGNATURE;
+use prynai_shared::wire::visible::Visible;
 use prynai_tests::redis_server::{RedisServer, unique_prefix};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +89,15 @@ fn full(holder: &GatewayId) -> RequestEnvelope {
         name: Some("echo".to_owned()),
         headers: [("x-request-id".to_owned(), "r-1".to_owned())].into(),
         deadline_ms: Some(u64::MAX),
+        visible: Some(visible("echo")),
         ..legacy_request(holder, &SessionId::generate())
+    }
+}
+
+fn visible(name: &str) -> Visible {
+    Visible {
+        names: [name.to_owned()].into(),
+        ..Visible::default()
     }
 }
 
@@ -110,7 +119,7 @@ async fn no_field_of_a_signed_request_can_be_changed() {
     let fleet = Fleet::new().await;
     let victim = &fleet.scene.gateway;
     let fields = fleet.genuine(&full(victim)).await;
-    assert_eq!(fields.len(), 15, "a field that this test does not know");
+    assert_eq!(fields.len(), 16, "a field that this test does not know");
     let own = full(&GatewayId::from("gw-elsewhere"));
     let other = RequestEnvelope {
         principal: Principal::named("somebody else"),
@@ -123,6 +132,7 @@ async fn no_field_of_a_signed_request_can_be_changed() {
         queued_at_ms: 1,
         deadline_ms: Some(u64::MAX - 1),
         message: json("{}"),
+        visible: Some(visible("add")),
         ..own
     };
     // Each value is replaced by one that is as good, but for the signature.
