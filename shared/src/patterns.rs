@@ -1,7 +1,7 @@
 //! Patterns of names and URIs: a policy is written in them, and a worker shows by them what a list's caller may see.
 //!
 //! A pattern stands for the whole name, and its letters for themselves, upper and lower case apart. `*` stands for any
-//! characters but `/`, none included; `**` between slashes for any number of whole segments, and at the end, as in
+//! characters but `/`, `?` and `#`, none included; `**` between slashes for any number of whole segments, and at the end, as in
 //! `docs/**`, for all that lies below; `*` or `**` alone for every name. Nothing else has a meaning of its own, since
 //! URIs are full of `?`, `[`, `{` and `\`.
 
@@ -15,6 +15,9 @@ pub const LONGEST_PATTERN: usize = 512;
 
 /// Most runs of `*` in one pattern.
 pub const MOST_STARS: usize = 16;
+
+/// Longest URI that matches a pattern with a `*`, in bytes: whoever sends a longer one is not made to wait for.
+const LONGEST_URI: usize = 8 * 1024;
 
 /// How often over a URI may be percent-encoded and still match a pattern with a `*`.
 const MOST_LAYERS: usize = 3;
@@ -108,7 +111,8 @@ impl Patterns {
         if self.everything || self.exact.contains(uri) {
             return true;
         }
-        self.wild.is_match(uri.as_bytes())
+        uri.len() <= LONGEST_URI
+            && self.wild.is_match(uri.as_bytes())
             && opened(uri).is_some_and(|opened| self.wild.is_match(opened.as_bytes()))
     }
 
@@ -161,11 +165,11 @@ fn expression(pattern: &str) -> String {
     let mut segments = pattern.split('/').peekable();
     while let Some(segment) = segments.next() {
         match (segment, segments.peek().is_none()) {
-            ("**", false) => expression.push_str("(?:[^/]*/)*"),
+            ("**", false) => expression.push_str("(?:[^/?#]*/)*"),
             ("**", true) => expression.push_str(".*"),
             (segment, is_last) => {
                 let texts: Vec<String> = segment.split('*').map(regex::escape).collect();
-                expression.push_str(&texts.join("[^/]*"));
+                expression.push_str(&texts.join("[^/?#]*"));
                 expression.push_str(if is_last { "" } else { "/" });
             }
         }
@@ -175,8 +179,12 @@ fn expression(pattern: &str) -> String {
 }
 
 /// The URI with everything decoded that structures its path, and `\` for what some file systems take it;
-/// `None` when it has dot segments or hides its path behind too many layers.
+/// `None` when it has dot segments, hides its path behind too many layers, or has characters that no URI has (RFC 3986, section
+/// 2): parsers leave some of them out, and what stood around them may be a dot segment then.
 fn opened(uri: &str) -> Option<Cow<'_, str>> {
+    if uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return None;
+    }
     let mut text = Cow::Borrowed(uri);
     for _ in 0..=MOST_LAYERS {
         match opened_once(&text) {
@@ -200,11 +208,11 @@ fn opened_once(text: &str) -> Option<String> {
     while let Some(at) = rest.find(['%', '\\']) {
         let (before, from) = rest.split_at(at);
         opened.push_str(before);
-        let code = from.get(..3).unwrap_or(from).to_ascii_lowercase();
-        let (length, replaced) = match code.as_str() {
-            "%2f" | "%5c" => (3, '/'),
-            "%2e" => (3, '.'),
-            "%25" => (3, '%'),
+        let code = from.as_bytes().first_chunk::<3>();
+        let (length, replaced) = match code.map(|code| code.to_ascii_lowercase()).as_deref() {
+            Some(b"%2f" | b"%5c") => (3, '/'),
+            Some(b"%2e") => (3, '.'),
+            Some(b"%25") => (3, '%'),
             _ if from.starts_with('\\') => (1, '/'),
             _ => (1, '%'),
         };
@@ -278,6 +286,18 @@ mod tests {
             ("db://t?id=*", "db://t?id=7", true),
             ("db://t?id=*", "db://tx?id=7", false),
             ("http://[::1]/*", "http://[::1]/a", true),
+            ("https://*.example.com/**", "https://a.example.com/x", true),
+            (
+                "https://*.example.com/**",
+                "https://evil.com?.example.com/x",
+                false,
+            ),
+            (
+                "https://*.example.com/**",
+                "https://evil.com#.example.com/x",
+                false,
+            ),
+            ("https://**/x", "https://a?b/x", false),
         ] {
             let matched = patterns(&[pattern]).matches_uri(uri);
             assert_eq!(matched, expected, "{pattern} {uri}");
@@ -299,6 +319,9 @@ mod tests {
             r"file:///docs/..\etc",
             "file:///docs/..?x",
             "file:///docs/%2525252525252e",
+            "file:///docs/.\t./.\n./etc/passwd",
+            "file:///docs/.. ",
+            "file:///docs/\u{7f}",
         ] {
             assert!(!patterns(&["file:///docs/**"]).matches_uri(uri), "{uri}");
             assert!(patterns(&[uri]).matches_uri(uri), "{uri}");
@@ -376,6 +399,9 @@ mod tests {
         assert!(!hostile.matches(&name.replace('a', "/")));
         hostile.matches(&name);
         assert!(!hostile.matches_uri(&format!("7/{}", "%25".repeat(50_000))));
+        let docs = patterns(&["docs/**"]);
+        assert!(!docs.matches_uri(&format!("docs/{}", "%€".repeat(1_000_000))));
+        assert!(docs.matches_uri(&format!("docs/{}", "%€".repeat(LONGEST_URI / 4 - 2))));
         let taken = begun.elapsed();
         assert!(taken.as_secs() < 120, "{taken:?}");
     }
@@ -395,7 +421,8 @@ mod tests {
             ([], []) => true,
             (["**"], _) => !name.is_empty(),
             (["**", rest @ ..], _) => {
-                (0..=name.len()).any(|skipped| segments(rest, &name[skipped..]))
+                let skips = |skipped: usize| name[..skipped].iter().all(|part| !part.contains('?'));
+                (0..=name.len()).any(|skipped| skips(skipped) && segments(rest, &name[skipped..]))
             }
             ([first, rest @ ..], [own, others @ ..]) => {
                 one_segment(first, own) && segments(rest, others)
@@ -407,9 +434,10 @@ mod tests {
     fn one_segment(pattern: &str, name: &str) -> bool {
         match pattern.split_once('*') {
             None => pattern == name,
-            Some((head, rest)) => name
-                .strip_prefix(head)
-                .is_some_and(|name| (0..=name.len()).any(|at| one_segment(rest, &name[at..]))),
+            Some((head, rest)) => name.strip_prefix(head).is_some_and(|name| {
+                let end = name.find('?').unwrap_or(name.len());
+                (0..=end).any(|at| one_segment(rest, &name[at..]))
+            }),
         }
     }
 

@@ -137,6 +137,10 @@ impl Reclaimer {
     /// Room for a run is there or not. For an answer there soon is: giving back what waits for its turn would cost each of
     /// many requests another look.
     async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
+        // It may have come while another request of the batch waited.
+        if self.shutdown.soft().is_cancelled() {
+            return None;
+        }
         let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
         match verdict {
             Verdict::Run => of(&self.permits).or_else(|| of(&self.reserve.runs)),

@@ -96,12 +96,14 @@ impl Filters {
     pub(crate) fn of(&self, envelope: &RequestEnvelope) -> Option<Filter> {
         let visible = envelope.visible.as_ref()?;
         let list = LISTS.iter().find(|list| list.method == envelope.method)?;
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shown) = kept.get(visible) {
-            let shown = Arc::clone(shown);
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(visible).map(Arc::clone);
+        if let Some(shown) = known {
             return Some(Filter { list, shown });
         }
+        // Not under the lock: many patterns take a while to prepare.
         let shown = Arc::new(Shown::new(visible));
+        let mut kept = lock();
         if kept.len() >= KEPT {
             kept.clear();
         }

@@ -130,21 +130,35 @@ impl IssuerKeys {
         loop {
             self.0.known.send_modify(|known| known.fetching = true);
             let fetched = fetch().await;
-            let pause = match self.learn(fetched) {
-                Ok(()) => {
-                    tracing::debug!(issuer, "fetched the keys of the issuer");
-                    REFRESH
+            let mut soon = || {
+                let later = (retry * 2).min(LONGEST_RETRY);
+                std::mem::replace(&mut retry, later)
+            };
+            let pause = match fetched {
+                Ok(keys) if keys.is_empty() => {
+                    tracing::error!(
+                        issuer,
+                        "the issuer has no RSA key for RS256 signatures; no token can be checked"
+                    );
+                    match self.withdraw() {
+                        true => PAUSE,
+                        false => soon(),
+                    }
                 }
-                Err((error, Some(_))) => {
-                    tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; those known stay in use");
-                    PAUSE
-                }
-                Err((error, None)) => {
-                    tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; no token can be checked");
-                    let pause = retry;
-                    retry = (retry * 2).min(LONGEST_RETRY);
-                    pause
-                }
+                fetched => match self.learn(fetched) {
+                    Ok(()) => {
+                        tracing::debug!(issuer, "fetched the keys of the issuer");
+                        REFRESH
+                    }
+                    Err((error, Some(_))) => {
+                        tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; those known stay in use");
+                        PAUSE
+                    }
+                    Err((error, None)) => {
+                        tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; no token can be checked");
+                        soon()
+                    }
+                },
             };
             // Earlier by a random part, so that the gateways of a fleet do not come in step.
             let pause = pause.mul_f64(1.0 - rand::random_range(0.0..JITTER));
@@ -153,6 +167,19 @@ impl IssuerKeys {
                 () = self.0.wanted.notified() => {}
             }
         }
+    }
+
+    /// Ends a fetch that found no key: those known are withdrawn. Whether any fetch ever found one.
+    pub(crate) fn withdraw(&self) -> bool {
+        let mut had_some = false;
+        self.0.known.send_modify(|known| {
+            known.fetching = false;
+            had_some = known.keys.is_some();
+            if let Some(keys) = &mut known.keys {
+                keys.clear();
+            }
+        });
+        had_some
     }
 
     /// Ends a fetch; an error comes with the number of keys that stay in use.

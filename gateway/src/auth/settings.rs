@@ -63,7 +63,9 @@ pub struct AuthSettings {
     #[arg(long, env = "PRYNAI_AUTH_ROLE", value_delimiter = ',', value_name = "NAME", value_parser = trust::visible)]
     pub auth_role: Vec<String>,
 
-    /// Whether people, applications by themselves, or both may call [default: any].
+    /// Whether people, applications by themselves, or both may call. With oidc an application by itself
+    /// is one whose token has idtyp app, or its own client id as the subject; many issuers write
+    /// neither, and theirs count as people [default: any].
     #[arg(long, env = "PRYNAI_AUTH_CALLERS", value_enum, value_name = "KIND")]
     pub auth_callers: Option<CallersAllowed>,
 

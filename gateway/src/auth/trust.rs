@@ -17,7 +17,7 @@ use crate::origin::is_loopback;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantId(String);
 
-/// The URL of an issuer, byte for byte as it was given; a connection to it cannot be listened to.
+/// The URL of an issuer, byte for byte as it was given: over HTTPS, or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerUrl(String);
 
@@ -78,7 +78,8 @@ impl IssuerUrl {
 /// A URL that is safe to ask: whoever could change the answer could make keys of their own count.
 pub(crate) fn secured(text: &str) -> Result<Uri, String> {
     let (uri, host) = web_url(text)?;
-    // RFC 6761, section 6.3, keeps the names below localhost for this machine as well.
+    // RFC 6761, section 6.3, reserves the names below localhost for this machine. Resolvers need not know that, so they are for
+    // development, where one may lead to a container.
     let is_near = is_loopback(&host) || host.to_ascii_lowercase().ends_with(".localhost");
     match uri.scheme() == Some(&Scheme::HTTPS) || is_near {
         true => Ok(uri),

@@ -136,10 +136,14 @@ pub(super) fn parse(text: &str) -> Result<Rules, String> {
         ));
     }
     let rules: Result<Vec<Rule>, Wrong> = written.allow.into_iter().map(rule).collect();
-    rules.map(Rules).map_err(|wrong| {
+    let rules = rules.map(Rules).map_err(|wrong| {
         let line = 1 + text[..wrong.at.start].matches('\n').count();
         format!("line {line}: {}", wrong.reason)
-    })
+    })?;
+    rules
+        .check_together()
+        .map_err(|error| format!("all rules together: {error}"))?;
+    Ok(rules)
 }
 
 fn rule(written: Spanned<WrittenRule>) -> Result<Rule, Wrong> {

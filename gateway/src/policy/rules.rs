@@ -127,6 +127,18 @@ impl Rules {
         visible
     }
 
+    /// Whether a worker can prepare what a caller of every rule may see.
+    ///
+    /// # Errors
+    ///
+    /// When it is too much.
+    pub(super) fn check_together(&self) -> Result<(), PatternError> {
+        for list in [List::Tools, List::Prompts, List::Resources] {
+            Patterns::new(self.0.iter().flat_map(|rule| &rule.listed(list).written))?;
+        }
+        Ok(())
+    }
+
     /// Whether a decision on a tool depends on whether it only reads.
     pub(super) fn ask_what_reads(&self) -> bool {
         self.0.iter().any(|rule| rule.read_only)

@@ -28,6 +28,12 @@ use crate::versions;
 const SESSION_ID: &str = "mcp-session-id";
 const LAST_EVENT_ID: &str = "last-event-id";
 
+/// Most bytes of `clientInfo` and `capabilities`: every request of the session reads them.
+const MOST_CLIENT_BYTES: usize = 64 * 1024;
+
+/// Longest URI that a session may subscribe to, in bytes; for the same reason.
+const LONGEST_SUBSCRIBED_URI: usize = 2 * 1024;
+
 /// `params` of `notifications/cancelled`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +87,10 @@ async fn serve(
         "resources/subscribe" => {
             let session = session(&state, head).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
+            if uri.len() > LONGEST_SUBSCRIBED_URI {
+                let reason = format!("uri may have {LONGEST_SUBSCRIBED_URI} bytes at most");
+                return Err(RequestError::InvalidParams(reason));
+            }
             change(&state, &session.id, SessionChange::Subscribe(uri)).await?;
         }
         "resources/unsubscribe" => {
@@ -121,6 +131,12 @@ async fn initialize(
     request: &Request,
 ) -> Result<Response, RequestError> {
     let params: edge::InitializeParams = request.params.read()?;
+    let kept = [&params.client_info, &params.capabilities].map(|object| object.0.as_str().len());
+    if kept.iter().sum::<usize>() > MOST_CLIENT_BYTES {
+        return Err(RequestError::InvalidParams(format!(
+            "clientInfo and capabilities may have {MOST_CLIENT_BYTES} bytes together"
+        )));
+    }
     let catalog = edge::catalog(state).await?;
     let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
         .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;

@@ -156,7 +156,7 @@ impl Default for BusLimits {
             page_bytes: 1024 * 1024,
             mailbox: 64,
             feed: 10_000,
-            session_subscriptions: 1_000,
+            session_subscriptions: 250,
             session_calls: 1_000,
             legacy_retention: Duration::from_secs(300),
             modern_retention: Duration::from_secs(60),

@@ -60,10 +60,12 @@ async fn main() -> ExitCode {
     let scenario = arguments.scenario();
     let outcome = scenario.run().await;
     print(&outcome.table(&scenario));
-    let missed = outcome
-        .reached(&scenario)
-        .iter()
-        .any(|reached| !reached.is_enough);
+    // A planted bug must be found by what it breaks, not by a machine that is busy.
+    let missed = scenario.mutation.is_none()
+        && outcome
+            .reached(&scenario)
+            .iter()
+            .any(|reached| !reached.is_enough);
     code(outcome.violations.is_empty() && !missed)
 }
 
@@ -92,6 +94,8 @@ impl Arguments {
         scenario.lease = Duration::from_secs(5);
         scenario.lasts = Duration::from_secs_f64(self.minutes * 60.0);
         scenario.load.clients = self.calls;
+        // Some outlast a worker that is frozen until after its lease, and run in two places when it wakes.
+        scenario.load.takes = (Duration::from_millis(50), Duration::from_secs(6));
         scenario.concurrency = self.calls.max(64);
         scenario.faults = self.faults.clone();
         if scenario.faults.is_empty() {

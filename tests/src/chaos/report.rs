@@ -72,7 +72,7 @@ impl Outcome {
         let recovery = &self.recovery;
         let spreads = [
             ("until it ran again", Spread(recovery.ran_again.clone())),
-            ("until outcome unknown", Spread(recovery.told.clone())),
+            ("until its client was told", Spread(recovery.told.clone())),
             ("delay before faults", self.delays(true)),
             ("delay with faults", self.delays(false)),
         ];

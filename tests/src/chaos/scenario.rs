@@ -113,7 +113,11 @@ impl Scenario {
         this.lasts = Duration::from_secs(180);
         // Shorter ones would be more calls a second than two processors serve, and what waits for a processor shows no lease.
         this.load.takes = (Duration::from_secs(2), Duration::from_secs(8));
-        this.figures = vec![Figure::InFlight(2_000), Figure::Recovery];
+        this.figures = vec![
+            Figure::InFlight(2_000),
+            Figure::Faults(60),
+            Figure::Recovery,
+        ];
         this
     }
 

@@ -148,3 +148,31 @@ async fn of_two_change_streams_of_a_session_the_newer_carries_the_news() {
     let (_, message) = newer.events().message().await.expect("a message");
     assert_eq!(updated(&message), Some(NOTE));
 }
+
+#[tokio::test]
+async fn what_a_session_keeps_of_its_client_has_a_bound() {
+    let cluster = Cluster::new().start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let initialize = async |bytes: usize| {
+        let params = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": { "name": "x".repeat(bytes), "version": "1" },
+        });
+        let message = legacy(0, "initialize", params).to_string();
+        client.send(client.post(&url, message)).await.json().await
+    };
+    let around = json!({ "name": "", "version": "1" }).to_string().len() + "{}".len();
+    let most = 64 * 1024 - around;
+    assert!(initialize(most).await["result"].is_object());
+    assert_eq!(initialize(most + 1).await["error"]["code"], -32602);
+
+    let session = client.open_session(&url).await;
+    let subscribe = async |bytes: usize| {
+        let uri = format!("{NOTE}{}", "x".repeat(bytes - NOTE.len()));
+        let subscribe = legacy(1, "resources/subscribe", json!({ "uri": uri }));
+        client.legacy(&url, &session, &subscribe).await.json().await
+    };
+    assert_eq!(subscribe(2048).await["result"], json!({}));
+    assert_eq!(subscribe(2049).await["error"]["code"], -32602);
+}

@@ -46,6 +46,24 @@ async fn a_new_key_is_taken_at_once_and_a_withdrawn_one_no_more() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_withdraws_every_key_is_heeded() {
+    let guarded = Guarded::start().await;
+    let issuer = &guarded.issuer;
+    let token = issuer.token().jwt();
+    assert_eq!(guarded.call_with(&token).await.status(), 200);
+    let none = serde_json::Map::from_iter([("keys".to_owned(), json!([]))]);
+    issuer.misbehave(Endpoint::Keys, Fault::Changed(none));
+    let made_up = issuer.token().header("kid", "made-up".to_owned()).jwt();
+    assert_refused(
+        guarded.call_with(&made_up).await,
+        401,
+        Some("invalid_token"),
+    )
+    .await;
+    assert_refused(guarded.call_with(&token).await, 401, Some("invalid_token")).await;
+}
+
+#[tokio::test]
 async fn strangers_who_make_up_keys_cause_one_fetch() {
     let guarded = Guarded::start().await;
     let issuer = &guarded.issuer;
