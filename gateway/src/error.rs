@@ -87,6 +87,8 @@ pub(crate) enum RequestError {
     CallerBusy,
     #[error("you have as many streams open as you may; close one")]
     CallerStreams,
+    #[error("this server is starting; try again in a moment")]
+    Starting,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
     #[error("{}", told(.0))]
@@ -144,7 +146,8 @@ impl RequestError {
                 (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
-            Self::NoCatalog
+            Self::Starting
+            | Self::NoCatalog
             | Self::SessionBusy
             | Self::NoTokenKeys
             | Self::Bus(_)
@@ -176,7 +179,8 @@ impl RequestError {
     fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::NoCatalog
+            Self::Starting
+                | Self::NoCatalog
                 | Self::SessionBusy
                 | Self::CallerBusy
                 | Self::CallerStreams

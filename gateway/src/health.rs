@@ -33,7 +33,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     }
 }
 
-fn unready(reason: &str) -> Response {
+pub(crate) fn unready(reason: &str) -> Response {
     let body = json!({ "status": "unready", "reason": reason });
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }

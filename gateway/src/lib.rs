@@ -53,6 +53,7 @@ mod state;
 mod streamable_http;
 mod tls;
 mod versions;
+mod waiting_room;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Our own on hyper instead of `axum::serve`: an idle event stream costs half the memory, and timeouts
 //! can be set.
 
+use std::borrow::Borrow;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ struct Places {
 /// Accepts connections, `most` at a time, until the soft stop, each a task of `tasks`; then lets those
 /// that are open finish, until the hard stop.
 pub(crate) async fn accept(
-    listener: TcpListener,
+    listener: impl Borrow<TcpListener>,
     connections: Connections,
     most: NonZeroUsize,
     shutdown: &Shutdown,
@@ -43,7 +44,7 @@ pub(crate) async fn accept(
     let mut places = Places::new(most);
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.borrow().accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     pause_after(&error).await;

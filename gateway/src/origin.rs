@@ -52,6 +52,7 @@ impl OriginSettings {
         }
         hosts.extend(request.uri().authority().map(Authority::as_str));
         if hosts.is_empty() || !hosts.iter().all(|host| self.allows_host(host)) {
+            let hosts = hosts.join(" and ");
             return Err(RequestError::Forbidden(format!(
                 "the Host {hosts:?} is not allowed; the operator can allow it with --allowed-host"
             )));

@@ -7,6 +7,7 @@ use prynai_shared::settings::parse_or_exit;
 use tokio::net::TcpListener;
 
 use crate::config::ProcessSettings;
+use crate::waiting_room;
 
 /// Runs the gateway process.
 ///
@@ -25,9 +26,10 @@ pub async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
+    let connecting = RedisBus::connect_when_there(&settings.redis, settings.gateway.limits.bus());
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        bus = RedisBus::connect_when_there(&settings.redis, settings.gateway.limits.bus()) => bus?,
+        bus = waiting_room::until(connecting, &listener, &settings.gateway) => bus??,
     };
     crate::serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())

@@ -111,7 +111,11 @@ pub(crate) async fn require(
             next.run(request).await
         }
         Err(error) => {
-            tracing::debug!(%error, "a caller was refused");
+            // Every client's first request has no token; all else is worth a line.
+            match error {
+                RequestError::Unauthorized(TokenFault::Absent) => {}
+                _ => tracing::info!(%error, %address, "a caller was refused"),
+            }
             error.into_response()
         }
     };

@@ -256,6 +256,6 @@ fn told(error: &ErrorKind) -> &'static str {
         ErrorKind::ImmatureSignature => "the token is not valid yet",
         ErrorKind::InvalidSignature => "the signature of the token is wrong",
         ErrorKind::MissingRequiredClaim(_) => "the token does not say when it expires (exp)",
-        _ => "the claims of the token cannot be read",
+        _ => "the token cannot be read: its claims or its signature are malformed",
     }
 }

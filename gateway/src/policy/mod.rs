@@ -100,6 +100,6 @@ pub(crate) async fn check(
         return Ok(());
     }
     let refusal = rules.refusal(caller, &asked, reads);
-    tracing::debug!(subject = principal.subject, method, %refusal, "refused by the policy");
+    tracing::info!(subject = principal.subject, method, %refusal, "refused by the policy");
     Err(refusal)
 }

@@ -171,3 +171,35 @@ async fn a_redis_that_may_evict_keys_is_reported_at_start() {
         assert_eq!(process.logged(message).await["level"], "ERROR");
     }
 }
+
+#[tokio::test]
+async fn a_gateway_that_starts_while_redis_is_away_lives_and_says_so() {
+    let mut server = RedisServer::start().await;
+    server.stop();
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listen.local_addr().expect("is bound").to_string();
+    drop(listen);
+    let args = ["--redis-url", &server.url(), "--listen", &address];
+    let mut gateway = Process::start("prynai-gateway", &args).await;
+    gateway.logged("Redis is away; waiting for it").await;
+    let client = RawClient::new();
+    let probe = |name: &str| format!("http://{address}/{name}");
+    assert_eq!(status(&client, &probe("livez")).await, StatusCode::OK);
+    let ready = probe("readyz");
+    assert_eq!(
+        status(&client, &ready).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    let call = modern(1, "tools/call", tool("echo", json!({ "text": "x" })));
+    let refused = client.modern(&probe("mcp"), &call).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.json().await["error"]["code"], -32603);
+
+    server.restart().await;
+    let is_ready = async || {
+        let asked = client.request("GET", &ready).send().await;
+        asked.is_ok_and(|reply| reply.status() == StatusCode::OK)
+    };
+    assert_eventually!(is_ready().await);
+}

@@ -1,0 +1,66 @@
+//! What a gateway says before it has a bus: that it lives, and that nobody is served yet.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use prynai_shared::lifecycle::Shutdown;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::config::GatewaySettings;
+use crate::connection::Connections;
+use crate::error::RequestError;
+use crate::tls::{CertificateError, Tls};
+use crate::{health, listener};
+
+/// Time for answers that are being given when the bus has come.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Answers on `listener` until `bus` is there, and gives it.
+///
+/// # Errors
+///
+/// When the certificate cannot be used.
+pub(crate) async fn until<B>(
+    bus: impl Future<Output = B>,
+    listener: &TcpListener,
+    settings: &GatewaySettings,
+) -> Result<B, CertificateError> {
+    let tls = Tls::start(&settings.tls)?.map(|(tls, _)| tls);
+    let closing = Shutdown::new();
+    let tasks = TaskTracker::new();
+    let answering = listener::accept(
+        listener,
+        Connections::new(router(), tls, closing.soft().clone()),
+        settings.limits.max_connections,
+        &closing,
+        &tasks,
+    );
+    let arriving = async {
+        let bus = bus.await;
+        closing.begin();
+        bus
+    };
+    let last_answers = async {
+        closing.soft().cancelled().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+        closing.abort();
+    };
+    let answered = async {
+        tokio::select! {
+            () = answering => {}
+            () = last_answers => {}
+        }
+    };
+    Ok(tokio::join!(arriving, answered).0)
+}
+
+fn router() -> Router {
+    let unready = || async { health::unready("waiting for Redis") };
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/healthz", get(unready))
+        .route("/readyz", get(unready))
+        .fallback(|| async { RequestError::Starting })
+}
