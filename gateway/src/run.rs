@@ -1,6 +1,7 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use anyhow::Context;
+use prynai_shared::bus::BusError;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::parse_or_exit;
@@ -26,10 +27,20 @@ pub async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
-    let connecting = RedisBus::connect_when_there(&settings.redis, settings.gateway.limits.bus());
+    let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
+    let connecting = async {
+        match RedisBus::connect_as_set(redis, limits.clone()).await {
+            // Only now: whoever comes while the first attempt lasts had better wait than try again.
+            Err(BusError::Unavailable(_)) => {
+                let bus = RedisBus::connect_when_there(redis, limits);
+                Ok(waiting_room::until(bus, &listener, &settings.gateway).await??)
+            }
+            decided => anyhow::Ok(decided?),
+        }
+    };
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        bus = waiting_room::until(connecting, &listener, &settings.gateway) => bus??,
+        bus = connecting => bus?,
     };
     crate::serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())

@@ -131,7 +131,21 @@ impl RedisBus {
         Ok(Arc::new(bus))
     }
 
-    /// As [`RedisBus::connect_with_keys`], but waits for a Redis that is away, for as long as it takes.
+    /// As [`RedisBus::connect_with_keys`], as it is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBus::connect`]; [`BusError::Unexpected`] also when the keys are wrong.
+    pub async fn connect_as_set(
+        settings: &RedisSettings,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
+        let keys = settings.envelope.keys().map_err(BusError::Unexpected)?;
+        Self::connect_with_keys(url, prefix, limits, keys).await
+    }
+
+    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes.
     ///
     /// # Errors
     ///
@@ -140,12 +154,10 @@ impl RedisBus {
         settings: &RedisSettings,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
-        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
-        let keys = settings.envelope.keys().map_err(BusError::Unexpected)?;
         let mut backoff = Backoff::endless();
         let mut told = false;
         loop {
-            match Self::connect_with_keys(url, prefix, limits.clone(), keys.clone()).await {
+            match Self::connect_as_set(settings, limits.clone()).await {
                 Err(BusError::Unavailable(reason)) if !told => {
                     tracing::warn!(reason, "Redis is away; waiting for it");
                     told = true;
