@@ -9,7 +9,7 @@
 //! ([`changes`]) through the filter of a listener ([`listening`], [`session_stream`]). The [`heartbeat`]
 //! tells the workers that somebody waits for the answers.
 //!
-//! On a port with [`tls`], a handshake comes before all that.
+//! On a port with [`tls`], a handshake comes before all that. Until the process has its bus, the [`waiting_room`] answers.
 //!
 //! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`stall`] and
 //! [`lifetime`].

@@ -131,6 +131,18 @@ fn a_policy_has_bounds() {
 }
 
 #[test]
+fn rules_that_fit_alone_must_fit_together() {
+    let rule = |first: usize| {
+        let written = (first..first + 600).map(|n| format!("\"{n}{}*\"", "x".repeat(490)));
+        let tools = written.collect::<Vec<_>>().join(", ");
+        format!("[[allow]]\ntools = [{tools}]\n")
+    };
+    assert!(parse(&rule(1_000)).is_ok());
+    let both = rule(1_000) + &rule(2_000);
+    assert!(refused(&both).starts_with("all rules together: the patterns are too many"));
+}
+
+#[test]
 fn the_example_of_the_documentation_is_a_policy() {
     let page = include_str!("../../../../docs/policy.md");
     let examples: Vec<&str> = page
