@@ -16,7 +16,14 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), auth::require))
         // Whoever has no token yet reads here where to get one.
         .route(auth::metadata::WELL_KNOWN, any(auth::metadata::get))
-        .route(auth::metadata::WELL_KNOWN_OF_MCP, any(auth::metadata::get))
+        .route(
+            &format!("{}/", auth::metadata::WELL_KNOWN),
+            any(auth::metadata::get),
+        )
+        .route(
+            &format!("{}/{{*path}}", auth::metadata::WELL_KNOWN),
+            any(auth::metadata::get),
+        )
         .fallback(|| async { RequestError::NoSuchPath })
         // Outside of all that, so that a web page can read every refusal. Probes come from the orchestrator
         // under any name, so they are not checked.

@@ -12,11 +12,11 @@ use crate::error::RequestError;
 use crate::origin;
 use crate::state::AppState;
 
+/// Where the gateway serves MCP.
+const ENDPOINT: &str = "/mcp";
+
 /// Before the path of the resource (RFC 9728, section 3).
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-
-/// Where the metadata of the endpoint are, when clients reach it under its own path.
-pub(crate) const WELL_KNOWN_OF_MCP: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// What clients need to know to get a token.
 pub(crate) struct Metadata {
@@ -31,7 +31,9 @@ pub(crate) struct Metadata {
 
 /// Serves the metadata.
 pub(crate) async fn get(State(state): State<AppState>, request: Request) -> Response {
-    let Some(gate) = state.callers.gate() else {
+    let path = request.uri().path();
+    let gate = state.callers.gate();
+    let Some(gate) = gate.filter(|gate| gate.metadata.is_at(path)) else {
         return RequestError::NoSuchPath.into_response();
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -76,6 +78,18 @@ impl Metadata {
             (scopes, _) => metadata.qualified(scopes),
         };
         metadata
+    }
+
+    /// Whether clients look for the metadata of this server at `path`: before the path of its public URL (RFC 9728,
+    /// section 3.1), as far as a proxy has not taken the beginning off, or at the root; with a slash at the end or without.
+    fn is_at(&self, path: &str) -> bool {
+        let Some(tail) = path.strip_prefix(WELL_KNOWN) else {
+            return false;
+        };
+        let tail = tail.strip_suffix('/').unwrap_or(tail);
+        let (_, public) = split(self.public_url.as_deref().unwrap_or_default());
+        let is_whole = tail.is_empty() || tail.starts_with('/');
+        is_whole && (tail == ENDPOINT || public.ends_with(tail))
     }
 
     /// The URL of the endpoint for this request's client, whose `Host` was checked.

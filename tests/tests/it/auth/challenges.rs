@@ -46,7 +46,6 @@ async fn only_the_metadata_and_the_probes_are_open() {
         ("GET", "/healthz", 200),
         ("HEAD", METADATA, 200),
         ("POST", METADATA, 405),
-        ("GET", "/.well-known/oauth-protected-resource/", 404),
         ("GET", "/.well-known/oauth-protected-resource/other", 404),
         (
             "GET",
@@ -84,8 +83,16 @@ async fn the_public_name_is_the_operators_or_the_checked_host() {
          scope=\"api://prynai-mcp/mcp.call\""
     );
     let url = format!("{}{METADATA}", guarded.fleet.origin(0));
-    let metadata = client.get_json(&url).await;
-    assert_eq!(metadata["resource"], "https://mcp.example.com/team/mcp");
+    // As it is advertised, as a proxy leaves it that takes the beginning of the path off, and at the root.
+    for path in ["/team/mcp", "/team/mcp/", "/mcp", "/mcp/", "", "/"] {
+        let metadata = client.get_json(&format!("{url}{path}")).await;
+        let resource = &metadata["resource"];
+        assert_eq!(resource, "https://mcp.example.com/team/mcp", "{path}");
+    }
+    for path in ["/team", "/eam/mcp", "cp", "/other/team/mcp", "//", "/mcp//"] {
+        let request = client.request("GET", &format!("{url}{path}"));
+        assert_eq!(client.send(request).await.status(), 404, "{path}");
+    }
 
     let guarded = Guarded::start_with(&["--allowed-host", "mcp.example.com"]).await;
     let client = &guarded.fleet.client;
