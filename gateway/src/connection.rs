@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,17 +14,19 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::idle::{self, Activity, Answer, Open, Patience, Registered, Watched};
 use crate::stall::StallGuard;
 use crate::tls::Tls;
 
-/// Time a client gets to send its request headers, the first ones included.
+/// Time a client gets for the first request of a connection, and for headers that have begun.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest request head, in bytes; also how much an HTTP/1 connection buffers of an answer before it
@@ -56,33 +57,46 @@ pub(crate) struct Connections {
     router: Router,
     tls: Option<Tls>,
     stopping: CancellationToken,
-    graceful: GracefulShutdown,
+    patience: Patience,
+    open: Open,
+    /// When connections get no further request.
+    closing: CancellationToken,
+    /// Counts those that are open.
+    served: TaskTracker,
 }
 
 /// Serves HTTP on one connection.
 struct Http {
     server: Arc<auto::Builder<TokioExecutor>>,
     service: FromPeer,
-    watcher: Watcher,
+    place: Registered,
+    closing: CancellationToken,
+    served: TaskTrackerToken,
 }
 
 /// The service of one connection.
 struct FromPeer {
     peer: Peer,
-    begun: Arc<AtomicBool>,
+    activity: Arc<Activity>,
     inner: TowerToHyperService<Router>,
 }
 
 // === impl Connections ===
 
 impl Connections {
-    /// Connections over TLS, if it is given; `stopping` is when none gets a further request.
-    pub(crate) fn new(router: Router, tls: Option<Tls>, stopping: CancellationToken) -> Self {
+    /// Connections over TLS, if it is given, each of which may be `idle` for so long between two requests. After
+    /// `stopping` no handshake is waited for.
+    pub(crate) fn new(
+        router: Router,
+        tls: Option<Tls>,
+        idle: Duration,
+        stopping: CancellationToken,
+    ) -> Self {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(None)
             .max_buf_size(HEAD_LIMIT);
         server
             .http2()
@@ -99,7 +113,13 @@ impl Connections {
             router,
             tls,
             stopping,
-            graceful: GracefulShutdown::new(),
+            patience: Patience {
+                head: HEADER_TIMEOUT,
+                idle,
+            },
+            open: Open::default(),
+            closing: CancellationToken::new(),
+            served: TaskTracker::new(),
         }
     }
 
@@ -114,14 +134,17 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
+        let place = self.open.register(self.patience);
         let http = Http {
             server: self.server.clone(),
             service: FromPeer {
                 peer: Peer(peer),
-                begun: Arc::default(),
+                activity: place.activity.clone(),
                 inner: TowerToHyperService::new(self.router.clone()),
             },
-            watcher: self.graceful.watcher(),
+            place,
+            closing: self.closing.clone(),
+            served: self.served.token(),
         };
         let Some(tls) = self.tls.clone() else {
             return http.serve(StallGuard::new(stream, WRITE_TIMEOUT)).boxed();
@@ -137,9 +160,16 @@ impl Connections {
         .boxed()
     }
 
+    /// Makes room: closes the connection that has been idle for the longest. `false` when none is idle.
+    pub(crate) fn close_idlest(&self) -> bool {
+        self.open.close_idlest()
+    }
+
     /// Completes when every connection has ended; none gets a further request.
     pub(crate) async fn finish(self) {
-        self.graceful.shutdown().await;
+        self.closing.cancel();
+        self.served.close();
+        self.served.wait().await;
     }
 }
 
@@ -150,52 +180,42 @@ impl Http {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let begun = self.service.begun.clone();
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(Watched {
+            inner: stream,
+            activity: self.place.activity.clone(),
+        });
         let connection = self.server.serve_connection(io, self.service).into_owned();
-        let connection = self.watcher.watch(connection);
+        let (place, closing, served) = (self.place, self.closing, self.served);
         async move {
-            tokio::select! {
-                ended = connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended early");
-                    }
-                }
-                () = silence(&begun) => tracing::debug!("a connection without a request was closed"),
+            if let Err(error) = idle::serve(connection, &place.activity, closing).await {
+                tracing::debug!(%error, "a connection ended early");
             }
+            drop((place, served));
         }
-    }
-}
-
-/// Completes when no request has begun in time. Until hyper knows which HTTP it is, and on HTTP/2, its own
-/// timeout does not run.
-async fn silence(begun: &AtomicBool) {
-    tokio::time::sleep(HEADER_TIMEOUT).await;
-    if begun.load(Ordering::Relaxed) {
-        std::future::pending().await
     }
 }
 
 // === impl FromPeer ===
 
 impl Service<Request<Incoming>> for FromPeer {
-    type Response = Response<Body>;
+    type Response = Response<Answer>;
     type Error = std::convert::Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        self.begun.store(true, Ordering::Relaxed);
+        let multiplexed = request.version() == Version::HTTP_2;
+        let under_way = self.activity.begin(multiplexed);
         request.extensions_mut().insert(self.peer);
         mark_secrets(request.headers_mut());
-        let multiplexed = request.version() == Version::HTTP_2;
         let answered = self.inner.call(request);
         Box::pin(async move {
             let response = answered.await?;
-            Ok(if multiplexed {
+            let response = if multiplexed {
                 response.map(given_up_when_stalled)
             } else {
                 response
-            })
+            };
+            Ok(response.map(|body| Answer::new(body, under_way)))
         })
     }
 }

@@ -11,8 +11,8 @@
 //!
 //! On a port with [`tls`], a handshake comes before all that. Until the process has its bus, the [`waiting_room`] answers.
 //!
-//! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`stall`] and
-//! [`lifetime`].
+//! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`idle`],
+//! [`stall`] and [`lifetime`].
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
@@ -36,6 +36,7 @@ mod head;
 mod health;
 mod heartbeat;
 mod hub;
+mod idle;
 mod lifetime;
 mod limits;
 mod listener;
@@ -126,6 +127,7 @@ pub async fn serve(
     let canceller = canceller::Canceller::new(bus.clone());
     let tasks = canceller.tasks().clone();
     let max_connections = settings.limits.max_connections;
+    let connection_idle = settings.limits.connection_idle;
     let state = state::AppState {
         admission: admission::Admission::new(bus.clone(), &settings.limits),
         bus,
@@ -143,7 +145,12 @@ pub async fn serve(
     }
     let accepting = listener::accept(
         listener,
-        connection::Connections::new(router::router(state), tls, shutdown.soft().clone()),
+        connection::Connections::new(
+            router::router(state),
+            tls,
+            connection_idle,
+            shutdown.soft().clone(),
+        ),
         max_connections,
         &shutdown,
         &tasks,

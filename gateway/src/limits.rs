@@ -8,6 +8,7 @@ use clap::Args;
 use prynai_shared::bus::BusLimits;
 
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
+const CONNECTION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const SESSION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(30 * 24 * 3600);
 const STREAM_AGE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 
@@ -46,7 +47,8 @@ pub struct LimitSettings {
     )]
     pub caller_streams: NonZeroUsize,
 
-    /// Connections that this gateway holds; more are closed at once.
+    /// Connections that this gateway holds. For one more, the one that has been idle for the longest is closed; if none
+    /// is idle, the new one is.
     #[arg(
         long,
         env = "PRYNAI_MAX_CONNECTIONS",
@@ -54,6 +56,12 @@ pub struct LimitSettings {
         value_name = "COUNT"
     )]
     pub max_connections: NonZeroUsize,
+
+    /// Time after which a connection is closed on which no further request came (1s to 24h). Keep it above that of
+    /// what is in front, which would send requests into connections that are being closed: nginx and AWS load
+    /// balancers close theirs after 60s, Envoy and Azure Container Apps after 1h.
+    #[arg(long, env = "PRYNAI_CONNECTION_IDLE", default_value = "65m", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub connection_idle: Duration,
 
     /// Time after which a request that still waits is not begun any more (1s to 24h); a client may ask
     /// for less in `_meta["ai.prynai/timeoutMs"]`.
@@ -84,6 +92,7 @@ impl LimitSettings {
             );
         }
         within("--request-timeout", self.request_timeout, REQUEST_TIMEOUT)?;
+        within("--connection-idle", self.connection_idle, CONNECTION_IDLE)?;
         within("--session-idle", self.session_idle, SESSION_IDLE)?;
         within("--max-stream-age", self.max_stream_age, STREAM_AGE)
     }

@@ -12,9 +12,13 @@ use std::time::Duration;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::Connections;
+
+/// How long a new connection waits for the place of one that is closed for it.
+const MAKING_ROOM: Duration = Duration::from_secs(1);
 
 /// Pause after accepting failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,18 +57,31 @@ pub(crate) async fn accept(
             },
             () = shutdown.soft().cancelled() => break,
         };
-        let Some(place) = places.take() else {
+        let place = places.take();
+        if place.is_none() && !connections.close_idlest() {
+            places.tell_refusal();
             turn_away(stream, connections.are_plain());
             continue;
-        };
+        }
+        let free = places.free.clone();
         let served = connections.serve(stream, peer.ip());
         let hard = shutdown.hard().clone();
         tasks.spawn(async move {
+            let served = async {
+                let _place = match place {
+                    Some(place) => place,
+                    // The semaphore is never closed.
+                    None => match timeout(MAKING_ROOM, free.acquire_owned()).await {
+                        Ok(Ok(place)) => place,
+                        _ => return,
+                    },
+                };
+                served.await;
+            };
             tokio::select! {
                 () = served => {}
                 () = hard.cancelled() => {}
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -86,16 +103,19 @@ impl Places {
 
     fn take(&mut self) -> Option<OwnedSemaphorePermit> {
         let place = self.free.clone().try_acquire_owned().ok();
-        if place.is_none() && !self.told {
-            tracing::warn!(
-                limit = self.most,
-                "too many connections: new ones are closed"
-            );
-            self.told = true;
-        }
         // Not with every connection that comes and goes at the limit.
         self.told &= self.free.available_permits() <= self.most.get() / 10;
         place
+    }
+
+    fn tell_refusal(&mut self) {
+        if !self.told {
+            tracing::warn!(
+                limit = self.most,
+                "too many connections, none of which is idle: new ones are closed"
+            );
+            self.told = true;
+        }
     }
 }
 

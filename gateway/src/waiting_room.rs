@@ -32,7 +32,12 @@ pub(crate) async fn until<B>(
     let tasks = TaskTracker::new();
     let answering = listener::accept(
         listener,
-        Connections::new(router(), tls, closing.soft().clone()),
+        Connections::new(
+            router(),
+            tls,
+            settings.limits.connection_idle,
+            closing.soft().clone(),
+        ),
         settings.limits.max_connections,
         &closing,
         &tasks,

@@ -14,6 +14,7 @@ mod forgery;
 mod hostile;
 mod idempotency;
 mod issuer;
+mod keep_alive;
 mod outage;
 mod overload;
 mod policy;
