@@ -116,6 +116,21 @@ fn key_prefix(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads a number of bytes, such as `4096`, `512KiB` or `16MiB`.
+///
+/// # Errors
+///
+/// How to write it.
+pub fn byte_size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = |&(name, bytes)| Some((text.strip_suffix(name)?, bytes));
+    let (number, unit) = units.iter().find_map(unit).unwrap_or((text, 1));
+    let number = number.trim_end().parse::<usize>().ok();
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| "write a number of bytes, such as 4096, 512KiB or 16MiB".to_owned())
+}
+
 /// Reads the settings of a process from its arguments and environment. Prints what is wrong and
 /// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0.
 pub fn parse_or_exit<S: Parser>(
@@ -145,4 +160,25 @@ fn concerns_a_url(error: &clap::Error) -> bool {
         error.get(ContextKind::InvalidArg),
         Some(ContextValue::String(argument)) if argument.contains("-url ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bytes_or_powers_of_1024() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("512KiB", 512 * 1024),
+            ("16 MiB", 16 * 1024 * 1024),
+            ("1GiB", 1024 * 1024 * 1024),
+        ] {
+            assert_eq!(byte_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5MiB", "16MB", "99999999999GiB"] {
+            assert!(byte_size(text).is_err(), "{text}");
+        }
+    }
 }

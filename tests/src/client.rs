@@ -45,6 +45,8 @@ pub struct Reply {
 pub struct Events {
     chunks: BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     buffer: String,
+    /// How much of it was looked through for the end of a frame.
+    searched: usize,
 }
 
 /// One server-sent event, or a comment.
@@ -278,6 +280,7 @@ impl Reply {
         Events {
             chunks: self.response.bytes_stream().boxed(),
             buffer: String::new(),
+            searched: 0,
         }
     }
 
@@ -319,11 +322,15 @@ impl Events {
     /// The next frame, which must come within `limit`.
     pub async fn frame_within(&mut self, limit: Duration) -> Option<Frame> {
         loop {
-            if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
-                let parsed = Frame::parse(frame);
-                self.buffer = rest.to_owned();
+            if let Some(at) = self.buffer[self.searched..].find("\n\n") {
+                let end = self.searched + at;
+                let parsed = Frame::parse(&self.buffer[..end]);
+                self.buffer.drain(..end + 2);
+                self.searched = 0;
                 return Some(parsed);
             }
+            // The first half of an end may be there already, and is no part of a longer character.
+            self.searched = self.buffer.len() - usize::from(self.buffer.ends_with('\n'));
             let chunk = tokio::time::timeout(limit, self.chunks.next()).await;
             let chunk = chunk.expect("the stream goes on in time")?.ok()?;
             self.buffer

@@ -8,6 +8,7 @@ use crate::client::RawClient;
 use crate::process::Process;
 use crate::proxy::{RoundRobin, Switch};
 use crate::redis_server::RedisServer;
+use crate::throttle::Throttle;
 
 /// What a fleet is made of.
 pub struct ClusterPlan {
@@ -15,6 +16,7 @@ pub struct ClusterPlan {
     workers: usize,
     durable: bool,
     spare: bool,
+    throttle: Option<u64>,
     scheme: &'static str,
     client: RawClient,
     of_gateways: Launch,
@@ -38,6 +40,7 @@ pub struct Cluster {
     /// Where Redis is for the fleet; `None` when it is reached directly.
     redis_address: Option<Switch>,
     replica: Option<RedisServer>,
+    throttle: Option<Throttle>,
     scheme: &'static str,
     gateways: Vec<Member>,
     workers: Vec<Process>,
@@ -60,6 +63,7 @@ impl Cluster {
             workers: 1,
             durable: false,
             spare: false,
+            throttle: None,
             scheme: "http",
             client: RawClient::new(),
             of_gateways: Launch::of("prynai-gateway", &[]),
@@ -161,8 +165,16 @@ impl Cluster {
         self.replica = Some(RedisServer::start_replica_of(&self.redis).await);
     }
 
+    /// The narrow way to Redis, which the plan must have asked for.
+    pub fn throttle(&self) -> &Throttle {
+        self.throttle.as_ref().expect("the plan has a narrow way")
+    }
+
     fn redis_url(&self) -> String {
-        redis_url(&self.redis, self.redis_address.as_ref())
+        match &self.throttle {
+            Some(throttle) => format!("redis://{}", throttle.address()),
+            None => redis_url(&self.redis, self.redis_address.as_ref()),
+        }
     }
 
     /// What is left of the calls made: queue entries, and streams that gateways hold.
@@ -259,6 +271,12 @@ impl ClusterPlan {
         self
     }
 
+    /// A Redis to which a narrow way leads, with so many bytes a second in each direction.
+    pub fn throttled(mut self, bytes_per_second: u64) -> Self {
+        self.throttle = Some(bytes_per_second);
+        self
+    }
+
     /// Starts it; returns when every process serves.
     pub async fn start(self) -> Cluster {
         let redis = match self.durable {
@@ -270,7 +288,13 @@ impl ClusterPlan {
             redis_address = Some(Switch::start(redis.address()).await);
             replica = Some(RedisServer::start_replica_of(&redis).await);
         }
-        let url = redis_url(&redis, redis_address.as_ref());
+        let mut url = redis_url(&redis, redis_address.as_ref());
+        let mut throttle = None;
+        if let Some(bytes_per_second) = self.throttle {
+            let narrow = Throttle::start(redis.address(), bytes_per_second).await;
+            url = format!("redis://{}", narrow.address());
+            throttle = Some(narrow);
+        }
         let mut workers = Vec::new();
         for _ in 0..self.workers {
             workers.push(self.of_workers.worker(&url).await);
@@ -286,6 +310,7 @@ impl ClusterPlan {
             redis,
             redis_address,
             replica,
+            throttle,
             scheme: self.scheme,
             gateways,
             workers,

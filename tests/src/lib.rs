@@ -2,19 +2,21 @@
 //!
 //! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
 //! * [`client`]: a raw MCP client that sees every frame
-//! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it
+//! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it;
+//!   [`throttle`]: a narrow one
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
 //! * [`issuer`]: an authorization server shaped like Microsoft Entra ID
 //! * [`witness`]: a handler that logs everything that reaches it
 //! * [`policy_file`]: a policy as it is mounted, to be exchanged while a fleet runs
-//! * [`mirror`]: a handler that reports exactly what reached it
+//! * [`mirror`]: a handler that reports exactly what reached it; [`bulk`]: one whose messages are large
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 //!
 //! The tests themselves are two binaries: `tests/tests/it/main.rs`, and `tests/tests/model/main.rs`, which looks through a
 //! model of the bus.
 
+pub mod bulk;
 pub mod certificates;
 pub mod chaos;
 pub mod client;
@@ -26,6 +28,7 @@ pub mod policy_file;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
+pub mod throttle;
 pub mod trickle;
 pub mod witness;
 

@@ -73,6 +73,8 @@ pub(crate) struct CallRunner<H> {
     pub(crate) gone_holders: GoneHolders,
     pub(crate) idempotency: Idempotency,
     pub(crate) filters: Filters,
+    /// Largest message to a client, in bytes.
+    pub(crate) max_result: usize,
 }
 
 // === impl Launcher ===
@@ -219,7 +221,9 @@ impl<H: ServerHandler> CallRunner<H> {
     ) -> Result<RawJson, Stop> {
         let (envelope, controls) = (&claim.request, &slot.controls);
         let filter = self.filters.of(envelope);
-        let outbound = Outbound::new(claim, request_id, &request, writer.has_written(), filter);
+        let repeated = writer.has_written();
+        let mut outbound = Outbound::new(claim, request_id, &request, repeated, filter);
+        outbound.limit(self.max_result);
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, &self.bus);
         request.extensions_mut().insert(close.clone());
@@ -355,6 +359,10 @@ impl<H: ServerHandler> CallRunner<H> {
                 }
                 Sent::Forbidden { number } => {
                     let reason = "this client takes no requests; use Ask or InputRequiredResult";
+                    refuse(lines, NumberOrString::Number(number), reason).await;
+                }
+                Sent::TooLarge { number } => {
+                    let reason = "this question is larger than the server may send";
                     refuse(lines, NumberOrString::Number(number), reason).await;
                 }
                 Sent::Change(change) => self.publish(&change).await,

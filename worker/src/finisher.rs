@@ -6,6 +6,7 @@ use std::time::Duration;
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Finish};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ended_calls::EndedCalls;
@@ -14,11 +15,20 @@ use crate::running::Slot;
 /// Requests that one call of the bus ends at most.
 const BATCH: usize = 128;
 
+/// A response of more bytes is delivered by itself: others would wait for it.
+const LARGE: usize = 64 * 1024;
+
 /// Ends all requests that are ready with one call of the bus, waits for it, and repeats. There is no
 /// timer: an idle worker ends a request at once, a busy one ends many together.
 pub(crate) struct Finisher {
-    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) queue: mpsc::Receiver<Ending>,
+    pub(crate) delivery: Delivery,
+}
+
+/// Brings endings to the bus. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    pub(crate) bus: Arc<dyn Bus>,
     /// How long the bus may be away until results are given up.
     pub(crate) patience: Duration,
     pub(crate) hard: CancellationToken,
@@ -61,11 +71,35 @@ impl Finisher {
     /// Runs until every sender is gone.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        // No more than calls, each of which has its place until it is ended.
+        let mut large = JoinSet::new();
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
-            self.end(&mut batch).await;
+            for ending in batch.extract_if(.., |ending| ending.is_large()) {
+                let delivery = self.delivery.clone();
+                large.spawn(async move { delivery.end(&mut vec![ending]).await });
+            }
+            if !batch.is_empty() {
+                self.delivery.end(&mut batch).await;
+            }
+            while large.try_join_next().is_some() {}
         }
+        while large.join_next().await.is_some() {}
     }
+}
 
+// === impl Ending ===
+
+impl Ending {
+    fn is_large(&self) -> bool {
+        let event = self.finish.event.as_ref();
+        let message = event.and_then(|event| event.message.as_ref());
+        message.is_some_and(|message| message.as_str().len() > LARGE)
+    }
+}
+
+// === impl Delivery ===
+
+impl Delivery {
     async fn end(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
             Ok(()) => self.ended.note(batch.drain(..)),

@@ -12,6 +12,7 @@ use rmcp::model::{
     ProgressToken, ServerJsonRpcMessage, ServerNotification, ServerRequest, ServerResult,
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::visible::Filter;
 
@@ -27,6 +28,8 @@ pub(crate) struct Outbound {
     mute_progress: bool,
     /// The answer is a list of which the client may see a part.
     filter: Option<Filter>,
+    /// Bytes of the largest message.
+    most: usize,
 }
 
 /// What becomes of a message of the handler.
@@ -38,6 +41,8 @@ pub(crate) enum Sent {
     Question { number: i64, message: RawJson },
     /// A question that may not be put in this era.
     Forbidden { number: i64 },
+    /// A question that has too many bytes.
+    TooLarge { number: i64 },
     /// The response.
     Final(RawJson),
     /// Something for all listeners.
@@ -113,7 +118,13 @@ impl Outbound {
             logs: LogFilter::of(envelope, request),
             mute_progress: repeated,
             filter,
+            most: usize::MAX,
         }
+    }
+
+    /// Lets no message of more bytes pass.
+    pub(crate) fn limit(&mut self, most: usize) {
+        self.most = most;
     }
 
     /// The response for a call that ends with `error`.
@@ -129,10 +140,28 @@ impl Outbound {
             JsonRpcMessage::Request(request) => self.question(request),
             JsonRpcMessage::Notification(notification) => self.notification(notification),
         };
-        translated.unwrap_or_else(|error| {
+        let sent = translated.unwrap_or_else(|error| {
             let reason = format!("the answer cannot be written as JSON: {error}");
             Sent::Final(self.error(&ErrorData::internal_error(reason, None)))
-        })
+        });
+        match sent.bytes() {
+            bytes if bytes > self.most => self.refused(&sent, bytes),
+            _ => sent,
+        }
+    }
+
+    /// What is sent instead of a message that is too large.
+    fn refused(&self, sent: &Sent, bytes: usize) -> Sent {
+        let (stream, most) = (&self.stream, self.most);
+        tracing::warn!(
+            %stream, bytes, most,
+            "a handler's message is too large and was not sent; --max-result allows more"
+        );
+        match sent {
+            Sent::Final(_) => Sent::Final(self.error(&too_large(bytes, most))),
+            Sent::Question { number, .. } => Sent::TooLarge { number: *number },
+            _ => Sent::Nothing,
+        }
     }
 
     fn response(&self, result: &ServerResult) -> Result<RawJson, serde_json::Error> {
@@ -219,6 +248,28 @@ impl Outbound {
     }
 }
 
+fn too_large(bytes: usize, most: usize) -> ErrorData {
+    let reason = format!(
+        "the call has run, but its result is too large to be delivered: {bytes} bytes, where {most} are allowed; \
+         ask for less, in parts, or for a link to it"
+    );
+    let data = json!({"reason": "result_too_large", "bytes": bytes, "limit": most});
+    ErrorData::internal_error(reason, Some(data))
+}
+
+// === impl Sent ===
+
+impl Sent {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(message) | Self::Question { message, .. } | Self::Final(message) => {
+                message.as_str().len()
+            }
+            Self::Forbidden { .. } | Self::TooLarge { .. } | Self::Change(_) | Self::Nothing => 0,
+        }
+    }
+}
+
 // === impl LogFilter ===
 
 impl LogFilter {
@@ -277,7 +328,7 @@ mod tests {
     use prynai_shared::wire::principal::Principal;
     use prynai_shared::wire::session::Session;
     use rmcp::model::{CustomRequest, ServerResult};
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 

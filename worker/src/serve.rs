@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::{CallRunner, Launcher, RunCall};
 use crate::catalog::{CatalogAnnouncer, Tools};
 use crate::ended_calls::EndedCalls;
-use crate::finisher::{Ending, FinishQueue, Finisher};
+use crate::finisher::{Delivery, Ending, FinishQueue, Finisher};
 use crate::holder_watch::{GoneHolders, HolderWatch};
 use crate::idempotency::Idempotency;
 use crate::lease_keeper::LeaseKeeper;
@@ -88,6 +88,7 @@ pub async fn serve<H: ServerHandler>(
         gone_holders: gone_holders.clone(),
         idempotency: idempotency.clone(),
         filters: Filters::default(),
+        max_result: worker.config.max_result,
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);
@@ -211,13 +212,13 @@ impl Worker {
     }
 
     fn finisher(&self, queue: mpsc::Receiver<Ending>, ended: EndedCalls) -> Finisher {
-        Finisher {
+        let delivery = Delivery {
             bus: Arc::clone(&self.bus),
-            queue,
             patience: self.patience,
             hard: self.shutdown.hard().clone(),
             ended,
-        }
+        };
+        Finisher { queue, delivery }
     }
 
     fn processor(&self, runner: Arc<dyn RunCall>) -> Processor {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::secret::Secret;
-use prynai_shared::settings::RedisSettings;
+use prynai_shared::settings::{RedisSettings, byte_size};
 use prynai_shared::telemetry::TelemetrySettings;
 
 use crate::state_keys::StateKeys;
@@ -16,6 +16,8 @@ const LEASE: std::ops::RangeInclusive<Duration> =
 const WINDOW: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
 const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=100;
+/// As much as the log of a stream may hold.
+const RESULT: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
 
 /// Settings of the worker process.
 #[derive(Debug, Clone, Parser)]
@@ -93,6 +95,17 @@ pub struct WorkSettings {
     )]
     pub idempotency_window: Duration,
 
+    /// Largest message to a client, such as 512KiB or 16MiB (4KiB to 64MiB). Instead of a larger result the client
+    /// gets an error that says so; a larger notification or question is not sent.
+    #[arg(
+        long,
+        env = "PRYNAI_MAX_RESULT",
+        default_value = "16MiB",
+        value_name = "SIZE",
+        value_parser = byte_size
+    )]
+    pub max_result: usize,
+
     /// Secret that signs what clients of 2026-07-28 carry from one question to the next, 32 characters
     /// or more and the same on every worker; tools that ask one question need none. To replace it, give
     /// the new and the old one, separated by a comma.
@@ -119,6 +132,8 @@ pub struct WorkerConfig {
     pub max_attempts: u32,
     /// How long the answer of a call with an idempotency key is kept.
     pub idempotency_window: Duration,
+    /// Bytes of the largest message to a client.
+    pub max_result: usize,
     /// Sign what modern clients carry from one question to the next.
     pub state_keys: StateKeys,
 }
@@ -154,6 +169,9 @@ impl WorkSettings {
         if !WINDOW.contains(&self.idempotency_window) {
             return Err("--idempotency-window must be between 1s and 30d".to_owned());
         }
+        if !RESULT.contains(&self.max_result) {
+            return Err("--max-result must be between 4KiB and 64MiB".to_owned());
+        }
         StateKeys::new(&self.state_key).map(drop)
     }
 
@@ -167,6 +185,7 @@ impl WorkSettings {
             lease: self.lease,
             max_attempts: self.max_attempts,
             idempotency_window: self.idempotency_window,
+            max_result: self.max_result,
         }
     }
 }
@@ -198,6 +217,8 @@ mod tests {
             ["--max-attempts", "1"],
             ["--idempotency-window", "1s"],
             ["--idempotency-window", "30d"],
+            ["--max-result", "4096"],
+            ["--max-result", "64MiB"],
         ] {
             assert_eq!(parse(&good).check(), Ok(()), "{good:?}");
         }
@@ -209,6 +230,8 @@ mod tests {
             ["--max-attempts", "0"],
             ["--idempotency-window", "0s"],
             ["--idempotency-window", "31d"],
+            ["--max-result", "4095"],
+            ["--max-result", "65MiB"],
         ] {
             let reason = parse(&bad).check().expect_err("is refused");
             assert!(reason.contains(bad[0]), "{reason}");

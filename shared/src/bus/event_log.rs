@@ -14,7 +14,7 @@ use crate::wire::request::Era;
 /// already seen; a hole in the offsets or a [`super::News::Gap`] sends it back to the log.
 ///
 /// A stream has at most one holder: the gateway named in the request, or the last one that called
-/// `follow`. Only the owner writes. A log exists from the first write or `open_log` until it is
+/// `follow`. Of a large event the news may be no more than [`StreamEvent::see_log`]. Only the owner writes. A log exists from the first write or `open_log` until it is
 /// released or its retention ends, and is never made again.
 ///
 /// A stream has one entry in the queue: the first one that writes to it. Another that names the stream is
@@ -102,8 +102,8 @@ pub trait EventLog: Send + Sync {
 /// What a follower finds in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
-    /// The events after the position asked for, by offset: [`super::BusLimits::page_events`] and, but
-    /// for the last of them, [`super::BusLimits::page_bytes`] at most.
+    /// The events after the position asked for, by offset: [`super::BusLimits::page_events`] and
+    /// [`super::BusLimits::page_bytes`] at most, or a single one that is larger.
     pub events: Vec<StreamEvent>,
     /// There are more after these.
     pub has_more: bool,

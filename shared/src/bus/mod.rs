@@ -113,7 +113,7 @@ pub struct BusLimits {
     pub log_bytes: usize,
     /// Events that one look into a log reads.
     pub page_events: usize,
-    /// Bytes after which one look into a log reads no further event.
+    /// Bytes of them, unless the first one alone has more.
     pub page_bytes: usize,
     /// Messages of the client in one call's mailbox.
     pub mailbox: usize,
@@ -153,7 +153,7 @@ impl Default for BusLimits {
             log_events: 10_000,
             log_bytes: 64 * 1024 * 1024,
             page_events: 256,
-            page_bytes: 1024 * 1024,
+            page_bytes: 64 * 1024,
             mailbox: 64,
             feed: 10_000,
             session_subscriptions: 250,

@@ -78,10 +78,11 @@ impl Log {
         let mut page = Vec::new();
         let mut bytes = 0;
         for event in &self.events[seen..] {
-            if page.len() == limits.page_events || bytes >= limits.page_bytes {
+            bytes += size(event);
+            let fits = page.is_empty() || bytes <= limits.page_bytes;
+            if page.len() == limits.page_events || !fits {
                 break;
             }
-            bytes += size(event);
             page.push(event.clone());
         }
         Followed {

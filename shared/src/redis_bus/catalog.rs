@@ -1,10 +1,9 @@
 //! [`Catalog`] on Redis: one string, whose changes go through the feed.
 
 use async_trait::async_trait;
-use redis::cmd;
 
 use super::RedisBus;
-use super::scripts::{self, Call};
+use super::scripts;
 use crate::bus::{BusError, Catalog};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::change::{Change, ChangeEntry};
@@ -19,9 +18,7 @@ impl Catalog for RedisBus {
     }
 
     async fn read_catalog(&self) -> Result<Option<CatalogRecord>, BusError> {
-        let mut get = cmd("GET");
-        get.arg(self.keys.catalog());
-        let catalog: Option<String> = self.run_pooled(&Call::command(get)).await?;
+        let catalog = self.read_value(&self.keys.catalog()).await?;
         Ok(catalog
             .map(|json| CatalogRecord::from_json(&json))
             .transpose()?)

@@ -3,7 +3,7 @@
 //! | connection | for | reconnects |
 //! |---|---|---|
 //! | [`HotConnection`] | requests and sessions; shared by all tasks, commands are pipelined | in the background |
-//! | [`PooledConnections`] | state and catalog, whose values may be large; one caller at a time | when one is needed |
+//! | [`PooledConnections`] | state and catalog, and all that is [`LARGE`]; one caller at a time | when one is needed |
 //! | [`Link`] on its own | a blocking read, a subscription | by its user |
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, ProtocolVersion, PushInfo,
     PushKind, RedisError, RedisResult, cmd,
 };
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -26,8 +26,20 @@ use super::scripts::Call;
 use crate::backoff::Backoff;
 use crate::bus::BusError;
 
-/// Every call has its answer within this time, or fails. Below the second that callers are promised.
+/// A small call has its answer within this time, or fails. Below the second that callers are promised.
+/// [`allowance`] says how long others have.
 pub(super) const DEADLINE: Duration = Duration::from_millis(800);
+
+/// Bytes a second that the way to Redis carries at least (4 Mbit/s), shared by all that is [`LARGE`].
+const SLOWEST: u64 = 512 * 1024;
+
+/// A call that carries more bytes, there and back, has a connection to itself: others would wait for it. It is
+/// also the largest event that is published; a larger one is read in the log. Redis cuts subscribers off that
+/// are 32 MB behind.
+pub(super) const LARGE: usize = 128 * 1024;
+
+/// Large calls of one process that are under way at the same time: they share one way.
+const LARGE_AT_ONCE: usize = 4;
 
 /// A connection that lasted so long is replaced at once when it is lost.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
@@ -74,6 +86,13 @@ enum State {
 /// Connections for one caller at a time.
 pub(super) struct PooledConnections {
     pool: Pool<Connector>,
+    large: Semaphore,
+}
+
+/// How long a call may take that carries so many bytes, there and back.
+pub(super) fn allowance(bytes: usize) -> Duration {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    DEADLINE + Duration::from_millis(bytes.saturating_mul(1000) / SLOWEST)
 }
 
 // === impl Connector ===
@@ -188,7 +207,7 @@ impl HotConnection {
 
     /// Sends a call and waits for its answer.
     pub(super) async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + allowance(call.bytes());
         let mut link = self.link(deadline).await?;
         link.run(call, deadline).await
     }
@@ -271,19 +290,31 @@ impl PooledConnections {
             .connection_timeout(DEADLINE)
             .retry_connection(false)
             .build_unchecked(connector);
-        Self { pool }
+        Self {
+            pool,
+            large: Semaphore::new(LARGE_AT_ONCE),
+        }
     }
 
-    /// Sends a call on a connection of its own and waits for its answer.
-    pub(super) async fn run<T: FromRedisValue>(
-        &self,
-        call: &Call<T>,
-        deadline: Instant,
-    ) -> Result<T, Fault> {
+    /// Sends a call on a connection of its own and waits for its answer; a large one waits for its turn first.
+    pub(super) async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
+        let bytes = call.bytes();
+        let _turn = match bytes > LARGE {
+            // The semaphore is never closed.
+            true => self.large.acquire().await.ok(),
+            false => None,
+        };
+        let deadline = Instant::now() + allowance(bytes);
         let mut link = timeout_at(deadline, self.check_out())
             .await
             .map_err(|_| Fault::away("no connection in time"))??;
-        link.run(call, deadline).await
+        // Whoever is given up half-way leaves a connection that nobody else can use.
+        let abandoned = link.lost.clone().drop_guard();
+        let answer = link.run(call, deadline).await;
+        if !matches!(answer, Err(Fault::Away(_))) {
+            abandoned.disarm();
+        }
+        answer
     }
 
     async fn check_out(&self) -> Result<bb8::PooledConnection<'_, Connector>, Fault> {

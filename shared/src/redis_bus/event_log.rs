@@ -35,16 +35,7 @@ impl EventLog for RedisBus {
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError> {
-        let follow = scripts::read_log(
-            &self.keys,
-            &self.limits,
-            stream,
-            Some(holder),
-            session,
-            after,
-        );
-        let answer = self.run(&follow).await?;
-        answer.map(followed).transpose()
+        self.read_page(stream, Some(holder), session, after).await
     }
 
     async fn read_log(
@@ -53,14 +44,20 @@ impl EventLog for RedisBus {
         session: Option<&SessionId>,
         after: u64,
     ) -> Result<Option<Followed>, BusError> {
-        let read = scripts::read_log(&self.keys, &self.limits, stream, None, session, after);
-        let answer = self.run(&read).await?;
-        answer.map(followed).transpose()
+        self.read_page(stream, None, session, after).await
     }
 
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
         let line = lines::event(event)?;
-        let append = scripts::append_event(&self.keys, &self.limits, owner, event.offset, &line);
+        let news = lines::news(event.stream, &line)?;
+        let append = scripts::append_event(
+            &self.keys,
+            &self.limits,
+            owner,
+            event.offset,
+            &line,
+            news.as_deref(),
+        );
         match self.run(&append).await? {
             0 => Ok(Ok(())),
             1 => Ok(Err(Refusal::LostOwnership)),
@@ -100,7 +97,33 @@ impl EventLog for RedisBus {
     }
 }
 
-/// Reads an answer of `read_log.lua`: state, newest offset, holder, whether there are more, events.
+impl RedisBus {
+    /// Reads a page. An event that is larger than a page is read by itself, now that it is known how long that may
+    /// take.
+    async fn read_page(
+        &self,
+        stream: &StreamId,
+        holder: Option<&GatewayId>,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<Followed>, BusError> {
+        let (keys, limits) = (&self.keys, &self.limits);
+        let read = |bytes| scripts::read_log(keys, limits, stream, holder, session, after, bytes);
+        let mut answer = self.run(&read(limits.page_bytes)).await?;
+        if let Some(bytes) = answer.as_deref().and_then(next_size) {
+            answer = self.run(&read(bytes)).await?;
+        }
+        answer.map(followed).transpose()
+    }
+}
+
+/// In an answer of `read_log.lua`: the size of an event that was not read for it.
+fn next_size(answer: &[String]) -> Option<usize> {
+    answer.get(4)?.parse().ok()
+}
+
+/// Reads an answer of `read_log.lua`: state, newest offset, holder, whether there are more, the size of the next one,
+/// events.
 fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     let mut answer = answer.into_iter();
     let state = match answer.next().as_deref() {
@@ -117,7 +140,10 @@ fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
     let newest = newest.ok_or_else(|| BusError::Unexpected("a log without offset".to_owned()))?;
     let holder = answer.next().filter(|holder| !holder.is_empty());
     let has_more = answer.next().is_some_and(|more| !more.is_empty());
-    let events: Result<Vec<_>, _> = answer.map(|line| StreamEvent::from_line(&line)).collect();
+    let events: Result<Vec<_>, _> = answer
+        .skip(1)
+        .map(|line| StreamEvent::from_line(&line))
+        .collect();
     Ok(Followed {
         events: events?,
         has_more,

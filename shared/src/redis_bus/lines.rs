@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::connection::LARGE;
 use crate::bus::{BusError, PositionedChange};
 use crate::ids::StreamId;
 use crate::wire::change::ChangeEntry;
@@ -17,6 +18,14 @@ pub(super) struct CancelledLine {
 
 pub(super) fn event(event: &StreamEvent) -> Result<String, WireError> {
     Ok(single(event.to_line()?))
+}
+
+/// What is published instead of an event of `stream` that is encoded as `line`: nothing, unless it is large.
+pub(super) fn news(stream: StreamId, line: &str) -> Result<Option<String>, WireError> {
+    if line.len() <= LARGE {
+        return Ok(None);
+    }
+    StreamEvent::see_log(stream).to_line().map(Some)
 }
 
 /// A message is kept byte for byte and may be spread over lines. In JSON a bare line feed is white

@@ -40,7 +40,7 @@ mod subscription;
 mod unreadable;
 
 use blocking_read::BlockingReader;
-use connection::{Connector, DEADLINE, HotConnection, PooledConnections};
+use connection::{Connector, DEADLINE, HotConnection, LARGE, PooledConnections};
 use error::Fault;
 use forgeries::Forgeries;
 use keys::Keys;
@@ -181,16 +181,23 @@ impl RedisBus {
         Ok(())
     }
 
-    /// Sends a call on the shared connection. When the consumer group turns out to be gone it is made
+    /// Sends a call, on the shared connection unless it is large. When the consumer group turns out to be gone it is made
     /// again and the call repeated. That does nothing twice: a script that needs the group fails before
     /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed.
     async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
-        match self.hot.run(call).await {
+        match self.send(call).await {
             Err(fault) if fault.is_group_gone() => {
                 self.repair_group().await?;
-                self.hot.run(call).await
+                self.send(call).await
             }
             answer => answer,
+        }
+    }
+
+    async fn send<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
+        match call.bytes() > LARGE {
+            true => self.run_pooled(call).await,
+            false => self.hot.run(call).await,
         }
     }
 
@@ -204,10 +211,9 @@ impl RedisBus {
 
     /// Sends a call on a connection of its own.
     async fn run_pooled<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
-        let deadline = Instant::now() + DEADLINE;
         // Knows whether Redis is away, and fails at once if so.
-        self.hot.link(deadline).await?;
-        self.pool.run(call, deadline).await
+        self.hot.link(Instant::now() + DEADLINE).await?;
+        self.pool.run(call).await
     }
 }
 

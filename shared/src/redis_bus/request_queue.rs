@@ -9,6 +9,7 @@ use redis::{Value, cmd, pipe};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking_read::BlockingReader;
+use super::connection::LARGE;
 use super::error::Fault;
 use super::keys::GROUP;
 use super::queue_entry::QueueEntry;
@@ -19,10 +20,10 @@ use crate::ids::{EntryId, WorkerId};
 use crate::wire::request::RequestEnvelope;
 use crate::wire::signature::SIGNATURE;
 
-/// Requests that one script call ends at most, and bytes of final events that it carries, about.
-/// Redis serves nobody else meanwhile.
+/// Requests that one script call ends at most, and bytes of final events that it carries; a larger event has a call of
+/// its own. Redis serves nobody else meanwhile.
 const FINISH_AT_ONCE: usize = 64;
-const FINISH_BYTES: usize = 1024 * 1024;
+const FINISH_BYTES: usize = LARGE / 2;
 
 /// Entries that one script call renews or hands back.
 const LEASES_AT_ONCE: usize = 256;
@@ -86,11 +87,7 @@ impl RequestQueue for RedisBus {
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
-        let mut range = cmd("XRANGE");
-        let queue = self.keys.queue();
-        range.arg(queue).arg(entry.as_str()).arg(entry.as_str());
-        let found: Vec<Value> = self.run(&Call::command(range)).await?;
-        Ok(!found.is_empty())
+        Ok(self.run(&scripts::is_queued(&self.keys, entry)).await?)
     }
 
     async fn claim(
@@ -174,9 +171,14 @@ impl RequestQueue for RedisBus {
                 .event
                 .as_ref()
                 .map_or(Ok(String::new()), lines::event)?;
+            if !batch.is_empty() && bytes + line.len() > FINISH_BYTES {
+                self.finish_batch(&batch, &mut answers).await?;
+                batch.clear();
+                bytes = 0;
+            }
             bytes += line.len();
             batch.push((request, line));
-            if batch.len() == FINISH_AT_ONCE || bytes >= FINISH_BYTES {
+            if batch.len() == FINISH_AT_ONCE {
                 self.finish_batch(&batch, &mut answers).await?;
                 batch.clear();
                 bytes = 0;
@@ -280,9 +282,13 @@ impl RedisBus {
         batch: &[(&Finish, String)],
         answers: &mut Vec<Result<(), Refusal>>,
     ) -> Result<(), BusError> {
-        let codes = self
-            .run(&scripts::finish(&self.keys, &self.limits, batch))
-            .await?;
+        // A large one is alone.
+        let news = match batch {
+            [(request, line)] => lines::news(request.ownership.stream, line)?,
+            _ => None,
+        };
+        let finish = scripts::finish(&self.keys, &self.limits, batch, news.as_deref());
+        let codes = self.run(&finish).await?;
         if codes.len() != batch.len() {
             return Err(malformed());
         }

@@ -15,15 +15,8 @@ use crate::ids::SessionId;
 impl StateStore for RedisBus {
     async fn get_state(&self, scope: &StateScope, key: &str) -> Result<Option<String>, BusError> {
         match self.keys.state(scope, key) {
-            StatePlace::Alone(key) => {
-                let mut get = cmd("GET");
-                get.arg(key);
-                Ok(self.run_pooled(&Call::command(get)).await?)
-            }
-            StatePlace::OfSession(id) => {
-                let value = self.step_in_session(id, key, StateStep::Get).await?;
-                Ok(value.flatten())
-            }
+            StatePlace::Alone(key) => self.read_value(&key).await,
+            StatePlace::OfSession(id) => self.read_in_session(id, key).await,
         }
     }
 
@@ -97,7 +90,35 @@ impl RedisBus {
         step: StateStep<'_>,
     ) -> Result<Option<Option<String>>, BusError> {
         let step = scripts::session_state(&self.keys, id, key, &step);
-        let (lives, value) = self.run_pooled(&step).await?;
-        Ok(lives.then_some(value))
+        let (code, value) = self.run_pooled(&step).await?;
+        Ok((code != 0).then_some(value))
     }
+
+    async fn read_in_session(&self, id: &SessionId, key: &str) -> Result<Option<String>, BusError> {
+        let mut most = self.limits.page_bytes;
+        // Again only when the value has grown.
+        loop {
+            let get = scripts::session_state(&self.keys, id, key, &StateStep::Get(most));
+            match self.run_pooled(&get).await? {
+                (2, Some(bytes)) => most = bytes.parse().map_err(|_| malformed(&bytes))?,
+                (_, value) => return Ok(value),
+            }
+        }
+    }
+
+    /// Reads a value, which may be large: then a second time, now that it is known how long that may take.
+    pub(super) async fn read_value(&self, key: &str) -> Result<Option<String>, BusError> {
+        let mut most = self.limits.page_bytes;
+        // Again only when the value has grown.
+        loop {
+            match self.run_pooled(&scripts::read_value(key, most)).await? {
+                Some((bytes, None)) => most = bytes,
+                found => return Ok(found.and_then(|(_, value)| value)),
+            }
+        }
+    }
+}
+
+fn malformed(size: &str) -> BusError {
+    BusError::Unexpected(format!("{size:?} as the size of a value"))
 }

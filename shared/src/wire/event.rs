@@ -17,8 +17,8 @@ pub struct StreamEvent {
     pub offset: u64,
     /// What it means for the stream.
     pub kind: EventKind,
-    /// The JSON-RPC message for the client. Absent for [`EventKind::Pause`] and
-    /// [`EventKind::Cancelled`].
+    /// The JSON-RPC message for the client. Absent for [`EventKind::Pause`], [`EventKind::Cancelled`] and
+    /// [`StreamEvent::see_log`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<RawJson>,
 }
@@ -52,6 +52,12 @@ impl StreamEvent {
     /// The event that says: cancelled, nothing follows.
     pub fn cancelled(stream: StreamId, offset: u64) -> Self {
         Self::without_message(stream, offset, EventKind::Cancelled)
+    }
+
+    /// News of an event that is too large to be published: it is in the log. Its offset is above that of every event,
+    /// so a reader finds events missing before it, and reads the log, as earlier releases do.
+    pub fn see_log(stream: StreamId) -> Self {
+        Self::without_message(stream, u64::MAX, EventKind::Message)
     }
 
     /// The event that closes the client's connection.

@@ -307,6 +307,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         lease: Duration::from_secs(30),
         max_attempts: 3,
         idempotency_window: Duration::from_secs(3600),
+        max_result: 16 * MESSAGE,
         state_keys: StateKeys::random(),
     };
     let handler = Talker(Talker::tool_router());

@@ -23,6 +23,7 @@ mod rmcp_client;
 mod sessions;
 mod settings;
 mod shutdown;
+mod sizes;
 mod standalone;
 mod strangers;
 mod subscriptions;

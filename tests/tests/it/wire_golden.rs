@@ -42,6 +42,7 @@ samples! {
     "event_final",
     "event_message",
     "event_pause",
+    "event_see_log",
     "request_legacy",
     "request_modern",
     "request_signed",
@@ -347,6 +348,7 @@ fn events() {
     passes("event_final", &event(2, EventKind::Final, response));
     passes("event_cancelled", &StreamEvent::cancelled(stream(), 3));
     passes("event_pause", &StreamEvent::pause(stream(), 2));
+    passes("event_see_log", &StreamEvent::see_log(stream()));
 }
 
 #[test]

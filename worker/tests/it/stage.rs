@@ -72,6 +72,7 @@ impl Stage {
             lease: Duration::from_secs(30),
             max_attempts: 3,
             idempotency_window: Duration::from_secs(3600),
+            max_result: 1024 * 1024,
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();

@@ -6,6 +6,7 @@
 --   1 stream        2 consumer group   3 entry     4 fencing token   5 delivery   6 holder
 --   7 session or '' 8 era              9 offset   10 event line     11 most events
 --  12 retention, ms 13 gateway channels' common start   14 now, Unix ms   15 most bytes
+--  16 what to publish instead of the event, or ''
 -- Returns
 --   0 logged, now or before   1 not the owner, or the log is gone   2 cancelled
 --   3 finished, or another entry's   4 full
@@ -39,5 +40,5 @@ else
     'count', count + 1, 'bytes', bytes, ARGV[9], ARGV[10])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[12])
-redis.call('PUBLISH', ARGV[13] .. holder, ARGV[10])
+redis.call('PUBLISH', ARGV[13] .. holder, ARGV[16] ~= '' and ARGV[16] or ARGV[10])
 return 0

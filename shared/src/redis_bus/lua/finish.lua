@@ -5,7 +5,7 @@
 --   1 request queue (stream)   2 unfinished streams (sorted set)   3 streams of cancelled requests (sorted set)
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
---   1 consumer group   2 gateway channels' common start
+--   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
 --   then for each request: stream, entry, worker, delivery, holder, session or '',
 --   retention in ms, offset ('' when there is no final event), event line
 -- Returns, for each request
@@ -20,7 +20,7 @@ local count = (#KEYS - 3) / 2
 
 local requests, logs = {}, {}
 for i = 1, count do
-  local at = 2 + (i - 1) * PER_REQUEST
+  local at = 3 + (i - 1) * PER_REQUEST
   logs[i] = KEYS[2 + 2 * i]
   requests[i] = {
     log = logs[i], mailbox = KEYS[3 + 2 * i],
@@ -105,7 +105,7 @@ for i, r in ipairs(requests) do
       news[r.holder] = {}
       holders[#holders + 1] = r.holder
     end
-    table.insert(news[r.holder], r.line)
+    table.insert(news[r.holder], ARGV[3] ~= '' and ARGV[3] or r.line)
   end
 end
 

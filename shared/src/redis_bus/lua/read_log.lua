@@ -3,10 +3,11 @@
 -- KEYS 1
 --   1 log of the stream (hash)
 -- ARGV
---   1 new holder or ''   2 session or ''   3 offset after which to read   4 most events   5 most bytes, about
+--   1 new holder or ''   2 session or ''   3 offset after which to read   4 most events   5 most bytes
 -- Returns
 --   nil: no such log, or of another session
---   otherwise: state, newest offset, holder or '', '1' if there are more events or '', event lines by offset
+--   otherwise: state, newest offset, holder or '', '1' if there are more events or '', bytes of the next event if it
+--   alone has more than the most or '', event lines by offset
 
 local log = redis.call('HMGET', KEYS[1], 'state', 'session', 'newest', 'holder')
 if not log[1] or (log[2] or '') ~= ARGV[2] then return false end
@@ -17,16 +18,18 @@ if ARGV[1] ~= '' then
 end
 
 local after, newest = tonumber(ARGV[3]), tonumber(log[3])
-local answer = { log[1], log[3], holder, '' }
-local offset, bytes = after, 0
+local answer = { log[1], log[3], holder, '', '' }
+local offset, bytes, most = after, 0, tonumber(ARGV[5])
 -- An event that is missing is not looked for further on: the reader sees the hole.
-while offset < newest and offset - after < tonumber(ARGV[4]) and bytes < tonumber(ARGV[5]) do
-  offset = offset + 1
-  local line = redis.call('HGET', KEYS[1], string.format('%.0f', offset))
-  if line then
-    bytes = bytes + #line
-    answer[#answer + 1] = line
+while offset < newest and offset - after < tonumber(ARGV[4]) do
+  local field = string.format('%.0f', offset + 1)
+  local size = redis.call('HSTRLEN', KEYS[1], field)
+  if bytes + size > most then
+    if bytes == 0 then answer[5] = string.format('%.0f', size) end
+    break
   end
+  if size > 0 then answer[#answer + 1] = redis.call('HGET', KEYS[1], field) end
+  offset, bytes = offset + 1, bytes + size
 end
 if offset < newest then answer[4] = '1' end
 return answer

@@ -3,11 +3,13 @@
 -- KEYS 2
 --   1 session (hash)   2 values of the session (hash)
 -- ARGV
---   1 'get', 'set', 'remove' or 'add'   2 key   3 value or summand   4 lifetime in ms, '' for ever
+--   1 'get', 'set', 'remove' or 'add'   2 key   3 most bytes to get, value or summand
+--   4 lifetime in ms, '' for ever
 -- Returns
 --   0 and nil: the session has ended
---   1 and the value read, written or removed, nil when there was none; an error when the value to add
---   to is not a whole number or the sum would overflow
+--   1 and the value read or the sum, nil when there was none; for a value that was written or removed, ''
+--   2 and the bytes of a value that has more than the most
+--   an error when the value to add to is not a whole number or the sum would overflow
 
 local life = redis.call('PTTL', KEYS[1])
 if life < 0 then return { 0, false } end
@@ -19,11 +21,15 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ended = redis.call('HGET', KEYS[2], ends)
 if ended and tonumber(ended) <= now then redis.call('HDEL', KEYS[2], value, ends) end
 
-if ARGV[1] == 'get' then return { 1, redis.call('HGET', KEYS[2], value) } end
+if ARGV[1] == 'get' then
+  local bytes = redis.call('HSTRLEN', KEYS[2], value)
+  if bytes > tonumber(ARGV[3]) then return { 2, string.format('%.0f', bytes) } end
+  return { 1, redis.call('HGET', KEYS[2], value) }
+end
 if ARGV[1] == 'remove' then
-  local removed = redis.call('HGET', KEYS[2], value)
-  redis.call('HDEL', KEYS[2], value, ends)
-  return { 1, removed }
+  local removed = redis.call('HDEL', KEYS[2], value)
+  redis.call('HDEL', KEYS[2], ends)
+  return { 1, removed == 1 and '' }
 end
 
 if ARGV[1] == 'add' then
@@ -38,5 +44,6 @@ else
 end
 -- The values must not outlive their session.
 redis.call('PEXPIRE', KEYS[2], math.max(life, 1))
+if ARGV[1] == 'set' then return { 1, '' } end
 -- As text: a Lua number holds 53 bits only.
 return { 1, redis.call('HGET', KEYS[2], value) }

@@ -1,5 +1,6 @@
 //! Scripts of sessions, change feed, catalog and state.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ lua!(PUBLISH_CHANGE, "publish_change.lua");
 lua!(ANNOUNCE_CATALOG, "announce_catalog.lua");
 lua!(NEWEST_CHANGE, "newest_change.lua");
 lua!(READ_CHANGES, "read_changes.lua");
+lua!(READ_VALUE, "read_value.lua");
 lua!(SESSION_STATE, "session_state.lua");
 lua!(INCREMENT_STATE, "increment_state.lua");
 
@@ -32,7 +34,8 @@ pub(in crate::redis_bus) enum FieldChange<'a> {
 
 /// One step with a value that ends with a session.
 pub(in crate::redis_bus) enum StateStep<'a> {
-    Get,
+    /// A value of so many bytes at most.
+    Get(usize),
     Set(&'a str, Option<Duration>),
     Remove,
     Add(i64, Option<Duration>),
@@ -177,22 +180,33 @@ pub(in crate::redis_bus) fn increment_state(
     Call::script(&INCREMENT_STATE, call)
 }
 
-/// Reads or changes a value of a session: whether the session lives, and the value.
+/// Reads a value of so many bytes at most: its size, and the value unless it has more.
+pub(in crate::redis_bus) fn read_value(
+    key: &str,
+    most: usize,
+) -> Call<Option<(usize, Option<String>)>> {
+    let mut call = READ_VALUE.with_keys(&[key]);
+    call.arg(most);
+    Call::script(&READ_VALUE, call).expecting(most)
+}
+
+/// Reads or changes a value of a session: 0 when the session has ended; 1 and the value; 2 and the size of a value
+/// that has too many bytes.
 pub(in crate::redis_bus) fn session_state(
     keys: &Keys,
     id: &SessionId,
     key: &str,
     step: &StateStep<'_>,
-) -> Call<(bool, Option<String>)> {
+) -> Call<(u8, Option<String>)> {
     let mut call = SESSION_STATE.with_keys(&[keys.session(id), keys.session_state(id)]);
-    let (verb, value, ttl) = match step {
-        StateStep::Get => ("get", String::new(), None),
-        StateStep::Set(value, ttl) => ("set", (*value).to_owned(), *ttl),
-        StateStep::Remove => ("remove", String::new(), None),
-        StateStep::Add(by, ttl) => ("add", by.to_string(), *ttl),
+    let (verb, value, ttl, answer) = match *step {
+        StateStep::Get(most) => ("get", most.to_string().into(), None, most),
+        StateStep::Set(value, ttl) => ("set", Cow::Borrowed(value), ttl, 0),
+        StateStep::Remove => ("remove", "".into(), None, 0),
+        StateStep::Add(by, ttl) => ("add", by.to_string().into(), ttl, 0),
     };
-    call.arg(verb).arg(key).arg(value).arg(lifetime(ttl));
-    Call::script(&SESSION_STATE, call)
+    call.arg(verb).arg(key).arg(&*value).arg(lifetime(ttl));
+    Call::script(&SESSION_STATE, call).expecting(answer)
 }
 
 /// In milliseconds; empty for ever.

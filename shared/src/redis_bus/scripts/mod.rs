@@ -7,8 +7,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd};
+use redis::{
+    Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd,
+};
 
+use super::connection::LARGE;
 use crate::mutation::Mutation;
 
 mod edge;
@@ -31,6 +34,8 @@ pub(super) struct Lua {
 /// Something to be sent to Redis, with the type of its answer.
 pub(super) struct Call<T> {
     body: Body,
+    /// Bytes of the answer, at most, where it may have many.
+    answer: usize,
     reply: PhantomData<fn() -> T>,
 }
 
@@ -96,8 +101,24 @@ impl<T: FromRedisValue> Call<T> {
     fn of(body: Body) -> Self {
         Self {
             body,
+            answer: 0,
             reply: PhantomData,
         }
+    }
+
+    /// Notes how many bytes the answer may have.
+    pub(super) fn expecting(mut self, bytes: usize) -> Self {
+        self.answer = bytes;
+        self
+    }
+
+    /// Bytes that it carries there and, as far as that is known, back.
+    pub(super) fn bytes(&self) -> usize {
+        let sent = match &self.body {
+            Body::Command(command) | Body::Script(_, command) => size(command),
+            Body::Pipeline(pipeline) => pipeline.cmd_iter().map(size).sum(),
+        };
+        sent.saturating_add(self.answer)
     }
 
     /// Sends it and waits for the answer. A script that Redis does not know (any more) is loaded.
@@ -105,15 +126,30 @@ impl<T: FromRedisValue> Call<T> {
         match &self.body {
             Body::Command(command) => command.query_async(connection).await,
             Body::Pipeline(pipeline) => pipeline.query_async(connection).await,
-            Body::Script(lua, call) => match call.query_async(connection).await {
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            Body::Script(lua, call) => {
+                // Otherwise much would be sent only to learn that the script is not known.
+                if self.bytes() > LARGE {
                     lua.script.load_async(connection).await?;
-                    call.query_async(connection).await
                 }
-                answer => answer,
-            },
+                match call.query_async(connection).await {
+                    Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                        lua.script.load_async(connection).await?;
+                        call.query_async(connection).await
+                    }
+                    answer => answer,
+                }
+            }
         }
     }
+}
+
+/// Bytes of the arguments.
+fn size(command: &Cmd) -> usize {
+    let sizes = command.args_iter().map(|arg| match arg {
+        Arg::Simple(arg) => arg.len(),
+        _ => 0,
+    });
+    sizes.sum()
 }
 
 /// Whole milliseconds, at least one: Redis takes 0 for an error or for ever.

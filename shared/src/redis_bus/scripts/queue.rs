@@ -18,6 +18,7 @@ lua!(RENEW, "renew.lua");
 lua!(HAND_BACK, "hand_back.lua");
 lua!(DEAD_LETTER, "dead_letter.lua");
 lua!(SWEEP, "sweep.lua");
+lua!(IS_QUEUED, "is_queued.lua");
 
 /// From this idle time on a lease was handed back: that is written as a delivery in 1970.
 pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -48,11 +49,12 @@ pub(in crate::redis_bus) fn make_group(keys: &Keys) -> Call<u64> {
     Call::script(&MAKE_GROUP, call)
 }
 
-/// Ends requests; `lines` are their final events, encoded.
+/// Ends requests; with each goes its final event, encoded. `news`, if there is any, is published instead of the events.
 pub(in crate::redis_bus) fn finish(
     keys: &Keys,
     limits: &BusLimits,
     requests: &[(&Finish, String)],
+    news: Option<&str>,
 ) -> Call<Vec<i64>> {
     let mut names = vec![keys.queue(), keys.unfinished(), keys.cancelled()];
     for (request, _) in requests {
@@ -60,7 +62,9 @@ pub(in crate::redis_bus) fn finish(
         names.extend([keys.log(stream), keys.mailbox(stream)]);
     }
     let mut call = FINISH.with_keys(&names);
-    call.arg(GROUP).arg(keys.gateway_channels());
+    call.arg(GROUP)
+        .arg(keys.gateway_channels())
+        .arg(news.unwrap_or_default());
     for (request, line) in requests {
         let owner = &request.ownership;
         let offset = request.event.as_ref().map(|event| event.offset.to_string());
@@ -80,6 +84,13 @@ pub(in crate::redis_bus) fn finish(
             .arg(line);
     }
     Call::script(&FINISH, call)
+}
+
+/// Whether an entry is in the queue.
+pub(in crate::redis_bus) fn is_queued(keys: &Keys, entry: &EntryId) -> Call<bool> {
+    let mut call = IS_QUEUED.with_keys(&[keys.queue()]);
+    call.arg(entry.as_str());
+    Call::script(&IS_QUEUED, call)
 }
 
 /// Takes entries whose lease ended. The answer is raw: one malformed entry must not spoil the rest.

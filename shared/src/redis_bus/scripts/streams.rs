@@ -18,13 +18,14 @@ lua!(CANCEL_CALL, "cancel_call.lua");
 lua!(POST_MAIL, "post_mail.lua");
 lua!(TAKE_MAIL, "take_mail.lua");
 
-/// Logs an event, encoded as `line`, and publishes it.
+/// Logs an event, encoded as `line`, and publishes it, or `news` of it if there is any.
 pub(in crate::redis_bus) fn append_event(
     keys: &Keys,
     limits: &BusLimits,
     owner: &Ownership,
     offset: u64,
     line: &str,
+    news: Option<&str>,
 ) -> Call<i64> {
     let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
     let mut call = APPEND_EVENT.with_keys(&names);
@@ -42,7 +43,8 @@ pub(in crate::redis_bus) fn append_event(
         .arg(millis(limits.open_retention))
         .arg(keys.gateway_channels())
         .arg(unix_millis())
-        .arg(limits.log_bytes);
+        .arg(limits.log_bytes)
+        .arg(news.unwrap_or_default());
     Call::script(&APPEND_EVENT, call)
 }
 
@@ -86,7 +88,7 @@ pub(in crate::redis_bus) fn open_log(
     Call::script(&OPEN_LOG, call)
 }
 
-/// Reads; makes `holder` the holder if one is given.
+/// Reads events of `bytes` at most; makes `holder` the holder if one is given.
 pub(in crate::redis_bus) fn read_log(
     keys: &Keys,
     limits: &BusLimits,
@@ -94,14 +96,15 @@ pub(in crate::redis_bus) fn read_log(
     holder: Option<&GatewayId>,
     session: Option<&SessionId>,
     after: u64,
+    bytes: usize,
 ) -> Call<Option<Vec<String>>> {
     let mut call = READ_LOG.with_keys(&[keys.log(stream)]);
     call.arg(holder.map_or("", GatewayId::as_str))
         .arg(text(session))
         .arg(after)
         .arg(limits.page_events)
-        .arg(limits.page_bytes);
-    Call::script(&READ_LOG, call)
+        .arg(bytes);
+    Call::script(&READ_LOG, call).expecting(bytes)
 }
 
 /// Deletes the logs of finished streams.

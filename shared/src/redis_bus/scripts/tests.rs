@@ -66,7 +66,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let streams = [stream, stream, stream];
     let (k, l, s) = (&keys, &limits, &session);
     vec![
-        ("finish", 2, parts(finish(k, l, &finishes))),
+        ("finish", 2, parts(finish(k, l, &finishes, None))),
         (
             "reclaim",
             0,
@@ -81,10 +81,11 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(dead_letter(k, l, &dead, &[("field", "value")])),
         ),
         ("sweep", 0, parts(sweep(k, l))),
+        ("is_queued", 0, parts(is_queued(k, &entry))),
         (
             "append_event",
             0,
-            parts(append_event(k, l, &owner, 1, "{}")),
+            parts(append_event(k, l, &owner, 1, "{}", None)),
         ),
         ("take_over", 0, parts(take_over(k, l, &owner))),
         (
@@ -95,7 +96,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "read_log",
             0,
-            parts(read_log(k, l, &stream, Some(&holder), Some(s), 0)),
+            parts(read_log(k, l, &stream, Some(&holder), Some(s), 0, 1)),
         ),
         ("release", 3, parts(release(k, &streams))),
         (
@@ -130,8 +131,9 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "session_state",
             0,
-            parts(session_state(k, s, "key", &StateStep::Get)),
+            parts(session_state(k, s, "key", &StateStep::Get(1))),
         ),
+        ("read_value", 0, parts(read_value("{global}", 1))),
         ("use_key", 0, parts(use_key(k, &once, None, window))),
         ("leave_key", 0, parts(leave_key(k, &once, None, window))),
     ]
