@@ -38,6 +38,19 @@ need_redis() {
   [ "${major:-0}" -ge 7 ] || give_up "redis-server is too old: 7.0 or later is needed, here is $(redis-server --version)"
 }
 
+need_nginx() {
+  # Debian has it where only root looks.
+  if command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]; then
+    return
+  fi
+  if [ "$(uname)" = Darwin ]; then
+    command -v brew >/dev/null 2>&1 || give_up "nginx is missing, and there is no brew to install it with"
+    brew install nginx
+  else
+    install_packages nginx-light
+  fi
+}
+
 need_npm() {
   if command -v npm >/dev/null 2>&1; then
     return

@@ -4,6 +4,7 @@
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it;
 //!   [`throttle`]: a narrow one
+//! * [`balancer`]: the real nginx with the configuration of `compose.yaml`
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
 //! * [`conformance`]: the fixtures of the official conformance suite, which `scripts/conformance` runs
@@ -16,6 +17,7 @@
 //! The tests themselves are two binaries: `tests/tests/it/main.rs`, and `tests/tests/model/main.rs`, which looks through a
 //! model of the bus.
 
+pub mod balancer;
 pub mod bulk;
 pub mod certificates;
 pub mod chaos;

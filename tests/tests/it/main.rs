@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod bad_peers;
+mod balancer;
 mod batches;
 mod bus_contract;
 mod calls;
