@@ -270,6 +270,33 @@ async fn large_requests_arrive_as_well() {
 }
 
 #[tokio::test]
+async fn large_answers_of_clients_arrive_as_well() {
+    let _turn = TURN.lock().await;
+    let cluster = plan().start().await;
+    let sessions = sessions(&cluster).await;
+    let (client, session) = (&cluster.client, &sessions[0]);
+    let call = async {
+        let ask = legacy(2, "tools/call", tool("ask", json!({ "bytes": 10 })));
+        let mut events = client
+            .legacy(&cluster.gateway(0), session, &ask)
+            .await
+            .events();
+        let question = events.expect("elicitation/create").await;
+        // Just below the limit for bodies.
+        let said = "x".repeat(4 * 1024 * 1024 - 1000);
+        let answer = json!({ "action": "accept", "content": { "said": said } });
+        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer });
+        let taken = client.legacy(&cluster.gateway(1), session, &answer).await;
+        assert_eq!(taken.status(), StatusCode::ACCEPTED);
+        let (_, response) = events.message().await.expect("a response");
+        (response, json!({ "said": said }).to_string().len())
+    };
+    let (response, bytes) = meanwhile(&cluster, &sessions, call).await;
+    assert_eq!(text(&response), bytes.to_string());
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
 async fn large_values_and_catalogs_arrive_as_well() {
     let _turn = TURN.lock().await;
     let catalog = 12 * MB;
