@@ -254,7 +254,9 @@ impl IntoResponse for Refused {
         match &self.error {
             // Of which there are many; admission tells once.
             RequestError::Bus(BusError::QueueFull { .. }) => {}
-            RequestError::Bus(error) => tracing::warn!(%error, "refused a request"),
+            RequestError::Bus(error) => {
+                tracing::warn!(%error, source = "the bus", "refused a request");
+            }
             _ => {}
         }
         let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));

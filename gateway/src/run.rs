@@ -16,7 +16,7 @@ use crate::waiting_room;
 ///
 /// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub async fn run() -> anyhow::Result<()> {
-    let settings = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
         settings.redis.check()?;
         settings.telemetry.start()

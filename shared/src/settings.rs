@@ -132,16 +132,17 @@ pub fn byte_size(text: &str) -> Result<usize, String> {
 }
 
 /// Reads the settings of a process from its arguments and environment. Prints what is wrong and
-/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0.
-pub fn parse_or_exit<S: Parser>(
+/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0. Gives what `check` made
+/// of them as well, which is the log as a rule.
+pub fn parse_or_exit<S: Parser, C>(
     args: impl IntoIterator<Item = OsString>,
-    check: impl FnOnce(&S) -> Result<(), String>,
-) -> S {
+    check: impl FnOnce(&S) -> Result<C, String>,
+) -> (S, C) {
     let settings = S::try_parse_from(args).unwrap_or_else(|error| exit(error));
-    if let Err(reason) = check(&settings) {
-        exit(S::command().error(ErrorKind::ValueValidation, reason));
+    match check(&settings) {
+        Ok(checked) => (settings, checked),
+        Err(reason) => exit(S::command().error(ErrorKind::ValueValidation, reason)),
     }
-    settings
 }
 
 fn exit(mut error: clap::Error) -> ! {

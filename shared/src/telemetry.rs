@@ -1,21 +1,32 @@
-//! Structured logs on standard output.
+//! Structured logs on standard output, which no reader can hold up: what is logged waits in a bounded
+//! [`log_queue`] for a thread of its own, and lines of one source that repeat become one ([`repeats`]).
 
+mod log_queue;
+mod repeats;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing::Metadata;
+use tracing::field::display;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-/// rmcp tells of every request at `info`, of every tool error at `warn` and of every call that ends
-/// early at `error`; what concerns the operator of it is logged by the worker.
-const DEFAULT_FILTER: &str = "info,rmcp=off";
+use self::log_queue::LogQueue;
+use self::repeats::FoldRepeats;
+
+const DEFAULT_FILTER: &str = "info";
 
 /// How the process logs. What is logged is chosen with RUST_LOG.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetrySettings {
     /// Form of the log lines on standard output [default: text on a terminal, else json].
-    /// Which lines: RUST_LOG, such as info or prynai_worker=debug [default: info,rmcp=off].
+    /// Which lines: RUST_LOG, such as info or prynai_worker=debug [default: info]. Those of rmcp, which
+    /// hold the arguments of calls, only when RUST_LOG names rmcp.
     #[arg(long, env = "PRYNAI_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
@@ -29,18 +40,26 @@ pub enum LogFormat {
     Text,
 }
 
+/// The log of this process. When it is dropped, what was logged is written, as far as somebody reads it in time.
+#[derive(Debug)]
+#[must_use = "the last lines are written when this is dropped"]
+pub struct Log(LogQueue);
+
 impl TelemetrySettings {
-    /// Starts logging for this process.
+    /// Starts logging for this process. From then on a panic is a line of the log as well.
     ///
     /// # Errors
     ///
-    /// When RUST_LOG cannot be understood, or logging was started before.
-    pub fn start(&self) -> Result<(), String> {
-        let filter = match std::env::var("RUST_LOG") {
-            Ok(text) if !text.is_empty() => EnvFilter::try_new(&text)
-                .map_err(|error| format!("RUST_LOG {text:?} cannot be understood: {error}"))?,
-            _ => EnvFilter::new(DEFAULT_FILTER),
+    /// When RUST_LOG cannot be understood, logging was started before, or there is no thread for it.
+    pub fn start(&self) -> Result<Log, String> {
+        let chosen = std::env::var("RUST_LOG").unwrap_or_default();
+        let chosen = if chosen.trim().is_empty() {
+            DEFAULT_FILTER
+        } else {
+            &chosen
         };
+        let filter = EnvFilter::try_new(chosen)
+            .map_err(|error| format!("RUST_LOG {chosen:?} cannot be understood: {error}"))?;
         let format = self.log_format.unwrap_or_else(|| {
             if std::io::stdout().is_terminal() {
                 LogFormat::Text
@@ -48,14 +67,96 @@ impl TelemetrySettings {
                 LogFormat::Json
             }
         });
-        let registry = tracing_subscriber::registry().with(filter);
-        let lines = tracing_subscriber::fmt::layer();
+        let queue = LogQueue::start(format, std::io::stdout())
+            .map_err(|error| format!("no thread for the log: {error}"))?;
+        // Its own errors would go to standard error, and a panic follows when that is closed.
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(queue.clone())
+            .log_internal_errors(false);
+        let fold = FoldRepeats::new(queue.clone());
+        let registry = tracing_subscriber::registry()
+            .with(without_rmcp(chosen, &filter))
+            .with(filter);
         let started = match format {
-            LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-            LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
+            LogFormat::Json => {
+                let lines = lines.json().flatten_event(true);
+                registry.with(lines.with_filter(fold)).try_init()
+            }
+            LogFormat::Text => {
+                let lines = lines.with_target(false);
+                registry.with(lines.with_filter(fold)).try_init()
+            }
         };
+        started.map_err(|error| error.to_string())?;
+        report_panics();
         #[cfg(feature = "mutations")]
         tracing::error!("this binary was built to have bugs planted; it is not for use");
-        started.map_err(|error| error.to_string())
+        Ok(Log(queue))
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// rmcp tells of every request at `info`, of every tool error at `warn` and of every call that ends early at
+/// `error`, and from `debug` on what they hold. What concerns the operator of it is logged by the worker.
+fn without_rmcp(
+    chosen: &str,
+    filter: &EnvFilter,
+) -> Option<FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>>> {
+    let names_it =
+        |directive: &str| of_rmcp(directive.split(['=', '[']).next().unwrap_or_default());
+    if chosen.split(',').any(names_it) {
+        return None;
+    }
+    let most = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let others =
+        move |metadata: &Metadata<'_>| metadata.level() <= &most && !of_rmcp(metadata.target());
+    Some(filter_fn(others).with_max_level_hint(most))
+}
+
+fn of_rmcp(target: &str) -> bool {
+    target == "rmcp" || target.starts_with("rmcp::")
+}
+
+/// The standard library would write them on standard error, and wait for its reader.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let reason = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        let backtrace = Backtrace::capture();
+        let captured = backtrace.status() == BacktraceStatus::Captured;
+        let backtrace = captured.then(|| display(&backtrace));
+        tracing::error!(at, reason, backtrace, "a part of this process panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rmcp_is_off_unless_it_is_named() {
+        for (chosen, silent) in [
+            ("info", true),
+            ("debug", true),
+            ("trace,hyper=off", true),
+            ("prynai_worker=debug", true),
+            ("rmcpx=debug", true),
+            ("[serve_inner]=trace", true),
+            ("rmcp=debug", false),
+            ("info,rmcp::service=debug", false),
+            ("rmcp[serve_inner]=trace", false),
+            ("rmcp", false),
+        ] {
+            let filter = EnvFilter::try_new(chosen).expect("is a filter");
+            let found = without_rmcp(chosen, &filter).is_some();
+            assert_eq!(found, silent, "{chosen}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Gateway, worker and bus in one process: for a laptop, and for trying a handler.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub struct StandaloneSettings {
 /// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
 /// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let settings = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
         settings.gateway.check()?;
         settings.work.check()?;
         settings.envelope.check()?;
@@ -157,18 +158,20 @@ async fn announced(bus: Arc<dyn Bus>) -> Result<impl Future<Output = ()>, BusErr
     })
 }
 
-/// For a person who has just typed `cargo run`; on standard error, apart from the log.
+/// For a person who has just typed `cargo run`; on standard error, apart from the log. Nobody need read it.
 fn say_how_to_try(url: &str, auth: AuthKind) {
     let token = match auth {
         AuthKind::None => "",
         AuthKind::Entra | AuthKind::Oidc => " -H \"Authorization: Bearer $TOKEN\"",
     };
-    eprintln!("MCP server on {url}");
-    eprintln!(
-        "Try: curl -s {url}{token} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
+    let text = format!(
+        "MCP server on {url}\n\
+         Try: curl -s {url}{token} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
          -H 'Mcp-Method: tools/call' -H 'Mcp-Name: echo' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
          \"params\":{{\"name\":\"echo\",\"arguments\":{{\"text\":\"hello\"}},\"_meta\":{{\
          \"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\
-         \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}'"
+         \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}'\n"
     );
+    // A thread of its own, which is not waited for: standard error may be a pipe that nobody reads, or closed.
+    std::thread::spawn(move || std::io::stderr().write_all(text.as_bytes()));
 }

@@ -57,6 +57,27 @@ impl Process {
         }
     }
 
+    /// Starts one of the workspace's binaries with these for its standard output and standard error. What it
+    /// says is for whoever reads them; nothing of it is kept here.
+    pub async fn start_writing_to(
+        binary: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+        [output, error]: [Stdio; 2],
+    ) -> Self {
+        let mut command = command(binary, args).await;
+        command
+            .envs(env.iter().copied())
+            .stdout(output)
+            .stderr(error);
+        let child = command.spawn();
+        Self {
+            name: binary.to_owned(),
+            child: child.unwrap_or_else(|error| panic!("cannot run {binary}: {error}")),
+            log: Arc::default(),
+        }
+    }
+
     /// Runs a binary to its end.
     pub async fn run(binary: &str, args: &[&str]) -> Ended {
         let output = command(binary, args).await.output().await;

@@ -259,9 +259,10 @@ impl<H: ServerHandler> CallRunner<H> {
     async fn notify(&self, envelope: &RequestEnvelope, controls: &Controls) -> Result<(), Stop> {
         let mut notification = match inbound::parse_notification(envelope) {
             Ok(notification) => notification,
-            Err(error) => {
+            // What serde says may repeat what it read.
+            Err(_) => {
                 let method = &envelope.method;
-                tracing::debug!(method, %error, "a notification that cannot be read was dropped");
+                tracing::debug!(method, "a notification that cannot be read was dropped");
                 return Ok(());
             }
         };

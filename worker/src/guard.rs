@@ -39,7 +39,7 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps the messages of handlers' panics, which may hold arguments of calls, off standard error; the
+/// Keeps the messages of handlers' panics, which may hold arguments of calls, out of the log; the
 /// guard logs where they happened. All other panics are reported as before.
 pub fn hush_handler_panics() {
     static ONCE: Once = Once::new();
@@ -152,7 +152,8 @@ async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
 
 fn panicked(method: &str, tool: Option<String>, panic: &Panicked) -> ErrorData {
     let Panicked(at) = panic;
-    tracing::error!(method, tool, at, "the handler panicked");
+    let source = at.as_deref().unwrap_or("a place that is not known");
+    tracing::error!(method, tool, source, "the handler panicked");
     ErrorData::internal_error("the handler panicked while it ran this request", None)
 }
 

@@ -20,7 +20,7 @@ use crate::settings::WorkerSettings;
 ///
 /// When Redis cannot be used as it is set up. A Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let settings = parse_or_exit(std::env::args_os(), |settings: &WorkerSettings| {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &WorkerSettings| {
         settings.check()?;
         settings.telemetry.start()
     });

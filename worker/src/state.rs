@@ -144,7 +144,7 @@ impl ScopedState {
 impl From<StateError> for ErrorData {
     /// Tells the client no more than that it failed: the reason may name the store.
     fn from(error: StateError) -> Self {
-        tracing::warn!(%error, "a handler could not use its state");
+        tracing::warn!(%error, source = "a handler", "a handler could not use its state");
         Self::internal_error("the state store could not be used", None)
     }
 }

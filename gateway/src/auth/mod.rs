@@ -114,7 +114,7 @@ pub(crate) async fn require(
             // Every client's first request has no token; all else is worth a line.
             match error {
                 RequestError::Unauthorized(TokenFault::Absent) => {}
-                _ => tracing::info!(%error, %address, "a caller was refused"),
+                _ => tracing::info!(%error, source = %address, "a caller was refused"),
             }
             error.into_response()
         }

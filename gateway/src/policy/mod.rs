@@ -100,6 +100,6 @@ pub(crate) async fn check(
         return Ok(());
     }
     let refusal = rules.refusal(caller, &asked, reads);
-    tracing::info!(subject = principal.subject, method, %refusal, "refused by the policy");
+    tracing::info!(source = principal.subject, method, error = %refusal, "refused by the policy");
     Err(refusal)
 }

@@ -120,7 +120,7 @@ pub struct IssuerSettings {
 /// When the address cannot be bound or the certificate cannot be used.
 pub async fn run() -> anyhow::Result<()> {
     let mut directory = Directory::default();
-    let settings = parse_or_exit(std::env::args_os(), |settings: &IssuerSettings| {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &IssuerSettings| {
         directory = settings.directory()?;
         settings.telemetry.start()
     });

@@ -16,6 +16,7 @@ mod hostile;
 mod idempotency;
 mod issuer;
 mod keep_alive;
+mod logs;
 mod outage;
 mod overload;
 mod policy;

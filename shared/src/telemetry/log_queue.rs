@@ -1,0 +1,346 @@
+//! The way of log lines to their reader. Whoever logs never waits: a thread does, and when the queue before
+//! it is full, lines are lost and counted.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use super::LogFormat;
+use super::repeats::{Repeated, Repeats};
+
+/// Most bytes of lines that wait. As much again may be on its way out.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a line costs besides its text, in bytes.
+const LINE_OVERHEAD: usize = 64;
+
+/// How long a process that ends waits for the reader of its log.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// Pause before a pipe that is full, and that does not make us wait, is tried again.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where lines wait. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct LogQueue(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<Vec<u8>>,
+    bytes: usize,
+    lost: u64,
+    repeats: Repeats,
+    /// The writer has taken lines that it has not written yet.
+    writing: bool,
+    /// Somebody waits until everything is written, repetitions included.
+    flushing: bool,
+}
+
+/// What the writer takes at a time.
+struct Batch {
+    lines: Vec<Vec<u8>>,
+    lost: u64,
+    repeated: Vec<Repeated>,
+}
+
+/// Takes the text of one line.
+pub(super) struct OneLine<'a>(&'a LogQueue);
+
+// === impl LogQueue ===
+
+impl LogQueue {
+    /// A queue whose lines a new thread writes to `output`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread.
+    pub(super) fn start(
+        format: LogFormat,
+        output: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
+        let queue = Self(Arc::default());
+        let writer = queue.clone();
+        // Nobody joins it: it may wait for a reader for ever.
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.write_to(output, format))?;
+        Ok(queue)
+    }
+
+    /// Waits until everything is written, but not for long.
+    pub(super) fn flush(&self) {
+        let mut state = self.lock();
+        state.flushing = true;
+        self.0.changed.notify_all();
+        let unwritten = |state: &mut State| state.writing || !state.is_written();
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(state, LAST_LINES, unwritten);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.flushing = false;
+    }
+
+    /// Counts an event that repeats; whether it is to be written nevertheless, as the first of its kind.
+    pub(super) fn is_first(&self, event: Repeated) -> bool {
+        let mut state = self.lock();
+        let first = state.repeats.is_first(event, Instant::now());
+        if first {
+            // The writer must know when to look for those that follow.
+            self.0.changed.notify_all();
+        }
+        first
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut state = self.lock();
+        let bytes = state.bytes + line.len() + LINE_OVERHEAD;
+        if bytes > MAX_BYTES {
+            state.lost += 1;
+            return;
+        }
+        state.bytes = bytes;
+        state.lines.push(line.to_vec());
+        self.0.changed.notify_all();
+    }
+
+    fn write_to(&self, mut output: impl Write, format: LogFormat) {
+        let mut lost = 0;
+        loop {
+            let batch = self.take();
+            for line in &batch.lines {
+                lost += u64::from(write_all(&mut output, line).is_err());
+            }
+            for repeated in &batch.repeated {
+                let line = repeated.line(format);
+                lost += u64::from(write_all(&mut output, line.as_bytes()).is_err());
+            }
+            lost += batch.lost;
+            if lost > 0 && write_all(&mut output, lost_line(lost, format).as_bytes()).is_ok() {
+                lost = 0;
+            }
+            self.lock().writing = false;
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Waits for something to write.
+    fn take(&self) -> Batch {
+        let mut state = self.lock();
+        loop {
+            let due = state.repeats.due_in(Instant::now());
+            let now = state.flushing || due.is_some_and(|due| due.is_zero());
+            let repeated = if now {
+                state.repeats.take()
+            } else {
+                Vec::new()
+            };
+            if !repeated.is_empty() || !state.lines.is_empty() || state.lost > 0 {
+                state.writing = true;
+                state.bytes = 0;
+                return Batch {
+                    lines: std::mem::take(&mut state.lines),
+                    lost: std::mem::take(&mut state.lost),
+                    repeated,
+                };
+            }
+            let changed = &self.0.changed;
+            state = match due.filter(|_| !now) {
+                Some(due) => {
+                    let waited = changed.wait_timeout(state, due);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_written(&self) -> bool {
+        self.lines.is_empty() && self.lost == 0 && self.repeats.is_empty()
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = OneLine<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine(self)
+    }
+}
+
+impl Write for OneLine<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As [`Write::write_all`], also to a pipe that another process has made non-blocking.
+fn write_all(output: &mut impl Write, mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match output.write(text) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => text = &text[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL_PAUSE),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn lost_line(lost: u64, format: LogFormat) -> String {
+    let message = format!("{lost} lines lost: the log was not read as fast as it was written");
+    let target = module_path!();
+    line(format, "WARN", target, &message, &[("lines", lost.into())])
+}
+
+/// A line that no event stands behind, in the form of the others.
+pub(super) fn line(
+    format: LogFormat,
+    level: &str,
+    target: &str,
+    message: &str,
+    fields: &[(&str, Value)],
+) -> String {
+    let mut timestamp = String::new();
+    // Without a time is better than not at all.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+    let mut line = match format {
+        LogFormat::Json => {
+            let mut object = serde_json::Map::new();
+            object.insert("timestamp".to_owned(), timestamp.into());
+            object.insert("level".to_owned(), level.into());
+            object.insert("message".to_owned(), message.into());
+            for (name, value) in fields {
+                object.insert((*name).to_owned(), value.clone());
+            }
+            object.insert("target".to_owned(), target.into());
+            Value::Object(object).to_string()
+        }
+        LogFormat::Text => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!(" {name}={value}"));
+            format!(
+                "{timestamp} {level:>5} {message}{}",
+                fields.collect::<String>()
+            )
+        }
+    };
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+
+    /// Blocks like a pipe that holds no byte.
+    struct Pipe(SyncSender<Vec<u8>>);
+
+    impl Write for Pipe {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let sent = self.0.send(text.to_vec());
+            sent.map_err(|_| ErrorKind::BrokenPipe)?;
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn pipe() -> (LogQueue, Receiver<Vec<u8>>) {
+        let (writer, reader) = sync_channel(0);
+        let queue = LogQueue::start(LogFormat::Json, Pipe(writer)).expect("starts");
+        (queue, reader)
+    }
+
+    #[test]
+    fn a_reader_that_stops_holds_up_nobody_and_is_told_how_much_it_missed() {
+        let (queue, reader) = pipe();
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        let room = MAX_BYTES / (line.len() + LINE_OVERHEAD);
+        for _ in 0..3 * room {
+            queue.push(&line);
+        }
+        queue.flush();
+        let (mut read, mut lost) = (0, 0);
+        while read + lost < 3 * room as u64 {
+            let text = reader.recv().expect("is written");
+            if text == line {
+                read += 1;
+                continue;
+            }
+            let told: Value = serde_json::from_slice(&text).expect("is JSON");
+            assert_eq!(told["level"], "WARN");
+            lost += told["lines"].as_u64().expect("is a number");
+        }
+        assert!(lost > 0 && read >= room as u64, "{read} read, {lost} lost");
+        queue.push(b"and on it goes\n");
+        assert_eq!(reader.recv().expect("is written"), b"and on it goes\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_it_can() {
+        struct Full(u32, SyncSender<Vec<u8>>);
+        impl Write for Full {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                if self.0 > 0 {
+                    self.0 -= 1;
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                let sent = self.1.send(text.to_vec());
+                sent.map(|()| text.len())
+                    .map_err(|_| ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (writer, reader) = sync_channel(9);
+        // The line, and the one that would say so.
+        let queue = LogQueue::start(LogFormat::Text, Full(2, writer)).expect("starts");
+        queue.push(b"lost\n");
+        queue.flush();
+        queue.push(b"written\n");
+        assert_eq!(reader.recv().expect("is written"), b"written\n");
+        let told = String::from_utf8(reader.recv().expect("is written")).expect("is text");
+        assert!(told.contains(" WARN 1 lines lost"), "{told}");
+    }
+
+    #[test]
+    fn what_was_logged_last_is_written_before_the_end() {
+        let (queue, reader) = pipe();
+        let reading = std::thread::spawn(move || reader.recv());
+        queue.push(b"the last\n");
+        queue.flush();
+        assert!(queue.lock().is_written());
+        let read = reading.join().expect("reads").expect("is written");
+        assert_eq!(read, b"the last\n");
+    }
+}
