@@ -4,13 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{BegunCall, Bus, BusError};
+use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::request::{CallRef, Era};
+use prynai_shared::wire::session::Session;
 use tokio_util::task::TaskTracker;
+
+use crate::error::RequestError;
 
 /// How long a cancel is tried while the bus is away.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client waits for what is done to its end in any case. Longer than one call of the bus, so that it hears of
+/// a second attempt.
+const WAITED_FOR: Duration = Duration::from_secs(2);
 
 /// Cancels calls in tasks of their own, which a stopping gateway waits for. Cheap to clone.
 #[derive(Clone)]
@@ -70,15 +77,61 @@ impl Canceller {
         self.keep_cancelling(call.stream, Some(call.entry), era);
     }
 
-    /// Cancels a call that may still be on its way into the queue.
-    pub(crate) fn cancel_begun(&self, call: BegunCall, era: Era) {
-        self.keep_cancelling(call.stream, call.entry, era);
-    }
-
     /// Cancels a request of which nobody knows whether it was queued: its client was refused and will
     /// send it again.
     pub(crate) fn withdraw(&self, stream: StreamId, era: Era) {
         self.keep_cancelling(stream, None, era);
+    }
+
+    /// Ends a session of which nobody knows whether it was opened: its client was refused.
+    pub(crate) fn take_back(&self, session: Session) {
+        self.keep_trying("a session that nobody uses waits for its end", move |bus| {
+            let session = session.clone();
+            async move {
+                if bus
+                    .end_session(&session.id, &session.principal)
+                    .await?
+                    .is_some()
+                {
+                    bus.forget_session(&session.id).await?;
+                }
+                Ok(())
+            }
+        });
+    }
+
+    /// Does something to its end, also when its client does not wait for it: while the bus is away it is tried
+    /// again from its beginning. Every step must be one that may be repeated. The caller waits for a moment only.
+    ///
+    /// # Errors
+    ///
+    /// Those of the steps; while the bus is away for longer, that it is.
+    pub(crate) async fn complete<T, F>(
+        &self,
+        steps: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+    ) -> Result<T, RequestError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RequestError>> + Send,
+    {
+        let bus = self.bus.clone();
+        let done = self.tasks.spawn(async move {
+            let mut backoff = Backoff::for_at_most(PATIENCE);
+            loop {
+                match steps(bus.clone()).await {
+                    Err(error @ RequestError::Bus(BusError::Unavailable(_))) => {
+                        if !backoff.pause().await {
+                            return Err(error);
+                        }
+                    }
+                    decided => return decided,
+                }
+            }
+        });
+        match tokio::time::timeout(WAITED_FOR, done).await {
+            Ok(done) => done.unwrap_or(Err(RequestError::AnswerLost)),
+            Err(_) => Err(BusError::Unavailable("no answer in time".to_owned()).into()),
+        }
     }
 
     fn keep_cancelling(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {

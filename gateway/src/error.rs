@@ -170,6 +170,9 @@ impl RequestError {
             Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
             Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
             Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
+            Self::Bus(BusError::Unanswered(_)) => {
+                Some(json!({ "reason": "queue_unknown", "outcome": "unknown" }))
+            }
             Self::AnswerLost => Some(json!({ "reason": "log_lost", "outcome": "unknown" })),
             _ => None,
         }
@@ -227,6 +230,9 @@ fn told(error: &BusError) -> String {
         BusError::Full { .. } | BusError::SessionEnded => error.to_string(),
         BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. } => {
             "this server cannot serve the request right now; try again in a moment".to_owned()
+        }
+        BusError::Unanswered(_) => {
+            "nobody knows whether the request was begun; its outcome is unknown".to_owned()
         }
         BusError::Wire(_) | BusError::Unexpected(_) => {
             "this server failed to serve the request; its log says why".to_owned()

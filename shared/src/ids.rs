@@ -37,6 +37,10 @@ pub struct WorkerId(Arc<str>);
 #[serde(transparent)]
 pub struct EntryId(Arc<str>);
 
+/// Names one operation, so that it is done once however often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OperationId(Uuid);
+
 /// Names a question (or its progress token) that a handler puts to the client: rmcp numbers the
 /// questions of every request from 0, so on the wire they carry their stream's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,21 @@ impl FromStr for StreamId {
             Ok(uuid) if canonical => Ok(Self(uuid)),
             _ => Err(InvalidId(text.to_owned(), "stream id")),
         }
+    }
+}
+
+// === impl OperationId ===
+
+impl OperationId {
+    /// A new name.
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
     }
 }
 

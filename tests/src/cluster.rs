@@ -8,6 +8,7 @@ use crate::client::RawClient;
 use crate::process::Process;
 use crate::proxy::{RoundRobin, Switch};
 use crate::redis_server::RedisServer;
+use crate::replies::ReplyThief;
 use crate::throttle::Throttle;
 
 /// What a fleet is made of.
@@ -17,6 +18,7 @@ pub struct ClusterPlan {
     durable: bool,
     spare: bool,
     throttle: Option<u64>,
+    lossy: bool,
     scheme: &'static str,
     client: RawClient,
     of_gateways: Launch,
@@ -41,6 +43,8 @@ pub struct Cluster {
     redis_address: Option<Switch>,
     replica: Option<RedisServer>,
     throttle: Option<Throttle>,
+    /// Between the fleet and Redis, if the plan asks for it.
+    replies: Option<ReplyThief>,
     scheme: &'static str,
     gateways: Vec<Member>,
     workers: Vec<Process>,
@@ -64,6 +68,7 @@ impl Cluster {
             durable: false,
             spare: false,
             throttle: None,
+            lossy: false,
             scheme: "http",
             client: RawClient::new(),
             of_gateways: Launch::of("prynai-gateway", &[]),
@@ -170,7 +175,15 @@ impl Cluster {
         self.throttle.as_ref().expect("the plan has a narrow way")
     }
 
+    /// The replies of Redis to the fleet. The plan must have asked for it.
+    pub fn replies(&self) -> &ReplyThief {
+        self.replies.as_ref().expect("the plan is lossy")
+    }
+
     fn redis_url(&self) -> String {
+        if let Some(replies) = &self.replies {
+            return replies.url();
+        }
         match &self.throttle {
             Some(throttle) => format!("redis://{}", throttle.address()),
             None => redis_url(&self.redis, self.redis_address.as_ref()),
@@ -277,6 +290,12 @@ impl ClusterPlan {
         self
     }
 
+    /// A way to Redis on which replies can be lost: [`Cluster::replies`].
+    pub fn lossy(mut self) -> Self {
+        self.lossy = true;
+        self
+    }
+
     /// Starts it; returns when every process serves.
     pub async fn start(self) -> Cluster {
         let redis = match self.durable {
@@ -295,6 +314,15 @@ impl ClusterPlan {
             url = format!("redis://{}", narrow.address());
             throttle = Some(narrow);
         }
+        let mut replies = None;
+        if self.lossy {
+            let target = redis_address
+                .as_ref()
+                .map_or(redis.address(), Switch::address);
+            let way = ReplyThief::start(target).await;
+            url = way.url();
+            replies = Some(way);
+        }
         let mut workers = Vec::new();
         for _ in 0..self.workers {
             workers.push(self.of_workers.worker(&url).await);
@@ -311,6 +339,7 @@ impl ClusterPlan {
             redis_address,
             replica,
             throttle,
+            replies,
             scheme: self.scheme,
             gateways,
             workers,

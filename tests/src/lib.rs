@@ -3,7 +3,7 @@
 //! * [`cluster`]: a whole fleet of real processes ([`process`]), its Redis and a round-robin [`proxy`]
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it;
-//!   [`throttle`]: a narrow one
+//!   [`throttle`]: a narrow one; [`replies`]: one on which replies are lost
 //! * [`balancer`]: the real nginx with the configuration of `compose.yaml`
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
@@ -30,6 +30,7 @@ pub mod policy_file;
 pub mod process;
 pub mod proxy;
 pub mod redis_server;
+pub mod replies;
 pub mod throttle;
 pub mod trickle;
 pub mod witness;

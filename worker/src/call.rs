@@ -314,7 +314,7 @@ impl<H: ServerHandler> CallRunner<H> {
         deadline: Option<Instant>,
     ) -> Result<Option<RawJson>, Stop> {
         let controls = &slot.controls;
-        let mut asked = false;
+        let (mut asked, mut received) = (false, 0);
         loop {
             let outgoing = tokio::select! {
                 biased;
@@ -327,7 +327,8 @@ impl<H: ServerHandler> CallRunner<H> {
                         () = until(deadline) => return Ok(None),
                         () = slot.resume() => {}
                     }
-                    self.deliver(writer.ownership(), controls, lines).await?;
+                    self.deliver(writer.ownership(), controls, lines, &mut received)
+                        .await?;
                     continue;
                 }
                 outgoing = lines.outgoing.recv() => outgoing,
@@ -372,28 +373,32 @@ impl<H: ServerHandler> CallRunner<H> {
         }
     }
 
-    /// Brings the client's mail to the handler.
+    /// Brings the client's mail to the handler, until there is none. What the handler has is removed by the next look.
     async fn deliver(
         &self,
         owner: &Ownership,
         controls: &Controls,
         lines: &Lines,
+        received: &mut u64,
     ) -> Result<(), Stop> {
-        let mails = persist(controls, self.patience, "take mail", || {
-            self.bus.take_mail(owner)
-        })
-        .await?;
-        for mail in mails {
-            match inbound::parse_mail(owner, &mail) {
-                // rmcp reads at any time, so this does not wait for the handler. An error means
-                // that the call has ended.
-                Some(message) => drop(lines.mail.send(message).await),
-                None => {
-                    tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped")
+        loop {
+            let take = || self.bus.take_mail(owner, *received);
+            let mail = persist(controls, self.patience, "take mail", take).await?;
+            *received = mail.received;
+            if mail.messages.is_empty() {
+                return Ok(());
+            }
+            for message in &mail.messages {
+                match inbound::parse_mail(owner, message) {
+                    // rmcp reads at any time, so this does not wait for the handler. An error means
+                    // that the call has ended.
+                    Some(message) => drop(lines.mail.send(message).await),
+                    None => {
+                        tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped");
+                    }
                 }
             }
         }
-        Ok(())
     }
 
     async fn publish(&self, change: &Change) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, Claim};
-use prynai_shared::ids::WorkerId;
+use prynai_shared::ids::{EntryId, WorkerId};
 use prynai_shared::lifecycle::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,6 +14,9 @@ use crate::call::Launcher;
 /// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
 /// client has answered gets one of them.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// How long requests are tried to be given back. What is left to its lease counts as begun.
+const HANDING_BACK: Duration = Duration::from_secs(5);
 
 /// Claims as many requests as there are free permits, but only a part of them at once: batches that
 /// overlap keep the bus and the handlers busy at the same time.
@@ -30,13 +33,14 @@ impl Processor {
     /// Runs until the soft stop.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::endless();
-        let mut told = false;
+        let (mut told, mut is_owed) = (false, false);
         while let Some(permits) = self.free_permits().await {
             let max = permits.num_permits();
             let claimed = self
                 .bus
                 .claim(&self.worker, max, WAIT, self.shutdown.soft())
                 .await;
+            is_owed = claimed.is_err();
             match claimed {
                 Ok(claims) => {
                     backoff = Backoff::endless();
@@ -54,6 +58,33 @@ impl Processor {
                         _ = backoff.pause() => {}
                     }
                 }
+            }
+        }
+        if is_owed {
+            self.hand_back_owed().await;
+        }
+    }
+
+    /// Gives back what a claim that failed may have handed out.
+    async fn hand_back_owed(&self) {
+        let mut backoff = Backoff::for_at_most(HANDING_BACK);
+        let most = self.concurrency.max(1);
+        loop {
+            let stopped = self.shutdown.soft();
+            match self
+                .bus
+                .claim(&self.worker, most, Duration::ZERO, stopped)
+                .await
+            {
+                Ok(claims) if claims.is_empty() => return,
+                Ok(claims) => {
+                    let entries: Vec<_> = claims.into_iter().map(|claim| claim.entry).collect();
+                    self.hand_back(&entries).await;
+                }
+                Err(error) if !backoff.pause().await => {
+                    return tracing::warn!(%error, "requests may be left to their lease");
+                }
+                Err(_) => {}
             }
         }
     }
@@ -89,8 +120,16 @@ impl Processor {
         if not_begun.is_empty() {
             return;
         }
-        if let Err(error) = self.bus.hand_back(&self.worker, &not_begun, false).await {
-            tracing::warn!(%error, "requests are left to their lease");
+        self.hand_back(&not_begun).await;
+    }
+
+    async fn hand_back(&self, not_begun: &[EntryId]) {
+        let mut backoff = Backoff::for_at_most(HANDING_BACK);
+        while let Err(error) = self.bus.hand_back(&self.worker, not_begun, false).await {
+            if !backoff.pause().await {
+                tracing::warn!(%error, "requests are left to their lease");
+                return;
+            }
         }
     }
 }

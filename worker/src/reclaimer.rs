@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Claim, Finish, Refusal};
 use prynai_shared::ids::{EntryId, WorkerId};
 use prynai_shared::lifecycle::Shutdown;
@@ -98,11 +99,22 @@ impl Reclaimer {
                 too_many.extend(self.deal_with(claim).await);
             }
             if !too_many.is_empty() {
-                self.bus.hand_back(&self.worker, &too_many, false).await?;
+                self.hand_back(&too_many).await?;
                 break;
             }
             if are_all {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the next reclaim: whatever is tried again must not give back what that one takes.
+    async fn hand_back(&self, entries: &[EntryId]) -> Result<(), BusError> {
+        let mut backoff = Backoff::for_at_most(self.lease);
+        while let Err(error) = self.bus.hand_back(&self.worker, entries, false).await {
+            if !backoff.pause().await {
+                return Err(error);
             }
         }
         Ok(())

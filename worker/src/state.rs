@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, StateScope};
-use prynai_shared::ids::SessionId;
+use prynai_shared::ids::{OperationId, SessionId};
 use prynai_shared::wire::principal::Principal;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// How long a step is tried while the store does not answer. Whatever was done before, it is done once.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keys and values that all workers share and that outlive them. Handlers find it in the extensions
 /// of their request, and tools and prompts may name it as a parameter.
@@ -97,7 +101,7 @@ impl ScopedState {
     ///
     /// [`StateError`], also when the value has another type.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
-        let stored = self.bus.get_state(&self.scope, key).await?;
+        let stored = persist(|| self.bus.get_state(&self.scope, key)).await?;
         Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
@@ -113,7 +117,7 @@ impl ScopedState {
         ttl: Option<Duration>,
     ) -> Result<(), StateError> {
         let text = serde_json::to_string(value)?;
-        Ok(self.bus.set_state(&self.scope, key, &text, ttl).await?)
+        Ok(persist(|| self.bus.set_state(&self.scope, key, &text, ttl)).await?)
     }
 
     /// Removes a value; `false` when there was none.
@@ -122,7 +126,8 @@ impl ScopedState {
     ///
     /// [`StateError`].
     pub async fn remove(&self, key: &str) -> Result<bool, StateError> {
-        Ok(self.bus.remove_state(&self.scope, key).await?)
+        let operation = OperationId::generate();
+        Ok(persist(|| self.bus.remove_state(&self.scope, key, &operation)).await?)
     }
 
     /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
@@ -137,7 +142,28 @@ impl ScopedState {
         by: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, StateError> {
-        Ok(self.bus.increment_state(&self.scope, key, by, ttl).await?)
+        let operation = OperationId::generate();
+        let increment = || {
+            self.bus
+                .increment_state(&self.scope, key, by, ttl, &operation)
+        };
+        Ok(persist(increment).await?)
+    }
+}
+
+async fn persist<T, F: Future<Output = Result<T, BusError>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, BusError> {
+    let mut backoff = Backoff::for_at_most(PATIENCE);
+    loop {
+        match attempt().await {
+            Err(error @ BusError::Unavailable(_)) => {
+                if !backoff.pause().await {
+                    return Err(error);
+                }
+            }
+            decided => return decided,
+        }
     }
 }
 

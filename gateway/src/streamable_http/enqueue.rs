@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Placed};
 use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::{SessionId, StreamId};
@@ -15,6 +16,9 @@ use crate::envelope::{Notification, headers_for_handler};
 use crate::head::Head;
 use crate::hub::HeldStream;
 use crate::state::AppState;
+
+/// How long the session is tried to be told where its call lies.
+const PLACING: Duration = Duration::from_secs(30);
 
 /// A call on the bus, and the stream of its events.
 pub(super) struct Call {
@@ -60,7 +64,7 @@ pub(super) async fn enqueue(
         let entry = match bus.enqueue(&envelope).await {
             Ok(entry) => entry,
             Err(error) => {
-                if matches!(error, BusError::Unavailable(_)) {
+                if matches!(error, BusError::Unanswered(_)) {
                     canceller.withdraw(stream, era);
                 }
                 return drop(queued.send(Err(error)));
@@ -91,16 +95,20 @@ pub(super) async fn enqueue(
 
 /// Tells the session where its call lies, and wakes the worker if it was cancelled before that.
 async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: CallRef) -> Placed {
-    match bus.place_call(session, &call).await {
-        Ok(Placed::Running) => Placed::Running,
-        Ok(placed) => {
-            canceller.cancel(call, Era::Legacy);
-            placed
-        }
-        // It may have run: to refuse it now would invite a second one.
-        Err(error) => {
-            tracing::warn!(%error, "a cancel of this call will not wake its worker");
-            Placed::Running
+    let mut backoff = Backoff::for_at_most(PLACING);
+    loop {
+        match bus.place_call(session, &call).await {
+            Ok(Placed::Running) => return Placed::Running,
+            Ok(placed) => {
+                canceller.cancel(call, Era::Legacy);
+                return placed;
+            }
+            // It may have run: to refuse it now would invite a second one.
+            Err(error) if !backoff.pause().await => {
+                tracing::warn!(%error, "a cancel of this call will not wake its worker");
+                return Placed::Running;
+            }
+            Err(_) => {}
         }
     }
 }
@@ -125,7 +133,11 @@ pub(super) async fn enqueue_notification(
         session,
     };
     let envelope = envelope(state, head, parts);
-    state.bus.enqueue(&envelope).await.map(drop)
+    let queued = state.bus.enqueue(&envelope).await;
+    if matches!(queued, Err(BusError::Unanswered(_))) {
+        state.canceller.withdraw(envelope.stream, envelope.era);
+    }
+    queued.map(drop)
 }
 
 fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelope {
@@ -176,7 +188,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use prynai_shared::bus::{BeginCall, BusLimits, News, NewsReceiver};
+    use prynai_shared::bus::{BeginCall, BegunCall, BusLimits, News, NewsReceiver};
     use prynai_shared::ids::{GatewayId, WorkerId};
     use prynai_shared::memory_bus::MemoryBus;
     use prynai_shared::wire::principal::Principal;
@@ -256,6 +268,12 @@ mod tests {
             place(bus, &self.canceller, &self.session, call).await
         }
 
+        async fn cancel(&self, call: &BegunCall) {
+            let (stream, entry) = (&call.stream, call.entry.as_ref());
+            let cancelled = self.bus.cancel_call(stream, entry, Era::Legacy).await;
+            cancelled.unwrap();
+        }
+
         async fn worker_is_told(&mut self) {
             let cancel = Signal::new(self.call.stream, SignalKind::Cancel);
             let told =
@@ -271,7 +289,7 @@ mod tests {
         let id = RawJson::parse("1").unwrap();
         let calls = scene.bus.cancel_calls(&scene.session, &id).await.unwrap();
         for call in calls {
-            scene.canceller.cancel_begun(call, Era::Legacy);
+            scene.cancel(&call).await;
         }
         assert_eq!(scene.place().await, Placed::Cancelled);
         scene.worker_is_told().await;
@@ -280,9 +298,13 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_ends_during_the_queueing_cancels_the_call() {
         let mut scene = Scene::new().await;
-        let calls = scene.bus.end_session(&scene.session).await.unwrap();
+        let calls = scene
+            .bus
+            .end_session(&scene.session, &Principal::anonymous())
+            .await
+            .unwrap();
         for call in calls.unwrap() {
-            scene.canceller.cancel_begun(call, Era::Legacy);
+            scene.cancel(&call).await;
         }
         assert_eq!(scene.place().await, Placed::SessionEnded);
         scene.worker_is_told().await;

@@ -27,6 +27,10 @@ use crate::versions;
 /// stream it can resume.
 const GRACE: Duration = Duration::from_millis(30);
 
+/// How long the answer waits to hear whether the call was cancelled while it was being queued. After it the answer
+/// begins, and a cancel ends it.
+const PLACED_WITHIN: Duration = Duration::from_millis(800);
+
 /// Queues the request and begins the answer.
 pub(super) async fn call(
     state: AppState,
@@ -58,8 +62,9 @@ pub(super) async fn call(
     if polls {
         held.heed_pauses();
     }
+    let placed = tokio::time::timeout(PLACED_WITHIN, placed);
     let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
-    match placed {
+    match placed.unwrap_or(Ok(Placed::Running)) {
         Ok(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
         // A cancelled request gets no response (2025-11-25, Cancellation).
         Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),

@@ -2,7 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::{BeginCall, Posted, Touched};
+use futures::future::try_join_all;
+use prynai_shared::bus::{BeginCall, BusError, Posted, Touched};
 use prynai_shared::ids::{QuestionId, SessionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
@@ -150,7 +151,12 @@ async fn initialize(
         log_level: None,
         subscriptions: Default::default(),
     };
-    state.bus.create_session(&session).await?;
+    if let Err(error) = state.bus.create_session(&session).await {
+        if matches!(error, BusError::Unavailable(_)) {
+            state.canceller.take_back(session);
+        }
+        return Err(error.into());
+    }
     let mut response = json_response(StatusCode::OK, edge::response(&request.id, &result));
     // A session id is visible ASCII by construction, so it is always a header value.
     if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
@@ -164,20 +170,22 @@ async fn change(
     session: &SessionId,
     change: SessionChange,
 ) -> Result<(), RequestError> {
-    let (bus, session) = (state.bus.clone(), session.clone());
-    // Both or nothing, whatever becomes of the client meanwhile.
-    let changed = state.canceller.tasks().spawn(async move {
-        if !bus.change_session(&session, &change).await? {
-            return Err(RequestError::SessionUnknown);
+    let session = session.clone();
+    let both_or_nothing = state.canceller.complete(move |bus| {
+        let (session, change) = (session.clone(), change.clone());
+        async move {
+            if !bus.change_session(&session, &change).await? {
+                return Err(RequestError::SessionUnknown);
+            }
+            // The log level travels with every request, so only subscriptions concern open streams.
+            if !matches!(change, SessionChange::LogLevel(_)) {
+                let changed = Change::SessionChanged { session };
+                bus.publish_change(&changed).await?;
+            }
+            Ok(())
         }
-        // The log level travels with every request, so only subscriptions concern open streams.
-        if !matches!(change, SessionChange::LogLevel(_)) {
-            let changed = Change::SessionChanged { session };
-            bus.publish_change(&changed).await?;
-        }
-        Ok(())
     });
-    changed.await.unwrap_or(Err(RequestError::AnswerLost))
+    both_or_nothing.await
 }
 
 async fn notified(
@@ -190,11 +198,18 @@ async fn notified(
     match notification.method.as_str() {
         "notifications/cancelled" => {
             let CancelledParams { request_id } = notification.params.read()?;
-            // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
-            for call in state.bus.cancel_calls(&session.id, &request_id).await? {
-                let (stream, entry) = (&call.stream, call.entry.as_ref());
-                state.bus.cancel_call(stream, entry, Era::Legacy).await?;
-            }
+            let cancelled = state.canceller.complete(move |bus| {
+                let (session, request_id) = (session.id.clone(), request_id.clone());
+                async move {
+                    // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
+                    for call in bus.cancel_calls(&session, &request_id).await? {
+                        let (stream, entry) = (&call.stream, call.entry.as_ref());
+                        bus.cancel_call(stream, entry, Era::Legacy).await?;
+                    }
+                    Ok(())
+                }
+            });
+            cancelled.await?;
         }
         "notifications/progress" => {
             let ProgressParams { progress_token } = notification.params.read()?;
@@ -226,10 +241,13 @@ async fn answered(
     let session = session(state, head).await?;
     let posted = match question(&response.id) {
         Some(question) => {
-            state
-                .bus
-                .post_mail(&question.stream, &session.id, &response.raw)
-                .await?
+            let (stream, raw) = (question.stream, response.raw.clone());
+            // A person may have answered, and will not be asked again.
+            let posted = state.canceller.complete(move |bus| {
+                let (session, raw) = (session.id.clone(), raw.clone());
+                async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
+            });
+            posted.await?
         }
         None => Posted::NoSuchCall,
     };
@@ -287,20 +305,28 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
 /// Ends a session: its calls are cancelled, its streams close on every gateway.
 pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
     check_version(head.headers)?;
-    let session = session(&state, head).await?;
-    let (bus, canceller) = (state.bus.clone(), state.canceller.clone());
-    // To its end, even if the client does not wait for it.
-    let ended = state.canceller.tasks().spawn(async move {
-        let running = bus.end_session(&session.id).await?;
-        for call in running.ok_or(RequestError::SessionUnknown)? {
-            canceller.cancel_begun(call, Era::Legacy);
+    let (session, caller) = (session_id(head.headers)?, head.sender.principal.clone());
+    let ended = state.canceller.complete(move |bus| {
+        let (session, caller) = (session.clone(), caller.clone());
+        async move {
+            let running = bus.end_session(&session, &caller).await?;
+            let running = running.ok_or(RequestError::SessionUnknown)?;
+            let cancels = running.iter().map(|call| {
+                let (stream, entry) = (&call.stream, call.entry.as_ref());
+                bus.cancel_call(stream, entry, Era::Legacy)
+            });
+            try_join_all(cancels).await?;
+            let ended = Change::SessionEnded {
+                session: session.clone(),
+            };
+            bus.publish_change(&ended).await?;
+            if let Err(error) = bus.forget_session(&session).await {
+                tracing::debug!(%error, "what an ended session leaves waits for its time");
+            }
+            Ok(())
         }
-        let session = session.id;
-        bus.publish_change(&Change::SessionEnded { session })
-            .await?;
-        Ok::<_, RequestError>(())
     });
-    ended.await.unwrap_or(Err(RequestError::AnswerLost))?;
+    ended.await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

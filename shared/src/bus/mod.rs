@@ -6,7 +6,10 @@
 //! [`crate::memory_bus::MemoryBus`] and [`crate::redis_bus::RedisBus`].
 //!
 //! All methods may be called from many tasks at once. Every method that fails with
-//! [`BusError::Unavailable`] may or may not have taken effect.
+//! [`BusError::Unavailable`] may or may not have taken effect, and may be called again: whatever was done
+//! before, it ends as if it had been done once. Two come out double, which does no harm: a change that is
+//! published again is heard again, and a message that was taken from its mailbox can be posted again.
+//! [`RequestQueue::enqueue`] is the one that must not be repeated; it says itself what became of it.
 
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
 pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
-pub use signal_channel::{Posted, SignalChannel};
+pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 
 use crate::wire::WireError;
@@ -61,6 +64,10 @@ pub enum BusError {
     /// The other side cannot be reached now; the caller may try again.
     #[error("the bus cannot be reached: {0}")]
     Unavailable(String),
+    /// The other side was asked and did not answer, and could not be asked what it did: nobody knows. Only
+    /// [`RequestQueue::enqueue`] fails so.
+    #[error("nobody knows whether the bus did it: {0}")]
+    Unanswered(String),
     /// Commands work, but a subscription hears nothing.
     #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
     Deaf(String),

@@ -28,10 +28,13 @@ use crate::wire::request::{Era, RequestEnvelope};
 /// signatures are not looked at.
 #[async_trait]
 pub trait RequestQueue: Send + Sync {
-    /// Adds a request at the end and names its entry.
+    /// Adds a request at the end and names its entry. Never called twice for one request.
     ///
     /// # Errors
     ///
+    /// [`BusError::Unavailable`]: it was not added, and should it still come it is claimed as cancelled.
+    /// [`BusError::Unanswered`]: it may have been added, and may run; a
+    /// [`cancel_call`](super::SignalChannel::cancel_call) without an entry withdraws it.
     /// [`BusError::QueueFull`] once [`super::BusLimits::queue`] entries wait or run. Each
     /// process may exceed the bound by the calls it has under way and, with much room left when it
     /// last looked, by 64 more.
@@ -66,6 +69,8 @@ pub trait RequestQueue: Send + Sync {
     /// The future must be driven to its end; a dropped one may leave claimed entries to their lease.
     /// One call at a time per worker.
     ///
+    /// What was handed out by a call that failed is returned by the next one, also after `stop` fired.
+    ///
     /// # Errors
     ///
     /// When the bus is away.
@@ -86,7 +91,8 @@ pub trait RequestQueue: Send + Sync {
     async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError>;
 
     /// Takes up to `max` entries whose lease was not renewed for `lease`. Their `delivery` is
-    /// above 1, unless they were handed back before they were begun.
+    /// above 1, unless they were handed back before they were begun. What was handed out by a call that
+    /// failed is returned by the next one, with the same delivery.
     ///
     /// # Errors
     ///
@@ -123,7 +129,7 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError>;
 
-    /// Notes an entry that cannot be served among the dead letters, with the reason, and removes it
+    /// Notes an entry that cannot be served among the dead letters, once, with the reason, and removes it
     /// if it is still there: it may have been finished first, so that its client does not wait. An
     /// entry that another delivery holds is left alone and not noted. The newest
     /// [`super::BusLimits::dead_letters`] are kept.

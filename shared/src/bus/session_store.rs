@@ -54,12 +54,29 @@ pub trait SessionStore: Send + Sync {
         change: &SessionChange,
     ) -> Result<bool, BusError>;
 
-    /// Ends a session and names the calls that were running in it; `None` when it had ended before.
+    /// Ends a session and names the calls that were running in it, to cancel them. Until
+    /// [`SessionStore::forget_session`] it names them again and again, so that whoever did not hear the
+    /// answer, or died before all were cancelled, or another in its place, does it once more.
+    ///
+    /// `None` when there is no such session, when its end is done with, and to any `caller` but its own
+    /// principal.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError>;
+    async fn end_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Vec<BegunCall>>, BusError>;
+
+    /// Forgets an ended session whose calls are cancelled. Without it that happens after
+    /// [`super::BusLimits::session_idle`].
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn forget_session(&self, id: &SessionId) -> Result<(), BusError>;
 
     /// Notes where a begun call lies in the queue, so that a cancel wakes its worker.
     ///

@@ -39,7 +39,8 @@ pub trait SignalChannel: Send + Sync {
     ) -> Result<(), BusError>;
 
     /// Puts a client's message (an answer, or progress on one) into the mailbox of a call that runs,
-    /// belongs to `session` and has written at least one event.
+    /// belongs to `session` and has written at least one event. One that lies there already, byte for byte,
+    /// is the same message, sent again.
     ///
     /// # Errors
     ///
@@ -51,14 +52,18 @@ pub trait SignalChannel: Send + Sync {
         message: &RawJson,
     ) -> Result<Posted, BusError>;
 
-    /// Takes all messages out of the mailbox, oldest first, in one atomic step with a look at who owns
-    /// the stream: anybody but the owner gets none, and they stay for the owner. A bus with keys drops what
-    /// was not signed with one of them.
+    /// Reads the messages of the mailbox, oldest first, in one atomic step with a look at who owns the
+    /// stream: anybody but the owner gets none, and they stay for the owner. A bus with keys drops what was
+    /// not signed with one of them.
+    ///
+    /// `received` is [`Mail::received`] of what the owner received last, 0 before the first. What came
+    /// before is removed, and what comes after is returned; it stays until it is named as received, so
+    /// that an answer which is lost loses none. Until then it counts against the bound of the mailbox.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError>;
+    async fn take_mail(&self, owner: &Ownership, received: u64) -> Result<Mail, BusError>;
 
     /// Which of these calls are cancelled.
     ///
@@ -88,6 +93,15 @@ pub trait SignalChannel: Send + Sync {
     ///
     /// When the bus is away.
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError>;
+}
+
+/// What lay in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The messages, oldest first.
+    pub messages: Vec<RawJson>,
+    /// What the owner names next, once it has them.
+    pub received: u64,
 }
 
 /// What became of a client's message.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::BusError;
-use crate::ids::SessionId;
+use crate::ids::{OperationId, SessionId};
 
 /// The tool author's key/value state; survives every process of ours.
 ///
 /// A value lives as long as its `ttl` (for ever with `None`); each write sets the `ttl` anew.
-/// Single operations are atomic.
+/// Single operations are atomic. Those that must not be done twice have a name: under one name they are done
+/// once and answer the same, however often they are tried within a minute.
 ///
 /// What is in the scope of a session ends with the session at the latest, at once and for good: then
 /// nothing is read there any more, and what would be written is refused. To use the state is not to
@@ -43,7 +44,12 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     ///
     /// When the bus is away.
-    async fn remove_state(&self, scope: &StateScope, key: &str) -> Result<bool, BusError>;
+    async fn remove_state(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        operation: &OperationId,
+    ) -> Result<bool, BusError>;
 
     /// Adds to a whole number (absent counts as 0) and returns the sum.
     ///
@@ -57,6 +63,7 @@ pub trait StateStore: Send + Sync {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
+        operation: &OperationId,
     ) -> Result<i64, BusError>;
 }
 

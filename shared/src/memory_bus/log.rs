@@ -1,6 +1,8 @@
 //! The log of a stream: what its owner may write, and what its followers read.
 
-use crate::bus::{BusLimits, Followed, LogState, Ownership, Refusal};
+use std::collections::VecDeque;
+
+use crate::bus::{BusLimits, Followed, LogState, Mail, Ownership, Refusal};
 use crate::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
@@ -21,7 +23,9 @@ pub(super) struct Log {
     newest: u64,
     /// Nobody will look at the mark of this cancelled call any more.
     pub(super) mark_is_seen: bool,
-    pub(super) mailbox: Vec<RawJson>,
+    pub(super) mailbox: VecDeque<RawJson>,
+    /// Messages that the owner received.
+    mail_removed: u64,
 }
 
 /// The fencing token.
@@ -43,7 +47,8 @@ impl Log {
             bytes: 0,
             newest: 0,
             mark_is_seen: false,
-            mailbox: Vec::new(),
+            mailbox: VecDeque::new(),
+            mail_removed: 0,
         }
     }
 
@@ -161,7 +166,19 @@ impl Log {
 
     pub(super) fn end(&mut self, state: LogState) {
         self.state = state;
-        self.mailbox = Vec::new();
+        self.mailbox = VecDeque::new();
+    }
+
+    /// What lies in the mailbox after the messages that were received.
+    pub(super) fn take_mail(&mut self, received: u64) -> Mail {
+        while self.mail_removed < received && self.mailbox.pop_front().is_some() {
+            self.mail_removed += 1;
+        }
+        self.mail_removed = self.mail_removed.max(received);
+        Mail {
+            messages: self.mailbox.iter().cloned().collect(),
+            received: self.mail_removed + self.mailbox.len() as u64,
+        }
     }
 
     fn push(&mut self, event: &StreamEvent) {

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::bus::{Bus, BusError, BusLimits, StateScope};
-use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::message::RawJson;
 use crate::wire::session::Session;
@@ -52,12 +52,17 @@ pub struct MemoryBus {
     /// Fires when an entry begins to wait. A claim that leaves entries behind fires it again, so
     /// that no other claim sleeps beside them.
     work: Notify,
+    /// Locked before those that ended.
     sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
+    /// Those whose calls may still run.
+    ended_sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
     gateways: Mutex<ExpiringMap<GatewayId, ()>>,
     feed: Mutex<Feed>,
     catalog: Mutex<Option<CatalogRecord>>,
     /// Of all scopes but those of sessions.
     state: Mutex<ExpiringMap<(StateScope, String), String>>,
+    /// What the operations on state answered that must not be done twice. Locked before state and sessions.
+    answered: Mutex<ExpiringMap<OperationId, i64>>,
     /// By the record's name.
     outcomes: Mutex<ExpiringMap<String, Record>>,
 }
@@ -87,6 +92,8 @@ impl MemoryBus {
             partition: Mutex::default(),
             work: Notify::new(),
             sessions: Mutex::default(),
+            ended_sessions: Mutex::default(),
+            answered: Mutex::default(),
             gateways: Mutex::default(),
             catalog: Mutex::default(),
             state: Mutex::default(),

@@ -186,7 +186,12 @@ impl Partition {
         Ok(log)
     }
 
+    /// Notes a dead entry, once.
     pub(super) fn bury(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
+        let is_it = |noted: &DeadLetter| noted.claim.entry == claim.entry;
+        if self.dead_letters.iter().any(is_it) {
+            return;
+        }
         self.dead_letters.push_back(DeadLetter {
             claim,
             reason: reason.to_owned(),

@@ -35,7 +35,10 @@ impl SessionStore for MemoryBus {
         else {
             return Ok(None);
         };
-        let has_room = begin.is_none() || stored.calls.len() < self.limits.session_calls;
+        let has_room = begin.is_none_or(|begin| {
+            let is_noted = stored.calls.contains_key(&begin.stream);
+            is_noted || stored.calls.len() < self.limits.session_calls
+        });
         if let Some(BeginCall { stream, request_id }) = begin.filter(|_| has_room) {
             let call = StoredCall::new(request_id.clone());
             stored.calls.insert(*stream, call);
@@ -62,13 +65,31 @@ impl SessionStore for MemoryBus {
         Ok(true)
     }
 
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError> {
-        let ended = lock(&self.sessions).remove(id);
-        let calls = |stored: StoredSession| {
-            let calls = stored.calls.into_iter();
-            calls.map(|(stream, call)| call.begun(stream)).collect()
-        };
-        Ok(ended.map(calls))
+    async fn end_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Vec<BegunCall>>, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let mut ended = lock(&self.ended_sessions);
+        let is_own = |stored: &StoredSession| stored.session.principal.is_same_caller(caller);
+        if sessions.get(id).is_some_and(is_own)
+            && let Some(stored) = sessions.remove(id)
+        {
+            ended.insert(id.clone(), stored, Some(self.limits.session_idle));
+        }
+        let stored = ended.get(id).filter(|stored| is_own(stored));
+        Ok(stored.map(|stored| {
+            let calls = stored.calls.iter();
+            calls
+                .map(|(stream, call)| call.clone().begun(*stream))
+                .collect()
+        }))
+    }
+
+    async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
+        lock(&self.ended_sessions).remove(id);
+        Ok(())
     }
 
     async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
@@ -87,8 +108,10 @@ impl SessionStore for MemoryBus {
     }
 
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
-        if let Some(stored) = lock(&self.sessions).get_mut(id) {
-            stored.calls.remove(stream);
+        for sessions in [&self.sessions, &self.ended_sessions] {
+            if let Some(stored) = lock(sessions).get_mut(id) {
+                stored.calls.remove(stream);
+            }
         }
         Ok(())
     }
@@ -105,7 +128,7 @@ impl SessionStore for MemoryBus {
             .flatten()
             .filter(|(_, call)| call.request_id == *request_id);
         let cancelled = of_this_id.map(|(stream, call)| {
-            call.cancelled = call.entry.is_none();
+            call.cancelled |= call.entry.is_none();
             call.clone().begun(*stream)
         });
         Ok(cancelled.collect())

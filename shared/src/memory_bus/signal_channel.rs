@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::log::Log;
 use super::partition::{Lease, Partition};
 use super::{MemoryBus, lock};
-use crate::bus::{BusError, BusLimits, LogState, NewsReceiver, Ownership, Posted, SignalChannel};
+use crate::bus::{
+    BusError, BusLimits, LogState, Mail, NewsReceiver, Ownership, Posted, SignalChannel,
+};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
@@ -41,20 +43,26 @@ impl SignalChannel for MemoryBus {
         let Some(worker) = log.writer().cloned() else {
             return Ok(Posted::NoSuchCall);
         };
-        if log.mailbox.len() >= self.limits.mailbox {
-            return Ok(Posted::Full);
+        if !log.mailbox.contains(message) {
+            if log.mailbox.len() >= self.limits.mailbox {
+                return Ok(Posted::Full);
+            }
+            log.mailbox.push_back(message.clone());
         }
-        log.mailbox.push(message.clone());
         let wake_up = Signal::new(*stream, SignalKind::Mail);
         partition.signals.publish(&worker, wake_up);
         Ok(Posted::Accepted)
     }
 
-    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
+    async fn take_mail(&self, owner: &Ownership, received: u64) -> Result<Mail, BusError> {
         let mut partition = lock(&self.partition);
         let log = partition.logs.get_mut(&owner.stream);
         let log = log.filter(|log| log.is_owned_by(owner));
-        Ok(log.map_or_else(Vec::new, |log| std::mem::take(&mut log.mailbox)))
+        let nothing = Mail {
+            messages: Vec::new(),
+            received,
+        };
+        Ok(log.map_or(nothing, |log| log.take_mail(received)))
     }
 
     async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError> {

@@ -8,6 +8,10 @@ use async_trait::async_trait;
 use super::expiry::ExpiringMap;
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, StateScope, StateStore};
+use crate::ids::OperationId;
+
+/// How long an operation that must not be done twice is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl StateStore for MemoryBus {
@@ -38,14 +42,23 @@ impl StateStore for MemoryBus {
         Ok(())
     }
 
-    async fn remove_state(&self, scope: &StateScope, key: &str) -> Result<bool, BusError> {
-        if let StateScope::Session(id) = scope {
-            let mut sessions = lock(&self.sessions);
-            let session = sessions.get_mut(id);
-            let removed = session.and_then(|session| session.state.remove(&key.to_owned()));
-            return Ok(removed.is_some());
-        }
-        Ok(lock(&self.state).remove(&name(scope, key)).is_some())
+    async fn remove_state(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        operation: &OperationId,
+    ) -> Result<bool, BusError> {
+        let removed = self.once(operation, || {
+            let removed = if let StateScope::Session(id) = scope {
+                let mut sessions = lock(&self.sessions);
+                let session = sessions.get_mut(id);
+                session.and_then(|session| session.state.remove(&key.to_owned()))
+            } else {
+                lock(&self.state).remove(&name(scope, key))
+            };
+            Ok(i64::from(removed.is_some()))
+        })?;
+        Ok(removed == 1)
     }
 
     async fn increment_state(
@@ -54,13 +67,33 @@ impl StateStore for MemoryBus {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
+        operation: &OperationId,
     ) -> Result<i64, BusError> {
-        if let StateScope::Session(id) = scope {
-            let mut sessions = lock(&self.sessions);
-            let session = sessions.get_mut(id).ok_or(BusError::SessionEnded)?;
-            return increment(&mut session.state, key.to_owned(), by, ttl);
+        self.once(operation, || {
+            if let StateScope::Session(id) = scope {
+                let mut sessions = lock(&self.sessions);
+                let session = sessions.get_mut(id).ok_or(BusError::SessionEnded)?;
+                return increment(&mut session.state, key.to_owned(), by, ttl);
+            }
+            increment(&mut lock(&self.state), name(scope, key), by, ttl)
+        })
+    }
+}
+
+impl MemoryBus {
+    /// Does an operation, unless it was done: then it answers the same.
+    fn once(
+        &self,
+        operation: &OperationId,
+        step: impl FnOnce() -> Result<i64, BusError>,
+    ) -> Result<i64, BusError> {
+        let mut answered = lock(&self.answered);
+        if let Some(answer) = answered.get(operation) {
+            return Ok(*answer);
         }
-        increment(&mut lock(&self.state), name(scope, key), by, ttl)
+        let answer = step()?;
+        answered.insert(*operation, answer, Some(REMEMBERED));
+        Ok(answer)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::bus::{EventLog, StateStore};
-use crate::ids::{GatewayId, StreamId};
+use crate::ids::{GatewayId, OperationId, StreamId};
 use crate::wire::request::Era;
 
 #[tokio::test(start_paused = true)]
@@ -32,7 +32,7 @@ async fn a_value_written_often_is_held_once() {
     for seconds in 1..100 {
         let ttl = Some(Duration::from_secs(1_000 - seconds));
         let scope = StateScope::Global;
-        bus.increment_state(&scope, "counter", 1, ttl)
+        bus.increment_state(&scope, "counter", 1, ttl, &OperationId::generate())
             .await
             .unwrap();
     }

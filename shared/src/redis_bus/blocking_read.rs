@@ -60,6 +60,16 @@ impl BlockingReader {
         }
     }
 
+    /// Gives the connection up. Redis must not hand anything out on it any more: nobody would hear of it.
+    pub(super) async fn abandon(&mut self, hot: &HotConnection) {
+        if let Some(abandoned) = self.connected.take() {
+            let mut kill = cmd("CLIENT");
+            kill.arg("KILL").arg("ID").arg(abandoned.client_id);
+            // It may be closed already, or this user may not: then the read ends by itself.
+            let _ = hot.run(&Call::<i64>::command(kill)).await;
+        }
+    }
+
     async fn connect(
         &mut self,
         connector: &Connector,

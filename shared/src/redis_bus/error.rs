@@ -38,6 +38,14 @@ impl Fault {
         Self::Away(reason.into())
     }
 
+    /// Whether Redis may have done what it was asked, without saying so.
+    pub(super) fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Away(_) => true,
+            Self::Failed(error) => ends_connection(error) || error.kind() == ErrorKind::Io,
+        }
+    }
+
     /// Whether the consumer group is gone (Redis lost its data, or somebody deleted it). A read that
     /// was waiting hears of it in another way.
     pub(super) fn is_group_gone(&self) -> bool {

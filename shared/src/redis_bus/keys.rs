@@ -4,7 +4,7 @@
 //! script uses keys of one tag only.
 
 use crate::bus::StateScope;
-use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
+use crate::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId, WorkerId};
 
 /// The consumer group of the workers.
 pub(super) const GROUP: &str = "workers";
@@ -58,6 +58,16 @@ impl Keys {
     /// Entries that could not be served (stream).
     pub(super) fn dead_letters(&self) -> String {
         format!("{}dead", self.partition)
+    }
+
+    /// There when a dead entry was noted (string).
+    pub(super) fn noted(&self, entry: &EntryId) -> String {
+        format!("{}noted:{entry}", self.partition)
+    }
+
+    /// The entries that the last reclaim of a worker gave it (list).
+    pub(super) fn reclaimed(&self, worker: &WorkerId) -> String {
+        format!("{}reclaimed:{worker}", self.partition)
     }
 
     /// How often an entry of a newer release came to a worker that cannot read it (string).
@@ -130,7 +140,12 @@ impl Keys {
         format!("{}{{s.{id}}}:session", self.prefix)
     }
 
-    /// The calls that run in a session, by request id (hash).
+    /// A session that ended and whose calls may still run (hash).
+    pub(super) fn ended_session(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:ended", self.prefix)
+    }
+
+    /// The calls that run in a session, by stream (hash).
     pub(super) fn session_calls(&self, id: &SessionId) -> String {
         format!("{}{{s.{id}}}:calls", self.prefix)
     }
@@ -142,12 +157,17 @@ impl Keys {
 
     /// Where a value of the tool author lies.
     pub(super) fn state<'a>(&self, scope: &'a StateScope, key: &str) -> StatePlace<'a> {
-        let tag = match scope {
-            StateScope::Global => "global".to_owned(),
-            StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
-            StateScope::Session(id) => return StatePlace::OfSession(id),
-        };
+        if let StateScope::Session(id) = scope {
+            return StatePlace::OfSession(id);
+        }
+        let tag = state_tag(scope);
         StatePlace::Alone(format!("{}{{{tag}}}:state:{key}", self.prefix))
+    }
+
+    /// What an operation on the values of a scope answered (string).
+    pub(super) fn answered(&self, scope: &StateScope, operation: &OperationId) -> String {
+        let tag = state_tag(scope);
+        format!("{}{{{tag}}}:answered:{operation}", self.prefix)
     }
 
     /// What is known of the calls under one idempotency key (hash).
@@ -160,6 +180,15 @@ impl Keys {
     /// The channel through which one subscription finds out that it hears.
     pub(super) fn probe_channel(&self, subscription: &str) -> String {
         format!("{}probe:{subscription}", self.prefix)
+    }
+}
+
+/// The hash tag of a scope.
+fn state_tag(scope: &StateScope) -> String {
+    match scope {
+        StateScope::Global => "global".to_owned(),
+        StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
+        StateScope::Session(id) => format!("s.{id}"),
     }
 }
 

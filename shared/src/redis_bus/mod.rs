@@ -22,6 +22,7 @@ mod blocking_read;
 mod catalog;
 mod change_feed;
 mod connection;
+mod deliveries;
 mod error;
 mod event_log;
 mod forgeries;
@@ -39,8 +40,8 @@ mod state_store;
 mod subscription;
 mod unreadable;
 
-use blocking_read::BlockingReader;
 use connection::{Connector, DEADLINE, HotConnection, LARGE, PooledConnections};
+use deliveries::Deliveries;
 use error::Fault;
 use forgeries::Forgeries;
 use keys::Keys;
@@ -59,8 +60,8 @@ pub struct RedisBus {
     gauge: QueueGauge,
     envelope_keys: EnvelopeKeys,
     forgeries: Forgeries,
-    /// The connections on which workers wait for entries; a process has one worker.
-    readers: Mutex<HashMap<WorkerId, Arc<tokio::sync::Mutex<BlockingReader>>>>,
+    /// What the workers of this process were given; a process has one.
+    deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
     /// When `reclaim` last looked for what dead processes left behind, in seconds since `started`.
     last_sweep: AtomicU64,
     started: Instant,
@@ -122,7 +123,7 @@ impl RedisBus {
             gauge: QueueGauge::default(),
             envelope_keys,
             forgeries: Forgeries::default(),
-            readers: Mutex::default(),
+            deliveries: Mutex::default(),
             last_sweep: AtomicU64::new(0),
             started: Instant::now(),
         };

@@ -32,12 +32,18 @@ impl QueueEntry {
             .collect()
     }
 
+    /// Its place in the queue.
+    pub(super) fn position(&self) -> Option<(u64, u64)> {
+        let (millis, number) = self.entry.as_str().split_once('-')?;
+        Some((millis.parse().ok()?, number.parse().ok()?))
+    }
+
     fn first_delivery(value: Value) -> Option<Self> {
         let [entry, fields] = <[Value; 2]>::try_from(list(value)?).ok()?;
         Self::new(entry, 1, fields)
     }
 
-    /// Entries of an answer of `reclaim.lua`.
+    /// Entries of an answer of `reclaim.lua` or `unreceived.lua`.
     pub(super) fn redeliveries(answer: Value) -> Option<Vec<Self>> {
         list(answer)?.into_iter().map(Self::redelivery).collect()
     }

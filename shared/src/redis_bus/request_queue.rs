@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Value, cmd, pipe};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking_read::BlockingReader;
-use super::connection::LARGE;
+use super::connection::{DEADLINE, LARGE};
+use super::deliveries::Deliveries;
 use super::error::Fault;
 use super::keys::GROUP;
 use super::queue_entry::QueueEntry;
 use super::scripts::{self, Call, DeadEntry};
 use super::{RedisBus, lines};
-use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue, SignalChannel};
+use crate::bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue};
 use crate::ids::{EntryId, WorkerId};
 use crate::wire::request::RequestEnvelope;
 use crate::wire::signature::SIGNATURE;
@@ -27,6 +29,9 @@ const FINISH_BYTES: usize = LARGE / 2;
 
 /// Entries that one script call renews or hands back.
 const LEASES_AT_ONCE: usize = 256;
+
+/// Looks for the marks of cancelled requests among those that were just claimed, at most.
+const MARK_LOOKS: usize = 3;
 
 /// Time between looks for what dead processes left behind, in seconds.
 const SWEEP_EVERY: u64 = 600;
@@ -47,16 +52,24 @@ impl RequestQueue for RedisBus {
         for (field, value) in fields {
             add.arg(field).arg(value);
         }
-        let entry: String = if self.gauge.must_look(limit) {
+        // Without a connection nothing was sent: then there is no doubt.
+        let sent = Instant::now();
+        self.hot.link(sent + DEADLINE).await?;
+        let added: Result<String, Fault> = if self.gauge.must_look(limit) {
             let mut both = pipe();
             both.add_command(add).cmd("XLEN").arg(&queue);
-            let (entry, length) = self.run(&Call::pipeline(both)).await?;
-            self.gauge.saw(length, limit);
-            entry
+            let added = self.run(&Call::pipeline(both)).await;
+            added.map(|(entry, length)| {
+                self.gauge.saw(length, limit);
+                entry
+            })
         } else {
-            self.run(&Call::command(add)).await?
+            self.run(&Call::command(add)).await
         };
-        Ok(entry.as_str().into())
+        match added {
+            Err(fault) if fault.is_unanswered() => self.find_or_withdraw(request, sent).await,
+            added => Ok(added?.as_str().into()),
+        }
     }
 
     async fn queue_room(&self, wanted: usize) -> Result<usize, BusError> {
@@ -97,11 +110,20 @@ impl RequestQueue for RedisBus {
         wait: Duration,
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>, BusError> {
+        let given = self.given_to(worker);
+        let mut reader = given.reader.lock().await;
+        if max > 0 && given.is_owed() {
+            let claims = self
+                .claim_unreceived(&given, &mut reader, worker, max)
+                .await?;
+            if !claims.is_empty() {
+                return Ok(claims);
+            }
+        }
         if max == 0 || stop.is_cancelled() {
             return Ok(Vec::new());
         }
-        let reader = self.reader(worker);
-        let mut reader = reader.lock().await;
+        given.set_owed(true);
         let (entries, marks) = match self.read_new(&mut reader, worker, max, wait, stop).await {
             Err(fault) if fault.is_group_gone() => {
                 self.repair_group().await?;
@@ -109,9 +131,11 @@ impl RequestQueue for RedisBus {
             }
             answer => answer?,
         };
+        given.set_owed(false);
         let entries = QueueEntry::first_deliveries(entries).ok_or_else(malformed)?;
+        given.received(&entries);
         let mut claims = self.claims(worker, entries).await;
-        if marks > 0 && !claims.is_empty() {
+        if marks > 0 {
             self.mark_cancelled(&mut claims).await;
         }
         Ok(claims)
@@ -135,17 +159,16 @@ impl RequestQueue for RedisBus {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let entries = self
-            .run(&scripts::reclaim(&self.keys, worker, lease, max))
-            .await?;
+        let given = self.given_to(worker);
+        let mut number = given.reclaims.lock().await;
+        let reclaim = scripts::reclaim(&self.keys, worker, lease, max, *number);
+        let entries = self.run(&reclaim).await?;
+        *number += 1;
         let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        given.received(&entries);
+        drop(number);
         let mut claims = self.claims(worker, entries).await;
-        let streams: Vec<_> = claims.iter().map(|claim| claim.request.stream).collect();
-        // An error must not lose the claims; their first write is refused when they are cancelled.
-        let cancelled = self.cancelled_among(&streams).await.unwrap_or_default();
-        for claim in &mut claims {
-            claim.cancelled = cancelled.contains(&claim.request.stream);
-        }
+        self.mark_cancelled(&mut claims).await;
         Ok(claims)
     }
 
@@ -219,9 +242,59 @@ impl RedisBus {
         Ok(length)
     }
 
-    fn reader(&self, worker: &WorkerId) -> Arc<tokio::sync::Mutex<BlockingReader>> {
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.entry(worker.clone()).or_default().clone()
+    /// What became of a request whose queueing had no answer: its entry, or an error that says whether it
+    /// may still run.
+    async fn find_or_withdraw(
+        &self,
+        request: &RequestEnvelope,
+        sent: Instant,
+    ) -> Result<EntryId, BusError> {
+        let RequestEnvelope { stream, era, .. } = request;
+        let ago = sent.elapsed() + DEADLINE;
+        let find = scripts::find_or_withdraw(&self.keys, &self.limits, stream, *era, ago);
+        match self.run(&find).await {
+            Ok(Some(entry)) if !entry.is_empty() => Ok(entry.as_str().into()),
+            Ok(Some(_)) => Err(BusError::Unavailable("no answer in time".to_owned())),
+            Ok(None) => Err(BusError::Unanswered(
+                "there is too much to look at".to_owned(),
+            )),
+            Err(fault) => Err(BusError::Unanswered(fault.to_string())),
+        }
+    }
+
+    fn given_to(&self, worker: &WorkerId) -> Arc<Deliveries> {
+        let deliveries = self.deliveries.lock();
+        let mut deliveries = deliveries.unwrap_or_else(PoisonError::into_inner);
+        deliveries.entry(worker.clone()).or_default().clone()
+    }
+
+    /// Reads the new entries that the worker was handed out in answers that were lost.
+    async fn claim_unreceived(
+        &self,
+        given: &Deliveries,
+        reader: &mut BlockingReader,
+        worker: &WorkerId,
+        max: usize,
+    ) -> Result<Vec<Claim>, BusError> {
+        reader.abandon(&self.hot).await;
+        // No reclaim under way: what it gives must not be taken for an answer that was lost.
+        let reclaims = given.reclaims.lock().await;
+        let unreceived = scripts::unreceived(&self.keys, worker, given.newest(), max);
+        let entries = self.run(&unreceived).await?;
+        let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        given.received(&entries);
+        drop(reclaims);
+        given.set_owed(entries.len() == max);
+        if !entries.is_empty() {
+            let requests = entries.len();
+            tracing::info!(
+                requests,
+                "an answer of Redis was lost; its requests are begun now"
+            );
+        }
+        let mut claims = self.claims(worker, entries).await;
+        self.mark_cancelled(&mut claims).await;
+        Ok(claims)
     }
 
     /// Reads new entries; also counts the marks of cancelled requests, so that nobody has to look
@@ -265,16 +338,24 @@ impl RedisBus {
     }
 
     async fn mark_cancelled(&self, claims: &mut [Claim]) {
+        if claims.is_empty() {
+            return;
+        }
         let mut scores = cmd("ZMSCORE");
         scores.arg(self.keys.cancelled());
         for claim in &*claims {
             scores.arg(claim.request.stream.to_string());
         }
-        let scores = self.run(&Call::<Vec<Option<f64>>>::command(scores)).await;
-        // An error must not lose the claims; their first write is refused when they are cancelled.
-        for (claim, score) in claims.iter_mut().zip(scores.unwrap_or_default()) {
-            claim.cancelled = score.is_some();
+        let scores = Call::<Vec<Option<f64>>>::command(scores);
+        for _ in 0..MARK_LOOKS {
+            if let Ok(scores) = self.run(&scores).await {
+                for (claim, score) in claims.iter_mut().zip(scores) {
+                    claim.cancelled = score.is_some();
+                }
+                return;
+            }
         }
+        // An error must not lose the claims; their first write is refused when they are cancelled.
     }
 
     async fn finish_batch(

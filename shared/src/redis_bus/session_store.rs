@@ -85,8 +85,12 @@ impl SessionStore for RedisBus {
         }
     }
 
-    async fn end_session(&self, id: &SessionId) -> Result<Option<Vec<BegunCall>>, BusError> {
-        let end = scripts::end_session(&self.keys, id);
+    async fn end_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Vec<BegunCall>>, BusError> {
+        let end = scripts::end_session(&self.keys, &self.limits, id, &caller.subject);
         let Some(calls) = self.run(&end).await? else {
             return Ok(None);
         };
@@ -95,6 +99,15 @@ impl SessionStore for RedisBus {
             begun(stream, entry)
         });
         calls.collect::<Result<_, _>>().map(Some)
+    }
+
+    async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
+        let mut forget = cmd("UNLINK");
+        forget
+            .arg(self.keys.ended_session(id))
+            .arg(self.keys.session_calls(id));
+        self.run(&Call::<()>::command(forget)).await?;
+        Ok(())
     }
 
     async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {

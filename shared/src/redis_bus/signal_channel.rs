@@ -7,7 +7,7 @@ use redis::{cmd, pipe};
 
 use super::scripts::{self, Call, CancelLines, millis};
 use super::{RedisBus, lines};
-use crate::bus::{BusError, NewsReceiver, Ownership, Posted, SignalChannel};
+use crate::bus::{BusError, Mail, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::wire::WireError;
 use crate::wire::message::RawJson;
@@ -52,8 +52,12 @@ impl SignalChannel for RedisBus {
         }
     }
 
-    async fn take_mail(&self, owner: &Ownership) -> Result<Vec<RawJson>, BusError> {
-        let taken = self.run(&scripts::take_mail(&self.keys, owner)).await?;
+    async fn take_mail(&self, owner: &Ownership, received: u64) -> Result<Mail, BusError> {
+        let take = scripts::take_mail(&self.keys, owner, received);
+        let mut taken = self.run(&take).await?.into_iter();
+        let received = taken.next().and_then(|number| number.parse().ok());
+        let received =
+            received.ok_or_else(|| BusError::Unexpected("mail without a number".to_owned()))?;
         let mailbox = self.keys.mailbox(&owner.stream);
         let mut messages = Vec::with_capacity(taken.len());
         for mail in taken {
@@ -62,7 +66,7 @@ impl SignalChannel for RedisBus {
                 Err(error) => self.forgeries.found("mail", &owner.stream, &error),
             }
         }
-        Ok(messages)
+        Ok(Mail { messages, received })
     }
 
     async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError> {

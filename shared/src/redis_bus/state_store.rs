@@ -9,7 +9,7 @@ use super::RedisBus;
 use super::keys::StatePlace;
 use super::scripts::{self, Call, StateStep, millis};
 use crate::bus::{BusError, StateScope, StateStore};
-use crate::ids::SessionId;
+use crate::ids::{OperationId, SessionId};
 
 #[async_trait]
 impl StateStore for RedisBus {
@@ -44,15 +44,21 @@ impl StateStore for RedisBus {
         }
     }
 
-    async fn remove_state(&self, scope: &StateScope, key: &str) -> Result<bool, BusError> {
+    async fn remove_state(
+        &self,
+        scope: &StateScope,
+        key: &str,
+        operation: &OperationId,
+    ) -> Result<bool, BusError> {
         match self.keys.state(scope, key) {
             StatePlace::Alone(key) => {
-                let mut remove = cmd("DEL");
-                remove.arg(key);
-                Ok(self.run_pooled(&Call::command(remove)).await?)
+                let answered = self.keys.answered(scope, operation);
+                let remove = scripts::remove_state(&key, &answered);
+                Ok(self.run_pooled(&remove).await?)
             }
             StatePlace::OfSession(id) => {
-                let removed = self.step_in_session(id, key, StateStep::Remove).await?;
+                let step = StateStep::Remove(operation);
+                let removed = self.step_in_session(id, key, step).await?;
                 Ok(removed.flatten().is_some())
             }
         }
@@ -64,14 +70,16 @@ impl StateStore for RedisBus {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
+        operation: &OperationId,
     ) -> Result<i64, BusError> {
         match self.keys.state(scope, key) {
             StatePlace::Alone(key) => {
-                let increment = scripts::increment_state(&key, by, ttl);
+                let answered = self.keys.answered(scope, operation);
+                let increment = scripts::increment_state(&key, &answered, by, ttl);
                 Ok(self.run_pooled(&increment).await?)
             }
             StatePlace::OfSession(id) => {
-                let step = StateStep::Add(by, ttl);
+                let step = StateStep::Add(by, ttl, operation);
                 let sum = self.step_in_session(id, key, step).await?;
                 let sum = sum.ok_or(BusError::SessionEnded)?;
                 let sum = sum.and_then(|sum| sum.parse().ok());

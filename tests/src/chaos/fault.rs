@@ -14,6 +14,10 @@ use crate::cluster::{Cluster, QUEUE};
 /// The consumer group of the workers.
 const GROUP: &str = "workers";
 
+/// One reply in so many is lost, for so long.
+const LOST_REPLY: u64 = 50;
+const LOSING: Duration = Duration::from_secs(2);
+
 /// How long Redis is away.
 const AWAY: Duration = Duration::from_secs(10);
 
@@ -44,6 +48,8 @@ pub enum Fault {
     DropGroup,
     /// Redis is killed and its replica is promoted.
     FailOver,
+    /// Redis executes all commands; one reply in many is lost with its connection, or comes too late.
+    LoseReplies,
 }
 
 /// A fault that was injected.
@@ -59,7 +65,7 @@ pub struct Injected {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::KillWorker, "kill-worker"),
         (Self::FreezeWorker, "freeze-worker"),
         (Self::StopWorker, "stop-worker"),
@@ -72,6 +78,7 @@ impl Fault {
         (Self::FlushRedis, "flush-redis"),
         (Self::DropGroup, "drop-group"),
         (Self::FailOver, "fail-over"),
+        (Self::LoseReplies, "lose-replies"),
     ];
 
     /// Lets it happen, once; returns when the fleet is whole again.
@@ -114,6 +121,12 @@ impl Fault {
             Self::KillNormal => command(fleet, &["CLIENT", "KILL", "TYPE", "normal"]).await,
             Self::FlushRedis => command(fleet, &["FLUSHALL"]).await,
             Self::DropGroup => command(fleet, &["XGROUP", "DESTROY", QUEUE, GROUP]).await,
+            Self::LoseReplies => {
+                let part = chance.below(u64::MAX);
+                fleet.replies().hit_one_in(LOST_REPLY, chance.of_part(part));
+                tokio::time::sleep(LOSING).await;
+                fleet.replies().stop();
+            }
             Self::PauseRedis => {
                 fleet.redis.freeze();
                 tokio::time::sleep(AWAY).await;
@@ -139,7 +152,11 @@ impl Fault {
         self.loses_data()
             || matches!(
                 self,
-                Self::KillNormal | Self::PauseRedis | Self::RestartRedis | Self::DropGroup
+                Self::KillNormal
+                    | Self::PauseRedis
+                    | Self::RestartRedis
+                    | Self::DropGroup
+                    | Self::LoseReplies
             )
     }
 
@@ -158,7 +175,9 @@ impl Fault {
             Answer::Refused(_) => self.hits_redis() || self == Self::StopGateway,
             // A stopping gateway breaks nothing off.
             Answer::Unsent | Answer::Dropped => self == Self::KillGateway,
-            Answer::AnswerLost | Answer::SessionGone | Answer::NotResumable => self.loses_data(),
+            // Nobody knows whether it was queued.
+            Answer::AnswerLost => self.hits_redis(),
+            Answer::SessionGone | Answer::NotResumable => self.loses_data(),
             Answer::Unexpected(_) | Answer::Hung => false,
         }
     }

@@ -47,7 +47,7 @@ pub enum Answer {
     OutcomeUnknown,
     /// An error: it lost its worker too often.
     GivenUp,
-    /// An error: its log is gone, the outcome is unknown.
+    /// An error: its log is gone, or nobody knows whether it was queued; the outcome is unknown.
     AnswerLost,
     /// An error that invites the client to try again: the status, with `Retry-After`.
     Refused(u16),

@@ -213,6 +213,9 @@ impl Scenario {
         if self.faults.contains(&Fault::FailOver) {
             plan = plan.with_replica();
         }
+        if self.faults.contains(&Fault::LoseReplies) {
+            plan = plan.lossy();
+        }
         if let Some(mutation) = &self.mutation {
             plan = plan.env(MUTATION, mutation);
         }

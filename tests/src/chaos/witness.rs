@@ -166,7 +166,7 @@ fn failure(error: &Value) -> Answer {
     match error["data"]["reason"].as_str() {
         Some("worker_lost") => Answer::OutcomeUnknown,
         Some("too_many_attempts") => Answer::GivenUp,
-        Some("log_lost") => Answer::AnswerLost,
+        Some("log_lost" | "queue_unknown") => Answer::AnswerLost,
         _ => Answer::Unexpected(error.to_string()),
     }
 }

@@ -31,6 +31,7 @@ mod change_feed;
 mod copies;
 mod event_log;
 mod leases;
+mod lost_replies;
 mod mailbox;
 mod outcome_store;
 mod ownership;

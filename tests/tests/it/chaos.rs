@@ -41,6 +41,11 @@ async fn redis_forgets() {
 }
 
 #[tokio::test]
+async fn replies_are_lost() {
+    holds("replies", 16, &[Fault::LoseReplies]).await;
+}
+
+#[tokio::test]
 async fn a_rolling_restart_fails_no_call() {
     let faults = [Fault::StopWorker, Fault::StopGateway];
     let mut scenario = Scenario::small("rolling restart", 15).faults(&faults);

@@ -17,6 +17,7 @@ mod idempotency;
 mod issuer;
 mod keep_alive;
 mod logs;
+mod lost_replies;
 mod outage;
 mod overload;
 mod policy;

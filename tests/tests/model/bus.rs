@@ -21,6 +21,12 @@ pub(crate) enum Step {
     Claim(Worker),
     /// `reclaim.lua`
     Reclaim(Worker),
+    /// `unreceived.lua`: what a read handed out whose answer was lost
+    Unreceived(Worker),
+    /// `reclaim.lua`, asked again since its answer was lost
+    ReclaimAgain(Token),
+    /// `find_or_withdraw.lua`
+    FindOrWithdraw,
     /// `renew.lua`
     Renew(Worker),
     /// `hand_back.lua`
@@ -101,6 +107,16 @@ pub(crate) enum Flaw {
     FinishedLogsAreReopened,
     RefusedFinishLeaves,
     UnbegunCallsAreCounted,
+    DeadLettersAreNotedTwice,
+}
+
+/// A mistake of those who use the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slip {
+    /// What a lost answer handed out is left to its lease.
+    LostClaimsAreForgotten,
+    /// A request whose queueing had no answer is refused, whatever became of it.
+    LostRequestsAreForgotten,
 }
 
 // === impl Token ===
@@ -162,7 +178,7 @@ impl Outcome {
 // === impl Flaw ===
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::AppendLetsAnybodyIn,
         Self::FinishLetsAnybodyIn,
         Self::TakeOverWithoutLease,
@@ -177,5 +193,6 @@ impl Flaw {
         Self::FinishedLogsAreReopened,
         Self::RefusedFinishLeaves,
         Self::UnbegunCallsAreCounted,
+        Self::DeadLettersAreNotedTwice,
     ];
 }

@@ -1,6 +1,6 @@
 //! Workers, a client and the faults around one stream: what each of them may do next, and what must never happen.
 
-use crate::bus::{Answer, Flaw, Kind, Outcome, Step, Token, Worker};
+use crate::bus::{Answer, Flaw, Kind, Outcome, Slip, Step, Token, Worker};
 use crate::stream::Stream;
 use crate::worker::Work;
 
@@ -24,6 +24,7 @@ pub(crate) struct Plan {
     /// Steps whose answer is lost, so that they are done again.
     pub(crate) repeats: u8,
     pub(crate) flaw: Option<Flaw>,
+    pub(crate) slip: Option<Slip>,
 }
 
 /// The fleet around one stream.
@@ -36,6 +37,8 @@ pub(crate) struct Fleet {
     seen: Seen,
     happened: Happened,
     asked: bool,
+    /// The gateway does not know whether the request was queued.
+    in_doubt: bool,
 }
 
 /// What the client was told or did, and whose doing it was.
@@ -43,6 +46,8 @@ pub(crate) struct Fleet {
 struct Seen {
     has_end: bool,
     has_cancelled: bool,
+    /// The client was told to try again: the call is never begun.
+    is_refused: bool,
     /// All that ever wrote to the stream or took it over; the last one may go on.
     owners: Vec<Token>,
 }
@@ -62,6 +67,10 @@ struct Happened {
 pub(crate) enum Move {
     /// By a client, a gateway or time, or a worker that has no call.
     Bus(Step),
+    /// The same, and whoever did it hears no answer.
+    BusInVain(Step),
+    /// The request never arrives at the bus, and its gateway cannot know.
+    AskInVain,
     /// A worker takes up what it claimed.
     Begin(Worker),
     /// A worker does its next step.
@@ -81,6 +90,13 @@ pub(crate) enum Move {
 // === impl Plan ===
 
 impl Plan {
+    pub(crate) fn slipping(self, slip: Slip) -> Self {
+        Self {
+            slip: Some(slip),
+            ..self
+        }
+    }
+
     pub(crate) fn with(self, flaw: Flaw) -> Self {
         Self {
             flaw: Some(flaw),
@@ -100,6 +116,7 @@ impl Fleet {
             seen: Seen::default(),
             happened: Happened::default(),
             asked: false,
+            in_doubt: false,
         }
     }
 
@@ -111,8 +128,16 @@ impl Fleet {
     /// Everything that may happen next.
     pub(crate) fn moves(&self, plan: &Plan) -> Vec<Move> {
         let mut moves = Vec::new();
+        let may_lose = self.happened.repeats < plan.repeats;
         if !self.asked {
             moves.push(Move::Bus(Step::Enqueue));
+            if may_lose {
+                moves.extend([Move::BusInVain(Step::Enqueue), Move::AskInVain]);
+            }
+        }
+        if self.in_doubt {
+            moves.push(Move::Bus(Step::FindOrWithdraw));
+            moves.extend(may_lose.then_some(Move::BusInVain(Step::FindOrWithdraw)));
         }
         if self.happened.cancels < plan.cancels {
             let cancel = |knows_entry| Move::Bus(Step::Cancel { knows_entry });
@@ -122,7 +147,9 @@ impl Fleet {
         if self.owes() && self.stream.log().is_none() {
             moves.push(Move::Bus(Step::OpenLog));
         }
-        if self.seen.has_end || self.seen.has_cancelled {
+        // A gateway that does not know whether it queued the request keeps its log.
+        let may_release = !self.in_doubt && (self.seen.has_end || self.seen.has_cancelled);
+        if may_release {
             // The end of its retention does the same to the log.
             moves.push(Move::Bus(Step::Release));
         }
@@ -141,11 +168,20 @@ impl Fleet {
         match work {
             Work::Stopped => return,
             Work::Idle => {
-                moves.push(Move::Bus(Step::Reclaim(worker)));
+                let may_lose = self.happened.repeats < plan.repeats;
+                let mut hand_out = |step| {
+                    moves.push(Move::Bus(step));
+                    moves.extend(may_lose.then_some(Move::BusInVain(step)));
+                };
+                hand_out(Step::Reclaim(worker));
                 // An entry is claimed once, and until then the workers are alike.
-                return moves.extend((worker == 0).then_some(Move::Bus(Step::Claim(worker))));
+                if worker == 0 {
+                    hand_out(Step::Claim(worker));
+                }
+                return;
             }
             Work::Claimed { .. } => moves.push(Move::Begin(worker)),
+            _ if work.is_owed() => {}
             _ => moves.push(Move::Bus(Step::Renew(worker))),
         }
         if work.step().is_some() {
@@ -156,7 +192,7 @@ impl Fleet {
         if work.can_answer() {
             moves.push(Move::Answer(worker));
         }
-        if self.happened.hand_backs < plan.hand_backs {
+        if self.happened.hand_backs < plan.hand_backs && !work.is_owed() {
             let hand_back = |begun| Move::HandBack { worker, begun };
             moves.push(hand_back(false));
             moves.extend(work.is_begun().then(|| hand_back(true)));
@@ -171,7 +207,7 @@ impl Fleet {
     pub(crate) fn is_certain(&self, step: Move) -> bool {
         match step {
             Move::Begin(_) | Move::Work(_) | Move::Answer(_) => true,
-            Move::Bus(Step::Claim(_) | Step::Reclaim(_)) => true,
+            Move::Bus(Step::Claim(_) | Step::Reclaim(_) | Step::FindOrWithdraw) => true,
             Move::Bus(Step::LeaseEnds) => self.is_orphaned(),
             _ => false,
         }
@@ -185,9 +221,26 @@ impl Fleet {
     pub(crate) fn take(&mut self, step: Move, plan: &Plan) -> Result<(), &'static str> {
         match step {
             Move::Bus(step) => self.take_bus(step, plan)?,
-            Move::Begin(worker) => self.change(worker, Work::begun),
+            Move::BusInVain(step) => self.take_bus_in_vain(step, plan)?,
+            Move::AskInVain => {
+                self.happened.repeats += 1;
+                self.in_doubt = true;
+                self.asked = true;
+                self.give_up_what_is_in_doubt(plan);
+            }
+            Move::Begin(worker) => {
+                self.change(worker, Work::begun);
+                let runs = matches!(self.workers[usize::from(worker)], Work::Running { .. });
+                if runs && self.seen.is_refused {
+                    return Err("what was refused is begun");
+                }
+            }
             Move::Work(worker) => {
                 let answer = self.work(worker, plan)?;
+                if self.workers[usize::from(worker)].is_owed() {
+                    self.change(worker, |_| Work::Idle);
+                    return self.note_claim(worker, answer);
+                }
                 self.change(worker, |work| work.after(answer, plan.attempts));
             }
             Move::WorkInVain(worker) => {
@@ -221,8 +274,46 @@ impl Fleet {
         }
         let answer = self.bus(step, plan)?.answer;
         match step {
+            Step::FindOrWithdraw => {
+                self.in_doubt = false;
+                self.seen.is_refused = answer == Answer::Cancelled;
+                Ok(())
+            }
             Step::Claim(worker) | Step::Reclaim(worker) => self.note_claim(worker, answer),
             _ => Ok(()),
+        }
+    }
+
+    /// Whoever asked has no answer, and asks what became of it.
+    fn take_bus_in_vain(&mut self, step: Step, plan: &Plan) -> Result<(), &'static str> {
+        self.happened.repeats += 1;
+        if step == Step::Enqueue {
+            (self.asked, self.in_doubt) = (true, true);
+        }
+        let answer = self.bus(step, plan)?.answer;
+        if step == Step::Enqueue {
+            self.give_up_what_is_in_doubt(plan);
+        }
+        let given = answer.claim();
+        if plan.slip == Some(Slip::LostClaimsAreForgotten) {
+            return Ok(());
+        }
+        match (step, given) {
+            (Step::Claim(worker), Some(_)) => self.change(worker, |_| Work::OwedRead(worker)),
+            (Step::Reclaim(worker), Some((delivery, _))) => {
+                let by = Token { worker, delivery };
+                self.change(worker, |_| Work::OwedReclaim(by));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a gateway must not do.
+    fn give_up_what_is_in_doubt(&mut self, plan: &Plan) {
+        if plan.slip == Some(Slip::LostRequestsAreForgotten) {
+            self.in_doubt = false;
+            self.seen.is_refused = true;
         }
     }
 
@@ -232,6 +323,15 @@ impl Fleet {
         };
         if delivery > MOST_DELIVERIES {
             return Err("an entry goes round for ever");
+        }
+        let Happened {
+            crashes,
+            lapses,
+            hand_backs,
+            ..
+        } = self.happened;
+        if delivery > 1 + crashes + lapses + hand_backs {
+            return Err("a delivery counts that no fault explains");
         }
         let by = Token { worker, delivery };
         self.change(worker, |_| Work::Claimed { by, cancelled });
@@ -270,6 +370,7 @@ impl Fleet {
         }
         self.seen.note(step, &outcome)?;
         let is_settled = self.seen.has_end || self.seen.has_cancelled;
+        let is_settled = is_settled || self.in_doubt || self.seen.is_refused;
         if self.asked && !self.owes() && !is_settled {
             return Err("a request goes unanswered");
         }

@@ -14,7 +14,7 @@ mod fleet;
 mod stream;
 mod worker;
 
-use bus::Flaw;
+use bus::{Flaw, Slip};
 use explorer::{Explored, explore};
 use fleet::Plan;
 
@@ -27,6 +27,7 @@ const PLAN: Plan = Plan {
     cancels: 2,
     repeats: 1,
     flaw: None,
+    slip: None,
 };
 
 /// Enough for each of the mistakes.
@@ -63,11 +64,25 @@ fn planted_mistakes_are_found() {
         ),
         (Flaw::ReleaseForgetsMarks, "something follows the cancel"),
         (Flaw::LostFinishRemoves, "a request goes unanswered"),
-        (Flaw::SilentFinishLeaves, "an entry goes round for ever"),
+        (
+            Flaw::SilentFinishLeaves,
+            "a delivery counts that no fault explains",
+        ),
     ] {
         let found = explore(&MILD.with(flaw));
         let is_it = matches!(found, Explored::Broken(broken, _) if broken == promise);
         assert!(is_it, "{flaw:?}: {found:?}");
+    }
+    for (slip, promise) in [
+        (
+            Slip::LostClaimsAreForgotten,
+            "a delivery counts that no fault explains",
+        ),
+        (Slip::LostRequestsAreForgotten, "what was refused is begun"),
+    ] {
+        let found = explore(&MILD.slipping(slip));
+        let is_it = matches!(found, Explored::Broken(broken, _) if broken == promise);
+        assert!(is_it, "{slip:?}: {found:?}");
     }
     let found = explore(&MILD.with(Flaw::HandedBackIsNotReclaimed));
     assert!(matches!(found, Explored::Stuck(_)), "{found:?}");

@@ -9,6 +9,7 @@ use crate::bus::{Answer, Event, Flaw, Kind, Outcome, Step, Token, Worker};
 pub(crate) struct Stream {
     entry: Entry,
     log: Option<Log>,
+    is_noted: bool,
 }
 
 /// The queue entry.
@@ -65,13 +66,19 @@ impl Stream {
             Step::Enqueue => self.enqueue().into(),
             Step::Claim(worker) => self.claim(worker).into(),
             Step::Reclaim(worker) => self.reclaim(worker, flaw).into(),
+            Step::Unreceived(worker) => {
+                let delivery = 1;
+                self.give_again(Token { worker, delivery }).into()
+            }
+            Step::ReclaimAgain(of) => self.give_again(of).into(),
+            Step::FindOrWithdraw => self.find_or_withdraw().into(),
             Step::Renew(worker) => self.renew(worker).into(),
             Step::HandBack { worker, begun } => self.hand_back(worker, begun, flaw).into(),
             Step::OpenLog => self.open_log().into(),
             Step::Append { by, offset } => self.append(by, offset, flaw),
             Step::TakeOver(by) => self.take_over(by, flaw).into(),
             Step::Finish { by, last } => self.finish(by, last, flaw),
-            Step::DeadLetter(by) => self.dead_letter(by),
+            Step::DeadLetter(by) => self.dead_letter(by, flaw),
             Step::Cancel { knows_entry } => self.cancel(knows_entry, flaw),
             Step::Release => self.release(flaw).into(),
             Step::LeaseEnds => self.end_lease().into(),
@@ -133,6 +140,31 @@ impl Stream {
         self.entry = Entry::Pending(Lease { of, hold });
         let cancelled = self.state() == Some(State::Cancelled);
         Answer::claimed(delivery, cancelled)
+    }
+
+    /// What a worker was given and has not received, if it is still its own.
+    fn give_again(&mut self, of: Token) -> Answer {
+        match self.lease() {
+            Some(lease) if lease.of == of && lease.hold != Hold::HandedBack => {
+                self.deliver(of.worker, of.delivery)
+            }
+            _ => Answer::NothingToClaim,
+        }
+    }
+
+    /// A request that was asked for without an answer: it is there, was there, or is never begun.
+    fn find_or_withdraw(&mut self) -> Answer {
+        match self.state() {
+            None if !self.is_queued() => {
+                self.log = Some(Log {
+                    state: State::Cancelled,
+                    has_holder: false,
+                    ..Log::open(None, 0)
+                });
+                Answer::Cancelled
+            }
+            _ => Answer::Done,
+        }
     }
 
     fn renew(&mut self, worker: Worker) -> Answer {
@@ -277,12 +309,15 @@ impl Stream {
         }
     }
 
-    fn dead_letter(&mut self, by: Token) -> Outcome {
+    fn dead_letter(&mut self, by: Token, flaw: Option<Flaw>) -> Outcome {
         let is_anothers = |lease: Lease| lease.of.delivery != by.delivery;
-        let buried = !self.lease().is_some_and(is_anothers);
-        if buried {
+        let may = !self.lease().is_some_and(is_anothers);
+        if may {
             self.remove_entry();
         }
+        let twice = flaw == Some(Flaw::DeadLettersAreNotedTwice);
+        let buried = may && (!self.is_noted || twice);
+        self.is_noted |= may;
         Outcome {
             buried,
             ..Answer::Done.into()

@@ -1,6 +1,6 @@
 //! What a worker does with the call it has (`processor`, `reclaimer`, `call`, `event_writer`, `finisher`).
 
-use crate::bus::{Answer, Step, Token};
+use crate::bus::{Answer, Step, Token, Worker};
 
 /// Events of a call before its final one, at most.
 const MOST_EVENTS: u8 = 1;
@@ -10,6 +10,9 @@ const MOST_EVENTS: u8 = 1;
 pub(crate) enum Work {
     /// It has none.
     Idle,
+    /// A read, or a reclaim, handed something out, and its answer was lost: it is asked for.
+    OwedRead(Worker),
+    OwedReclaim(Token),
     /// Begun next, or turned away for want of room.
     Claimed {
         by: Token,
@@ -45,7 +48,12 @@ impl Work {
     pub(crate) fn token(self) -> Option<Token> {
         match self {
             Self::Idle | Self::Stopped => None,
-            Self::Claimed { by, .. }
+            Self::OwedRead(worker) => Some(Token {
+                worker,
+                delivery: 1,
+            }),
+            Self::OwedReclaim(by)
+            | Self::Claimed { by, .. }
             | Self::TakingOver(by)
             | Self::Running { by, .. }
             | Self::Finishing { by, .. }
@@ -56,7 +64,12 @@ impl Work {
 
     /// Whether its handler may have been begun.
     pub(crate) fn is_begun(self) -> bool {
-        !matches!(self, Self::Claimed { .. } | Self::TakingOver(_))
+        !matches!(self, Self::Claimed { .. } | Self::TakingOver(_)) && !self.is_owed()
+    }
+
+    /// Whether it was given what it does not know of.
+    pub(crate) fn is_owed(self) -> bool {
+        matches!(self, Self::OwedRead(_) | Self::OwedReclaim(_))
     }
 
     /// Whether a cancel can stop it: what is on its way to its end goes on.
@@ -76,6 +89,8 @@ impl Work {
     pub(crate) fn step(self) -> Option<Step> {
         match self {
             Self::Idle | Self::Stopped | Self::Claimed { .. } => None,
+            Self::OwedRead(worker) => Some(Step::Unreceived(worker)),
+            Self::OwedReclaim(by) => Some(Step::ReclaimAgain(by)),
             Self::TakingOver(by) => Some(Step::TakeOver(by)),
             Self::Running { next, .. } if next > MOST_EVENTS => None,
             Self::Running { by, next } => Some(Step::Append { by, offset: next }),

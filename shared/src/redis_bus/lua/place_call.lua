@@ -11,8 +11,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 2 end
 local noted = redis.call('HGET', KEYS[2], ARGV[1])
 if not noted then return 0 end
 local call = cjson.decode(noted)
-local is_cancelled = call.cancelled
-call.cancelled = nil
 call.entry = ARGV[2]
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(call))
-return is_cancelled and 1 or 0
+-- The mark stays: whoever did not hear the answer asks again.
+return call.cancelled and 1 or 0

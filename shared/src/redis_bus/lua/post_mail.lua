@@ -1,4 +1,5 @@
--- Puts a message of the client into the mailbox of a running call and wakes its worker.
+-- Puts a message of the client into the mailbox of a running call and wakes its worker. One that lies there already is
+-- the same message, sent again.
 --
 -- KEYS 2
 --   1 log of the stream (hash)   2 mailbox (list)
@@ -10,9 +11,10 @@
 
 local log = redis.call('HMGET', KEYS[1], 'state', 'session', 'owner', 'newest')
 if log[1] ~= 'open' or log[2] ~= ARGV[1] or not log[3] or log[4] == '0' then return 1 end
-if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 2 end
+local is_there = redis.call('LPOS', KEYS[2], ARGV[2])
+if not is_there and redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 2 end
 
-redis.call('RPUSH', KEYS[2], ARGV[2])
+if not is_there then redis.call('RPUSH', KEYS[2], ARGV[2]) end
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 redis.call('HSET', KEYS[1], 'mail', 1)
 -- The owner is a fencing token: worker, colon, delivery.

@@ -12,7 +12,8 @@ local principal = redis.call('HGET', KEYS[1], 'principal')
 if not principal or cjson.decode(principal).subject ~= ARGV[2] then return {{}, 0} end
 local has_room = 1
 if ARGV[3] ~= '' then
-  if redis.call('HLEN', KEYS[2]) < tonumber(ARGV[5]) then
+  local is_noted = redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1
+  if is_noted or redis.call('HLEN', KEYS[2]) < tonumber(ARGV[5]) then
     redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
   else
     has_room = 0

@@ -7,8 +7,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Call, lua, millis};
-use crate::bus::{BusLimits, FeedPosition};
-use crate::ids::SessionId;
+use crate::bus::{BusLimits, FeedPosition, StateScope};
+use crate::ids::{OperationId, SessionId};
 use crate::redis_bus::keys::Keys;
 use crate::wire::request::CallRef;
 
@@ -24,6 +24,10 @@ lua!(READ_CHANGES, "read_changes.lua");
 lua!(READ_VALUE, "read_value.lua");
 lua!(SESSION_STATE, "session_state.lua");
 lua!(INCREMENT_STATE, "increment_state.lua");
+lua!(REMOVE_STATE, "remove_state.lua");
+
+/// How long an operation that must not be done twice is remembered: longer than anybody repeats it.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// One change of a session's hash.
 pub(in crate::redis_bus) enum FieldChange<'a> {
@@ -37,8 +41,8 @@ pub(in crate::redis_bus) enum StateStep<'a> {
     /// A value of so many bytes at most.
     Get(usize),
     Set(&'a str, Option<Duration>),
-    Remove,
-    Add(i64, Option<Duration>),
+    Remove(&'a OperationId),
+    Add(i64, Option<Duration>, &'a OperationId),
 }
 
 /// Reads a session of `subject`, restarts its idle time and notes a call that begins, by its field and value.
@@ -50,7 +54,12 @@ pub(in crate::redis_bus) fn touch_session(
     begin: Option<&(String, String)>,
 ) -> Call<(HashMap<String, String>, bool)> {
     let (stream, begun) = begin.map_or(("", ""), |(stream, begun)| (stream, begun));
-    let mut call = TOUCH_SESSION.with_keys(&all_of_session(keys, id));
+    let names = [
+        keys.session(id),
+        keys.session_calls(id),
+        keys.session_state(id),
+    ];
+    let mut call = TOUCH_SESSION.with_keys(&names);
     call.arg(millis(limits.session_idle))
         .arg(subject)
         .arg(stream)
@@ -79,21 +88,22 @@ pub(in crate::redis_bus) fn change_session(
     Call::script(&CHANGE_SESSION, call)
 }
 
-/// Ends a session.
+/// Ends a session of `subject`.
 pub(in crate::redis_bus) fn end_session(
     keys: &Keys,
+    limits: &BusLimits,
     id: &SessionId,
+    subject: &str,
 ) -> Call<Option<Vec<(String, String)>>> {
-    let call = END_SESSION.with_keys(&all_of_session(keys, id));
-    Call::script(&END_SESSION, call)
-}
-
-fn all_of_session(keys: &Keys, id: &SessionId) -> [String; 3] {
-    [
+    let names = [
         keys.session(id),
         keys.session_calls(id),
         keys.session_state(id),
-    ]
+        keys.ended_session(id),
+    ];
+    let mut call = END_SESSION.with_keys(&names);
+    call.arg(subject).arg(millis(limits.session_idle));
+    Call::script(&END_SESSION, call)
 }
 
 /// Notes where a call of a session lies in the queue.
@@ -109,7 +119,7 @@ pub(in crate::redis_bus) fn cancel_calls(
     id: &SessionId,
     request_id: &str,
 ) -> Call<Vec<(String, String)>> {
-    let mut call = CANCEL_CALLS.with_keys(&[keys.session_calls(id)]);
+    let mut call = CANCEL_CALLS.with_keys(&[keys.session(id), keys.session_calls(id)]);
     call.arg(request_id);
     Call::script(&CANCEL_CALLS, call)
 }
@@ -169,15 +179,23 @@ pub(in crate::redis_bus) fn read_changes(
     Call::script(&READ_CHANGES, call)
 }
 
-/// Adds to the whole number under a key of its own.
+/// Adds to the whole number under a key of its own; `answered` is where the operation's answer is kept.
 pub(in crate::redis_bus) fn increment_state(
     key: &str,
+    answered: &str,
     by: i64,
     ttl: Option<Duration>,
 ) -> Call<i64> {
-    let mut call = INCREMENT_STATE.with_keys(&[key]);
-    call.arg(by).arg(lifetime(ttl));
+    let mut call = INCREMENT_STATE.with_keys(&[key, answered]);
+    call.arg(by).arg(lifetime(ttl)).arg(millis(REMEMBERED));
     Call::script(&INCREMENT_STATE, call)
+}
+
+/// Removes the value under a key of its own; `answered` is where the operation's answer is kept.
+pub(in crate::redis_bus) fn remove_state(key: &str, answered: &str) -> Call<bool> {
+    let mut call = REMOVE_STATE.with_keys(&[key, answered]);
+    call.arg(millis(REMEMBERED));
+    Call::script(&REMOVE_STATE, call)
 }
 
 /// Reads a value of so many bytes at most: its size, and the value unless it has more.
@@ -198,14 +216,27 @@ pub(in crate::redis_bus) fn session_state(
     key: &str,
     step: &StateStep<'_>,
 ) -> Call<(u8, Option<String>)> {
-    let mut call = SESSION_STATE.with_keys(&[keys.session(id), keys.session_state(id)]);
-    let (verb, value, ttl, answer) = match *step {
-        StateStep::Get(most) => ("get", most.to_string().into(), None, most),
-        StateStep::Set(value, ttl) => ("set", Cow::Borrowed(value), ttl, 0),
-        StateStep::Remove => ("remove", "".into(), None, 0),
-        StateStep::Add(by, ttl) => ("add", by.to_string().into(), ttl, 0),
+    let (verb, value, ttl, operation, answer) = match *step {
+        StateStep::Get(most) => ("get", most.to_string().into(), None, None, most),
+        StateStep::Set(value, ttl) => ("set", Cow::Borrowed(value), ttl, None, 0),
+        StateStep::Remove(operation) => ("remove", "".into(), None, Some(operation), 0),
+        StateStep::Add(by, ttl, operation) => {
+            ("add", by.to_string().into(), ttl, Some(operation), 0)
+        }
     };
-    call.arg(verb).arg(key).arg(&*value).arg(lifetime(ttl));
+    let values = keys.session_state(id);
+    let answered = operation.map(|operation| {
+        let scope = StateScope::Session(id.clone());
+        keys.answered(&scope, operation)
+    });
+    // A step that may be done twice has nothing to remember.
+    let answered = answered.unwrap_or_else(|| values.clone());
+    let mut call = SESSION_STATE.with_keys(&[keys.session(id), values, answered]);
+    call.arg(verb)
+        .arg(key)
+        .arg(&*value)
+        .arg(lifetime(ttl))
+        .arg(millis(REMEMBERED));
     Call::script(&SESSION_STATE, call).expecting(answer)
 }
 

@@ -19,6 +19,8 @@ lua!(HAND_BACK, "hand_back.lua");
 lua!(DEAD_LETTER, "dead_letter.lua");
 lua!(SWEEP, "sweep.lua");
 lua!(IS_QUEUED, "is_queued.lua");
+lua!(UNRECEIVED, "unreceived.lua");
+lua!(FIND_OR_WITHDRAW, "find_or_withdraw.lua");
 
 /// From this idle time on a lease was handed back: that is written as a delivery in 1970.
 pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -28,6 +30,16 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Fields of a dead entry that are kept: ours has fewer, another's may have more than a script can take.
 const NOTED_FIELDS: usize = 64;
+
+/// How long it is remembered what a worker was given last, and which entries are noted as dead: longer than anybody
+/// repeats what had no answer.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// How much older than its own attempt the entry of a request may look, since clocks and connections differ.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// Entries among which the one of a request is looked for.
+const LOOKED_THROUGH: usize = 5_000;
 
 /// Consumers one sweep removes.
 const SWEPT_CONSUMERS: usize = 64;
@@ -99,11 +111,58 @@ pub(in crate::redis_bus) fn reclaim(
     worker: &WorkerId,
     lease: Duration,
     max: usize,
+    number: u64,
 ) -> Call<Value> {
-    let mut call = RECLAIM.with_keys(&[keys.queue()]);
+    let mut call = RECLAIM.with_keys(&[keys.queue(), keys.reclaimed(worker)]);
     let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
-    call.arg(GROUP).arg(worker.as_str()).arg(lease).arg(max);
+    call.arg(GROUP)
+        .arg(worker.as_str())
+        .arg(lease)
+        .arg(max)
+        .arg(number)
+        .arg(millis(REMEMBERED));
     Call::script(&RECLAIM, call)
+}
+
+/// Gives the entries after `received` that a worker was handed out and has not received. The answer is raw, as that of
+/// [`reclaim`].
+pub(in crate::redis_bus) fn unreceived(
+    keys: &Keys,
+    worker: &WorkerId,
+    received: (u64, u64),
+    max: usize,
+) -> Call<Value> {
+    let mut call = UNRECEIVED.with_keys(&[keys.queue(), keys.reclaimed(worker)]);
+    call.arg(GROUP)
+        .arg(worker.as_str())
+        .arg(format!("{}-{}", received.0, received.1))
+        .arg(max)
+        .arg(millis(HANDED_BACK));
+    Call::script(&UNRECEIVED, call)
+}
+
+/// Finds the entry of a request that was sent `ago`, or marks it as cancelled.
+pub(in crate::redis_bus) fn find_or_withdraw(
+    keys: &Keys,
+    limits: &BusLimits,
+    stream: &StreamId,
+    era: Era,
+    ago: Duration,
+) -> Call<Option<String>> {
+    let mut call = FIND_OR_WITHDRAW.with_keys(&[
+        keys.queue(),
+        keys.log(stream),
+        keys.unfinished(),
+        keys.cancelled(),
+    ]);
+    call.arg(stream.to_string())
+        .arg(millis(ago.saturating_add(SLACK)))
+        .arg(LOOKED_THROUGH)
+        .arg(era.as_str())
+        .arg(millis(limits.open_retention))
+        .arg(limits.queue)
+        .arg(unix_millis());
+    Call::script(&FIND_OR_WITHDRAW, call)
 }
 
 /// Lets leases start anew.
@@ -153,6 +212,7 @@ pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
         keys.dead_letters(),
         keys.cancelled(),
         keys.unfinished(),
+        keys.noted(dead.entry),
     ];
     names.extend(dead.stream.as_ref().map(|stream| keys.log(stream)));
     let stream = dead.stream.map(|stream| stream.to_string());
@@ -163,7 +223,8 @@ pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
         .arg(dead.reason)
         .arg(limits.dead_letters)
         .arg(stream.unwrap_or_default())
-        .arg(millis(limits.retention(dead.era)));
+        .arg(millis(limits.retention(dead.era)))
+        .arg(millis(REMEMBERED));
     for (field, value) in fields.iter().take(NOTED_FIELDS) {
         call.arg(field.as_ref()).arg(value.as_ref());
     }

@@ -176,11 +176,15 @@ pub(in crate::redis_bus) fn post_mail(
     Call::script(&POST_MAIL, call)
 }
 
-/// Empties the mailbox of a call, for its owner.
-pub(in crate::redis_bus) fn take_mail(keys: &Keys, owner: &Ownership) -> Call<Vec<String>> {
+/// Reads the mailbox of a call, for its owner: the number to name next, then the messages.
+pub(in crate::redis_bus) fn take_mail(
+    keys: &Keys,
+    owner: &Ownership,
+    received: u64,
+) -> Call<Vec<String>> {
     let stream = &owner.stream;
     let mut call = TAKE_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
-    call.arg(owner.token());
+    call.arg(owner.token()).arg(received);
     Call::script(&TAKE_MAIL, call)
 }
 

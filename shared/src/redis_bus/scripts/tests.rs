@@ -70,7 +70,13 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "reclaim",
             0,
-            parts(reclaim(k, &worker, limits.session_idle, 8)),
+            parts(reclaim(k, &worker, limits.session_idle, 8, 1)),
+        ),
+        ("unreceived", 0, parts(unreceived(k, &worker, (1, 1), 8))),
+        (
+            "find_or_withdraw",
+            0,
+            parts(find_or_withdraw(k, l, &stream, Era::Modern, window)),
         ),
         ("make_group", 0, parts(make_group(k))),
         ("renew", 0, parts(renew(k, &worker, &ones))),
@@ -109,10 +115,10 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(post_mail(k, l, &stream, s, "{}", "{}")),
         ),
-        ("take_mail", 0, parts(take_mail(k, &owner))),
+        ("take_mail", 0, parts(take_mail(k, &owner, 0))),
         ("touch_session", 0, parts(touch_session(k, l, s, "a", None))),
         ("change_session", 0, parts(change_session(k, l, s, &change))),
-        ("end_session", 0, parts(end_session(k, s))),
+        ("end_session", 0, parts(end_session(k, l, s, "somebody"))),
         ("place_call", 0, parts(place_call(k, s, &call))),
         ("cancel_calls", 0, parts(cancel_calls(k, s, "1"))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
@@ -126,7 +132,12 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "increment_state",
             0,
-            parts(increment_state("{global}", 1, None)),
+            parts(increment_state("{global}", "{global}a", 1, None)),
+        ),
+        (
+            "remove_state",
+            0,
+            parts(remove_state("{global}", "{global}a")),
         ),
         (
             "session_state",

@@ -1,7 +1,7 @@
 //! [`SignalChannel`](prynai_shared::bus::SignalChannel): what a client says to a running call is kept
 //! until its worker takes it.
 
-use prynai_shared::bus::{BusLimits, Ownership, Posted};
+use prynai_shared::bus::{BusLimits, Mail, Ownership, Posted};
 use prynai_shared::ids::{SessionId, StreamId, WorkerId};
 use prynai_shared::wire::request::Era;
 use prynai_shared::wire::signal::{Signal, SignalKind};
@@ -14,6 +14,8 @@ for_both_buses! {
     mail_for_no_running_call_is_refused,
     the_mailbox_is_bounded,
     mail_reaches_the_new_owner,
+    mail_stays_until_its_owner_has_it,
+    mail_that_is_posted_twice_lies_there_once,
 }
 
 impl Scene {
@@ -31,9 +33,66 @@ impl Scene {
     }
 
     async fn mail(&self, owner: &Ownership) -> Vec<String> {
-        let taken = self.workers.take_mail(owner).await.expect("taken");
-        taken.iter().map(|mail| mail.as_str().to_owned()).collect()
+        let mut received = 0;
+        let mut all = Vec::new();
+        loop {
+            let mail = self.take(owner, received).await;
+            if mail.messages.is_empty() {
+                return all;
+            }
+            all.extend(texts(&mail));
+            received = mail.received;
+        }
     }
+
+    async fn take(&self, owner: &Ownership, received: u64) -> Mail {
+        let taken = self.workers.take_mail(owner, received).await;
+        taken.expect("taken")
+    }
+}
+
+fn texts(mail: &Mail) -> Vec<String> {
+    let texts = mail.messages.iter();
+    texts.map(|mail| mail.as_str().to_owned()).collect()
+}
+
+async fn mail_stays_until_its_owner_has_it(kind: Kind) {
+    let scene = kind.scene().await;
+    let session = SessionId::generate();
+    let owner = scene.call_in(&session).await;
+    scene.post(owner.stream, &session, "1").await;
+    scene.post(owner.stream, &session, "2").await;
+    let first = scene.take(&owner, 0).await;
+    assert_eq!(texts(&first), ["1", "2"]);
+    assert_eq!(scene.take(&owner, 0).await, first, "it was not received");
+
+    scene.post(owner.stream, &session, "3").await;
+    let next = scene.take(&owner, first.received).await;
+    assert_eq!(texts(&next), ["3"]);
+    assert_eq!(scene.take(&owner, first.received).await, next);
+
+    let worker = WorkerId::generate();
+    let new = scene.passed_on(&owner, &worker).await.ownership(&worker);
+    scene.workers.take_over(&new).await.unwrap();
+    assert_eq!(texts(&scene.take(&new, 0).await), ["3"], "the new owner");
+    let none = scene.take(&new, next.received).await;
+    assert_eq!(texts(&none), [""; 0]);
+    assert_eq!(none.received, next.received);
+}
+
+async fn mail_that_is_posted_twice_lies_there_once(kind: Kind) {
+    let limits = BusLimits {
+        mailbox: 1,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let session = SessionId::generate();
+    let owner = scene.call_in(&session).await;
+    for _ in 0..2 {
+        let posted = scene.post(owner.stream, &session, "1").await;
+        assert_eq!(posted, Posted::Accepted);
+    }
+    assert_eq!(scene.mail(&owner).await, ["1"]);
 }
 
 async fn mail_is_kept_in_order_and_wakes_the_worker(kind: Kind) {
@@ -71,6 +130,9 @@ async fn mail_is_taken_once(kind: Kind) {
         scene.post(owner.stream, &session, letter).await;
         assert_eq!(scene.mail(&owner).await, [letter]);
         assert_eq!(scene.mail(&owner).await, [""; 0]);
+        // A message that was taken is another one.
+        scene.post(owner.stream, &session, letter).await;
+        assert_eq!(scene.mail(&owner).await, [letter]);
     }
 }
 
@@ -141,13 +203,13 @@ async fn the_mailbox_is_bounded(kind: Kind) {
     let scene = kind.scene_with(limits).await;
     let session = SessionId::generate();
     let (one, two) = (scene.call_in(&session).await, scene.call_in(&session).await);
-    for expected in [
-        Posted::Accepted,
-        Posted::Accepted,
-        Posted::Full,
-        Posted::Full,
+    for (letter, expected) in [
+        ("1", Posted::Accepted),
+        ("2", Posted::Accepted),
+        ("3", Posted::Full),
+        ("4", Posted::Full),
     ] {
-        assert_eq!(scene.post(one.stream, &session, "1").await, expected);
+        assert_eq!(scene.post(one.stream, &session, letter).await, expected);
     }
     // Every call has a mailbox of its own.
     assert_eq!(
@@ -155,12 +217,16 @@ async fn the_mailbox_is_bounded(kind: Kind) {
         Posted::Accepted
     );
 
-    assert_eq!(scene.mail(&one).await, ["1", "1"]);
+    let taken = scene.take(&one, 0).await;
+    assert_eq!(texts(&taken), ["1", "2"]);
+    let posted = scene.post(one.stream, &session, "3").await;
+    assert_eq!(posted, Posted::Full, "nobody says that they are received");
+    scene.take(&one, taken.received).await;
     assert_eq!(
-        scene.post(one.stream, &session, "2").await,
+        scene.post(one.stream, &session, "3").await,
         Posted::Accepted
     );
-    assert_eq!(scene.mail(&one).await, ["2"]);
+    assert_eq!(texts(&scene.take(&one, taken.received).await), ["3"]);
 }
 
 async fn mail_reaches_the_new_owner(kind: Kind) {

@@ -142,7 +142,7 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.follow(&owner.stream, &scene.gateway, None, 0)).await;
     is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
-    is_unavailable(bus.take_mail(owner)).await;
+    is_unavailable(bus.take_mail(owner, 0)).await;
     is_unavailable(bus.touch_session(&id, &Principal::anonymous(), None)).await;
     is_unavailable(bus.publish_change(&change)).await;
     is_unavailable(bus.read_catalog()).await;

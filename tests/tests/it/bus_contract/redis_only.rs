@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use prynai_shared::bus::{BeginCall, BusError, BusLimits, Claim, LogState, StateScope};
-use prynai_shared::ids::{EntryId, SessionId, StreamId, WorkerId};
+use prynai_shared::ids::{EntryId, OperationId, SessionId, StreamId, WorkerId};
 use prynai_shared::redis_bus::{RedisBus, check_url};
 use prynai_shared::wire::WireError;
 use prynai_shared::wire::change::Change;
@@ -111,7 +111,7 @@ async fn do_everything(scene: &Scene) {
             .unwrap();
         scene
             .workers
-            .increment_state(&scope, "count", 1, None)
+            .increment_state(&scope, "count", 1, None, &OperationId::generate())
             .await
             .unwrap();
     }
@@ -174,7 +174,9 @@ async fn an_ended_session_leaves_nothing_behind() {
         let life: i64 = server.command(&["PTTL", key]).await;
         assert!(life > 0, "{key} would outlive its session");
     }
-    scene.gateways.end_session(&id).await.unwrap();
+    let owner = Principal::anonymous();
+    scene.gateways.end_session(&id, &owner).await.unwrap();
+    scene.gateways.forget_session(&id).await.unwrap();
     assert_eq!(keys().await, before);
 }
 

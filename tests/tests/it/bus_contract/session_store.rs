@@ -13,6 +13,9 @@ use prynai_tests::assert_eventually;
 use super::scene::{Kind, Scene, json, session};
 
 for_both_buses! {
+    an_ended_session_names_its_calls_until_it_is_forgotten,
+    a_call_that_is_begun_again_has_its_place,
+    a_cancel_is_told_to_whoever_places_the_call_again,
     a_session_is_read_as_it_was_stored,
     an_unknown_session_is_absent,
     a_session_exists_for_its_own_principal_only,
@@ -32,6 +35,12 @@ for_both_buses! {
 }
 
 impl Scene {
+    async fn end(&self, id: &SessionId) -> Option<Vec<BegunCall>> {
+        let owner = Principal::anonymous();
+        let ended = self.gateways.end_session(id, &owner).await;
+        ended.expect("ended")
+    }
+
     async fn session(&self) -> SessionId {
         let id = SessionId::generate();
         self.gateways
@@ -138,9 +147,10 @@ async fn an_unknown_session_is_absent(kind: Kind) {
     let scene = kind.scene().await;
     let id = SessionId::generate();
     is_absent(&scene, &id).await;
+    assert_eq!(scene.end(&id).await, None);
 }
 
-/// Every method treats the session as absent, and leaves it so.
+/// Every method treats the session as absent, and leaves it so. Only its end may be asked for again.
 async fn is_absent(scene: &Scene, id: &SessionId) {
     assert_eq!(scene.touch(id).await, None);
     for change in [
@@ -161,7 +171,6 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     assert_eq!(placed, Placed::SessionEnded);
     assert_eq!(scene.find(id, "1").await, None);
     scene.forget(id, begin.stream).await;
-    assert_eq!(scene.gateways.end_session(id).await.unwrap(), None);
     assert_eq!(scene.touch(id).await, None);
 }
 
@@ -332,7 +341,7 @@ async fn an_ended_session_names_its_running_calls(kind: Kind) {
     let three = scene.record(&id, "\"3\"").await;
     scene.forget(&id, two.stream).await;
 
-    let ended = scene.gateways.end_session(&id).await.unwrap();
+    let ended = scene.end(&id).await;
     let streams = ended
         .expect("it had not ended")
         .into_iter()
@@ -341,18 +350,16 @@ async fn an_ended_session_names_its_running_calls(kind: Kind) {
         BTreeSet::from_iter(streams),
         BTreeSet::from([one.stream, three.stream])
     );
-    assert_eq!(scene.gateways.end_session(&id).await.unwrap(), None);
-    assert_eq!(
-        scene.gateways.end_session(&idle).await.unwrap(),
-        Some(Vec::new())
-    );
+    scene.gateways.forget_session(&id).await.unwrap();
+    assert_eq!(scene.end(&id).await, None);
+    assert_eq!(scene.end(&idle).await, Some(Vec::new()));
 }
 
 async fn nothing_revives_an_ended_session(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
     scene.record(&id, "1").await;
-    scene.gateways.end_session(&id).await.unwrap();
+    scene.end(&id).await;
     assert_eq!(scene.find(&id, "1").await, None);
     is_absent(&scene, &id).await;
 }
@@ -376,6 +383,7 @@ async fn an_idle_session_ends(kind: Kind) {
         "the idle session never ended"
     );
     is_absent(&scene, &idle).await;
+    assert_eq!(scene.end(&idle).await, None);
     assert!(
         scene.find(&used, "1").await.is_some(),
         "the call of a session in use is lost"
@@ -415,7 +423,7 @@ async fn calls_of_one_request_id_are_told_apart(kind: Kind) {
     assert_eq!(found, [one.clone(), two.clone()]);
     scene.forget(&id, one.stream).await;
     assert_eq!(scene.find(&id, "1").await, Some(two.clone()));
-    let ended = scene.gateways.end_session(&id).await.unwrap();
+    let ended = scene.end(&id).await;
     assert_eq!(ended, Some(vec![two]));
 }
 
@@ -428,7 +436,7 @@ async fn a_begun_call_is_found_before_it_is_placed(kind: Kind) {
         scene.find(&id, "1").await,
         Some(BegunCall { stream, entry })
     );
-    // Whoever queues it learns of the cancel, once.
+    // Whoever queues it learns of the cancel, and may not have heard of it.
     let (call, placed) = scene.place(&id, stream).await;
     assert_eq!(placed, Placed::Cancelled);
     let entry = Some(call.entry);
@@ -436,14 +444,14 @@ async fn a_begun_call_is_found_before_it_is_placed(kind: Kind) {
         scene.find(&id, "1").await,
         Some(BegunCall { stream, entry })
     );
-    assert_eq!(scene.place(&id, stream).await.1, Placed::Running);
+    assert_eq!(scene.place(&id, stream).await.1, Placed::Cancelled);
 }
 
 async fn an_ended_session_names_calls_that_are_not_placed_yet(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
     let stream = scene.begin(&id, "1").await.expect("there is room");
-    let ended = scene.gateways.end_session(&id).await.unwrap();
+    let ended = scene.end(&id).await;
     let entry = None;
     assert_eq!(ended, Some(vec![BegunCall { stream, entry }]));
     assert_eq!(scene.place(&id, stream).await.1, Placed::SessionEnded);
@@ -474,4 +482,61 @@ async fn running_calls_are_bounded(kind: Kind) {
     scene.forget(&id, one).await;
     scene.begin(&id, "3").await.expect("there is room");
     assert_eq!(scene.begin(&id, "4").await, None);
+}
+
+async fn an_ended_session_names_its_calls_until_it_is_forgotten(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let stream = scene.begin(&id, "1").await.expect("there is room");
+    let stranger = Principal {
+        subject: "a stranger".to_owned(),
+        ..Principal::anonymous()
+    };
+    let by_stranger = || scene.gateways.end_session(&id, &stranger);
+    assert_eq!(by_stranger().await.unwrap(), None);
+    assert!(scene.touch(&id).await.is_some(), "a stranger ended it");
+
+    let running = Some(vec![BegunCall {
+        stream,
+        entry: None,
+    }]);
+    for _ in 0..2 {
+        assert_eq!(scene.end(&id).await, running);
+        is_absent(&scene, &id).await;
+        assert_eq!(by_stranger().await.unwrap(), None);
+    }
+    for _ in 0..2 {
+        scene.gateways.forget_session(&id).await.unwrap();
+        assert_eq!(scene.end(&id).await, None);
+    }
+}
+
+async fn a_call_that_is_begun_again_has_its_place(kind: Kind) {
+    let limits = BusLimits {
+        session_calls: 1,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let id = scene.session().await;
+    let begin = BeginCall {
+        stream: StreamId::generate(),
+        request_id: json("1"),
+    };
+    for _ in 0..2 {
+        let owner = Principal::anonymous();
+        let touched = scene.gateways.touch_session(&id, &owner, Some(&begin));
+        assert!(touched.await.unwrap().is_some_and(|t| t.has_room));
+    }
+    assert_eq!(scene.begin(&id, "2").await, None);
+}
+
+async fn a_cancel_is_told_to_whoever_places_the_call_again(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let stream = scene.begin(&id, "1").await.expect("there is room");
+    let cancelled = scene.gateways.cancel_calls(&id, &json("1")).await;
+    assert_eq!(cancelled.unwrap().len(), 1);
+    for _ in 0..2 {
+        assert_eq!(scene.place(&id, stream).await.1, Placed::Cancelled);
+    }
 }

@@ -308,8 +308,8 @@ async fn a_forged_answer_reaches_no_handler() {
     posted(&fleet, own.stream, &signed.replace("decline", "accept")).await;
     posted(&fleet, own.stream, "nonsense").await;
 
-    let taken = scene.workers.take_mail(own).await.unwrap();
-    assert_eq!(taken, [json(&answer("decline"))]);
+    let taken = scene.workers.take_mail(own, 0).await.unwrap();
+    assert_eq!(taken.messages, [json(&answer("decline"))]);
     let log = scene.gateways.read_log(&own.stream, Some(session), 0).await;
     assert_eq!(log.unwrap().map(|log| log.state), Some(LogState::Open));
 }
@@ -327,7 +327,8 @@ async fn a_worker_without_a_key_reads_what_is_signed() {
     let letter = json(r#"{"id":"sig 1"}"#);
     let posted = scene.gateways.post_mail(&owner.stream, &session, &letter);
     assert_eq!(posted.await.unwrap(), Posted::Accepted);
-    assert_eq!(scene.workers.take_mail(&owner).await.unwrap(), [letter]);
+    let taken = scene.workers.take_mail(&owner, 0).await.unwrap();
+    assert_eq!(taken.messages, [letter]);
     let handed_back = [owner.entry.clone()];
     let handed_back = scene.workers.hand_back(&scene.worker, &handed_back, true);
     handed_back.await.unwrap();

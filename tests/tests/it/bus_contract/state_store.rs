@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use prynai_shared::bus::{BusError, BusLimits, StateScope};
-use prynai_shared::ids::SessionId;
+use prynai_shared::ids::{OperationId, SessionId};
+use prynai_shared::wire::principal::Principal;
 use prynai_tests::assert_eventually;
 
 use super::scene::{Kind, Scene, session};
 
 for_both_buses! {
+    an_operation_is_done_once_under_its_name,
     a_value_is_read_as_it_was_written,
     a_removed_value_is_gone,
     scopes_never_see_each_other,
@@ -44,7 +46,17 @@ impl Scene {
         by: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, BusError> {
-        self.workers.increment_state(scope, key, by, ttl).await
+        let operation = OperationId::generate();
+        let workers = &self.workers;
+        workers
+            .increment_state(scope, key, by, ttl, &operation)
+            .await
+    }
+
+    async fn remove(&self, scope: &StateScope, key: &str) -> bool {
+        let operation = OperationId::generate();
+        let removed = self.workers.remove_state(scope, key, &operation).await;
+        removed.expect("removed")
     }
 
     /// The scope of a session that lives.
@@ -80,9 +92,9 @@ async fn a_removed_value_is_gone(kind: Kind) {
     let scene = kind.scene().await;
     for scope in &scene.scopes().await {
         scene.set(scope, "key", "value", None).await;
-        assert!(scene.workers.remove_state(scope, "key").await.unwrap());
+        assert!(scene.remove(scope, "key").await);
         assert_eq!(scene.get(scope, "key").await, None);
-        assert!(!scene.workers.remove_state(scope, "key").await.unwrap());
+        assert!(!scene.remove(scope, "key").await);
     }
 }
 
@@ -116,7 +128,7 @@ async fn scopes_never_see_each_other(kind: Kind) {
         assert_eq!(read, Some(number.to_string()), "{scope:?} {key:?}");
     }
     let (scope, key) = &places[5];
-    scene.workers.remove_state(scope, key).await.unwrap();
+    scene.remove(scope, key).await;
     for (number, (scope, key)) in places.iter().enumerate() {
         let read = scene.get(scope, key).await;
         assert_eq!(read.is_some(), number != 5, "{scope:?} {key:?}");
@@ -133,7 +145,7 @@ async fn a_value_ends_with_its_ttl(kind: Kind) {
 
         assert_eventually!(scene.get(scope, "short").await.is_none());
         assert_eventually!(scene.get(scope, "count").await.is_none());
-        assert!(!scene.workers.remove_state(scope, "short").await.unwrap());
+        assert!(!scene.remove(scope, "short").await);
         assert_eq!(
             scene.add(scope, "count", 1, None).await.unwrap(),
             1,
@@ -208,7 +220,11 @@ async fn concurrent_increments_lose_none(kind: Kind) {
     for scope in &scene.scopes().await {
         let add = |number: usize| {
             let bus = [&scene.gateways, &scene.workers][number % 2].clone();
-            async move { bus.increment_state(scope, "count", 1, LONG).await.unwrap() }
+            async move {
+                let operation = OperationId::generate();
+                let sum = bus.increment_state(scope, "count", 1, LONG, &operation);
+                sum.await.unwrap()
+            }
         };
         let mut sums = futures::future::join_all((0..100).map(add)).await;
         sums.sort_unstable();
@@ -255,7 +271,8 @@ async fn the_state_of_a_session_ends_with_it(kind: Kind) {
     let StateScope::Session(id) = &ended else {
         unreachable!()
     };
-    scene.gateways.end_session(id).await.unwrap();
+    let owner = Principal::anonymous();
+    scene.gateways.end_session(id, &owner).await.unwrap();
     takes_no_state(&scene, &ended, "for ever").await;
     assert_eq!(scene.get(&ended, "long").await, None);
     assert!(scene.get(&other, "for ever").await.is_some());
@@ -279,7 +296,7 @@ async fn takes_no_state(scene: &Scene, scope: &StateScope, key: &str) {
     assert!(is_refused(set.err()));
     assert!(is_refused(scene.add(scope, key, 1, LONG).await.err()));
     assert_eq!(scene.get(scope, key).await, None);
-    assert!(!scene.workers.remove_state(scope, key).await.unwrap());
+    assert!(!scene.remove(scope, key).await);
 }
 
 async fn the_state_of_a_session_lives_while_it_is_used(kind: Kind) {
@@ -308,4 +325,22 @@ async fn the_state_of_a_session_lives_while_it_is_used(kind: Kind) {
     );
     takes_no_state(&scene, &idle, "key").await;
     assert!(scene.get(&used, "key").await.is_some(), "it is lost");
+}
+
+async fn an_operation_is_done_once_under_its_name(kind: Kind) {
+    let scene = kind.scene().await;
+    for scope in &scene.scopes().await {
+        let (add, remove) = (OperationId::generate(), OperationId::generate());
+        for _ in 0..2 {
+            let sum = scene.workers.increment_state(scope, "count", 5, None, &add);
+            assert_eq!(sum.await.unwrap(), 5, "{scope:?}");
+        }
+        assert_eq!(scene.add(scope, "count", 1, None).await.unwrap(), 6);
+        for _ in 0..2 {
+            let removed = scene.workers.remove_state(scope, "count", &remove);
+            assert!(removed.await.unwrap(), "{scope:?}");
+            assert_eq!(scene.get(scope, "count").await, None);
+        }
+        assert!(!scene.remove(scope, "count").await);
+    }
 }
