@@ -1,5 +1,7 @@
 //! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
@@ -242,10 +244,18 @@ async fn answered(
     let posted = match question(&response.id) {
         Some(question) => {
             let (stream, raw) = (question.stream, response.raw.clone());
+            let posted_before = AtomicBool::default();
             // A person may have answered, and will not be asked again.
             let posted = state.canceller.complete(move |bus| {
                 let (session, raw) = (session.id.clone(), raw.clone());
-                async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
+                let before = posted_before.swap(true, Ordering::Relaxed);
+                async move {
+                    Ok(match bus.post_mail(&stream, &session, &raw).await? {
+                        // The call may have ended with it.
+                        Posted::NoSuchCall if before => Posted::Accepted,
+                        posted => posted,
+                    })
+                }
             });
             posted.await?
         }
