@@ -23,7 +23,7 @@ pub async fn run() -> anyhow::Result<()> {
     });
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
-    tokio::spawn(shutdown.clone().on_signals(delay, grace));
+    let _unended = shutdown.on_signals(delay, grace)?;
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio::runtime;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What the process may take to end after the hard stop, or after everything in it has ended.
+const END: Duration = Duration::from_secs(5);
+
+/// What the log may take for its last line.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// The tokens every long-running role gets.
 ///
@@ -14,6 +21,11 @@ pub struct Shutdown {
     soft: CancellationToken,
     hard: CancellationToken,
 }
+
+/// Held while there is something to be ended in order.
+#[derive(Debug)]
+#[must_use = "the process ends soon after this is dropped"]
+pub struct Unended(#[expect(dead_code, reason = "for its drop")] DropGuard);
 
 impl Shutdown {
     /// Tokens that nothing has fired yet.
@@ -48,30 +60,64 @@ impl Shutdown {
         &self.hard
     }
 
-    /// Waits for SIGTERM or SIGINT, announces the stop, begins it after `delay`, and aborts `grace` after
-    /// the signal or on a second one. Returns once the stop was aborted; drop it when everything has ended
-    /// before.
+    /// Listens for SIGTERM and SIGINT, on a thread that nothing else can block. The first one announces the stop, begins it
+    /// after `delay`, and aborts it `grace` after the signal; a second one aborts it at once.
+    ///
+    /// The process ends five seconds after the hard stop, or after the answer was dropped, whichever comes first: also
+    /// when some thread blocks for ever, for which a runtime waits without end. The exit code is 1 then.
     ///
     /// # Errors
     ///
     /// When the process cannot listen for signals.
-    pub async fn on_signals(self, delay: Duration, grace: Duration) -> std::io::Result<()> {
-        let mut signals = Signals::new()?;
-        let first = signals.next().await;
-        tracing::info!(signal = first, grace_s = grace.as_secs_f64(), "stopping");
-        self.leaving.cancel();
-        let delayed = async {
-            tokio::time::sleep(delay).await;
-            self.begin();
-            std::future::pending::<()>().await;
+    pub fn on_signals(&self, delay: Duration, grace: Duration) -> std::io::Result<Unended> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let signals = {
+            let _context = runtime.enter();
+            Signals::new()?
         };
-        tokio::select! {
-            () = delayed => {}
-            second = signals.next() => tracing::warn!(signal = second, "second signal: stopping at once"),
-            () = tokio::time::sleep(grace) => tracing::warn!("grace period over: stopping at once"),
-        }
+        let shutdown = self.clone();
+        let listen = move || {
+            runtime.block_on(shutdown.stop_on(signals, delay, grace));
+            tracing::error!(
+                "the process does not end by itself: a thread is blocked, perhaps by a handler's spawn_blocking; \
+                 ending it"
+            );
+            // The log has a writer of its own, for which nobody waits.
+            std::thread::sleep(LAST_WORDS);
+            std::process::exit(1);
+        };
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(listen)?;
+        Ok(Unended(self.hard.clone().drop_guard()))
+    }
+
+    /// Returns when the process must be gone.
+    async fn stop_on(self, mut signals: Signals, delay: Duration, grace: Duration) {
+        let ended = self.hard.clone();
+        ended
+            .run_until_cancelled(async {
+                let first = signals.next().await;
+                tracing::info!(signal = first, grace_s = grace.as_secs_f64(), "stopping");
+                self.leaving.cancel();
+                let delayed = async {
+                    tokio::time::sleep(delay).await;
+                    self.begin();
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    () = delayed => {}
+                    second = signals.next() => {
+                        tracing::warn!(signal = second, "second signal: stopping at once");
+                    }
+                    () = tokio::time::sleep(grace) => tracing::warn!("grace period over: stopping at once"),
+                }
+            })
+            .await;
         self.abort();
-        Ok(())
+        tokio::time::sleep(END).await;
     }
 }
 

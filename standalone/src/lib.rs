@@ -61,7 +61,8 @@ pub struct StandaloneSettings {
     pub telemetry: TelemetrySettings,
 }
 
-/// Runs `handler` behind a gateway in this process until it is told to stop.
+/// Runs `handler` behind a gateway in this process until it is told to stop. The process ends five seconds after this
+/// returns at the latest, also when a handler still blocks a thread.
 ///
 /// # Errors
 ///
@@ -78,11 +79,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     // Nothing stands in front that would have to be told.
     let delay = Duration::ZERO;
-    tokio::spawn(
-        shutdown
-            .clone()
-            .on_signals(delay, settings.gateway.drain_timeout),
-    );
+    let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
     let listener = TcpListener::bind(settings.gateway.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;

@@ -14,7 +14,8 @@ use crate::settings::WorkerSettings;
 
 /// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
 /// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
-/// with exit code 64.
+/// with exit code 64. The process ends five seconds after this returns at the latest, also when a
+/// handler still blocks a thread.
 ///
 /// # Errors
 ///
@@ -27,12 +28,11 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     hush_handler_panics();
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;
-    let signals = tokio::spawn(shutdown.clone().on_signals(Duration::ZERO, grace));
+    let _unended = shutdown.on_signals(Duration::ZERO, grace)?;
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
         connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => connected,
     };
     serve(handler, connected?, settings.work.config(), shutdown).await;
-    signals.abort();
     Ok(())
 }

@@ -128,7 +128,7 @@ pub async fn run() -> anyhow::Result<()> {
         return print(&directory);
     }
     let shutdown = Shutdown::new();
-    tokio::spawn(shutdown.clone().on_signals(Duration::ZERO, Duration::ZERO));
+    let _unended = shutdown.on_signals(Duration::ZERO, Duration::ZERO)?;
     let issuer = Issuer::try_start(settings.options(directory)).await?;
     tracing::info!(
         address = %issuer.address(),
