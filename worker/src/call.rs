@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, Claim, Finish, Ownership};
-use prynai_shared::clock;
 use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::event::StreamEvent;
@@ -152,7 +151,7 @@ impl<H: ServerHandler> CallRunner<H> {
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
-        let in_time = in_time(envelope);
+        let in_time = in_time(envelope, self.bus.now_ms());
         let Some(id) = &envelope.request_id else {
             if in_time.is_err() {
                 let stream = &envelope.stream;
@@ -234,7 +233,10 @@ impl<H: ServerHandler> CallRunner<H> {
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
-        let deadline = envelope.deadline_ms.map(instant);
+        let deadline = envelope.deadline_ms.map(|deadline| {
+            let left = deadline.saturating_sub(self.bus.now_ms());
+            Instant::now() + Duration::from_millis(left)
+        });
         let answer = self
             .relay(&outbound, slot, writer, &mut lines, &close, deadline)
             .await;
@@ -423,11 +425,6 @@ async fn refuse(lines: &Lines, id: NumberOrString, reason: &'static str) {
     drop(lines.mail.send(message).await);
 }
 
-fn instant(unix_millis: u64) -> Instant {
-    let left = unix_millis.saturating_sub(clock::unix_millis());
-    Instant::now() + Duration::from_millis(left)
-}
-
 /// Waits for a deadline, for ever if there is none.
 async fn until(deadline: Option<Instant>) {
     match deadline {
@@ -453,9 +450,9 @@ fn overdue() -> ErrorData {
 }
 
 /// Whether there is still time to begin.
-fn in_time(envelope: &RequestEnvelope) -> Result<(), ErrorData> {
+fn in_time(envelope: &RequestEnvelope, now_ms: u64) -> Result<(), ErrorData> {
     match envelope.deadline_ms {
-        Some(deadline) if clock::unix_millis() > deadline => Err(ErrorData::internal_error(
+        Some(deadline) if now_ms > deadline => Err(ErrorData::internal_error(
             "the request waited for longer than its deadline and was not begun",
             Some(json!({"reason": "deadline"})),
         )),

@@ -1,18 +1,28 @@
-//! Keeps the leases of running calls.
+//! Keeps the leases of running calls, on a thread that no handler can block.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::WorkerId;
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::running::Running;
+use crate::runtime_watch;
 
 /// Entries that one call of the bus renews at most.
 const BATCH: usize = 500;
 
+/// A runtime that stands still for so many leases is taken for dead: what it runs is left to other workers.
+const DEAD_AFTER_LEASES: u32 = 10;
+
 /// Renews the leases of everything that runs, three times per lease.
+#[derive(Clone)]
 pub(crate) struct LeaseKeeper {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) worker: WorkerId,
@@ -21,26 +31,101 @@ pub(crate) struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    /// Runs until it is dropped.
+    /// Tells the bus how long this worker's leases last; before its first claim.
+    pub(crate) async fn begin(&self) {
+        self.until_done(&self.bus, false).await;
+    }
+
+    /// Renews all leases now.
+    pub(crate) async fn renew(&self) -> Result<(), BusError> {
+        self.renew_on(&self.bus, false).await
+    }
+
+    /// Whether what the bus handed out since `asked` may be another's by now. The answer lay there while the runtime stood
+    /// still, and nobody renewed leases of which nobody knew. `waited`: how long the bus had for its answer.
+    pub(crate) fn is_late(&self, asked: Instant, waited: Duration) -> bool {
+        asked.elapsed() > waited + self.lease / 3
+    }
+
+    /// Runs until it is dropped, on a thread of its own.
     pub(crate) async fn run(self) {
+        let stop = CancellationToken::new();
+        let _stop = stop.clone().drop_guard();
+        let (done, ended) = oneshot::channel::<()>();
+        let handlers = Handle::current();
+        let keep = move || -> std::io::Result<()> {
+            let _done = done;
+            let mut runtime = runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build()?;
+            runtime.block_on(stop.run_until_cancelled(self.keep(handlers)));
+            Ok(())
+        };
+        let thread = std::thread::Builder::new().name("leases".to_owned());
+        match thread.spawn(keep) {
+            Ok(_) => drop(ended.await),
+            Err(error) => tracing::error!(%error, "there is no thread to keep leases on"),
+        }
+    }
+
+    async fn keep(self, handlers: Handle) {
+        let stands_since = Cell::new(None);
+        tokio::join!(
+            runtime_watch::run(&handlers, &stands_since),
+            self.keep_leases(&stands_since)
+        );
+    }
+
+    async fn keep_leases(&self, stands_since: &Cell<Option<Instant>>) {
+        let bus = self.connect().await;
+        let mut is_dead = false;
         loop {
             tokio::time::sleep(self.lease / 3).await;
-            let mut backoff = Backoff::endless();
-            let mut told = false;
-            // Tried again at once: after a third of the lease it may be too late.
-            while let Err(error) = self.renew().await {
-                if !told {
-                    tracing::warn!(%error, "leases cannot be renewed; trying again");
-                    told = true;
-                }
-                backoff.pause().await;
+            let stands = stands_since.get().map(|since| since.elapsed());
+            let was_dead = is_dead;
+            is_dead = stands.is_some_and(|stands| stands > self.lease * DEAD_AFTER_LEASES);
+            if !is_dead {
+                self.until_done(&bus, stands.is_some()).await;
+            } else if !was_dead {
+                tracing::error!(
+                    "the runtime has stood still for {DEAD_AFTER_LEASES} leases; its calls are left to other workers"
+                );
             }
         }
     }
 
-    async fn renew(&self) -> Result<(), BusError> {
-        for entries in self.running.entries().chunks(BATCH) {
-            self.bus.renew(&self.worker, entries).await?;
+    async fn connect(&self) -> Arc<dyn Bus> {
+        let mut backoff = Backoff::endless();
+        loop {
+            match Arc::clone(&self.bus).apart().await {
+                Ok(bus) => return bus,
+                Err(error) => tracing::debug!(%error, "no connection to keep leases on"),
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// Tried again at once: after a third of the lease it may be too late.
+    async fn until_done(&self, bus: &Arc<dyn Bus>, stands_still: bool) {
+        let mut backoff = Backoff::endless();
+        let mut told = false;
+        while let Err(error) = self.renew_on(bus, stands_still).await {
+            if !told {
+                tracing::warn!(%error, "leases cannot be renewed; trying again");
+                told = true;
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// While the runtime stands still, what was handed out last may lie there without being known to anybody.
+    async fn renew_on(&self, bus: &Arc<dyn Bus>, stands_still: bool) -> Result<(), BusError> {
+        if stands_still {
+            return bus.renew_all(&self.worker, self.lease).await;
+        }
+        let entries = self.running.entries();
+        let (first, others) = entries.split_at(entries.len().min(BATCH));
+        for entries in std::iter::once(first).chain(others.chunks(BATCH)) {
+            bus.renew(&self.worker, self.lease, entries).await?;
         }
         Ok(())
     }

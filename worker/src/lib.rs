@@ -7,7 +7,7 @@
 //!
 //! 1. `settings`: what can be set, and what is refused
 //! 2. `run`: the process; `serve`: the roles and how they stop
-//! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper`, `holder_watch`, `signal_listener`,
+//! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper` (with `runtime_watch`), `holder_watch`, `signal_listener`,
 //!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call` (with `idempotency`): one request from claim to final response, over its own `request_transport`; what comes
@@ -42,6 +42,7 @@ mod request_transport;
 mod rounds;
 mod run;
 mod running;
+mod runtime_watch;
 mod serve;
 mod settings;
 mod signal_listener;

@@ -8,8 +8,10 @@ use prynai_shared::bus::{Bus, Claim};
 use prynai_shared::ids::{EntryId, WorkerId};
 use prynai_shared::lifecycle::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::call::Launcher;
+use crate::lease_keeper::LeaseKeeper;
 
 /// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
 /// client has answered gets one of them.
@@ -26,6 +28,7 @@ pub(crate) struct Processor {
     pub(crate) concurrency: usize,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) launcher: Launcher,
+    pub(crate) leases: LeaseKeeper,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -36,6 +39,7 @@ impl Processor {
         let (mut told, mut is_owed) = (false, false);
         while let Some(permits) = self.free_permits().await {
             let max = permits.num_permits();
+            let asked = Instant::now();
             let claimed = self
                 .bus
                 .claim(&self.worker, max, WAIT, self.shutdown.soft())
@@ -45,7 +49,8 @@ impl Processor {
                 Ok(claims) => {
                     backoff = Backoff::endless();
                     told = false;
-                    self.start(claims, permits).await;
+                    let is_late = self.leases.is_late(asked, WAIT);
+                    self.start(claims, permits, is_late).await;
                 }
                 Err(error) => {
                     if !told {
@@ -107,11 +112,12 @@ impl Processor {
         Some(permits)
     }
 
-    async fn start(&self, claims: Vec<Claim>, mut permits: OwnedSemaphorePermit) {
+    /// What came late is given back rather than begun a second time.
+    async fn start(&self, claims: Vec<Claim>, mut permits: OwnedSemaphorePermit, is_late: bool) {
         let mut not_begun = Vec::new();
         for claim in claims {
             match permits.split(1) {
-                Some(permit) if !self.shutdown.hard().is_cancelled() => {
+                Some(permit) if !is_late && !self.shutdown.hard().is_cancelled() => {
                     self.launcher.launch(claim, permit);
                 }
                 _ => not_begun.push(claim.entry),

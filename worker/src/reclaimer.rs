@@ -11,12 +11,14 @@ use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::catalog::CatalogTool;
 use prynai_shared::wire::message::RawJson;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::call::Launcher;
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::idempotency::{self, Idempotency};
 use crate::inbound;
+use crate::lease_keeper::LeaseKeeper;
 use crate::outbound;
 use crate::persist::persist;
 use crate::redelivery::{self, Verdict};
@@ -25,6 +27,10 @@ use crate::running::{Controls, Slot, Stop};
 /// Looks at least this often, because requests that were handed back wait for it, and clients wait for
 /// those whose worker was lost.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A look that is late by so much comes from a process that stood still: it renews its own leases first, so that it takes
+/// nothing over from itself.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Requests taken over at once.
 const BATCH: usize = 64;
@@ -37,7 +43,7 @@ const ANSWERS: usize = 64;
 pub(crate) struct Reclaimer {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) worker: WorkerId,
-    pub(crate) lease: Duration,
+    pub(crate) leases: LeaseKeeper,
     pub(crate) patience: Duration,
     pub(crate) max_attempts: u32,
     pub(crate) permits: Arc<Semaphore>,
@@ -73,13 +79,15 @@ impl Reclaimer {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut told = false;
         loop {
-            let pause = (self.lease / 2).min(LONGEST_PAUSE);
+            let pause = (self.leases.lease / 2).min(LONGEST_PAUSE);
+            let looks_at = Instant::now() + pause;
             tokio::select! {
                 biased;
                 () = self.shutdown.soft().cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(looks_at) => {}
             }
-            match self.reclaim_all().await {
+            let stood_still = looks_at.elapsed() > LATE;
+            match self.reclaim_all(stood_still).await {
                 Ok(()) => told = false,
                 Err(error) if told => tracing::debug!(%error, "cannot look for lost requests"),
                 Err(error) => {
@@ -90,16 +98,27 @@ impl Reclaimer {
         }
     }
 
-    async fn reclaim_all(self: &Arc<Self>) -> Result<(), BusError> {
+    async fn reclaim_all(self: &Arc<Self>, stood_still: bool) -> Result<(), BusError> {
+        if stood_still {
+            self.leases.renew().await?;
+        }
         while !self.shutdown.soft().is_cancelled() {
-            let claims = self.bus.reclaim(&self.worker, self.lease, BATCH).await?;
+            let asked = Instant::now();
+            let claims = self
+                .bus
+                .reclaim(&self.worker, self.leases.lease, BATCH)
+                .await?;
             let are_all = claims.len() < BATCH;
-            let mut too_many = Vec::new();
+            let is_late = self.leases.is_late(asked, Duration::ZERO);
+            let mut given_back = Vec::new();
             for claim in claims {
-                too_many.extend(self.deal_with(claim).await);
+                given_back.extend(match is_late {
+                    true => Some(claim.entry),
+                    false => self.deal_with(claim).await,
+                });
             }
-            if !too_many.is_empty() {
-                self.hand_back(&too_many).await?;
+            if !given_back.is_empty() {
+                self.hand_back(&given_back).await?;
                 break;
             }
             if are_all {
@@ -111,7 +130,7 @@ impl Reclaimer {
 
     /// Before the next reclaim: whatever is tried again must not give back what that one takes.
     async fn hand_back(&self, entries: &[EntryId]) -> Result<(), BusError> {
-        let mut backoff = Backoff::for_at_most(self.lease);
+        let mut backoff = Backoff::for_at_most(self.leases.lease);
         while let Err(error) = self.bus.hand_back(&self.worker, entries, false).await {
             if !backoff.pause().await {
                 return Err(error);

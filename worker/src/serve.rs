@@ -25,9 +25,9 @@ use crate::settings::WorkerConfig;
 use crate::signal_listener::{SignalListener, subscribe};
 use crate::visible::Filters;
 
-/// Results are kept for so many leases while the bus is away: the fencing token decides in the end
-/// whether they still count.
-const PATIENCE_IN_LEASES: u32 = 10;
+/// Results are kept for so long while the bus is away: the fencing token decides in the end whether
+/// they still count. Longer than any outage that somebody works to end.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What each of the last steps may take after the hard stop.
 const LAST_STEP: Duration = Duration::from_secs(1);
@@ -50,8 +50,15 @@ pub async fn serve<H: ServerHandler>(
         tools,
         changed: Arc::new(Notify::new()),
     };
+    let leases = LeaseKeeper {
+        bus: Arc::clone(&bus),
+        worker: config.worker.clone(),
+        lease: config.lease,
+        running: Arc::default(),
+    };
     let prepared = async {
         let news = subscribe(bus.as_ref(), &config.worker).await;
+        leases.begin().await;
         announcer.announce_first().await;
         news
     };
@@ -62,9 +69,9 @@ pub async fn serve<H: ServerHandler>(
     tracing::info!(worker = %config.worker, concurrency = config.concurrency, "ready");
 
     let worker = Worker {
-        patience: config.lease * PATIENCE_IN_LEASES,
+        patience: PATIENCE,
         permits: Arc::new(Semaphore::new(config.concurrency)),
-        running: Arc::default(),
+        running: Arc::clone(&leases.running),
         calls: TaskTracker::new(),
         bus,
         config,
@@ -93,7 +100,7 @@ pub async fn serve<H: ServerHandler>(
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);
     roles.support.spawn(announcer.run());
-    roles.support.spawn(worker.lease_keeper().run());
+    roles.support.spawn(leases.clone().run());
     roles.support.spawn(worker.holder_watch(gone_holders).run());
     let listener = worker.signal_listener(news, announce_again);
     roles.support.spawn(listener.run());
@@ -101,8 +108,9 @@ pub async fn serve<H: ServerHandler>(
     roles.finisher.spawn(worker.finisher(endings, ended).run());
     roles.finisher.spawn(forgetter.run());
     // Only these and the calls hold the finishing queue: when all have ended, so does the finisher.
-    roles.intake.spawn(worker.processor(runner.clone()).run());
-    let reclaimer = worker.reclaimer(runner, known_tools, finishing, idempotency);
+    let processor = worker.processor(leases.clone(), runner.clone());
+    roles.intake.spawn(processor.run());
+    let reclaimer = worker.reclaimer(leases, runner, known_tools, finishing, idempotency);
     roles.intake.spawn(Arc::new(reclaimer).run());
     worker.until_stopped(roles).await;
 }
@@ -180,15 +188,6 @@ impl Worker {
         }
     }
 
-    fn lease_keeper(&self) -> LeaseKeeper {
-        LeaseKeeper {
-            bus: Arc::clone(&self.bus),
-            worker: self.config.worker.clone(),
-            lease: self.config.lease,
-            running: Arc::clone(&self.running),
-        }
-    }
-
     fn holder_watch(&self, gone: GoneHolders) -> HolderWatch {
         HolderWatch {
             bus: Arc::clone(&self.bus),
@@ -221,19 +220,21 @@ impl Worker {
         Finisher { queue, delivery }
     }
 
-    fn processor(&self, runner: Arc<dyn RunCall>) -> Processor {
+    fn processor(&self, leases: LeaseKeeper, runner: Arc<dyn RunCall>) -> Processor {
         Processor {
             bus: Arc::clone(&self.bus),
             worker: self.config.worker.clone(),
             concurrency: self.config.concurrency,
             permits: Arc::clone(&self.permits),
             launcher: self.launcher(runner),
+            leases,
             shutdown: self.shutdown.clone(),
         }
     }
 
     fn reclaimer(
         &self,
+        leases: LeaseKeeper,
         runner: Arc<dyn RunCall>,
         tools: watch::Receiver<Tools>,
         finishing: FinishQueue,
@@ -242,7 +243,7 @@ impl Worker {
         Reclaimer {
             bus: Arc::clone(&self.bus),
             worker: self.config.worker.clone(),
-            lease: self.config.lease,
+            leases,
             patience: self.patience,
             max_attempts: self.config.max_attempts,
             permits: Arc::clone(&self.permits),

@@ -63,8 +63,8 @@ pub struct WorkSettings {
     )]
     pub concurrency: usize,
 
-    /// How long a worker may be silent before others take over its requests (1s to 1h); it reports
-    /// three times as often.
+    /// How long this worker may be silent before others take over its requests (1s to 1h), whatever is
+    /// set for them; it reports three times as often.
     #[arg(
         long,
         env = "PRYNAI_LEASE",

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Placed};
-use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::{SessionId, StreamId};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
@@ -152,7 +151,7 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         message,
         session,
     } = parts;
-    let now = unix_millis();
+    let now = state.bus.now_ms();
     let most = state.settings.limits.request_timeout;
     let timeout = timeout.map_or(most, |timeout| timeout.min(most));
     let principal = &head.sender.principal;
@@ -242,7 +241,7 @@ mod tests {
                 principal: Principal::anonymous(),
                 session: Some(session.clone()),
                 headers: Default::default(),
-                queued_at_ms: unix_millis(),
+                queued_at_ms: bus.now_ms(),
                 deadline_ms: None,
                 visible: None,
                 message: RawJson::parse("{}").unwrap(),

@@ -11,6 +11,7 @@
 //! published again is heard again, and a message that was taken from its mailbox can be posted again.
 //! [`RequestQueue::enqueue`] is the one that must not be repeated; it says itself what became of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +57,14 @@ pub trait Bus:
     ///
     /// [`BusError::Unavailable`] or [`BusError::Deaf`], within a second.
     async fn health(&self) -> Result<(), BusError>;
+
+    /// The same bus for the runtime that calls this: its connections are its own, so that whatever holds up
+    /// another runtime does not hold them up.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError>;
 }
 
 /// Why the bus did not do what was asked.

@@ -14,7 +14,8 @@ use crate::wire::request::{Era, RequestEnvelope};
 ///
 /// An entry is *waiting* until a worker claims it, then *running* until it is finished. The list
 /// of running entries is the lease table: a claim that is not renewed can be reclaimed by any
-/// worker. Entries are deleted only by `finish` and `dead_letter`, never trimmed, so the backlog
+/// worker. How long a lease lasts is its owner's affair; only time counts in which the bus answered
+/// workers, so that an outage costs nobody what he runs. Entries are deleted only by `finish` and `dead_letter`, never trimmed, so the backlog
 /// that an autoscaler reads is true.
 ///
 /// An entry that cannot be read is never handed out. One of a newer format is handed back, not begun,
@@ -82,17 +83,34 @@ pub trait RequestQueue: Send + Sync {
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>, BusError>;
 
-    /// Extends the leases of running entries to start anew now. Entries that are no longer this
+    /// Lets the leases of running entries start anew now, and says that this worker's leases last
+    /// `lease`: before its first claim, and again with each renewal. Entries that are no longer this
     /// worker's are left alone.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError>;
+    async fn renew(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        entries: &[EntryId],
+    ) -> Result<(), BusError>;
 
-    /// Takes up to `max` entries whose lease was not renewed for `lease`. Their `delivery` is
-    /// above 1, unless they were handed back before they were begun. What was handed out by a call that
-    /// failed is returned by the next one, with the same delivery.
+    /// As [`RequestQueue::renew`], for all that was handed out to `worker`, also what it does not know of yet.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError>;
+
+    /// Takes up to `max` entries that were not renewed for the lease of their owner; `lease`, which is
+    /// `worker`'s own, stands for the lease of an owner that never told. Their `delivery` is above 1,
+    /// unless they were handed back before they were begun. What was handed out by a call that failed is
+    /// returned by the next one, with the same delivery.
+    ///
+    /// Only time counts in which the bus answered: a few seconds in which no worker called this are
+    /// taken for an outage. So each worker calls it at least once a second, for as long as it lives.
     ///
     /// # Errors
     ///
@@ -103,6 +121,10 @@ pub trait RequestQueue: Send + Sync {
         lease: Duration,
         max: usize,
     ) -> Result<Vec<Claim>, BusError>;
+
+    /// The time by the bus' own clock, in Unix milliseconds: the one clock for deadlines, whatever those
+    /// of the processes show. As it was told last, so it costs nothing.
+    fn now_ms(&self) -> u64;
 
     /// Gives entries up so that the next `reclaim` of any worker finds them, whatever its lease.
     /// With `begun` false their delivery is not counted, and the claim that it gave is void at once.

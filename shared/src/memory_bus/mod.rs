@@ -15,8 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::bus::{Bus, BusError, BusLimits, StateScope};
+use crate::clock::unix_millis;
 use crate::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::message::RawJson;
@@ -48,6 +50,9 @@ use partition::Partition;
 /// everything when it is dropped.
 pub struct MemoryBus {
     limits: BusLimits,
+    /// When the bus began, by its own clock and by that of the wall, Unix milliseconds.
+    started: Instant,
+    started_ms: u64,
     partition: Mutex<Partition>,
     /// Fires when an entry begins to wait. A claim that leaves entries behind fires it again, so
     /// that no other claim sleeps beside them.
@@ -89,6 +94,8 @@ impl MemoryBus {
         Arc::new(Self {
             feed: Mutex::new(Feed::new(limits.feed)),
             limits,
+            started: Instant::now(),
+            started_ms: unix_millis(),
             partition: Mutex::default(),
             work: Notify::new(),
             sessions: Mutex::default(),
@@ -111,6 +118,10 @@ impl MemoryBus {
 impl Bus for MemoryBus {
     async fn health(&self) -> Result<(), BusError> {
         Ok(())
+    }
+
+    async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError> {
+        Ok(self)
     }
 }
 

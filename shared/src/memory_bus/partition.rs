@@ -1,6 +1,6 @@
 //! Queue entries and stream logs. They change together, so one lock guards both.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ pub(super) struct Partition {
     pub(super) waiting: VecDeque<Waiting>,
     /// The lease table.
     pub(super) running: BTreeMap<u64, Running>,
+    /// How long the leases of each worker last; a process has one worker.
+    pub(super) leases: HashMap<WorkerId, Duration>,
     pub(super) logs: ExpiringMap<StreamId, Log>,
     /// When the marks of calls that nobody may ever bring end, in that order.
     pub(super) unknown_marks: VecDeque<Instant>,
@@ -98,10 +100,11 @@ impl Partition {
     pub(super) fn reclaim(&mut self, worker: &WorkerId, lease: Duration, max: usize) -> Vec<Claim> {
         let now = Instant::now();
         let mut claims = Vec::new();
-        let expired = self
-            .running
-            .values_mut()
-            .filter(|r| r.lease.ended(now, lease));
+        let leases = &self.leases;
+        let expired = self.running.values_mut().filter(|running| {
+            let of_owner = leases.get(&running.worker).unwrap_or(&lease);
+            running.lease.ended(now, *of_owner)
+        });
         for running in expired.take(max) {
             running.delivery = running.delivery.saturating_add(1);
             running.worker = worker.clone();

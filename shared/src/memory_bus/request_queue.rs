@@ -69,11 +69,26 @@ impl RequestQueue for MemoryBus {
         }
     }
 
-    async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError> {
+    async fn renew(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        entries: &[EntryId],
+    ) -> Result<(), BusError> {
         let now = Instant::now();
-        lock(&self.partition)
-            .change_leased(worker, entries, |running| running.lease = Lease::Since(now));
+        let mut partition = lock(&self.partition);
+        partition.leases.insert(worker.clone(), lease);
+        partition.change_leased(worker, entries, |running| running.lease = Lease::Since(now));
         Ok(())
+    }
+
+    async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError> {
+        let entries: Vec<EntryId> = {
+            let partition = lock(&self.partition);
+            let own = partition.running.values().filter(|r| r.worker == *worker);
+            own.map(|running| running.entry.clone()).collect()
+        };
+        self.renew(worker, lease, &entries).await
     }
 
     async fn reclaim(
@@ -83,6 +98,11 @@ impl RequestQueue for MemoryBus {
         max: usize,
     ) -> Result<Vec<Claim>, BusError> {
         Ok(lock(&self.partition).reclaim(worker, lease, max))
+    }
+
+    fn now_ms(&self) -> u64 {
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(passed)
     }
 
     async fn hand_back(

@@ -13,6 +13,7 @@ pub(super) const GROUP: &str = "workers";
 pub(super) const NOBODY: &str = "nobody";
 
 /// Spells keys and channels under one prefix.
+#[derive(Clone)]
 pub(super) struct Keys {
     /// The one partition there is today: the queue with the logs of its requests.
     partition: String,
@@ -48,6 +49,21 @@ impl Keys {
     /// There when there was a consumer group (string).
     pub(super) fn group_made(&self) -> String {
         format!("{}group", self.partition)
+    }
+
+    /// How long the leases of each worker last, in milliseconds (hash).
+    pub(super) fn leases(&self) -> String {
+        format!("{}leases", self.partition)
+    }
+
+    /// When a worker last looked for lost requests, in Unix milliseconds (string).
+    pub(super) fn looked(&self) -> String {
+        format!("{}looked", self.partition)
+    }
+
+    /// When no worker was answered, from and to, in Unix milliseconds (list, newest first).
+    pub(super) fn silences(&self) -> String {
+        format!("{}silences", self.partition)
     }
 
     /// Written to find out whether Redis takes writes (string).

@@ -34,6 +34,7 @@ mod queue_gauge;
 mod request_queue;
 mod scripts;
 mod server;
+mod server_clock;
 mod session_store;
 mod signal_channel;
 mod state_store;
@@ -47,6 +48,7 @@ use forgeries::Forgeries;
 use keys::Keys;
 use queue_gauge::QueueGauge;
 use scripts::Call;
+use server_clock::ServerClock;
 use subscription::Subscriptions;
 
 /// The bus on Redis.
@@ -58,6 +60,7 @@ pub struct RedisBus {
     pool: PooledConnections,
     subscriptions: Subscriptions,
     gauge: QueueGauge,
+    clock: Arc<ServerClock>,
     envelope_keys: EnvelopeKeys,
     forgeries: Forgeries,
     /// What the workers of this process were given; a process has one.
@@ -111,11 +114,33 @@ impl RedisBus {
         envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
         let connector = Connector::new(url)?;
-        let hot = Arc::new(HotConnection::connect(connector.clone()).await?);
+        let hot = HotConnection::connect(connector.clone()).await?;
         server::check(&hot).await?;
-        let bus = Self {
-            keys: Keys::new(prefix),
+        let clock = Arc::new(ServerClock::read(&hot).await?);
+        Self::on(
+            connector,
+            hot,
+            clock,
+            Keys::new(prefix),
             limits,
+            envelope_keys,
+        )
+        .await
+    }
+
+    async fn on(
+        connector: Connector,
+        hot: HotConnection,
+        clock: Arc<ServerClock>,
+        keys: Keys,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
+    ) -> Result<Arc<Self>, BusError> {
+        let hot = Arc::new(hot);
+        let bus = Self {
+            keys,
+            limits,
+            clock,
             pool: PooledConnections::new(connector.clone()),
             subscriptions: Subscriptions::new(connector.clone(), hot.clone()),
             connector,
@@ -184,7 +209,8 @@ impl RedisBus {
 
     /// Sends a call, on the shared connection unless it is large. When the consumer group turns out to be gone it is made
     /// again and the call repeated. That does nothing twice: a script that needs the group fails before
-    /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed.
+    /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed, and
+    /// `reclaim.lua`, which notes a silence that a second time finds noted.
     async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
         match self.send(call).await {
             Err(fault) if fault.is_group_gone() => {
@@ -229,6 +255,14 @@ impl Bus for RedisBus {
             Some(channel) => Err(BusError::Deaf(channel)),
             None => Ok(()),
         }
+    }
+
+    async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError> {
+        let (connector, keys) = (self.connector.clone(), self.keys.clone());
+        let hot = HotConnection::connect(connector.clone()).await?;
+        let (limits, envelope_keys) = (self.limits.clone(), self.envelope_keys.clone());
+        let clock = Arc::clone(&self.clock);
+        Ok(Self::on(connector, hot, clock, keys, limits, envelope_keys).await?)
     }
 }
 

@@ -141,11 +141,23 @@ impl RequestQueue for RedisBus {
         Ok(claims)
     }
 
-    async fn renew(&self, worker: &WorkerId, entries: &[EntryId]) -> Result<(), BusError> {
-        for entries in entries.chunks(LEASES_AT_ONCE) {
-            self.run(&scripts::renew(&self.keys, worker, entries))
-                .await?;
+    async fn renew(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        entries: &[EntryId],
+    ) -> Result<(), BusError> {
+        let (first, others) = entries.split_at(entries.len().min(LEASES_AT_ONCE));
+        for entries in std::iter::once(first).chain(others.chunks(LEASES_AT_ONCE)) {
+            let renew = scripts::renew(&self.keys, worker, lease, Some(entries));
+            self.run(&renew).await?;
         }
+        Ok(())
+    }
+
+    async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError> {
+        let renew = scripts::renew(&self.keys, worker, lease, None);
+        self.run(&renew).await?;
         Ok(())
     }
 
@@ -162,7 +174,9 @@ impl RequestQueue for RedisBus {
         let given = self.given_to(worker);
         let mut number = given.reclaims.lock().await;
         let reclaim = scripts::reclaim(&self.keys, worker, lease, max, *number);
-        let entries = self.run(&reclaim).await?;
+        let asked = std::time::Instant::now();
+        let (now_ms, entries) = self.run(&reclaim).await?;
+        self.clock.saw(now_ms, asked);
         *number += 1;
         let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
         given.received(&entries);
@@ -170,6 +184,10 @@ impl RequestQueue for RedisBus {
         let mut claims = self.claims(worker, entries).await;
         self.mark_cancelled(&mut claims).await;
         Ok(claims)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
 
     async fn hand_back(

@@ -1,11 +1,12 @@
 //! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redis::{cmd, pipe};
+use redis::pipe;
 
 use super::scripts::{self, Call, CancelLines, millis};
+use super::server_clock::{Time, unix_ms};
 use super::{RedisBus, lines};
 use crate::bus::{BusError, Mail, NewsReceiver, Ownership, Posted, SignalChannel};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
@@ -85,12 +86,18 @@ impl SignalChannel for RedisBus {
     }
 
     async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
-        let mut beat = cmd("SET");
-        beat.arg(self.keys.gateway_life(gateway))
+        let mut beat = pipe();
+        beat.cmd("SET")
+            .arg(self.keys.gateway_life(gateway))
             .arg("1")
             .arg("PX")
-            .arg(millis(life));
-        self.run(&Call::<()>::command(beat)).await?;
+            .arg(millis(life))
+            .ignore();
+        // The deadlines that the gateway gives go by it.
+        beat.cmd("TIME");
+        let asked = Instant::now();
+        let (time,) = self.run(&Call::<(Time,)>::pipeline(beat)).await?;
+        self.clock.saw(unix_ms(time), asked);
         Ok(())
     }
 

@@ -34,10 +34,10 @@ pub struct RequestEnvelope {
     pub session: Option<Session>,
     /// HTTP headers for the handler; credentials never enter.
     pub headers: BTreeMap<String, String>,
-    /// When the gateway queued it, Unix milliseconds.
+    /// When the gateway queued it, Unix milliseconds by the clock of the bus.
     pub queued_at_ms: u64,
-    /// After this moment (Unix milliseconds) the work is not begun any more, and so neither is a copy of the
-    /// request that somebody queued again.
+    /// After this moment (Unix milliseconds by the clock of the bus) the work is not begun any more, and so neither is
+    /// a copy of the request that somebody queued again.
     pub deadline_ms: Option<u64>,
     /// What of a list the caller may see; everything without it. Workers of releases that do not know it show
     /// everything.

@@ -26,6 +26,7 @@ macro_rules! for_both_buses {
     };
 }
 
+mod answered_time;
 mod catalog;
 mod change_feed;
 mod copies;

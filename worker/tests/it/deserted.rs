@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use prynai_shared::bus::{RequestQueue, SignalChannel};
-use prynai_shared::clock::unix_millis;
 use prynai_shared::ids::GatewayId;
 use serde_json::json;
 
@@ -88,7 +87,7 @@ async fn a_call_ends_at_its_deadline() {
     let (probe, mut watch) = probe();
     let worker = stage.serve(probe);
     let mut request = stage.modern_call("stubborn", json!({}));
-    request.deadline_ms = Some(unix_millis() + 10_000);
+    request.deadline_ms = Some(stage.bus.now_ms() + 10_000);
     let response = stage.response(&request).await;
     let ended = soon("the handler's end", watch.ended.recv()).await;
     assert_eq!(ended, Some("dropped"));

@@ -69,7 +69,8 @@ impl Stage {
             state_keys: StateKeys::random(),
             worker: WorkerId::generate(),
             concurrency,
-            lease: Duration::from_secs(30),
+            // It is kept by a thread that knows nothing of a paused clock.
+            lease: Duration::from_secs(3600),
             max_attempts: 3,
             idempotency_window: Duration::from_secs(3600),
             max_result: 1024 * 1024,

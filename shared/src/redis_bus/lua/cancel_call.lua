@@ -7,8 +7,7 @@
 --   1 consumer group   2 stream   3 entry or ''   4, 5 event line before and after its offset
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
 --   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
---  11 now, Unix ms    12 most marks   13 idle time from which a lease counts as handed back, ms
---  14 era
+--  11 most marks      12 idle time from which a lease counts as handed back, ms   13 era
 -- Returns
 --   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
@@ -24,17 +23,18 @@ if is_known then
   entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
 end
 
+local now = redis.call('TIME')[1] * 1000
 -- Older marks than the logs they are about tell nothing.
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (ARGV[11] - ARGV[9]))
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (now - ARGV[9]))
 
 if state then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
 elseif not is_known then
   -- It may come yet, or never: the log is made for the mark alone.
-  if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[12]) then return 0 end
-  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'session', '', 'era', ARGV[14],
+  if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[11]) then return 0 end
+  redis.call('HSET', KEYS[1], 'state', 'cancelled', 'session', '', 'era', ARGV[13],
     'newest', 0, 'count', 0)
-  redis.call('ZADD', KEYS[3], ARGV[11], ARGV[2])
+  redis.call('ZADD', KEYS[3], now, ARGV[2])
 else
   -- Nothing was written yet: what the log must know stands in the entry.
   if not entry then return 0 end
@@ -45,15 +45,15 @@ else
   holder = request.holder
   redis.call('HSET', KEYS[1], 'state', 'cancelled', 'entry', ARGV[3], 'holder', holder,
     'session', session, 'era', request.era, 'newest', 0, 'count', 0)
-  redis.call('ZADD', KEYS[3], ARGV[11], ARGV[2])
+  redis.call('ZADD', KEYS[3], now, ARGV[2])
 end
 if log[4] then redis.call('DEL', KEYS[2]) end
 
 if entry or not is_known then
   -- The mark must be there when a worker claims the entry, however late that is.
   redis.call('PEXPIRE', KEYS[1], ARGV[9])
-  redis.call('ZADD', KEYS[4], ARGV[11], ARGV[2])
-  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -(tonumber(ARGV[12]) + 1))
+  redis.call('ZADD', KEYS[4], now, ARGV[2])
+  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -(tonumber(ARGV[11]) + 1))
 else
   redis.call('PEXPIRE', KEYS[1], ARGV[10])
   redis.call('ZREM', KEYS[3], ARGV[2])
@@ -63,7 +63,7 @@ if holder then
   redis.call('PUBLISH', ARGV[7] .. holder, ARGV[4] .. string.format('%.0f', newest + 1) .. ARGV[5])
 end
 local worker
-if lease and lease[3] < tonumber(ARGV[13]) then
+if lease and lease[3] < tonumber(ARGV[12]) then
   worker = lease[2]
 elseif not is_known and log[5] then
   -- The owner is a fencing token: worker, colon, delivery.

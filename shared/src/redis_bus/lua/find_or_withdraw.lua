@@ -6,7 +6,7 @@
 --   4 streams of cancelled requests (sorted set)
 -- ARGV
 --   1 stream   2 how long ago it was sent, ms   3 most entries to look at   4 era
---   5 retention of the mark, ms   6 most marks   7 now, Unix ms
+--   5 retention of the mark, ms   6 most marks
 -- Returns
 --   its entry   '' when it is marked   nil when nobody knows: there is too much to look at, or there are too many marks
 
@@ -30,10 +30,10 @@ repeat
 until #page < 100 or left <= 0
 if left <= 0 then return false end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (ARGV[7] - ARGV[5]))
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (time[1] * 1000 - ARGV[5]))
 if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[6]) then return false end
 redis.call('HSET', KEYS[2], 'state', 'cancelled', 'session', '', 'era', ARGV[4], 'newest', 0, 'count', 0)
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
-redis.call('ZADD', KEYS[3], ARGV[7], ARGV[1])
-redis.call('ZADD', KEYS[4], ARGV[7], ARGV[1])
+redis.call('ZADD', KEYS[3], time[1] * 1000, ARGV[1])
+redis.call('ZADD', KEYS[4], time[1] * 1000, ARGV[1])
 return ''

@@ -4,7 +4,7 @@
 --   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
 -- ARGV
 --   1 stream   2 consumer group   3 entry   4 worker   5 delivery   6 holder   7 session or ''
---   8 era      9 retention, ms   10 now, Unix ms
+--   8 era      9 retention, ms
 -- Returns
 --   0 or more: taken, this is the newest offset
 --   -1 the entry is another delivery's   -2 cancelled   -3 finished, or another entry's
@@ -23,7 +23,7 @@ if log[1] then
 else
   redis.call('HSET', KEYS[1], 'state', 'open', 'owner', token, 'entry', ARGV[3],
     'holder', ARGV[6], 'session', ARGV[7], 'era', ARGV[8], 'newest', 0, 'count', 0)
-  redis.call('ZADD', KEYS[2], ARGV[10], ARGV[1])
+  redis.call('ZADD', KEYS[2], redis.call('TIME')[1] * 1000, ARGV[1])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[9])
 return tonumber(log[2] or 0)

@@ -6,7 +6,6 @@ use redis::Value;
 
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Finish};
-use crate::clock::unix_millis;
 use crate::ids::{EntryId, StreamId, WorkerId};
 use crate::redis_bus::keys::{GROUP, Keys, NOBODY};
 use crate::wire::request::Era;
@@ -27,6 +26,19 @@ pub(super) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 360
 
 /// A consumer that had nothing to do with Redis for so long is a worker that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Workers look for lost requests twice a second. When none was answered for longer than this, the time does not count
+/// against those who have some: Redis stood still, or could not be reached.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long workers may take to come back after that: their longest pause between two attempts, and an attempt.
+const COMING_BACK: Duration = Duration::from_secs(2);
+
+/// Silences remembered, far more than there are within a lease; those before them count as time in which Redis answered.
+const SILENCES: usize = 32;
+
+/// Entries of one worker: those that it runs, that wait for their clients, and that it just claimed.
+const MOST_OF_A_WORKER: usize = 20_000;
 
 /// Fields of a dead entry that are kept: ours has fewer, another's may have more than a script can take.
 const NOTED_FIELDS: usize = 64;
@@ -105,20 +117,31 @@ pub(in crate::redis_bus) fn is_queued(keys: &Keys, entry: &EntryId) -> Call<bool
     Call::script(&IS_QUEUED, call)
 }
 
-/// Takes entries whose lease ended. The answer is raw: one malformed entry must not spoil the rest.
+/// Takes entries whose lease ended, and tells Redis' time in Unix milliseconds. The entries are raw: one that is malformed
+/// must not spoil the rest.
 pub(in crate::redis_bus) fn reclaim(
     keys: &Keys,
     worker: &WorkerId,
     lease: Duration,
     max: usize,
     number: u64,
-) -> Call<Value> {
-    let mut call = RECLAIM.with_keys(&[keys.queue(), keys.reclaimed(worker)]);
-    let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+) -> Call<(u64, Value)> {
+    let names = [
+        keys.queue(),
+        keys.leases(),
+        keys.looked(),
+        keys.silences(),
+        keys.reclaimed(worker),
+    ];
+    let mut call = RECLAIM.with_keys(&names);
     call.arg(GROUP)
         .arg(worker.as_str())
-        .arg(lease)
+        .arg(lease_millis(lease))
         .arg(max)
+        .arg(NOBODY)
+        .arg(millis(LONGEST_PAUSE))
+        .arg(millis(COMING_BACK))
+        .arg(SILENCES)
         .arg(number)
         .arg(millis(REMEMBERED));
     Call::script(&RECLAIM, call)
@@ -160,23 +183,28 @@ pub(in crate::redis_bus) fn find_or_withdraw(
         .arg(LOOKED_THROUGH)
         .arg(era.as_str())
         .arg(millis(limits.open_retention))
-        .arg(limits.queue)
-        .arg(unix_millis());
+        .arg(limits.queue);
     Call::script(&FIND_OR_WITHDRAW, call)
 }
 
-/// Lets leases start anew.
+/// Notes how long a worker's leases last, and lets some start anew; all of its own without `entries`.
 pub(in crate::redis_bus) fn renew(
     keys: &Keys,
     worker: &WorkerId,
-    entries: &[EntryId],
+    lease: Duration,
+    entries: Option<&[EntryId]>,
 ) -> Call<u64> {
-    let mut call = RENEW.with_keys(&[keys.queue()]);
+    let mut call = RENEW.with_keys(&[keys.queue(), keys.leases()]);
     call.arg(GROUP)
         .arg(worker.as_str())
+        .arg(lease_millis(lease))
         .arg(millis(HANDED_BACK))
         .arg(NOBODY);
-    for entry in entries {
+    match entries {
+        Some(_) => call.arg(""),
+        None => call.arg(MOST_OF_A_WORKER),
+    };
+    for entry in entries.unwrap_or_default() {
         call.arg(entry.as_str());
     }
     Call::script(&RENEW, call)
@@ -233,14 +261,28 @@ pub(in crate::redis_bus) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
 
 /// Removes what dead processes left behind.
 pub(in crate::redis_bus) fn sweep(keys: &Keys, limits: &BusLimits) -> Call<u64> {
-    let mut call = SWEEP.with_keys(&[keys.queue(), keys.unfinished(), keys.cancelled()]);
-    let (now, life) = (unix_millis(), millis(limits.open_retention));
+    let names = [
+        keys.queue(),
+        keys.unfinished(),
+        keys.cancelled(),
+        keys.leases(),
+    ];
+    let mut call = SWEEP.with_keys(&names);
+    let life = millis(limits.open_retention);
     // A log lives on while events come, what notes it as unfinished does not: so that gets time to
     // spare. To a cancelled log no more events come.
     call.arg(GROUP)
         .arg(millis(ABANDONED))
-        .arg(now.saturating_sub(life.saturating_mul(7)))
-        .arg(now.saturating_sub(life))
+        .arg(life.saturating_mul(7))
+        .arg(life)
         .arg(SWEPT_CONSUMERS);
     Call::script(&SWEEP, call)
+}
+
+/// A lease of 0 ends at once.
+fn lease_millis(lease: Duration) -> u64 {
+    match lease.is_zero() {
+        true => 0,
+        false => millis(lease),
+    }
 }

@@ -3,7 +3,6 @@
 use super::queue::HANDED_BACK;
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Ownership};
-use crate::clock::unix_millis;
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId};
 use crate::redis_bus::keys::{GROUP, Keys};
 use crate::redis_bus::lines::CancelledLine;
@@ -42,7 +41,6 @@ pub(in crate::redis_bus) fn append_event(
         .arg(limits.log_events)
         .arg(millis(limits.open_retention))
         .arg(keys.gateway_channels())
-        .arg(unix_millis())
         .arg(limits.log_bytes)
         .arg(news.unwrap_or_default());
     Call::script(&APPEND_EVENT, call)
@@ -64,8 +62,7 @@ pub(in crate::redis_bus) fn take_over(
         .arg(owner.holder.as_str())
         .arg(text(owner.session.as_ref()))
         .arg(owner.era.as_str())
-        .arg(millis(limits.open_retention))
-        .arg(unix_millis());
+        .arg(millis(limits.open_retention));
     Call::script(&TAKE_OVER, call)
 }
 
@@ -83,8 +80,7 @@ pub(in crate::redis_bus) fn open_log(
         .arg(holder.as_str())
         .arg(text(session))
         .arg(era.as_str())
-        .arg(millis(limits.open_retention))
-        .arg(unix_millis());
+        .arg(millis(limits.open_retention));
     Call::script(&OPEN_LOG, call)
 }
 
@@ -150,7 +146,6 @@ pub(in crate::redis_bus) fn cancel_call(
         .arg(keys.worker_channels())
         .arg(millis(limits.open_retention))
         .arg(millis(limits.retention(era)))
-        .arg(unix_millis())
         .arg(limits.queue)
         .arg(millis(HANDED_BACK))
         .arg(era.as_str());

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use prynai_shared::bus::{Finish, Refusal, TakeOver};
 use prynai_shared::ids::WorkerId;
-use prynai_tests::eventually;
+use prynai_tests::{assert_eventually, eventually};
 
-use super::scene::{Kind, LONG_LEASE};
+use super::scene::{Kind, LONG_LEASE, claim_one};
 
 for_both_buses! {
     an_entry_is_reclaimed_only_after_its_lease,
@@ -19,6 +19,8 @@ for_both_buses! {
     an_entry_handed_back_unbegun_is_nobodys,
     an_entry_handed_back_begun_is_found_at_once_and_counted,
     an_entry_handed_back_is_not_renewed,
+    the_lease_of_the_owner_counts,
+    all_of_a_worker_is_renewed_but_what_it_gave_up,
 }
 
 async fn an_entry_is_reclaimed_only_after_its_lease(kind: Kind) {
@@ -56,12 +58,71 @@ async fn a_renewed_entry_stays_with_its_worker(kind: Kind) {
     let lease = Duration::from_secs(1);
     let reclaimed = eventually!({
         let entries = [renewed.entry.clone()];
-        scene.workers.renew(&scene.worker, &entries).await.unwrap();
+        scene
+            .workers
+            .renew(&scene.worker, lease, &entries)
+            .await
+            .unwrap();
         let reclaimed = scene.workers.reclaim(&other, lease, 10).await.unwrap();
         (!reclaimed.is_empty()).then_some(reclaimed)
     });
     let entries: Vec<_> = reclaimed.into_iter().map(|claim| claim.entry).collect();
     assert_eq!(entries, [neglected.entry]);
+}
+
+async fn all_of_a_worker_is_renewed_but_what_it_gave_up(kind: Kind) {
+    let scene = kind.scene().await;
+    let lease = Duration::from_secs(1);
+    let kept = scene.claimed(&scene.request()).await;
+    let given_up = scene.claimed(&scene.request()).await;
+    let lost = WorkerId::generate();
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    let of_lost = claim_one(&*scene.workers, &lost).await;
+    let own = [given_up.entry.clone()];
+    let handed_back = scene.workers.hand_back(&scene.worker, &own, true);
+    handed_back.await.unwrap();
+
+    let (looks, mut found) = (WorkerId::generate(), Vec::new());
+    assert_eventually!({
+        let renewed = scene.workers.renew_all(&scene.worker, lease).await;
+        renewed.unwrap();
+        let reclaimed = scene.workers.reclaim(&looks, lease, 10).await.unwrap();
+        found.extend(reclaimed.into_iter().map(|claim| claim.entry));
+        found.contains(&of_lost.entry)
+    });
+    assert!(found.contains(&given_up.entry), "{found:?}");
+    assert!(!found.contains(&kept.entry), "{found:?}");
+}
+
+/// Not the lease of the worker that looks: during a change of the setting a fleet has both.
+async fn the_lease_of_the_owner_counts(kind: Kind) {
+    let scene = kind.scene().await;
+    let (patient, hasty) = (scene.worker.clone(), WorkerId::generate());
+    let (long, brief) = (LONG_LEASE, Duration::from_millis(300));
+    scene.workers.renew(&patient, long, &[]).await.unwrap();
+    scene.workers.renew(&hasty, brief, &[]).await.unwrap();
+    let of_patient = scene.claimed(&scene.request()).await;
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    let of_hasty = claim_one(&*scene.workers, &hasty).await;
+
+    let looks = WorkerId::generate();
+    let (mut found_by_patient, mut found_by_hasty) = (Vec::new(), Vec::new());
+    assert_eventually!({
+        let found = scene.workers.reclaim(&looks, long, 10).await.unwrap();
+        found_by_patient.extend(found.into_iter().map(|claim| claim.entry));
+        found_by_patient.len() == 1
+    });
+    assert_eq!(found_by_patient, [of_hasty.entry]);
+
+    // Long after what the hasty one would allow.
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    let later = claim_one(&*scene.workers, &hasty).await;
+    assert_eventually!({
+        let found = scene.workers.reclaim(&looks, brief, 10).await.unwrap();
+        found_by_hasty.extend(found.into_iter().map(|claim| claim.entry));
+        found_by_hasty.contains(&later.entry)
+    });
+    assert!(!found_by_hasty.contains(&of_patient.entry));
 }
 
 async fn a_reclaimed_entry_is_out_of_its_former_workers_hands(kind: Kind) {
@@ -74,7 +135,11 @@ async fn a_reclaimed_entry_is_out_of_its_former_workers_hands(kind: Kind) {
         .await;
 
     // Neither of these is for the first worker to do any more.
-    scene.workers.renew(&scene.worker, &entries).await.unwrap();
+    scene
+        .workers
+        .renew(&scene.worker, LONG_LEASE, &entries)
+        .await
+        .unwrap();
     let handed_back = scene.workers.hand_back(&scene.worker, &entries, true).await;
     handed_back.unwrap();
     let third_worker = WorkerId::generate();
@@ -194,7 +259,11 @@ async fn an_entry_handed_back_is_not_renewed(kind: Kind) {
             .hand_back(&scene.worker, &entries, begun)
             .await;
         handed_back.unwrap();
-        scene.workers.renew(&scene.worker, &entries).await.unwrap();
+        scene
+            .workers
+            .renew(&scene.worker, LONG_LEASE, &entries)
+            .await
+            .unwrap();
 
         let other = WorkerId::generate();
         let reclaim = scene.workers.reclaim(&other, LONG_LEASE, 10).await;

@@ -306,7 +306,10 @@ async fn leases_are_renewed() {
         let owner = shaky.scene.owned().await;
         let entries = [owner.entry.clone()];
         shaky
-            .done(|| shaky.bus.renew(&owner.worker, &entries))
+            .done(|| shaky.bus.renew(&owner.worker, LONG_LEASE, &entries))
+            .await;
+        shaky
+            .done(|| shaky.bus.renew_all(&owner.worker, LONG_LEASE))
             .await;
         shaky.scene.respond(&owner, 1).await;
     })

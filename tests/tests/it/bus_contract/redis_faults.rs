@@ -135,7 +135,7 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.health()).await;
     is_unavailable(bus.enqueue(&scene.request())).await;
     is_unavailable(bus.queue_depth()).await;
-    is_unavailable(bus.renew(&owner.worker, &entries)).await;
+    is_unavailable(bus.renew(&owner.worker, LONG_LEASE, &entries)).await;
     is_unavailable(bus.reclaim(&owner.worker, LONG_LEASE, 1)).await;
     is_unavailable(bus.append(owner, &event)).await;
     is_unavailable(bus.finish(&[finish(owner, &event)])).await;
@@ -191,7 +191,11 @@ async fn a_consumer_group_that_is_gone_is_made_again() {
 
         server.command::<()>(&["FLUSHALL"]).await;
         let other = WorkerId::generate();
-        scene.workers.renew(&other, &[claim.entry]).await.unwrap();
+        scene
+            .workers
+            .renew(&other, LONG_LEASE, &[claim.entry])
+            .await
+            .unwrap();
         let reclaim = scene.workers.reclaim(&other, LONG_LEASE, 1).await;
         assert_eq!(reclaim.unwrap(), []);
     }
@@ -210,7 +214,11 @@ async fn what_a_lost_group_had_handed_out_is_not_begun_again() {
 
     // Whoever runs something keeps it, and may end it.
     let own = [kept.entry.clone()];
-    scene.workers.renew(&scene.worker, &own).await.unwrap();
+    scene
+        .workers
+        .renew(&scene.worker, BRIEF, &own)
+        .await
+        .unwrap();
     scene.respond(&answered, 1).await;
     let never = CancellationToken::new();
     let other = WorkerId::generate();
@@ -221,7 +229,11 @@ async fn what_a_lost_group_had_handed_out_is_not_begun_again() {
     let reclaimed = eventually!({
         let reclaimed = scene.workers.reclaim(&other, BRIEF, 9).await.unwrap();
         let of_lost = reclaimed.into_iter().find(|c| c.entry == lost.entry);
-        scene.workers.renew(&scene.worker, &own).await.unwrap();
+        scene
+            .workers
+            .renew(&scene.worker, BRIEF, &own)
+            .await
+            .unwrap();
         of_lost
     });
     assert_eq!(reclaimed.delivery, 2);

@@ -477,7 +477,11 @@ async fn empty_lists_change_nothing(kind: Kind) {
     let none: [EntryId; 0] = [];
     scene.claimed(&scene.request()).await;
     assert_eq!(scene.workers.finish(&[]).await.unwrap(), []);
-    scene.workers.renew(&scene.worker, &none).await.unwrap();
+    scene
+        .workers
+        .renew(&scene.worker, LONG_LEASE, &none)
+        .await
+        .unwrap();
     scene
         .workers
         .hand_back(&scene.worker, &none, true)

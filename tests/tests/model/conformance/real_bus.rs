@@ -93,7 +93,7 @@ impl RealBus {
             }
             Step::Renew(worker) => {
                 let entries = self.entries_of(&streams);
-                bus.renew(self.worker(worker), &entries).await?;
+                bus.renew(self.worker(worker), LEASE, &entries).await?;
             }
             Step::HandBack { worker, begun } => {
                 let entries = self.entries_of(&streams);
