@@ -51,6 +51,18 @@ need_nginx() {
   fi
 }
 
+need_faketime() { # for processes whose clock is wrong
+  if command -v faketime >/dev/null 2>&1; then
+    return
+  fi
+  if [ "$(uname)" = Darwin ]; then
+    command -v brew >/dev/null 2>&1 || give_up "faketime is missing, and there is no brew to install it with"
+    brew install libfaketime
+  else
+    install_packages faketime
+  fi
+}
+
 need_npm() {
   if command -v npm >/dev/null 2>&1; then
     return

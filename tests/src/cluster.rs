@@ -109,8 +109,13 @@ impl Cluster {
 
     /// Starts a gateway on the address of one that has ended.
     pub async fn replace_gateway(&mut self, index: usize) {
+        self.replace_gateway_as(index, &[]).await;
+    }
+
+    /// As [`Cluster::replace_gateway`], with further variables in its environment.
+    pub async fn replace_gateway_as(&mut self, index: usize, env: &[(String, String)]) {
         let address = self.gateways[index].address;
-        let launch = &self.of_gateways;
+        let launch = self.of_gateways.with(&[], env);
         self.gateways[index] = launch
             .gateway(&self.redis_url(), &address.to_string())
             .await;
@@ -134,7 +139,18 @@ impl Cluster {
 
     /// Starts a worker in place of one that has ended.
     pub async fn replace_worker(&mut self, index: usize) {
-        self.workers[index] = self.of_workers.worker(&self.redis_url()).await;
+        self.replace_worker_as(index, &[], &[]).await;
+    }
+
+    /// As [`Cluster::replace_worker`], with another value for an option, and further variables in its environment.
+    pub async fn replace_worker_as(
+        &mut self,
+        index: usize,
+        option: &[&str],
+        env: &[(String, String)],
+    ) {
+        let launch = self.of_workers.with(option, env);
+        self.workers[index] = launch.worker(&self.redis_url()).await;
     }
 
     /// All gateways and workers.
@@ -258,6 +274,18 @@ impl ClusterPlan {
         self
     }
 
+    /// Variables in the environment of each worker.
+    pub fn worker_env(mut self, env: &[(String, String)]) -> Self {
+        self.of_workers.env.extend_from_slice(env);
+        self
+    }
+
+    /// Variables in the environment of each gateway.
+    pub fn gateway_env(mut self, env: &[(String, String)]) -> Self {
+        self.of_gateways.env.extend_from_slice(env);
+        self
+    }
+
     /// The program of the workers, instead of the one with the reference handler.
     pub fn worker_binary(mut self, binary: &str) -> Self {
         binary.clone_into(&mut self.of_workers.binary);
@@ -362,6 +390,18 @@ impl Launch {
 
     fn add(&mut self, args: &[&str]) {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+    }
+
+    /// With an option's value exchanged, and further variables.
+    fn with(&self, option: &[&str], env: &[(String, String)]) -> Self {
+        let mut other = self.clone();
+        if let [name, value] = option {
+            let at = other.args.iter().position(|arg| arg == name);
+            let at = at.expect("an option to exchange") + 1;
+            other.args[at] = (*value).to_owned();
+        }
+        other.env.extend_from_slice(env);
+        other
     }
 
     async fn start(&self, first: &[&str]) -> Process {

@@ -2,8 +2,10 @@
 
 use prynai_tests::chaos::handler::Chaos;
 use prynai_tests::chaos::ledger::Pen;
+use prynai_tests::chaos::time::block_when_told;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    block_when_told()?;
     prynai_worker::run(Chaos::new(Pen::from_environment()?)).await
 }

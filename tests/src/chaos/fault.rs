@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::balancer::Balancer;
 use super::record::Answer;
 use super::seed::Seed;
+use super::time;
 use crate::cluster::{Cluster, QUEUE};
 
 /// The consumer group of the workers.
@@ -50,6 +51,14 @@ pub enum Fault {
     FailOver,
     /// Redis executes all commands; one reply in many is lost with its connection, or comes too late.
     LoseReplies,
+    /// Redis does not answer for longer than a lease, halted or stopped; it keeps its data.
+    OutageBeyondLease,
+    /// SIGTERM to a worker; another one starts, with another lease.
+    MixedLease,
+    /// SIGTERM to a worker or a gateway; another one starts, whose clock is wrong.
+    SkewedClock,
+    /// A worker's handlers block its runtime for longer than a lease.
+    BlockedRuntime,
 }
 
 /// A fault that was injected.
@@ -65,7 +74,7 @@ pub struct Injected {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 17] = [
         (Self::KillWorker, "kill-worker"),
         (Self::FreezeWorker, "freeze-worker"),
         (Self::StopWorker, "stop-worker"),
@@ -79,6 +88,10 @@ impl Fault {
         (Self::DropGroup, "drop-group"),
         (Self::FailOver, "fail-over"),
         (Self::LoseReplies, "lose-replies"),
+        (Self::OutageBeyondLease, "outage-beyond-lease"),
+        (Self::MixedLease, "mixed-lease"),
+        (Self::SkewedClock, "skewed-clock"),
+        (Self::BlockedRuntime, "blocked-runtime"),
     ];
 
     /// Lets it happen, once; returns when the fleet is whole again.
@@ -132,6 +145,12 @@ impl Fault {
                 tokio::time::sleep(AWAY).await;
                 fleet.redis.thaw();
             }
+            Self::OutageBeyondLease => time::stop_redis(fleet, lease, chance).await,
+            Self::MixedLease => time::mix_leases(fleet, worker, lease, chance).await,
+            Self::SkewedClock => {
+                time::skew_clock(fleet, balancer, (worker, gateway), chance).await;
+            }
+            Self::BlockedRuntime => time::block_runtime(fleet, worker, lease).await,
         }
         Injected {
             fault: self,
@@ -165,6 +184,12 @@ impl Fault {
         matches!(self, Self::FlushRedis | Self::FailOver)
     }
 
+    /// Whether a call may run again because of it: its worker is lost, or Redis does not know what ran.
+    pub fn repeats_runs(self) -> bool {
+        let loses_worker = matches!(self, Self::KillWorker | Self::FreezeWorker);
+        loses_worker || self.loses_data() || self == Self::DropGroup
+    }
+
     /// Whether a call may be answered so because of it.
     pub fn excuses(self, answer: &Answer) -> bool {
         match answer {
@@ -172,11 +197,18 @@ impl Fault {
             Answer::OutcomeUnknown | Answer::GivenUp => {
                 matches!(self, Self::KillWorker | Self::FreezeWorker) || self.hits_redis()
             }
-            Answer::Refused(_) => self.hits_redis() || self == Self::StopGateway,
+            Answer::Refused(_) => {
+                let refuses = [
+                    Self::StopGateway,
+                    Self::SkewedClock,
+                    Self::OutageBeyondLease,
+                ];
+                self.hits_redis() || refuses.contains(&self)
+            }
             // A stopping gateway breaks nothing off.
             Answer::Unsent | Answer::Dropped => self == Self::KillGateway,
             // Nobody knows whether it was queued.
-            Answer::AnswerLost => self.hits_redis(),
+            Answer::AnswerLost => self.hits_redis() || self == Self::OutageBeyondLease,
             Answer::SessionGone | Answer::NotResumable => self.loses_data(),
             Answer::Unexpected(_) | Answer::Hung => false,
         }

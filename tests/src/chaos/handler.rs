@@ -65,6 +65,17 @@ impl Chaos {
     ) -> CallToolResult {
         self.run(work, true, context).await
     }
+
+    /// Blocks a thread that is there for it, and heeds no cancel.
+    #[tool(annotations(read_only_hint = true))]
+    async fn sit(&self, Parameters(work): Parameters<Work>) -> CallToolResult {
+        let run = self.pen.next_run();
+        self.pen.write(work.call, run, Deed::Begun);
+        let takes = Duration::from_millis(work.ms);
+        let sits = tokio::task::spawn_blocking(move || std::thread::sleep(takes));
+        sits.await.expect("does not panic");
+        CallToolResult::success(vec![ContentBlock::text("sat")])
+    }
 }
 
 #[tool_handler(router = self.tools)]

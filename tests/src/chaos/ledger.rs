@@ -95,6 +95,13 @@ impl Ledger {
         &self.path
     }
 
+    /// How many runs were begun until now.
+    pub fn begun(&self) -> usize {
+        let deeds = self.deeds.lock().expect("is never poisoned");
+        let entries = deeds.values().flatten();
+        entries.filter(|entry| entry.deed == Deed::Begun).count()
+    }
+
     /// Everything in it, once all workers have ended.
     pub async fn close(self) -> Deeds {
         assert_eventually!(

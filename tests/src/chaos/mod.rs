@@ -6,7 +6,7 @@
 //! 1. [`handler`]: the tools, and [`ledger`]: what they did
 //! 2. [`load`]: the clients; each is a [`legacy`] or a [`modern`] one over plain [`http`] through a [`balancer`], and a
 //!    [`witness`] reads what it is sent
-//! 3. [`fault`]: what is broken, by name; [`seed`]: when, replayable
+//! 3. [`fault`]: what is broken, by name, with those of [`time`]; [`seed`]: when, replayable
 //! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`figure`]: what was to be
 //!    reached; [`report`]: the table
 //! 5. [`scenario`]: one run of all this
@@ -27,5 +27,6 @@ pub mod recovery;
 pub mod report;
 pub mod scenario;
 pub mod seed;
+pub mod time;
 pub mod verdict;
 pub mod witness;

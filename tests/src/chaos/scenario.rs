@@ -13,6 +13,7 @@ use super::load::{Load, LoadPlan};
 use super::record::{Era, Record, Tool};
 use super::recovery::Recovery;
 use super::seed::Seed;
+use super::time::{BLOCK, blocked_for};
 use super::verdict::{Invariant, Violation, judge};
 use crate::PATIENCE;
 use crate::cluster::Cluster;
@@ -208,6 +209,7 @@ impl Scenario {
             .worker_args(&["--lease", &lease])
             .worker_args(&["--concurrency", &self.concurrency.to_string()])
             .env(LEDGER, ledger)
+            .env(BLOCK, &blocked_for(self.lease).as_millis().to_string())
             // Whatever the fleet notes of every fault is of no use, and there is much of it.
             .env("RUST_LOG", "info,rmcp=off");
         if self.faults.contains(&Fault::FailOver) {

@@ -22,6 +22,8 @@ pub enum Invariant {
     OneAnswer,
     /// What is not declared idempotent runs once at most.
     OneEffect,
+    /// Nothing runs again whose worker lives.
+    OneRun,
     /// A result is that of a run which ended, with its effect.
     TrueResult,
     /// What was refused did not run.
@@ -49,6 +51,7 @@ pub fn judge(records: &[Record], deeds: &Deeds, injected: &[Injected]) -> Vec<Vi
         );
         broken.extend(answer(record, entries, &faults));
         broken.extend(effects(record, entries));
+        broken.extend(runs(entries, &faults));
         broken.extend(truth(record, entries));
         violations.extend(broken.into_iter().map(|(broken, seen)| Violation {
             broken,
@@ -95,6 +98,12 @@ fn effects(record: &Record, entries: &[Entry]) -> Broken {
     })
 }
 
+fn runs(entries: &[Entry], faults: &[Fault]) -> Broken {
+    let runs = count(entries, Deed::Begun);
+    let is_explained = runs <= 1 || faults.iter().any(|fault| fault.repeats_runs());
+    (!is_explained).then(|| (Invariant::OneRun, format!("{runs} runs")))
+}
+
 fn truth(record: &Record, entries: &[Entry]) -> Broken {
     match &record.answer {
         Answer::Result(run) => {
@@ -128,6 +137,7 @@ impl fmt::Display for Invariant {
         f.write_str(match self {
             Self::OneAnswer => "one answer",
             Self::OneEffect => "one effect",
+            Self::OneRun => "one run",
             Self::TrueResult => "true result",
             Self::TrueRefusal => "true refusal",
             Self::WholeStream => "whole stream",

@@ -46,6 +46,14 @@ async fn replies_are_lost() {
 }
 
 #[tokio::test]
+async fn time_goes_wrong() {
+    let outages = [Fault::OutageBeyondLease];
+    holds("outages", 18, &outages).await;
+    let others = [Fault::MixedLease, Fault::SkewedClock, Fault::BlockedRuntime];
+    holds("time", 17, &others).await;
+}
+
+#[tokio::test]
 async fn a_rolling_restart_fails_no_call() {
     let faults = [Fault::StopWorker, Fault::StopGateway];
     let mut scenario = Scenario::small("rolling restart", 15).faults(&faults);

@@ -1,0 +1,11 @@
+//! A standalone server with the tools of the chaos runs.
+
+use prynai_tests::chaos::handler::Chaos;
+use prynai_tests::chaos::ledger::Pen;
+use prynai_tests::chaos::time::block_when_told;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    block_when_told()?;
+    prynai_standalone::run(Chaos::new(Pen::from_environment()?)).await
+}
