@@ -79,6 +79,9 @@ pub(crate) enum RequestError {
     NotAllowed(&'static str),
     #[error("Last-Event-ID cannot be resumed: {0}; send the request again")]
     NotResumable(&'static str),
+    /// The stream of a call, to a client that has heard all of it that it ever will.
+    #[error("nothing follows Last-Event-ID: {0}")]
+    NothingFollows(&'static str),
     #[error("{0}")]
     NotAccepted(String),
     #[error("this session has as many calls running as it may; wait for one to end")]
@@ -97,11 +100,21 @@ pub(crate) enum RequestError {
     AnswerLost,
 }
 
-/// A refusal of one request, which names the request's id.
+/// A refusal, which names the id of the request that it is the answer to.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) id: Option<RawJson>,
     pub(crate) error: RequestError,
+    form: Form,
+}
+
+/// How a client is told of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// By the HTTP status.
+    Status,
+    /// As the JSON-RPC answer to its request, with 200.
+    Answer,
 }
 
 // === impl RequestError ===
@@ -112,7 +125,40 @@ impl RequestError {
         Refused {
             id: Some(id.clone()),
             error: self,
+            form: Form::Status,
         }
+    }
+
+    /// The refusal in answer to the request `id` of a legacy session, which outlives it. To a client of that
+    /// era another status than 200 says that something is wrong with the connection or the session: some give
+    /// up both (`docs/decisions/0011-one-call-is-refused-in-its-answer.md`). The specification asks for an
+    /// answer in JSON-RPC and names no status (2025-11-25, Transports, Sending Messages, point 5).
+    pub(crate) fn answering_in_session(self, id: &RawJson) -> Refused {
+        let form = match self.concerns_more_than_one_request() {
+            true => Form::Status,
+            false => Form::Answer,
+        };
+        Refused {
+            form,
+            ..self.answering(id)
+        }
+    }
+
+    /// Whether it is about the session, the caller or the HTTP exchange. The specification gives each of these
+    /// a status of its own.
+    fn concerns_more_than_one_request(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionMissing
+                | Self::SessionUnknown
+                | Self::Bus(BusError::SessionEnded)
+                | Self::UnsupportedVersion { .. }
+                | Self::HeaderMismatch(_)
+                | Self::Unauthorized(_)
+                | Self::InsufficientScope { .. }
+                | Self::Forbidden(_)
+                | Self::HttpMethod(..)
+        )
     }
 
     fn status_and_code(&self) -> (StatusCode, i32) {
@@ -132,6 +178,9 @@ impl RequestError {
             Self::SessionUnknown => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             // Not 404, which would tell the client that its session has ended.
             Self::NotResumable(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
+            // The one status that makes every client give up this stream and no other: to the Rust SDK any
+            // other is a reason to try again without end, to those of TypeScript and Python one to try twice.
+            Self::NothingFollows(_) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
             Self::UnsupportedVersion { .. } => {
                 (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
             }
@@ -156,25 +205,42 @@ impl RequestError {
     }
 
     fn data(&self) -> Option<Value> {
+        let mut data = self.reason();
+        if self.is_passing() {
+            // In JSON as well: a client of an SDK sees no headers.
+            data["retryAfterSeconds"] = json!(RETRY_AFTER_SECONDS);
+        }
+        (!data.is_null()).then_some(data)
+    }
+
+    /// What a program may heed; null for what only says that the request is wrong.
+    fn reason(&self) -> Value {
         match self {
             Self::UnsupportedVersion {
                 requested,
                 supported,
-            } => Some(json!({ "requested": requested, "supported": supported })),
-            Self::InsufficientScope { missing } => Some(json!({
+            } => json!({ "requested": requested, "supported": supported }),
+            Self::InsufficientScope { missing } => json!({
                 "reason": "insufficient_scope",
                 "scopes": missing.scopes,
                 "roles": missing.roles,
-            })),
-            Self::NotAllowed(_) => Some(json!({ "reason": "policy" })),
-            Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
-            Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
-            Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
-            Self::Bus(BusError::Unanswered(_)) => {
-                Some(json!({ "reason": "queue_unknown", "outcome": "unknown" }))
+            }),
+            Self::NotAllowed(_) => json!({ "reason": "policy" }),
+            Self::BodyTooLarge { .. } => json!({ "reason": "body_too_large" }),
+            Self::SessionBusy => json!({ "reason": "session_limit" }),
+            Self::CallerBusy => json!({ "reason": "caller_limit" }),
+            Self::CallerStreams => json!({ "reason": "caller_streams" }),
+            Self::Starting | Self::NoTokenKeys => json!({ "reason": "unavailable" }),
+            Self::NoCatalog => json!({ "reason": "no_workers" }),
+            Self::Bus(BusError::QueueFull { .. }) => json!({ "reason": "queue_full" }),
+            Self::Bus(BusError::Unavailable(_) | BusError::Deaf(_)) => {
+                json!({ "reason": "unavailable" })
             }
-            Self::AnswerLost => Some(json!({ "reason": "log_lost", "outcome": "unknown" })),
-            _ => None,
+            Self::Bus(BusError::Unanswered(_)) => {
+                json!({ "reason": "queue_unknown", "outcome": "unknown" })
+            }
+            Self::AnswerLost => json!({ "reason": "log_lost", "outcome": "unknown" }),
+            _ => Value::Null,
         }
     }
 
@@ -244,7 +310,11 @@ fn told(error: &BusError) -> String {
 
 impl From<RequestError> for Refused {
     fn from(error: RequestError) -> Self {
-        Self { id: None, error }
+        Self {
+            id: None,
+            error,
+            form: Form::Status,
+        }
     }
 }
 
@@ -257,6 +327,7 @@ impl From<BusError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, _) = self.error.status_and_code();
+        let in_answer = self.form == Form::Answer;
         match &self.error {
             // Of which there are many; admission tells once.
             RequestError::Bus(BusError::QueueFull { .. }) => {}
@@ -266,17 +337,26 @@ impl IntoResponse for Refused {
             _ => {}
         }
         let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
-        *response.status_mut() = status;
+        *response.status_mut() = if in_answer { StatusCode::OK } else { status };
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        if self.error.is_passing() {
+        if self.error.is_passing() && !in_answer {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if let RequestError::HttpMethod(_, allowed) = self.error {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        match self.error {
+            RequestError::HttpMethod(_, allowed) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            RequestError::NothingFollows(_) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
+                // A cache may keep a 405 (RFC 9110, section 15.5.6), and hand it to other streams.
+                let never = HeaderValue::from_static("no-store");
+                headers.insert(header::CACHE_CONTROL, never);
+            }
+            _ => {}
         }
         if let Some(challenge) = self.error.challenge() {
             // The layer that knows callers makes the header of it.
@@ -307,42 +387,4 @@ pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_token_lacks_is_named_in_the_answer() {
-        let missing = Missing {
-            scopes: vec!["tools.call".to_owned()],
-            roles: vec!["Tools.Call.All".to_owned()],
-        };
-        let id = RawJson::parse("7").unwrap();
-        let refused = RequestError::InsufficientScope {
-            missing: missing.clone(),
-        }
-        .answering(&id);
-        assert_eq!(
-            refused.error.to_json_rpc(refused.id.as_ref()),
-            concat!(
-                r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"data":{"reason":"insufficient_scope","#,
-                r#""roles":["Tools.Call.All"],"scopes":["tools.call"]},"#,
-                r#""message":"the access token lacks the scope tools.call or the role Tools.Call.All"}}"#
-            )
-        );
-        let response = refused.into_response();
-        assert_eq!(response.status(), StatusCode::FORBIDDEN);
-        let challenge = response.extensions().get::<Challenge>();
-        assert_eq!(challenge, Some(&Challenge::from(&missing)));
-    }
-
-    #[test]
-    fn a_refused_token_is_not_an_issuer_that_is_away() {
-        let response = RequestError::Unauthorized(TokenFault::Absent).into_response();
-        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert!(response.extensions().get::<Challenge>().is_some());
-        let response = RequestError::NoTokenKeys.into_response();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(response.headers().contains_key(header::RETRY_AFTER));
-        assert!(response.extensions().get::<Challenge>().is_none());
-    }
-}
+mod tests;

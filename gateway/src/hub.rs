@@ -45,6 +45,16 @@ struct Held {
     buffered: Arc<AtomicUsize>,
 }
 
+/// What became of an attempt to take over a stream.
+pub(crate) enum Resumed {
+    /// What follows comes here.
+    Held(HeldStream),
+    /// The client has heard all that there ever will be.
+    Over,
+    /// There is no such stream (any more), or it belongs to another session.
+    Unknown,
+}
+
 /// What is left to do once a client has its answer.
 enum End {
     /// Delete the log.
@@ -127,14 +137,13 @@ impl Hub {
         HeldStream::new(self.clone(), stream, session, ear)
     }
 
-    /// Takes a stream over that was begun elsewhere, from after the event `after`. `None` when it
-    /// is not in the log, or belongs to another session.
+    /// Takes a stream over that was begun elsewhere, from after the event `after`.
     pub(crate) async fn resume(
         &self,
         stream: StreamId,
         session: SessionId,
         after: u64,
-    ) -> Result<Option<HeldStream>, BusError> {
+    ) -> Result<Resumed, BusError> {
         // Looked at before it is registered: a stranger's attempt must not disturb the reader.
         let shared = &self.0;
         let known = shared
@@ -142,11 +151,14 @@ impl Hub {
             .follow(&stream, &shared.gateway, Some(&session), after)
             .await?;
         let Some(known) = known else {
-            return Ok(None);
+            return Ok(Resumed::Unknown);
         };
         let mut held = self.hold(stream, Some(session));
-        let resumed = held.resume(after, known.newest).await?;
-        Ok(resumed.is_ok().then_some(held))
+        Ok(match held.resume(after, known.newest).await? {
+            Ok(()) if held.is_over() => Resumed::Over,
+            Ok(()) => Resumed::Held(held),
+            Err(_) => Resumed::Unknown,
+        })
     }
 
     async fn dispatch(&self, mut news: NewsReceiver<StreamEvent>) {

@@ -71,6 +71,11 @@ impl StreamId {
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// Whether [`StreamId::generate`] can have made it: its form says so, no table.
+    pub fn is_generated(&self) -> bool {
+        self.0.get_version_num() == 7
+    }
 }
 
 impl fmt::Display for StreamId {
@@ -236,6 +241,15 @@ mod tests {
             String::new(),
         ] {
             assert!(other.parse::<StreamId>().is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_generated_stream_id_is_told_by_its_form() {
+        assert!(StreamId::generate().is_generated());
+        for other in ["0".repeat(32), SessionId::generate().as_str().to_owned()] {
+            let other: StreamId = other.parse().unwrap();
+            assert!(!other.is_generated(), "{other}");
         }
     }
 

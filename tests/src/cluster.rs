@@ -91,6 +91,11 @@ impl Cluster {
         format!("http://{}/mcp", self.proxy.address())
     }
 
+    /// How often a client of the proxy has tried to resume the stream of a call.
+    pub fn resumes(&self) -> usize {
+        self.proxy.resumes()
+    }
+
     /// The process of a gateway.
     pub fn gateway_process(&mut self, index: usize) -> &mut Process {
         &mut self.gateways[index].process

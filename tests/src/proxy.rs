@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 /// A running proxy; it stops when this is dropped.
 pub struct RoundRobin {
     address: SocketAddr,
+    resumes: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -37,8 +38,18 @@ impl RoundRobin {
     pub async fn start(backends: Vec<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
-        let accepting = tokio::spawn(accept(listener, Arc::new(backends)));
-        Self { address, accepting }
+        let resumes = Arc::default();
+        let accepting = accept(listener, Arc::new(backends), Arc::clone(&resumes));
+        Self {
+            address,
+            resumes,
+            accepting: tokio::spawn(accepting),
+        }
+    }
+
+    /// How often a client has tried to resume the stream of a call.
+    pub fn resumes(&self) -> usize {
+        self.resumes.load(Ordering::Relaxed)
     }
 
     /// Where it listens.
@@ -101,12 +112,17 @@ impl Drop for RoundRobin {
     }
 }
 
-async fn accept(listener: TcpListener, backends: Arc<Vec<SocketAddr>>) {
+async fn accept(listener: TcpListener, backends: Arc<Vec<SocketAddr>>, resumes: Arc<AtomicUsize>) {
     let next = Arc::new(AtomicUsize::new(0));
     while let Ok((stream, _)) = listener.accept().await {
-        let (backends, next) = (backends.clone(), next.clone());
+        let (backends, next, resumes) = (backends.clone(), next.clone(), resumes.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| {
+            let service = service_fn(|request: Request<Incoming>| {
+                // Places in the feed are of another stream.
+                let event = request.headers().get("last-event-id");
+                if event.is_some_and(|event| !event.as_bytes().starts_with(b"feed-")) {
+                    resumes.fetch_add(1, Ordering::Relaxed);
+                }
                 let turn = next.fetch_add(1, Ordering::Relaxed);
                 let backend = backends[turn % backends.len()];
                 async move { Ok::<_, Infallible>(forward(backend, request).await) }

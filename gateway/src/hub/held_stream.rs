@@ -73,6 +73,13 @@ impl HeldStream {
         self.read_log().await
     }
 
+    /// Whether the client has heard all that there ever will be. A pause that is not heeded says nothing to it.
+    pub(super) fn is_over(&self) -> bool {
+        let cancelled = |last: &StreamEvent| last.kind == EventKind::Cancelled;
+        let untold = |event: &StreamEvent| event.message.is_none();
+        self.ended || (self.ready.back().is_some_and(cancelled) && self.ready.iter().all(untold))
+    }
+
     /// The stream's name.
     pub(crate) fn id(&self) -> StreamId {
         self.stream

@@ -193,13 +193,51 @@ async fn the_newest_reader_of_a_stream_replaces_the_one_before() {
     first.open_log(Era::Legacy).await.unwrap();
     let stranger = SessionId::generate();
     let refused = fixture.hub.resume(stream, stranger, 0).await.unwrap();
-    assert!(refused.is_none());
+    assert!(matches!(refused, Resumed::Unknown));
     let second = fixture.hub.resume(stream, session, 0).await.unwrap();
     assert_eq!(first.next().await, Some(Err(Broken::Replaced)));
     drop(first);
     assert_eq!(fixture.hub.held(), 1);
     drop(second);
     assert_eq!(fixture.hub.held(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_of_which_all_was_heard_is_over() {
+    for cancelled in [true, false] {
+        let fixture = Fixture::new().await;
+        let session = SessionId::generate();
+        let Ownership { stream, entry, .. } = fixture.owner.clone();
+        let mut first = fixture.hub.hold(stream, Some(session.clone()));
+        first.open_log(Era::Legacy).await.unwrap();
+        let resume = async |after| {
+            let session = session.clone();
+            fixture.hub.resume(stream, session, after).await.unwrap()
+        };
+        fixture.log(1).await;
+        // Meant for the connection of that time: whoever comes back hears nothing of it.
+        let pause = StreamEvent::pause(stream, 2);
+        let appended = fixture.bus.append(&fixture.owner, &pause).await;
+        assert_eq!(appended.unwrap(), Ok(()));
+        for after in [0, 1, 2] {
+            assert!(matches!(resume(after).await, Resumed::Held(_)), "{after}");
+        }
+        let (before_the_end, over) = if cancelled {
+            let cancel = fixture.bus.cancel_call(&stream, Some(&entry), Era::Legacy);
+            cancel.await.unwrap();
+            (0, 1)
+        } else {
+            fixture.finish(3).await;
+            (2, 3)
+        };
+        let Resumed::Held(mut rest) = resume(before_the_end).await else {
+            panic!("the rest is kept back");
+        };
+        let next = rest.next().await.unwrap().unwrap();
+        assert!(next.message.is_some(), "{next:?}");
+        assert!(matches!(resume(over).await, Resumed::Over), "{cancelled}");
+        assert!(matches!(resume(9).await, Resumed::Unknown), "{cancelled}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

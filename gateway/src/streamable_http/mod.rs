@@ -6,6 +6,7 @@
 
 mod batch;
 mod enqueue;
+mod oversized;
 mod session_call;
 mod sessionful;
 mod stateless;
@@ -17,8 +18,10 @@ use axum::extract::{Extension, Request as HttpRequest, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 
+use self::oversized::IdSearch;
 use crate::envelope::{Message, Params};
 use crate::error::{Refused, RequestError};
 use crate::head::{Head, Sender};
@@ -96,7 +99,7 @@ async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, R
         &["application/json", "text/event-stream"],
         "application/json and text/event-stream",
     )?;
-    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body))
+    let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body, head.headers))
         .await
         .map_err(|_| RequestError::BodyTooSlow(BODY_TIMEOUT))??;
     if let Some(messages) = Message::parse_batch(&body)? {
@@ -115,7 +118,7 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
     };
     let in_meta = match message {
         Message::Request(request) => {
-            named(&request.params).map_err(|error| error.answering(&request.id))?
+            named(&request.params).map_err(|error| refused(error, &request.id, headers))?
         }
         Message::Notification(notification) => named(&notification.params)?,
         Message::Response(_) => false,
@@ -128,12 +131,12 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
     })
 }
 
-/// Reads a body. What is too large is read on for a while and thrown away, because a client that is
-/// cut off while it writes does not see why.
-async fn read_body(mut body: Body) -> Result<Vec<u8>, RequestError> {
-    let too_large = RequestError::BodyTooLarge { limit: BODY_LIMIT };
+/// Reads a body. What is too large is read on for a while and thrown away but for its id, because a client
+/// that is cut off while it writes does not see why.
+async fn read_body(mut body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Refused> {
     let mut read = 0;
     let mut kept = Vec::new();
+    let mut thrown_away = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| RequestError::NotJson(error.to_string()))?;
         let Some(data) = frame.data_ref() else {
@@ -142,14 +145,41 @@ async fn read_body(mut body: Body) -> Result<Vec<u8>, RequestError> {
         read += data.len();
         if read <= BODY_LIMIT {
             kept.extend_from_slice(data);
-        } else if read > BODY_LIMIT + DISCARDED_BODY {
+            continue;
+        }
+        let search = thrown_away.get_or_insert_with(|| {
+            let mut search = IdSearch::default();
+            search.read(&std::mem::take(&mut kept));
+            search
+        });
+        search.read(data);
+        if read > BODY_LIMIT + DISCARDED_BODY {
             break;
         }
     }
-    if read > BODY_LIMIT {
-        return Err(too_large);
+    match thrown_away {
+        None => Ok(kept),
+        Some(search) => Err(too_large(search.request_id(), headers)),
     }
-    Ok(kept)
+}
+
+/// The refusal of a body of which no more is known than the id of its request, if that.
+fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
+    let error = RequestError::BodyTooLarge { limit: BODY_LIMIT };
+    match id {
+        Some(id) => refused(error, &id, headers),
+        None => error.into(),
+    }
+}
+
+/// The refusal of a request of which only the headers can tell the era.
+fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
+    let modern = mirrored::protocol_version(headers).is_some_and(versions::names_modern);
+    if !modern && headers.contains_key(sessionful::SESSION_ID) {
+        error.answering_in_session(id)
+    } else {
+        error.answering(id)
+    }
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), RequestError> {

@@ -1,7 +1,5 @@
 //! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
@@ -15,21 +13,26 @@ use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
 use super::{check_accept, session_call};
+use crate::admission::Permit;
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
 use crate::event_id::EventId;
 use crate::head::Head;
+use crate::hub::Resumed;
 use crate::mirrored;
 use crate::policy;
-use crate::respond::{CallStream, SessionUse, accepted, json_response};
+use crate::respond::{CallStream, RETRY_MS, SessionUse, accepted, json_response};
 use crate::session_stream;
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
 
-const SESSION_ID: &str = "mcp-session-id";
+pub(super) const SESSION_ID: &str = "mcp-session-id";
 const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The one request that opens a session and has none yet.
+const INITIALIZE: &str = "initialize";
 
 /// Most bytes of `clientInfo` and `capabilities`: every request of the session reads them.
 const MOST_CLIENT_BYTES: usize = 64 * 1024;
@@ -60,9 +63,12 @@ pub(super) async fn post(
     match message {
         Message::Request(request) => {
             let id = request.id.clone();
-            serve(state, head, request)
-                .await
-                .map_err(|error| error.answering(&id))
+            let opens = request.method == INITIALIZE;
+            let served = serve(state, head, request).await;
+            served.map_err(|error| match opens {
+                true => error.answering(&id),
+                false => error.answering_in_session(&id),
+            })
         }
         Message::Notification(notification) => notified(&state, head, &notification).await,
         Message::Response(response) => answered(&state, head, &response).await,
@@ -75,7 +81,7 @@ async fn serve(
     request: Request,
 ) -> Result<Response, RequestError> {
     check_version(head.headers)?;
-    if request.method == "initialize" {
+    if request.method == INITIALIZE {
         return initialize(&state, head, &request).await;
     }
     let principal = &head.sender.principal;
@@ -225,9 +231,20 @@ async fn notified(
         method => {
             let principal = &head.sender.principal;
             policy::check(state, principal, method, &notification.params).await?;
-            state.admission.notification().await?;
             let version = session.protocol_version.clone();
-            enqueue_notification(state, head, version, Some(session), notification).await?;
+            let queued = async {
+                state.admission.notification().await?;
+                enqueue_notification(state, head, version, Some(session), notification).await?;
+                Ok(())
+            };
+            match queued.await {
+                // Nobody waits for what becomes of a notification, and a client that is told of a full queue
+                // here is one that cannot even say that it is there.
+                Err(RequestError::Bus(BusError::QueueFull { .. })) => {
+                    tracing::debug!(method, "the request queue is full: dropped a notification");
+                }
+                queued => queued?,
+            }
         }
     }
     Ok(accepted())
@@ -241,36 +258,28 @@ async fn answered(
 ) -> Result<Response, Refused> {
     check_version(head.headers)?;
     let session = session(state, head).await?;
-    let posted = match question(&response.id) {
-        Some(question) => {
-            let (stream, raw) = (question.stream, response.raw.clone());
-            let posted_before = AtomicBool::default();
-            // A person may have answered, and will not be asked again.
-            let posted = state.canceller.complete(move |bus| {
-                let (session, raw) = (session.id.clone(), raw.clone());
-                let before = posted_before.swap(true, Ordering::Relaxed);
-                async move {
-                    Ok(match bus.post_mail(&stream, &session, &raw).await? {
-                        // The call may have ended with it.
-                        Posted::NoSuchCall if before => Posted::Accepted,
-                        posted => posted,
-                    })
-                }
-            });
-            posted.await?
-        }
-        None => Posted::NoSuchCall,
-    };
     let refused = |reason: &str| Err(RequestError::NotAccepted(reason.to_owned()).into());
-    match posted {
-        Posted::Accepted => Ok(accepted()),
-        Posted::NoSuchCall => refused("no running request of this session asked this question"),
+    let Some(question) = question(&response.id) else {
+        return refused("this server asked no question with this id");
+    };
+    let (stream, raw) = (question.stream, response.raw.clone());
+    // A person may have answered, and will not be asked again.
+    let posted = state.canceller.complete(move |bus| {
+        let (session, raw) = (session.id.clone(), raw.clone());
+        async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
+    });
+    match posted.await? {
+        // A person may answer when the call is over, and a client cannot know. (Or the call is another
+        // session's, which nobody is told.)
+        Posted::Accepted | Posted::NoSuchCall => Ok(accepted()),
         Posted::Full => refused("too many answers wait for this request"),
     }
 }
 
+/// The question that this fleet asked under an id. Its form says so: no table of questions outlives their calls.
 fn question(id: &RawJson) -> Option<QuestionId> {
-    id.read::<String>().ok()?.parse().ok()
+    let question: QuestionId = id.read::<String>().ok()?.parse().ok()?;
+    question.stream.is_generated().then_some(question)
 }
 
 /// Opens the session's stream of change notifications, or resumes any stream of the session.
@@ -294,11 +303,37 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         }
         EventId::Call { stream, offset } => (stream, offset),
     };
-    let in_use = SessionUse::new(&state, &session);
-    let held = state.hub.resume(stream, session.id, offset).await?;
-    let held = held.ok_or(RequestError::NotResumable(
-        "the stream is unknown here or no longer kept",
-    ))?;
+    resume(&state, head, session, (stream, offset), permit).await
+}
+
+/// Resumes the stream of a call from after an event.
+async fn resume(
+    state: &AppState,
+    head: Head<'_>,
+    session: Session,
+    (stream, offset): (StreamId, u64),
+    permit: Permit,
+) -> Result<Response, Refused> {
+    let in_use = SessionUse::new(state, &session);
+    // Again, for clients that forget where they were when nothing comes: from there they would go on to open
+    // the stream of the session.
+    let first = if versions::understands_priming(&session.protocol_version) {
+        let id = EventId::Call { stream, offset }.to_string();
+        sse::event(Some(&id), Some(RETRY_MS), "")
+    } else {
+        sse::KEEP_ALIVE
+    };
+    let held = match state.hub.resume(stream, session.id, offset).await? {
+        Resumed::Held(held) => held,
+        Resumed::Over => {
+            let reason = "its call was cancelled, or its answer was the last event";
+            return Err(RequestError::NothingFollows(reason).into());
+        }
+        Resumed::Unknown => {
+            let reason = "its stream is unknown here or no longer kept";
+            return Err(RequestError::NothingFollows(reason).into());
+        }
+    };
     let resumed = CallStream {
         held,
         lifetime: state.lifetime(head.sender),
@@ -309,7 +344,7 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
         session: Some(in_use),
         _permit: permit,
     };
-    Ok(resumed.into_sse(vec![sse::KEEP_ALIVE]))
+    Ok(resumed.into_sse(vec![first]))
 }
 
 /// Ends a session: its calls are cancelled, its streams close on every gateway.

@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
             match response.status() {
                 StatusCode::OK => read(response, witness).await,
                 StatusCode::NOT_FOUND => return (Answer::SessionGone, resumed),
-                StatusCode::BAD_REQUEST => return (Answer::NotResumable, resumed),
+                StatusCode::METHOD_NOT_ALLOWED => return (Answer::NotResumable, resumed),
                 status => return (Answer::Unexpected(format!("resumed: {status}")), resumed),
             }
         }

@@ -53,7 +53,9 @@ impl Witness {
 
     /// An event of a stream.
     pub fn frame(&mut self, frame: Frame) {
-        if let Some(id) = frame.id {
+        // A resumed stream begins with where its client was.
+        let repeated = frame.id == self.last_event && frame.data.as_deref() == Some("");
+        if let Some(id) = frame.id.filter(|_| !repeated) {
             self.event_id(id);
         }
         if let Some(data) = frame.data.filter(|data| !data.is_empty()) {
@@ -167,6 +169,8 @@ fn failure(error: &Value) -> Answer {
         Some("worker_lost") => Answer::OutcomeUnknown,
         Some("too_many_attempts") => Answer::GivenUp,
         Some("log_lost" | "queue_unknown") => Answer::AnswerLost,
+        // In a session a refusal is the answer to its request, with 200.
+        _ if error["data"]["retryAfterSeconds"].is_u64() => Answer::Refused(200),
         _ => Answer::Unexpected(error.to_string()),
     }
 }

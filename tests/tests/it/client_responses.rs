@@ -1,5 +1,6 @@
 //! Questions of a tool to the client: the answer arrives at any gateway and finds the call.
 
+use prynai_shared::ids::StreamId;
 use prynai_tests::client::{legacy, modern, modern_with, tool};
 use prynai_tests::cluster::Cluster;
 use reqwest::StatusCode;
@@ -114,14 +115,13 @@ async fn an_answer_nobody_asked_for_is_refused() {
     let mut events = client.legacy(&url, &session, &call).await.events();
     let asked = events.expect("sampling/createMessage").await["id"].clone();
     let answer = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": sampled("forged") });
-    for (who, id) in [
-        (&session, json!(0)),
-        (&session, json!("x")),
-        (&stranger, asked.clone()),
-    ] {
-        let reply = client.legacy(&url, who, &answer(&id)).await;
+    for id in [json!(0), json!("x"), json!(format!("{}x", text(&asked)))] {
+        let reply = client.legacy(&url, &session, &answer(&id)).await;
         assert_eq!(reply.status(), StatusCode::BAD_REQUEST, "{id}");
     }
+    // Another session's question looks like one that is over.
+    let dropped = client.legacy(&url, &stranger, &answer(&asked)).await;
+    assert_eq!(dropped.status(), StatusCode::ACCEPTED);
     let honest = json!({ "jsonrpc": "2.0", "id": asked, "result": sampled("honest") });
     client.legacy(&url, &session, &honest).await;
     let text = format!("{:?}", events.rest().await);
@@ -129,6 +129,60 @@ async fn an_answer_nobody_asked_for_is_refused() {
         text.contains("honest") && !text.contains("forged"),
         "{text}"
     );
+}
+
+/// An error as the answer to a request would have broken off more than the request: some clients give up the session.
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_taken_and_dropped() {
+    let cluster = Cluster::new().gateways(2).start().await;
+    let client = &cluster.client;
+    let (url, other) = (cluster.gateway(0), cluster.gateway(1));
+    let session = client.open_session(&url).await;
+    let ask = async |id: u64| {
+        let call = legacy(id, "tools/call", tool("summarize", json!({ "text": "x" })));
+        let mut events = client.legacy(&url, &session, &call).await.events();
+        let question = events.expect("sampling/createMessage").await;
+        (question["id"].clone(), events)
+    };
+    let answer = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": sampled("late") });
+
+    // The call was answered, was cancelled, ended with its session.
+    let (answered, events) = ask(1).await;
+    client.legacy(&url, &session, &answer(&answered)).await;
+    events.rest().await;
+    let (cancelled, events) = ask(2).await;
+    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
+    client.legacy(&url, &session, &cancel).await;
+    events.rest().await;
+    let ended_session = client.open_session(&url).await;
+    let call = legacy(3, "tools/call", tool("summarize", json!({ "text": "x" })));
+    let mut events = client.legacy(&url, &ended_session, &call).await.events();
+    let ended = events.expect("sampling/createMessage").await["id"].clone();
+    client.end_session(&other, &ended_session).await;
+    events.rest().await;
+    // Nobody knows of a call that was forgotten, and its ids look like this one's.
+    let forgotten = json!(format!("{}.1.0", StreamId::generate()));
+
+    for id in [answered, cancelled, ended, forgotten] {
+        let refusal =
+            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -1, "message": "no" } });
+        let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
+            "params": { "progressToken": id, "progress": 1 } });
+        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+        for message in [answer(&id), refusal, progress, cancel] {
+            let reply = client.legacy(&other, &session, &message).await;
+            assert_eq!(reply.status(), StatusCode::ACCEPTED, "{message}");
+        }
+    }
+    let (asked, events) = ask(4).await;
+    client.legacy(&other, &session, &answer(&asked)).await;
+    let told = format!("{:?}", events.rest().await);
+    assert!(told.contains("late"), "{told}");
+    cluster.assert_idle().await;
+}
+
+fn text(id: &Value) -> &str {
+    id.as_str().expect("is text")
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn status(client: &RawClient, url: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn while_redis_is_away_clients_get_503_within_a_second() {
+async fn while_redis_is_away_clients_are_refused_within_a_second() {
     let mut cluster = Cluster::new().start().await;
     let client = cluster.client.clone();
     let url = cluster.gateway(0);
@@ -26,18 +26,25 @@ async fn while_redis_is_away_clients_get_503_within_a_second() {
     let echo = tool("echo", json!({ "text": "x" }));
     cluster.redis.stop();
     for _ in 0..5 {
-        for reply in [
-            client.modern_request(&url, &modern(1, "tools/call", echo.clone())),
-            client
-                .post(&url, legacy(1, "tools/call", echo.clone()).to_string())
-                .header("Mcp-Session-Id", &session.id),
-        ] {
-            let reply = tokio::time::timeout(Duration::from_secs(1), client.send(reply)).await;
-            let reply = reply.expect("is refused within a second");
-            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert!(reply.headers().contains_key("retry-after"));
-            assert_eq!(reply.json().await["error"]["code"], -32603);
-        }
+        let refused = async |request| {
+            let reply = tokio::time::timeout(Duration::from_secs(1), client.send(request)).await;
+            reply.expect("is refused within a second")
+        };
+        let call = modern(1, "tools/call", echo.clone());
+        let reply = refused(client.modern_request(&url, &call)).await;
+        assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(reply.headers().contains_key("retry-after"));
+        assert_eq!(reply.json().await["error"]["code"], -32603);
+        // A session outlives the outage, and so must its client.
+        let call = client.post(&url, legacy(1, "tools/call", echo.clone()).to_string());
+        let reply = refused(call.header("Mcp-Session-Id", &session.id)).await;
+        assert_eq!(reply.status(), StatusCode::OK);
+        let error = reply.json().await["error"].clone();
+        assert_eq!(error["code"], -32603);
+        assert_eq!(
+            error["data"],
+            json!({ "reason": "unavailable", "retryAfterSeconds": 1 })
+        );
     }
     assert_eq!(
         status(&client, &ready).await,

@@ -1,8 +1,12 @@
 //! The rmcp client, in both eras, through the round-robin proxy: what `tests/clients` asks of every client.
 //! `scripts/clients` takes the capabilities from the names of these tests.
 
+use std::time::Duration;
+
 use prynai_tests::assert_eventually;
-use prynai_tests::cluster::{Cluster, QUEUE};
+use prynai_tests::client::{legacy, tool};
+use prynai_tests::cluster::{Cluster, ClusterPlan, QUEUE};
+use prynai_tests::policy_file::PolicyFile;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
     ElicitRequestParams, ElicitResult, ElicitationAction, Implementation,
@@ -10,22 +14,24 @@ use rmcp::model::{
     ResourceUpdatedNotificationParam, ServerNotification, SubscriptionFilter,
 };
 use rmcp::service::{
-    ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RunningService,
-    serve_client_with_lifecycle,
+    ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RequestHandle,
+    RunningService, serve_client_with_lifecycle,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::{ClientHandler, ErrorData, RoleClient};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 const NOTE: &str = "everything://notes/resume";
-const SUMMARY: &str = "Two halves.";
+const SUMMARY: &str = "Two halves. \u{2028}\u{2029}\u{85}";
 
 /// A user who confirms everything, with a model that always says the same.
 #[derive(Clone)]
 struct Agreeable {
     progress: mpsc::UnboundedSender<f64>,
     updates: mpsc::UnboundedSender<String>,
+    /// Whether the model may answer yet; tells who looks when it is asked.
+    may_answer: watch::Receiver<bool>,
 }
 
 impl ClientHandler for Agreeable {
@@ -59,6 +65,8 @@ impl ClientHandler for Agreeable {
         _: rmcp::model::CreateMessageRequestParams,
         _: RequestContext<RoleClient>,
     ) -> Result<rmcp::model::CreateMessageResult, ErrorData> {
+        let mut may_answer = self.may_answer.clone();
+        may_answer.wait_for(|may| *may).await.expect("is let go");
         let said = rmcp::model::SamplingMessage::assistant_text(SUMMARY);
         Ok(rmcp::model::CreateMessageResult::new(
             said,
@@ -89,16 +97,23 @@ struct Scene {
     client: RunningService<RoleClient, Agreeable>,
     progress: mpsc::UnboundedReceiver<f64>,
     updates: mpsc::UnboundedReceiver<String>,
+    may_answer: watch::Sender<bool>,
 }
 
 impl Scene {
     async fn open(mode: ClientLifecycleMode) -> Self {
-        let cluster = Cluster::new().gateways(2).workers(2).start().await;
+        Self::on(Cluster::new().gateways(2).workers(2), mode).await
+    }
+
+    async fn on(plan: ClusterPlan, mode: ClientLifecycleMode) -> Self {
+        let cluster = plan.start().await;
         let (heard_progress, progress) = mpsc::unbounded_channel();
         let (heard_updates, updates) = mpsc::unbounded_channel();
+        let may_answer = watch::Sender::new(true);
         let handler = Agreeable {
             progress: heard_progress,
             updates: heard_updates,
+            may_answer: may_answer.subscribe(),
         };
         let transport = StreamableHttpClientTransport::from_uri(cluster.proxy());
         let client = serve_client_with_lifecycle(handler, transport, mode).await;
@@ -107,6 +122,7 @@ impl Scene {
             client: client.expect("the client connects"),
             progress,
             updates,
+            may_answer,
         }
     }
 
@@ -117,6 +133,36 @@ impl Scene {
         assert_ne!(result.is_error, Some(true), "{result:?}");
         let text = result.content.first().and_then(|content| content.as_text());
         text.expect("a text").text.clone()
+    }
+
+    /// The client must be told, and go on.
+    async fn is_refused(&self, name: &'static str, arguments: Value) {
+        let refused = self.client.call_tool(calling(name, arguments)).await;
+        assert!(refused.is_err(), "{refused:?}");
+    }
+
+    async fn lives(&self) {
+        assert_eq!(self.call("echo", json!({ "text": "x" })).await, "x");
+    }
+
+    /// A gateway takes a moment to know that it can serve.
+    async fn lives_again(&self) {
+        let echo = || calling("echo", json!({ "text": "x" }));
+        assert_eventually!(self.client.call_tool(echo()).await.is_ok());
+    }
+
+    async fn begin(&self, name: &'static str, arguments: Value) -> RequestHandle<RoleClient> {
+        let call = CallToolRequest::new(calling(name, arguments));
+        let request = ClientRequest::CallToolRequest(call);
+        let options = PeerRequestOptions::no_options();
+        let begun = self.client.send_cancellable_request(request, options).await;
+        begun.expect("sent")
+    }
+
+    /// Returns when no call waits or runs.
+    async fn is_idle(&self) {
+        let redis = &self.cluster.redis;
+        assert_eventually!(redis.command::<i64>(&["XLEN", QUEUE]).await == 0);
     }
 
     async fn touch(&self) {
@@ -211,19 +257,12 @@ async fn hears_updates_while_it_listens(scene: &mut Scene) {
 }
 
 async fn cancels(scene: &mut Scene) {
-    let endless = calling("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    let request = ClientRequest::CallToolRequest(CallToolRequest::new(endless));
-    let options = PeerRequestOptions::no_options();
-    let running = scene
-        .client
-        .send_cancellable_request(request, options)
-        .await;
-    let running = running.expect("sent");
+    let endless = json!({ "steps": 1_000, "delay_ms": 100 });
+    let running = scene.begin("long_running", endless).await;
     scene.progress.recv().await.expect("progress");
     running.cancel(None).await.expect("cancelled");
     // Still connected: it is the cancel that ended the call, not the client's going away.
-    let redis = &scene.cluster.redis;
-    assert_eventually!(redis.command::<i64>(&["XLEN", QUEUE]).await == 0);
+    scene.is_idle().await;
 }
 
 /// One test for each capability, in a module that is named after the era.
@@ -269,3 +308,111 @@ capabilities!(
     update: hears_updates_while_it_listens,
     cancel: cancels,
 );
+
+/// What a client in a session is refused, or left without an answer to, and must outlive.
+mod endings {
+    use super::*;
+
+    const MODE: ClientLifecycleMode = ClientLifecycleMode::Initialize;
+
+    /// Clients are told to wait for half a second.
+    const LONGER_THAN_A_RETRY: Duration = Duration::from_secs(4);
+
+    #[tokio::test]
+    async fn policy() {
+        let rules = "[[allow]]\ntools = [\"*\"]\nresources = [\"everything://readme\"]";
+        let policy = PolicyFile::mounted(rules);
+        let plan = Cluster::new()
+            .gateways(2)
+            .gateway_args(&["--policy", policy.path()]);
+        let scene = Scene::on(plan, MODE).await;
+        let closed = ReadResourceRequestParams::new("everything://counter");
+        let refused = scene.client.read_resource(closed).await;
+        assert!(refused.is_err(), "{refused:?}");
+        scene.lives().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn too_large() {
+        let scene = Scene::open(MODE).await;
+        let text = "x".repeat(5 << 20);
+        scene.is_refused("echo", json!({ "text": text })).await;
+        scene.lives().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn queue_full() {
+        let limits = ["--queue-limit", "4", "--caller-limit", "4"];
+        let plan = Cluster::new().gateways(2).gateway_args(&limits);
+        let scene = Scene::on(plan, MODE).await;
+        let (other, url) = (&scene.cluster.client, scene.cluster.proxy());
+        let endless = json!({ "steps": 1_000, "delay_ms": 100 });
+        let mut fillers = Vec::new();
+        // In a row: each gateway had its turn.
+        let mut refused = 0;
+        while refused < 4 {
+            let session = other.open_session(&url).await;
+            let call = legacy(1, "tools/call", tool("long_running", endless.clone()));
+            let reply = other.legacy(&url, &session, &call).await;
+            refused = if reply.is_event_stream() {
+                0
+            } else {
+                refused + 1
+            };
+            fillers.push((session, reply));
+        }
+        scene.is_refused("echo", json!({ "text": "x" })).await;
+        for (session, _) in fillers {
+            other.end_session(&url, &session).await;
+        }
+        scene.is_idle().await;
+        scene.lives_again().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn away() {
+        let scene = Scene::open(MODE).await;
+        scene.lives().await;
+        scene.cluster.redis.freeze();
+        scene.is_refused("echo", json!({ "text": "x" })).await;
+        scene.cluster.redis.thaw();
+        scene.lives_again().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn late_answer() {
+        let scene = Scene::open(MODE).await;
+        scene.may_answer.send_replace(false);
+        let call = scene.begin("summarize", json!({ "text": "x" })).await;
+        assert_eventually!(scene.may_answer.receiver_count() > 1, "nobody asked");
+        call.cancel(None).await.expect("cancelled");
+        scene.is_idle().await;
+        scene.may_answer.send_replace(true);
+        assert_eventually!(scene.may_answer.receiver_count() == 1, "nobody answered");
+        scene.lives().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn cancelled_stream() {
+        let mut scene = Scene::open(MODE).await;
+        super::hears_updates_of_a_session(&mut scene).await;
+        let endless = json!({ "steps": 1_000, "delay_ms": 100 });
+        let call = scene.begin("long_running", endless).await;
+        scene.progress.recv().await.expect("progress");
+        call.cancel(None).await.expect("cancelled");
+        scene.is_idle().await;
+        // If it resumes, it is told that nothing follows, and does not come again.
+        tokio::time::sleep(LONGER_THAN_A_RETRY).await;
+        let resumes = scene.cluster.resumes();
+        assert!(resumes <= 1, "it came {resumes} times");
+        // Neither the client nor the stream of its session has suffered.
+        scene.touch().await;
+        assert_eq!(scene.updates.recv().await.as_deref(), Some(NOTE));
+        scene.close().await;
+    }
+}

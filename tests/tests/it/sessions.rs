@@ -132,8 +132,12 @@ async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
     let _: Option<String> = cluster.redis.command(&["EVAL", fill, "1", &books]).await;
     let call = legacy(1, "tools/call", tool("bump_counter", json!({})));
     let refused = cluster.client.legacy(&url, &session, &call).await;
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.status(), StatusCode::OK);
+    let error = refused.json().await["error"].clone();
+    assert_eq!(
+        error["data"],
+        json!({ "reason": "session_limit", "retryAfterSeconds": 1 })
+    );
     let _: i64 = cluster.redis.command(&["DEL", &books]).await;
     assert_eq!(bump(&cluster.client, &url, &session).await, 1);
 }

@@ -210,7 +210,7 @@ async fn the_streams_of_another_are_unknown_in_a_session_of_ones_own() {
         let (foreign, unknown) = (seen(resume(foreign)).await, seen(resume(unknown)).await);
         assert_eq!(foreign, unknown);
         // Not 404, which would tell the client that its own session has ended.
-        assert_eq!(foreign.status, 400, "{foreign:?}");
+        assert_eq!(foreign.status, 405, "{foreign:?}");
     }
     let said = |stream: StreamId| {
         [

@@ -109,10 +109,10 @@ async fn a_legacy_stream_follows_the_policy() {
     scene.update("x://a").await;
     scene.update("x://b").await;
     assert_eq!(updated(&mut events).await, "x://b");
-    let (status, _) = client
+    let (_, answer) = client
         .answer("resources/subscribe", json!({"uri": "x://a"}))
         .await;
-    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(answer["error"]["data"]["reason"], "policy", "{answer}");
 }
 
 #[tokio::test]

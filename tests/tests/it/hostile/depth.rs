@@ -44,7 +44,7 @@ async fn deep_members_get_a_definite_answer() {
                     refused(
                         what("name"),
                         target.call(era, request(era, "tools/call", &name)),
-                        400,
+                        super::refused_request(era),
                         -32602,
                     ),
                     refused(
@@ -90,7 +90,7 @@ async fn deep_metadata_and_bodies_get_a_definite_answer() {
             refused(
                 "a token",
                 target.call(Legacy, request_with("tools/call", super::ECHO, &meta)),
-                400,
+                200,
                 -32602,
             ),
             refused(

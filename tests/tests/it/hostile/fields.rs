@@ -28,7 +28,7 @@ const fn wrong(
         name,
         params,
         values,
-        legacy: Some(status),
+        legacy: Some(200),
         modern: Some(status),
     }
 }
@@ -176,7 +176,7 @@ const WRONG: [Wrong; 30] = [
         200,
     ),
     Wrong {
-        legacy: Some(400),
+        legacy: Some(200),
         modern: None,
         ..wrong(
             "logging/setLevel",
@@ -187,7 +187,7 @@ const WRONG: [Wrong; 30] = [
         )
     },
     Wrong {
-        legacy: Some(400),
+        legacy: Some(200),
         modern: None,
         ..wrong(
             "resources/subscribe",
@@ -198,7 +198,7 @@ const WRONG: [Wrong; 30] = [
         )
     },
     Wrong {
-        legacy: Some(400),
+        legacy: Some(200),
         modern: None,
         ..wrong(
             "resources/unsubscribe",

@@ -63,7 +63,8 @@ async fn metadata_of_the_wrong_type_is_refused() {
             for value in values {
                 let meta = meta.replace('@', value);
                 let request = target.call(era, request_with("tools/call", ECHO, &meta));
-                let row = refused(format!("{era:?} _meta {meta}"), request, 400, -32602);
+                let status = super::refused_request(era);
+                let row = refused(format!("{era:?} _meta {meta}"), request, status, -32602);
                 target.attack([row]).await;
             }
         }

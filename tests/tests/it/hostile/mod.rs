@@ -227,6 +227,14 @@ impl Target {
     }
 }
 
+/// The status of a request whose parameters are wrong: in a session it is an answer like any other.
+fn refused_request(era: Era) -> u16 {
+    match era {
+        Legacy => 200,
+        Modern => 400,
+    }
+}
+
 /// The last message of an answer; `null` when there is none, as for a notification.
 async fn answer(reply: Reply) -> Value {
     if reply.is_event_stream() {
