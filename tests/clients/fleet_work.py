@@ -3,7 +3,7 @@
     GET /working    200 as soon as a worker runs a call
     GET /idle       200 as soon as no call waits or runs
 
-Either is answered with 504 when it takes longer than a working fleet needs.
+Either is answered with 504 when it takes longer than a working fleet needs. refusing_fleet.py adds questions.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class FleetWork:
     def wait_until_idle(self, seconds: float = ANSWER_SECONDS) -> bool:
         return wait_for(self.idle, seconds)
 
+    def questions(self) -> dict[str, Callable[[], bool]]:
+        return {"/working": self.working, "/idle": self.idle}
+
     def _ask(self, command: str) -> Any:
         with socket.create_connection(self._redis) as connection, connection.makefile("rb") as answer:
             connection.sendall(f"{command}\r\n".encode())
@@ -66,7 +69,7 @@ def value_of(answer: BinaryIO) -> Any:
 @contextlib.contextmanager
 def served(work: FleetWork) -> Iterator[str]:
     """Serves the questions; gives the address without a path."""
-    questions = {"/working": work.working, "/idle": work.idle}
+    questions = work.questions()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -17,6 +17,15 @@ CAPABILITIES = {
     "cancel": "cancel",
 }
 
+ENDINGS = {
+    "policy": "forbidden by the policy",
+    "too_large": "body too large",
+    "queue_full": "queue full",
+    "away": "Redis away",
+    "late_answer": "late answer",
+    "cancelled_stream": "cancelled stream",
+}
+
 INTRODUCTION = """\
 # Compatibility
 
@@ -38,6 +47,25 @@ Each capability is tried with a client of its own:
 
 """
 
+ENDINGS_INTRODUCTION = """
+## What clients outlive
+
+In a session (2025-11-25 and before) each client is refused, or left without an answer, and must go on:
+
+- **forbidden by the policy**: it reads a resource that no policy allows;
+- **body too large**: it calls a tool with 5 MiB;
+- **queue full**: other callers fill the queue;
+- **Redis away**: Redis stands still;
+- **late answer**: its model answers when the call that asked has been cancelled;
+- **cancelled stream**: it cancels a call that has told of its progress, and is left with a stream that will never carry
+  more. It gives up that stream, and its other one goes on.
+
+*ok*: the client was told with an error, and the same client made a call afterwards. What
+[`0011-one-call-is-refused-in-its-answer.md`](decisions/0011-one-call-is-refused-in-its-answer.md) says of HTTP statuses is
+why.
+
+"""
+
 
 @dataclass
 class Row:
@@ -51,29 +79,36 @@ class Row:
     # By capability, of those that the client has not.
     reasons: dict[str, str] = field(default_factory=dict)
 
+    # What it is put through, as readers name it.
+    columns: dict[str, str] = field(default_factory=lambda: CAPABILITIES)
+
     def failed(self) -> list[str]:
         """A capability that was not reported has failed as well."""
-        return [name for name in CAPABILITIES if self.outcomes.get(name) not in ("ok", "missing")]
+        return [name for name in self.columns if self.outcomes.get(name) not in ("ok", "missing")]
 
 
-def page(rows: Sequence[Row]) -> str:
-    head = ["client", "version", "protocol revision", *CAPABILITIES.values()]
+def page(rows: Sequence[Row], endings: Sequence[Row]) -> str:
     notes: list[str] = []
-    lines = [head, ["---"] * len(head), *(cells(row, notes) for row in rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    tables = [table(rows, CAPABILITIES, notes), table(endings, ENDINGS, notes)]
     numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
-    return f"{INTRODUCTION}{table}\n\n## Not supported by the client\n\n{numbered}"
+    return f"{INTRODUCTION}{tables[0]}{ENDINGS_INTRODUCTION}{tables[1]}\n## Not supported by the client\n\n{numbered}"
+
+
+def table(rows: Sequence[Row], columns: dict[str, str], notes: list[str]) -> str:
+    head = ["client", "version", "protocol revision", *columns.values()]
+    lines = [head, ["---"] * len(head), *(cells(row, notes) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def cells(row: Row, notes: list[str]) -> list[str]:
     """The cells of a row; adds to the notes what is not there yet."""
     shown = [row.client, row.version, row.revision]
     failed = row.failed()
-    for capability in CAPABILITIES:
+    for capability in row.columns:
         if capability in failed:
             shown.append("FAILED")
         elif row.outcomes[capability] == "missing":
-            note = f"{row.client}, {CAPABILITIES[capability]}: {row.reasons[capability]}"
+            note = f"{row.client}, {row.columns[capability]}: {row.reasons[capability]}"
             if note not in notes:
                 notes.append(note)
             shown.append(f"not supported by the client ({notes.index(note) + 1})")

@@ -24,8 +24,9 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "python"))
 
 from fleet_work import FleetWork, served  # noqa: E402
-from page import Row, page, same  # noqa: E402
+from page import CAPABILITIES, ENDINGS, Row, page, same  # noqa: E402
 from processes import Server, clean_environment, fleet  # noqa: E402
+from refusing_fleet import RefusingFleet  # noqa: E402
 
 PAGE = ROOT / "docs" / "compatibility.md"
 HANDSHAKE = "2025-11-25"
@@ -34,6 +35,14 @@ LOG_LINES_SHOWN = 60
 # Longer than any client runs that keeps its own limits, and than what a failed one may leave behind.
 CLIENT_SECONDS = 360
 LEFT_BEHIND_SECONDS = 90
+
+# Of the fleet that refuses: what a client is put through needs no more room, and a few others fill it.
+QUEUE_LIMIT = "8"
+POLICY = """
+[[allow]]
+tools = ["*"]
+resources = ["everything://readme", "everything://notes/*"]
+"""
 
 
 @dataclass
@@ -83,10 +92,10 @@ class Clients:
             # Node looks for packages beside the program.
             shutil.copy(program, self.folder / "node")
 
-    def run(self, program: Program, revision: str, server: Server, work: str) -> Row:
-        row = Row(program.client, revision)
-        name = f"{Path(program.file).stem}-{program.environment}-{revision}"
-        command = [*self.command(program), server.url, work, revision]
+    def run(self, program: Program, revision: str, server: Server, work: str, endings: bool = False) -> Row:
+        row = Row(program.client, revision, columns=ENDINGS if endings else CAPABILITIES)
+        name = f"{Path(program.file).stem}-{program.environment}-{revision}{'-endings' if endings else ''}"
+        command = [*self.command(program), server.url, work, revision, *(["endings"] if endings else [])]
         printed = self._printed(name, command)
         for line in map(json.loads, printed.splitlines()):
             row.version = line.get("version", row.version)
@@ -102,8 +111,9 @@ class Clients:
             return [str(environment / "node_modules/.bin/node"), str(environment / Path(program.file).name)]
         return [str(environment / "bin/python"), str(HERE / program.file)]
 
-    def run_rmcp(self) -> list[Row]:
-        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability."""
+    def run_rmcp(self) -> tuple[list[Row], list[Row]]:
+        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, and
+        endings::ending."""
         name = "rmcp"
         tests = ["-p", "prynai-tests", "--test", "it", "rmcp_client::"]
         printed = self._printed(name, ["cargo", "test", "--locked", *tests])
@@ -111,14 +121,15 @@ class Clients:
         version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
         assert version, "Cargo.lock names no rmcp"
         rows = []
-        for era, revision in (("legacy", HANDSHAKE), ("modern", STATELESS)):
-            row = Row("Rust SDK, `rmcp`", revision, version[1])
+        of = [("legacy", HANDSHAKE, CAPABILITIES), ("modern", STATELESS, CAPABILITIES), ("endings", HANDSHAKE, ENDINGS)]
+        for era, revision, columns in of:
+            row = Row("Rust SDK, `rmcp`", revision, version[1], columns=columns)
             told = re.findall(rf"^test rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE)
             for capability, outcome in told:
                 row.outcomes[capability] = "ok" if outcome == "ok" else "failed"
             self._tell(row, name)
             rows.append(row)
-        return rows
+        return rows[:2], rows[2:]
 
     def _printed(self, name: str, command: list[str]) -> str:
         """What the command prints; what it says besides goes to the log."""
@@ -151,6 +162,25 @@ class Clients:
             print("\n".join(self.log(name).read_text().splitlines()[-LOG_LINES_SHOWN:]), flush=True)
 
 
+def run_endings(clients: Clients) -> list[Row]:
+    """What clients outlive, on a fleet that can be made to refuse."""
+    folder = clients.results / "refusing"
+    folder.mkdir()
+    policy = folder / "policy.toml"
+    policy.write_text(POLICY)
+    rows = []
+    limits = ["--queue-limit", QUEUE_LIMIT, "--caller-limit", QUEUE_LIMIT]
+    with fleet(folder, gateway_flags=["--policy", str(policy), *limits]) as server:
+        work = RefusingFleet(server)
+        with served(work) as address:
+            for program in PROGRAMS:
+                rows.append(clients.run(program, HANDSHAKE, server, address, endings=True))
+                print(f"  streams opened or resumed until now: {work.gets()}", flush=True)
+                work.serve_again()
+                assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
+    return rows
+
+
 def main(folder: Path, check: bool) -> int:
     clients = Clients(folder)
     rows = []
@@ -164,10 +194,12 @@ def main(folder: Path, check: bool) -> int:
                     server.check_alive()
                     rows.append(clients.run(program, revision, server, address))
                     assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
-    rows.extend(clients.run_rmcp())
+    endings = run_endings(clients)
+    for some, more in zip((rows, endings), clients.run_rmcp(), strict=True):
+        some.extend(more)
 
-    written = page(rows)
-    failed = any(row.failed() for row in rows)
+    written = page(rows, endings)
+    failed = any(row.failed() for row in [*rows, *endings])
     if not check:
         PAGE.write_text(written)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")

@@ -5,8 +5,9 @@ answer, and from then on bytes are only copied, so streams arrive as they are wr
 
     python round_robin.py PORT 127.0.0.1:8001 127.0.0.1:8002
 
-Port 0 takes a free one. Prints where it listens as the processes of the fleet do:
+Port 0 takes a free one. Prints where it listens as the processes of the fleet do, and each attempt to open a stream:
 {"message": "listening", "address": "127.0.0.1:PORT"}
+{"message": "GET"}
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ async def relay(
     turns: itertools.cycle[tuple[str, int]],
 ) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
+    if head.startswith(b"GET "):
+        print(json.dumps({"message": "GET"}), flush=True)
     # Chosen when the request is there, not when the connection is: clients may connect ahead.
     host, port = next(turns)
     try:

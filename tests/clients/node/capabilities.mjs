@@ -1,22 +1,22 @@
 // How a client's program reports what it was put through (checks.mjs): the same as ../python/capabilities.py, for clients
 // of Node. A program calls `main`, which runs it as
 //
-//     node PROGRAM.mjs URL FLEET REVISION
+//     node PROGRAM.mjs URL FLEET REVISION [endings]
 //
 // where the packages are found: the programs run as copies beside their node_modules.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CHECKS, withClient } from './checks.mjs';
+import { CHECKS, ENDINGS, withClient } from './checks.mjs';
 
 export * from './checks.mjs';
 
 // Runs the checks with `connect(url, revision)`. `missing` are capabilities that the client has no API for, each with
 // the reason.
 export async function main(version, connect, missing = {}) {
-  const [url, fleet, revision] = process.argv.slice(2);
+  const [url, fleet, revision, which] = process.argv.slice(2);
   say({ version });
-  for (const [capability, check] of Object.entries(CHECKS)) {
+  for (const [capability, check] of Object.entries(which === 'endings' ? ENDINGS : CHECKS)) {
     if (missing[capability]) {
       say({ capability, outcome: 'missing', reason: missing[capability] });
       continue;

@@ -7,14 +7,20 @@ export const HANDSHAKE = '2025-11-25';
 export const STATELESS = '2026-07-28';
 
 // What the client's model and user answer, whenever they are asked.
-export const SUMMARY = 'Two halves.';
+// Some readers of event streams end a line at each of the last three.
+export const SUMMARY = 'Two halves. \u2028\u2029\x85';
 export const CONFIRMED = { confirm: true, time: '20:15' };
 
 const README = 'everything://readme';
 const NOTE = 'everything://notes/resume';
+// The policy of the fleet that refuses says nothing of it.
+const FORBIDDEN = 'everything://counter';
+// A gateway takes 4 MiB.
+const TOO_LARGE = 5 << 20;
 
 // Only something that hangs meets it.
 const CAPABILITY_MS = 30_000;
+const REFUSED_MS = 10_000;
 
 // A connected client is an object with
 //   listTools()                     → the names of all tools
@@ -45,7 +51,7 @@ export const CHECKS = {
 
   async sampling({ client }) {
     // A client that does not offer sampling would get a mock summary.
-    assert.equal(await client.call('summarize', { text: 'Gateways hold sockets. Workers run tools.' }), SUMMARY);
+    assert.equal(await client.call('summarize', { text: 'Gateways hold sockets.\u2028\x85Workers run tools.' }), SUMMARY);
   },
 
   async elicitation({ client }) {
@@ -85,6 +91,129 @@ export const CHECKS = {
     await ask(fleet, 'idle');
   },
 };
+
+// What the client is refused, or left without an answer to, and must outlive.
+export const ENDINGS = {
+  async policy({ client }) {
+    await isRefused(client.read(FORBIDDEN));
+    await lives(client);
+  },
+
+  async too_large({ client }) {
+    await isRefused(client.call('echo', { text: 'x'.repeat(TOO_LARGE) }));
+    await lives(client);
+  },
+
+  async queue_full({ client, fleet, signal }) {
+    await lives(client);
+    await ask(fleet, 'full');
+    try {
+      await isRefused(client.call('echo', { text: 'x' }));
+    } finally {
+      await ask(fleet, 'room');
+    }
+    await livesAgain(client, signal);
+  },
+
+  async away({ client, fleet, signal }) {
+    await lives(client);
+    await ask(fleet, 'away');
+    try {
+      await isRefused(client.call('echo', { text: 'x' }));
+    } finally {
+      await ask(fleet, 'back');
+    }
+    await livesAgain(client, signal);
+  },
+
+  async late_answer({ client, fleet }) {
+    const controller = new AbortController();
+    const asked = holdAnswers();
+    const ended = assert.rejects(client.call('summarize', { text: 'x' }, { signal: controller.signal }));
+    await asked;
+    controller.abort();
+    await ended;
+    await ask(fleet, 'idle');
+    releaseAnswers();
+    // The first call goes out behind the answer, or beside it.
+    await lives(client);
+    await lives(client);
+  },
+
+  async cancelled_stream({ client, fleet, signal }) {
+    const updates = await client.watch(NOTE);
+    const controller = new AbortController();
+    const begun = new Mailbox();
+    const call = client.call(
+      'long_running',
+      { steps: 600, delay_ms: 100 },
+      { onprogress: () => begun.put(), signal: controller.signal },
+    );
+    const ended = assert.rejects(call);
+    await begun.next();
+    controller.abort();
+    await ended;
+    await ask(fleet, 'idle');
+    await ask(fleet, 'quiet');
+    // Neither the client nor the stream of its session has suffered.
+    const touch = () => client.call('touch_resource', { uri: NOTE });
+    await touch();
+    const timer = client.hidesItsStream ? setInterval(() => void touch().catch(() => {}), 500) : undefined;
+    signal.addEventListener('abort', () => clearInterval(timer));
+    try {
+      assert.equal(await updates.next(), NOTE);
+    } finally {
+      clearInterval(timer);
+    }
+  },
+};
+
+// The client must be told, by whatever it throws, and soon.
+async function isRefused(attempt) {
+  const late = new Promise((resolve) => setTimeout(resolve, REFUSED_MS, 'the client is not told'));
+  const refused = attempt.then(
+    () => 'it is not refused',
+    (error) => console.error(`refused: ${String(error).slice(0, 300)}`),
+  );
+  assert.equal(await Promise.race([refused, late]), undefined);
+}
+
+async function lives(client) {
+  assert.equal(await client.call('echo', { text: 'still here' }), 'still here');
+}
+
+// A gateway takes a moment to know that it can serve.
+async function livesAgain(client, signal) {
+  for (;;) {
+    try {
+      return await lives(client);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+// What the client's model says can be kept back.
+let asked = () => {};
+let free = Promise.resolve();
+let releaseAnswers = () => {};
+
+// Resolves when the model is asked.
+function holdAnswers() {
+  free = new Promise((resolve) => {
+    releaseAnswers = resolve;
+  });
+  return new Promise((resolve) => {
+    asked = resolve;
+  });
+}
+
+// For the client's model, before it answers.
+export async function mayAnswer() {
+  asked();
+  await free;
+}
 
 // Waits for a state of the fleet (../fleet_work.py).
 async function ask(fleet, question) {

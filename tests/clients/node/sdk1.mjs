@@ -8,16 +8,15 @@ import {
   ElicitRequestSchema,
   ResourceUpdatedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { CONFIRMED, Mailbox, SUMMARY, main, versionOf, watchedFetch } from './capabilities.mjs';
+import { CONFIRMED, Mailbox, SUMMARY, main, mayAnswer, versionOf, watchedFetch } from './capabilities.mjs';
 
 // A client on any transport of the SDK; `listening` resolves when the transport hears of changes.
 export async function adapt(transport, listening) {
   const client = new Client({ name: 'sdk1', version: '1' }, { capabilities: { sampling: {}, elicitation: {} } });
-  client.setRequestHandler(CreateMessageRequestSchema, () => ({
-    role: 'assistant',
-    content: { type: 'text', text: SUMMARY },
-    model: 'test-model',
-  }));
+  client.setRequestHandler(CreateMessageRequestSchema, async () => {
+    await mayAnswer();
+    return { role: 'assistant', content: { type: 'text', text: SUMMARY }, model: 'test-model' };
+  });
   client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: CONFIRMED }));
   const updates = new Mailbox();
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => updates.put(params.uri));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { CONFIRMED, Mailbox, STATELESS, SUMMARY, watchedFetch } from './checks.mjs';
+import { CONFIRMED, Mailbox, STATELESS, SUMMARY, mayAnswer, watchedFetch } from './checks.mjs';
 
 export async function connect(url, revision) {
   const { fetch, open } = watchedFetch();
@@ -14,11 +14,10 @@ export async function connect(url, revision) {
       versionNegotiation: { mode: revision === STATELESS ? 'auto' : 'legacy' },
     },
   );
-  client.setRequestHandler('sampling/createMessage', () => ({
-    role: 'assistant',
-    content: { type: 'text', text: SUMMARY },
-    model: 'test-model',
-  }));
+  client.setRequestHandler('sampling/createMessage', async () => {
+    await mayAnswer();
+    return { role: 'assistant', content: { type: 'text', text: SUMMARY }, model: 'test-model' };
+  });
   client.setRequestHandler('elicitation/create', () => ({ action: 'accept', content: CONFIRMED }));
   const updates = new Mailbox();
   client.setNotificationHandler('notifications/resources/updated', ({ params }) => updates.put(params.uri));

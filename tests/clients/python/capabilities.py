@@ -2,10 +2,10 @@
 
 A program here adapts one client to `Client` and calls `main`, which runs it as
 
-    python PROGRAM.py URL FLEET REVISION
+    python PROGRAM.py URL FLEET REVISION [endings]
 
-where URL is the endpoint, FLEET that of ../fleet_work.py, and REVISION the protocol revision to speak. Each
-capability gets a client of its own and one line of JSON on standard output; the reasons of failures go to
+where URL is the endpoint, FLEET that of ../fleet_work.py, and REVISION the protocol revision to speak. With `endings`
+the client is refused, or left without an answer, and must live on. Each capability gets a client of its own and one line of JSON on standard output; the reasons of failures go to
 standard error. ../node/capabilities.mjs asks the same of the clients of Node.
 """
 
@@ -17,8 +17,8 @@ import json
 import sys
 import traceback
 import urllib.request
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,14 +29,20 @@ HANDSHAKE = "2025-11-25"
 STATELESS = "2026-07-28"
 
 # What the client's model and user answer, whenever they are asked.
-SUMMARY = "Two halves."
+# Some readers of event streams end a line at each of the last three.
+SUMMARY = "Two halves. \u2028\u2029\x85"
 CONFIRMED = {"confirm": True, "time": "20:15"}
 
 README = "everything://readme"
+# The policy of the fleet that refuses says nothing of it.
+FORBIDDEN = "everything://counter"
+# A gateway takes 4 MiB.
+TOO_LARGE = "x" * (5 << 20)
 NOTE = "everything://notes/resume"
 
 # Only something that hangs meets it.
 CAPABILITY_SECONDS = 30
+REFUSED_SECONDS = 10
 
 OnProgress = Callable[[float], None]
 
@@ -67,9 +73,15 @@ class Client(abc.ABC):
     def watch(self, uri: str) -> AbstractAsyncContextManager[Updates]:
         """Subscribes to a resource; once entered, no later change of it is missed."""
 
-    async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
+    async def abandon(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        when: Callable[[], Awaitable[object]],
+        on_progress: OnProgress | None = None,
+    ) -> None:
         """Calls a tool and cancels the call when `when` returns."""
-        call = asyncio.create_task(self.call(tool, arguments))
+        call = asyncio.create_task(self.call(tool, arguments, on_progress))
         await when()
         call.cancel()
         await asyncio.wait([call])
@@ -92,6 +104,26 @@ class Stage:
     async def is_idle(self) -> None:
         """Returns when no call waits or runs."""
         await self._ask("idle")
+
+    async def is_quiet(self) -> None:
+        """Returns when the client has given up the streams of calls that have ended."""
+        await self._ask("quiet")
+
+    @asynccontextmanager
+    async def full_queue(self) -> AsyncIterator[None]:
+        await self._ask("full")
+        try:
+            yield
+        finally:
+            await self._ask("room")
+
+    @asynccontextmanager
+    async def no_redis(self) -> AsyncIterator[None]:
+        await self._ask("away")
+        try:
+            yield
+        finally:
+            await self._ask("back")
 
     async def _ask(self, question: str) -> None:
         # Fails when the answer is no.
@@ -121,7 +153,7 @@ async def hears_progress(stage: Stage) -> None:
 async def samples(stage: Stage) -> None:
     async with stage.connect() as client:
         # A client that does not offer sampling would get a mock summary.
-        text = await client.call("summarize", {"text": "Gateways hold sockets. Workers run tools."})
+        text = await client.call("summarize", {"text": "Gateways hold sockets.\u2028\x85Workers run tools."})
     assert text == SUMMARY, text
 
 
@@ -152,6 +184,119 @@ async def cancels(stage: Stage) -> None:
         await stage.is_idle()
 
 
+class Answers:
+    """Lets a check keep back what the client's model answers."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._free: asyncio.Event | None = None
+
+    def hold(self) -> None:
+        self.asked, self._free = asyncio.Event(), asyncio.Event()
+
+    def release(self) -> None:
+        assert self._free is not None
+        self._free.set()
+        self._free = None
+
+    async def may_go(self) -> None:
+        """For the client's model, before it answers."""
+        self.asked.set()
+        if self._free is not None:
+            await self._free.wait()
+
+
+answers = Answers()
+
+
+async def is_refused(attempt: Awaitable[object]) -> None:
+    """The client must be told, by whatever it raises, and soon."""
+    try:
+        with anyio.fail_after(REFUSED_SECONDS):
+            await attempt
+    except TimeoutError:
+        raise AssertionError("the client is not told") from None
+    except Exception as refused:
+        print(f"refused: {refused!r:.300}", file=sys.stderr)
+    else:
+        raise AssertionError("it is not refused")
+
+
+async def lives(client: Client) -> None:
+    assert await client.call("echo", {"text": "still here"}) == "still here"
+
+
+async def lives_again(client: Client) -> None:
+    """A gateway takes a moment to know that it can serve."""
+    with anyio.fail_after(REFUSED_SECONDS):
+        while True:
+            try:
+                await lives(client)
+                return
+            except Exception:
+                await anyio.sleep(0.2)
+
+
+async def outlives_policy(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await is_refused(client.read(FORBIDDEN))
+        await lives(client)
+
+
+async def outlives_a_large_body(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await is_refused(client.call("echo", {"text": TOO_LARGE}))
+        await lives(client)
+
+
+async def outlives_a_full_queue(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await lives(client)
+        async with stage.full_queue():
+            await is_refused(client.call("echo", {"text": "x"}))
+        await lives_again(client)
+
+
+async def outlives_an_outage(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await lives(client)
+        async with stage.no_redis():
+            await is_refused(client.call("echo", {"text": "x"}))
+        await lives_again(client)
+
+
+async def answers_late(stage: Stage) -> None:
+    answers.hold()
+    async with stage.connect() as client:
+        await client.abandon("summarize", {"text": "x"}, answers.asked.wait)
+        await stage.is_idle()
+        answers.release()
+        # The first call goes out behind the answer, or beside it.
+        await lives(client)
+        await lives(client)
+
+
+async def gives_up_cancelled_streams(stage: Stage) -> None:
+    heard = asyncio.Event()
+    async with stage.connect() as client, client.watch(NOTE) as updates:
+        steps = {"steps": 600, "delay_ms": 100}
+        await client.abandon("long_running", steps, heard.wait, lambda _: heard.set())
+        await stage.is_idle()
+        await stage.is_quiet()
+        # Neither the client nor the stream of its session has suffered.
+        await client.call("touch_resource", {"uri": NOTE})
+        assert await updates.next() == NOTE
+
+
+ENDINGS: dict[str, Callable[[Stage], Awaitable[None]]] = {
+    "policy": outlives_policy,
+    "too_large": outlives_a_large_body,
+    "queue_full": outlives_a_full_queue,
+    "away": outlives_an_outage,
+    "late_answer": answers_late,
+    "cancelled_stream": gives_up_cancelled_streams,
+}
+
 CHECKS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "list": lists,
     "call": calls,
@@ -166,13 +311,14 @@ CHECKS: dict[str, Callable[[Stage], Awaitable[None]]] = {
 
 def main(version: str, connect: Connect, missing: dict[str, str] | None = None) -> None:
     """Runs the checks. `missing` are capabilities that the client has no API for, each with the reason."""
-    url, fleet, revision = sys.argv[1:]
+    url, fleet, revision, *which = sys.argv[1:]
     say(version=version)
-    anyio.run(_run, Stage(lambda: connect(url, revision), fleet), missing or {})
+    checks = ENDINGS if which == ["endings"] else CHECKS
+    anyio.run(_run, Stage(lambda: connect(url, revision), fleet), checks, missing or {})
 
 
-async def _run(stage: Stage, missing: dict[str, str]) -> None:
-    for capability, check in CHECKS.items():
+async def _run(stage: Stage, checks: dict[str, Callable[[Stage], Awaitable[None]]], missing: dict[str, str]) -> None:
+    for capability, check in checks.items():
         if capability in missing:
             say(capability=capability, outcome="missing", reason=missing[capability])
             continue

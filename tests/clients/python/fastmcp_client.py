@@ -17,7 +17,7 @@ from handshake import Feed  # noqa: E402
 from mcp.client.subscriptions import listen  # noqa: E402
 from sdk2 import ListenUpdates  # noqa: E402
 
-from capabilities import CONFIRMED, STATELESS, SUMMARY, Client, OnProgress, Updates, main  # noqa: E402
+from capabilities import CONFIRMED, STATELESS, SUMMARY, Client, OnProgress, Updates, answers, main  # noqa: E402
 
 
 class FastMcpClient(Client):
@@ -73,11 +73,16 @@ def client_of(url: str, revision: str, feed: Feed, **settings: Any) -> fastmcp.C
     return fastmcp.Client(
         StreamableHttpTransport(url, httpx_client_factory=http_client),
         mode="auto" if revision == STATELESS else "legacy",
-        sampling_handler=lambda _messages, _params, _context: SUMMARY,
+        sampling_handler=model,
         elicitation_handler=user,
         message_handler=feed.on_message,
         **settings,
     )
+
+
+async def model(_messages: Any, _params: Any, _context: Any) -> str:
+    await answers.may_go()
+    return SUMMARY
 
 
 async def user(_message: str, _type: Any, _params: Any, _context: Any) -> dict[str, Any]:

@@ -29,6 +29,9 @@ MISSING = {
     "progress": "The CLI asks for no progress and has no option that would.",
     "sampling": "The CLI does not offer sampling to servers.",
     "elicitation": "The CLI does not offer elicitation to servers.",
+    "too_large": "A command line takes no argument of 4 MiB.",
+    "late_answer": "The CLI does not offer sampling to servers.",
+    "cancelled_stream": "The CLI has no command that cancels a call.",
     "update": "The CLI has no command for it: it refuses `--method resources/subscribe`.",
 }
 NO_CANCEL = "The CLI has no command that cancels a call, and ends without sending `notifications/cancelled`."
@@ -55,7 +58,13 @@ class InspectorClient(Client):
     def watch(self, uri: str) -> AbstractAsyncContextManager[Updates]:
         raise NotImplementedError(MISSING["update"])
 
-    async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
+    async def abandon(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        when: Callable[[], Awaitable[object]],
+        on_progress: OnProgress | None = None,
+    ) -> None:
         """A user's Ctrl-C. It closes the connection, and that is a cancel in 2026-07-28."""
         async with self.process(*calling(tool, arguments)):
             await when()

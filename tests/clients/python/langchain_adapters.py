@@ -88,5 +88,9 @@ async def user(_mcp_context: Any, _params: Any, _context: Any) -> types.ElicitRe
     return types.ElicitResult(action="accept", content=CONFIRMED)
 
 
+MISSING = {
+    "late_answer": "It ends the session with a call that is given up, and so never answers late.",
+}
+
 if __name__ == "__main__":
-    main(importlib.metadata.version("langchain-mcp-adapters"), connect)
+    main(importlib.metadata.version("langchain-mcp-adapters"), connect, MISSING)

@@ -15,7 +15,7 @@ import anyio  # noqa: E402
 import clients  # noqa: E402
 from mcp import types  # noqa: E402
 
-from capabilities import CONFIRMED, SUMMARY, Client, OnProgress, main  # noqa: E402
+from capabilities import CONFIRMED, SUMMARY, Client, OnProgress, answers, main  # noqa: E402
 
 
 class SdkClient(Client):
@@ -39,12 +39,18 @@ class SdkClient(Client):
 class Sdk1Client(SdkClient):
     """1.x tells the server nothing when a call's task is cancelled; whoever wants that sends the notification."""
 
-    async def abandon(self, tool: str, arguments: dict[str, Any], when: Callable[[], Awaitable[None]]) -> None:
+    async def abandon(
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        when: Callable[[], Awaitable[object]],
+        on_progress: OnProgress | None = None,
+    ) -> None:
         session = self.connection._sdk
         # 1.x counts its requests and has no API that tells the id of one.
         cancelled = types.CancelledNotificationParams(requestId=session._request_id, reason="not needed any more")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.call, tool, arguments)
+            tasks.start_soon(self.call, tool, arguments, on_progress)
             await when()
             await session.send_notification(
                 types.ClientNotification(types.CancelledNotification(params=cancelled))
@@ -60,6 +66,7 @@ async def connect(url: str, revision: str) -> AsyncIterator[Client]:
 
 
 async def model(_request: clients.Json) -> clients.Json:
+    await answers.may_go()
     return {"role": "assistant", "content": {"type": "text", "text": SUMMARY}, "model": "test-model"}
 
 
