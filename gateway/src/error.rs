@@ -89,6 +89,8 @@ pub(crate) enum RequestError {
     CallerStreams,
     #[error("this server is starting; try again in a moment")]
     Starting,
+    #[error("too many requests wait for this server; try again in a moment")]
+    Crowded,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
     #[error("{}", told(.0))]
@@ -147,6 +149,7 @@ impl RequestError {
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
             Self::Starting
+            | Self::Crowded
             | Self::NoCatalog
             | Self::SessionBusy
             | Self::NoTokenKeys
@@ -169,6 +172,7 @@ impl RequestError {
             Self::NotAllowed(_) => Some(json!({ "reason": "policy" })),
             Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
             Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
+            Self::Crowded => Some(json!({ "reason": "crowd" })),
             Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
             Self::Bus(BusError::Unanswered(_)) => {
                 Some(json!({ "reason": "queue_unknown", "outcome": "unknown" }))
@@ -183,6 +187,7 @@ impl RequestError {
         matches!(
             self,
             Self::Starting
+                | Self::Crowded
                 | Self::NoCatalog
                 | Self::SessionBusy
                 | Self::CallerBusy
