@@ -8,6 +8,7 @@ use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::request::{CallRef, Era};
 use prynai_shared::wire::session::Session;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::error::RequestError;
@@ -19,11 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// a second attempt.
 const WAITED_FOR: Duration = Duration::from_secs(2);
 
+/// Steps taken on the bus at a time, so that each ends before its deadline when a thousand clients are lost at once.
+const AT_A_TIME: usize = 128;
+
 /// Cancels calls in tasks of their own, which a stopping gateway waits for. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Canceller {
     bus: Arc<dyn Bus>,
     tasks: TaskTracker,
+    at_bus: Arc<Semaphore>,
 }
 
 /// Cancels a modern call when it is dropped before the answer was delivered: the broken connection is
@@ -46,6 +51,7 @@ impl Canceller {
         Self {
             bus,
             tasks: TaskTracker::new(),
+            at_bus: Arc::new(Semaphore::new(AT_A_TIME)),
         }
     }
 
@@ -156,10 +162,15 @@ impl Canceller {
     ) where
         F: Future<Output = Result<(), BusError>> + Send,
     {
-        let bus = self.bus.clone();
+        let (bus, at_bus) = (self.bus.clone(), self.at_bus.clone());
         self.tasks.spawn(async move {
             let mut backoff = Backoff::for_at_most(PATIENCE);
-            while let Err(error) = step(bus.clone()).await {
+            loop {
+                // Nobody closes the semaphore.
+                let turn = at_bus.acquire().await;
+                let stepped = step(bus.clone()).await;
+                drop(turn);
+                let Err(error) = stepped else { break };
                 if !backoff.pause().await {
                     tracing::warn!(%error, "{otherwise}");
                     break;

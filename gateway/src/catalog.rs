@@ -5,16 +5,22 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::wire::catalog::CatalogRecord;
-use prynai_shared::wire::change::Change;
 use serde::Deserialize;
 
-use crate::changes::{Changes, Heed, Listener};
+use crate::changes::{Changes, Interest, Listener, Topic};
 
 /// The catalog as last read. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct CatalogCache {
     bus: Arc<dyn Bus>,
-    current: Arc<RwLock<Option<Arc<CatalogRecord>>>>,
+    current: Arc<RwLock<Option<Known>>>,
+}
+
+/// A catalog, and what is read of it for every stream.
+#[derive(Clone)]
+struct Known {
+    record: Arc<CatalogRecord>,
+    announced: Announced,
 }
 
 /// What of the server's capabilities decides about change notifications.
@@ -55,7 +61,7 @@ impl CatalogCache {
             bus,
             current: Arc::default(),
         };
-        let listener = changes.listen(None).await?;
+        let listener = changes.listen(None, Interest::from([Topic::Catalog]));
         cache.refresh().await?;
         let role = cache.clone().keep_fresh(listener);
         Ok((cache, role))
@@ -63,36 +69,42 @@ impl CatalogCache {
 
     /// The catalog; read from the bus as long as nobody has announced one.
     pub(crate) async fn get(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
-        let current = self
-            .current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        match current {
-            Some(record) => Ok(Some(record)),
+        match self.known() {
+            Some(known) => Ok(Some(known.record)),
             None => self.refresh().await,
         }
     }
 
+    /// What the catalog announces now.
+    pub(crate) fn announced(&self) -> Announced {
+        self.known()
+            .map(|known| known.announced)
+            .unwrap_or_default()
+    }
+
+    fn known(&self) -> Option<Known> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+
     async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
         let record = self.bus.read_catalog().await?.map(Arc::new);
-        if record.is_some() {
-            self.current
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone_from(&record);
+        if let Some(record) = &record {
+            let known = Known {
+                announced: Announced::of(record),
+                record: record.clone(),
+            };
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
         }
         Ok(record)
     }
 
     async fn keep_fresh(self, mut listener: Listener) {
-        while let Some(heed) = listener.next().await {
-            let concerned = match heed {
-                Heed::Change(change) => change.change == Change::CatalogChanged,
-                Heed::AssumeAnything => true,
-            };
+        loop {
+            // Another catalog, or anything.
+            listener.next().await;
             let mut backoff = Backoff::endless();
-            while concerned && let Err(error) = self.refresh().await {
+            while let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
                 backoff.pause().await;
             }

@@ -92,6 +92,8 @@ pub(crate) enum RequestError {
     CallerStreams,
     #[error("this server is starting; try again in a moment")]
     Starting,
+    #[error("too many requests wait for this server; try again in a moment")]
+    Crowded,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
     #[error("{}", told(.0))]
@@ -196,6 +198,7 @@ impl RequestError {
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
             Self::Starting
+            | Self::Crowded
             | Self::NoCatalog
             | Self::SessionBusy
             | Self::NoTokenKeys
@@ -230,6 +233,7 @@ impl RequestError {
             Self::SessionBusy => json!({ "reason": "session_limit" }),
             Self::CallerBusy => json!({ "reason": "caller_limit" }),
             Self::CallerStreams => json!({ "reason": "caller_streams" }),
+            Self::Crowded => json!({ "reason": "crowd" }),
             Self::Starting | Self::NoTokenKeys => json!({ "reason": "unavailable" }),
             Self::NoCatalog => json!({ "reason": "no_workers" }),
             Self::Bus(BusError::QueueFull { .. }) => json!({ "reason": "queue_full" }),
@@ -249,6 +253,7 @@ impl RequestError {
         matches!(
             self,
             Self::Starting
+                | Self::Crowded
                 | Self::NoCatalog
                 | Self::SessionBusy
                 | Self::CallerBusy

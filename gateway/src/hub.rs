@@ -14,7 +14,7 @@ use futures::future::join_all;
 use prynai_shared::bus::{Bus, BusError, News, NewsReceiver};
 use prynai_shared::ids::{GatewayId, SessionId, StreamId};
 use prynai_shared::wire::event::StreamEvent;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use held_stream::{Broken, HeldStream};
 
@@ -22,6 +22,9 @@ pub(crate) use held_stream::{Broken, HeldStream};
 /// only.
 const BUFFERED_EVENTS: usize = 32;
 const BUFFERED_BYTES: usize = 256 * 1024;
+
+/// Logs read at a time when all streams have to look at theirs, so that each is read before its deadline.
+const LOOKS: usize = 128;
 
 /// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
 const PENDING_ENDS: usize = 10_000;
@@ -35,6 +38,7 @@ struct Shared {
     bus: Arc<dyn Bus>,
     held: Mutex<HashMap<StreamId, Held>>,
     registrations: AtomicU64,
+    looks: Semaphore,
     ends: mpsc::Sender<End>,
 }
 
@@ -92,6 +96,7 @@ impl Hub {
             bus: bus.clone(),
             held: Mutex::default(),
             registrations: AtomicU64::default(),
+            looks: Semaphore::new(LOOKS),
             ends,
         }));
         let roles = {

@@ -12,7 +12,7 @@
 //! On a port with [`tls`], a handshake comes before all that. Until the process has its bus, the [`waiting_room`] answers.
 //!
 //! What a client may take is bounded by [`limits`], what it may hold up by [`connection`], [`idle`],
-//! [`stall`] and [`lifetime`].
+//! [`stall`] and [`lifetime`]. A crowd waits for its [`turns`] at the bus.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as
 //! they are.
@@ -53,6 +53,7 @@ mod stall;
 mod state;
 mod streamable_http;
 mod tls;
+mod turns;
 mod versions;
 mod waiting_room;
 
@@ -104,7 +105,8 @@ pub async fn serve(
         bus.clone(),
         bus.event_news(&gateway).await?,
     );
-    let (changes, changes_role) = changes::Changes::new(bus.clone(), bus.change_news().await?);
+    let (changes, changes_role) =
+        changes::Changes::new(bus.clone(), bus.change_news().await?).await?;
     let (catalog, catalog_role) = catalog::CatalogCache::new(bus.clone(), &changes).await?;
     let mut roles = JoinSet::new();
     roles.spawn(heartbeat::run(bus.clone(), gateway.clone()));
@@ -139,6 +141,7 @@ pub async fn serve(
         policy,
         settings: Arc::new(settings),
         shutdown: shutdown.clone(),
+        turns: turns::Turns::new(),
     };
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");

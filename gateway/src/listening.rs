@@ -1,6 +1,7 @@
 //! Change notifications for one listener: the feed, filtered.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::message::RawJson;
@@ -8,6 +9,7 @@ use prynai_shared::wire::principal::Principal;
 use serde_json::json;
 
 use crate::catalog::Announced;
+use crate::changes::{Interest, Topic};
 use crate::edge;
 use crate::policy::Policy;
 
@@ -17,7 +19,7 @@ pub(crate) struct Filter {
     pub(crate) tools: bool,
     pub(crate) prompts: bool,
     pub(crate) resources: bool,
-    pub(crate) uris: BTreeSet<String>,
+    pub(crate) uris: BTreeSet<Arc<str>>,
 }
 
 /// Writes changes as notifications; tags them with the subscription (2026-07-28, Subscriptions,
@@ -34,14 +36,23 @@ pub(crate) struct Notifier {
 // === impl Filter ===
 
 impl Filter {
-    /// Everything announced, and these resources: what a legacy GET stream carries.
-    pub(crate) fn legacy(announced: Announced, uris: BTreeSet<String>) -> Self {
-        Self {
-            tools: announced.tools_list_changed,
-            prompts: announced.prompts_list_changed,
-            resources: announced.resources_list_changed,
-            uris,
-        }
+    /// Every list that is announced now: what a legacy GET stream carries besides its session's resources.
+    pub(crate) fn set_lists(&mut self, announced: Announced) {
+        self.tools = announced.tools_list_changed;
+        self.prompts = announced.prompts_list_changed;
+        self.resources = announced.resources_list_changed;
+    }
+
+    /// What a listener with this filter waits for.
+    pub(crate) fn interest(&self) -> Interest {
+        let lists = [
+            (self.tools, Topic::Tools),
+            (self.prompts, Topic::Prompts),
+            (self.resources, Topic::Resources),
+        ];
+        let lists = lists.into_iter().filter(|(wanted, _)| *wanted);
+        let uris = self.uris.iter().map(|uri| Topic::Resource(uri.clone()));
+        lists.map(|(_, topic)| topic).chain(uris).collect()
     }
 
     /// The part that is announced, too.
@@ -76,7 +87,7 @@ impl Notifier {
                 None,
             ),
             Change::ResourceUpdated { uri } => {
-                let wanted = filter.uris.contains(uri) && self.may_read(uri);
+                let wanted = filter.uris.contains(uri.as_str()) && self.may_read(uri);
                 (wanted, "notifications/resources/updated", Some(uri))
             }
             Change::CatalogChanged
@@ -94,11 +105,9 @@ impl Notifier {
 
     /// A notification for everything that may have changed unseen.
     pub(crate) fn everything(&self) -> Vec<String> {
-        let updates = self
-            .filter
-            .uris
-            .iter()
-            .map(|uri| Change::ResourceUpdated { uri: uri.clone() });
+        let updates = self.filter.uris.iter().map(|uri| Change::ResourceUpdated {
+            uri: uri.to_string(),
+        });
         [
             Change::ToolsListChanged,
             Change::PromptsListChanged,
@@ -137,7 +146,7 @@ mod tests {
         Notifier {
             filter: Filter {
                 tools: true,
-                uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
+                uris: uris.iter().map(|uri| (*uri).into()).collect(),
                 ..Filter::default()
             },
             subscription: None,
@@ -159,6 +168,13 @@ mod tests {
             notifier.notification(&updated("a://1")).unwrap(),
             r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://1"}}"#
         );
+    }
+
+    #[test]
+    fn a_listener_waits_for_what_it_asked_for() {
+        let filter = notifier(&["a://1"]).filter;
+        let resource = Topic::Resource("a://1".into());
+        assert_eq!(filter.interest(), [Topic::Tools, resource].into());
     }
 
     #[test]

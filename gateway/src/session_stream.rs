@@ -6,38 +6,40 @@
 use axum::response::Response;
 use bytes::Bytes;
 use prynai_shared::bus::FeedPosition;
-use prynai_shared::ids::StreamId;
+use prynai_shared::ids::{SessionId, StreamId};
 use prynai_shared::wire::change::Change;
 use prynai_shared::wire::session::Session;
 use tokio::time::Instant;
 
 use crate::admission::Permit;
-use crate::catalog::Announced;
-use crate::changes::{Heed, Listener};
+use crate::changes::{Heed, Interest, Listener, Topic};
 use crate::edge;
 use crate::error::RequestError;
 use crate::event_id::EventId;
 use crate::head::Sender;
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Lifetime, soon_after};
 use crate::listening::{Filter, Notifier};
 use crate::respond::{KEEP_ALIVE, RETRY_MS, sse_response, touch_every};
 use crate::sse;
 use crate::state::AppState;
+use crate::turns::Turn;
 use crate::versions;
 
 struct SessionStream {
     state: AppState,
-    session: Session,
-    announced: Announced,
+    session: SessionId,
     listener: Listener,
     notifier: Notifier,
     lifetime: Lifetime,
-    touched: Instant,
+    /// When the session is touched again.
+    touch_at: Instant,
     id: StreamId,
     /// Its own opening was heard: an opening heard later is newer.
     opened: bool,
     /// The client has an event id to resume from.
     resumable: bool,
+    /// The client knows events without data, which only say where it is.
+    primes: bool,
     _permit: Permit,
 }
 
@@ -45,22 +47,14 @@ struct SessionStream {
 pub(crate) async fn open(
     state: &AppState,
     sender: &Sender,
-    session: Session,
+    session: SessionId,
     position: Option<FeedPosition>,
     permit: Permit,
 ) -> Result<Response, RequestError> {
-    if let Some(position) = &position
-        && position.is_after(&state.bus.newest_change().await?)
-    {
-        // Nobody was ever there, and whoever began there would hear nothing.
-        return Err(RequestError::NotResumable("the event has not happened yet"));
-    }
-    let position_is_known = position.is_some();
-    let listener = state.changes.listen(position).await?;
-    let announced = Announced::of(edge::catalog(state).await?.as_ref());
+    let turn = state.turns.take().await?;
+    let interest = Interest::from([Topic::Session(session.clone())]);
     let mut stream = SessionStream {
-        announced,
-        listener,
+        listener: state.changes.listen(position.clone(), interest),
         notifier: Notifier {
             filter: Filter::default(),
             subscription: None,
@@ -68,23 +62,32 @@ pub(crate) async fn open(
             principal: sender.principal.clone(),
         },
         lifetime: state.lifetime(sender),
-        touched: Instant::now(),
+        touch_at: Instant::now(),
         id: StreamId::generate(),
         opened: false,
-        resumable: position_is_known,
+        resumable: position.is_some(),
+        primes: false,
         _permit: permit,
         state: state.clone(),
         session,
     };
-    // Read again now that listening has begun: what changes later is heard.
-    if !stream.refresh().await? {
-        return Err(RequestError::SessionUnknown);
+    // Only now that listening has begun: what changes later is heard.
+    let session = stream.read_session(&turn).await?;
+    let session = session.ok_or(RequestError::SessionUnknown)?;
+    // What is announced decides what is told.
+    edge::catalog(state).await?;
+    if let Some(position) = &position
+        && state.changes.is_to_come(position).await?
+    {
+        // Whoever began there would hear nothing.
+        return Err(RequestError::NotResumable("the event has not happened yet"));
     }
-    stream.take_over().await?;
-    let first = if versions::understands_priming(&stream.session.protocol_version) {
-        stream.frame("", Some(RETRY_MS))
-    } else {
-        sse::KEEP_ALIVE
+    stream.take_over(&turn).await?;
+    drop(turn);
+    stream.primes = versions::understands_priming(&session.protocol_version);
+    let first = match stream.primes {
+        true => stream.frame("", Some(retry_ms())),
+        false => sse::KEEP_ALIVE,
     };
     Ok(sse_response(stream.frames(first)))
 }
@@ -113,73 +116,80 @@ impl SessionStream {
     }
 
     async fn step(&mut self) -> Step {
-        let touch_every = touch_every(&self.state);
-        if self.touched.elapsed() >= touch_every && self.has_ended().await {
+        if self.touch_at <= Instant::now() && self.has_ended().await {
             return Step::End;
         }
+        let quiet = touch_every(&self.state).min(KEEP_ALIVE);
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
             // Other lists are shown from now on.
-            () = self.notifier.policy.changed() => Some(Heed::AssumeAnything),
-            () = tokio::time::sleep(touch_every.min(KEEP_ALIVE)) => {
-                return Step::Frames(vec![sse::KEEP_ALIVE]);
+            () = self.notifier.policy.changed() => return self.assume_anything(),
+            () = self.lifetime.over_or_quiet(self.resumable, quiet) => {
+                return match self.lifetime.is_over(self.resumable) {
+                    true => self.close_for_now(),
+                    false => Step::Frames(vec![sse::KEEP_ALIVE]),
+                };
             }
-            () = self.lifetime.stopping() => return Step::Last(sse::retry(RETRY_MS)),
-            () = self.lifetime.expired() => return Step::Last(sse::retry(RETRY_MS)),
-            () = self.lifetime.aged(), if self.resumable => {
-                return Step::Last(sse::retry(RETRY_MS));
-            }
+            () = self.lifetime.stopping() => return self.close_for_now(),
         };
         match heed {
-            Some(Heed::Change(change)) => self.changed(&change.change).await,
-            Some(Heed::AssumeAnything) => match self.refresh().await {
-                Ok(true) => {
-                    let all = self.notifier.everything();
-                    Step::Frames(all.iter().map(|text| self.frame(text, None)).collect())
-                }
+            Heed::Change(change) => self.changed(&change.change).await,
+            Heed::AssumeAnything => match self.refresh().await {
+                Ok(true) => self.assume_anything(),
                 Ok(false) => Step::End,
-                Err(error) => self.close_for_now(&error),
+                Err(error) => self.close_until_known(&error),
             },
-            None => Step::Last(sse::retry(RETRY_MS)),
         }
     }
 
     async fn changed(&mut self, change: &Change) -> Step {
-        if let Change::SessionListening { session, listener } = change
-            && *session == self.session.id
-        {
-            let replaced = self.opened && *listener != self.id;
-            self.opened |= *listener == self.id;
-            return if replaced {
-                Step::End
-            } else {
-                Step::Frames(Vec::new())
-            };
+        match change {
+            // All that is heard of sessions is of this one.
+            Change::SessionEnded { .. } => return Step::End,
+            Change::SessionListening { listener, .. } => {
+                let is_own = *listener == self.id;
+                let replaced = self.opened && !is_own;
+                self.opened |= is_own;
+                return match replaced {
+                    true => Step::End,
+                    false => Step::Frames(Vec::new()),
+                };
+            }
+            Change::SessionChanged { .. } => {
+                return match self.refresh().await {
+                    Ok(true) => Step::Frames(Vec::new()),
+                    Ok(false) => Step::End,
+                    Err(error) => self.close_until_known(&error),
+                };
+            }
+            _ => {}
         }
-        let concerned = match change {
-            Change::SessionEnded { session } if *session == self.session.id => return Step::End,
-            Change::SessionChanged { session } => *session == self.session.id,
-            Change::CatalogChanged => true,
-            _ => false,
-        };
-        if concerned {
-            return match self.refresh().await {
-                Ok(true) => Step::Frames(Vec::new()),
-                Ok(false) => Step::End,
-                Err(error) => self.close_for_now(&error),
-            };
-        }
+        self.heed_catalog();
         let text = self.notifier.notification(change);
         Step::Frames(text.iter().map(|text| self.frame(text, None)).collect())
     }
 
+    /// Tells of everything that may have changed.
+    fn assume_anything(&mut self) -> Step {
+        self.heed_catalog();
+        let all = self.notifier.everything();
+        Step::Frames(all.iter().map(|text| self.frame(text, None)).collect())
+    }
+
+    /// Only what is announced now is told of.
+    fn heed_catalog(&mut self) {
+        let announced = self.state.catalog.announced();
+        self.notifier.filter.set_lists(announced);
+    }
+
     /// Closes older streams of the session, on whichever gateway they are.
-    async fn take_over(&self) -> Result<(), RequestError> {
+    async fn take_over(&self, turn: &Turn) -> Result<(), RequestError> {
         let opening = Change::SessionListening {
-            session: self.session.id.clone(),
+            session: self.session.clone(),
             listener: self.id,
         };
-        self.state.bus.publish_change(&opening).await?;
+        let bus = &self.state.bus;
+        turn.step(|| bus.publish_change(&opening)).await?;
         Ok(())
     }
 
@@ -189,39 +199,67 @@ impl SessionStream {
             Ok(lives) => !lives,
             Err(error) => {
                 tracing::debug!(%error, "an open stream's session cannot be read now");
-                self.touched = Instant::now();
+                self.touch_at = soon_after(touch_every(&self.state));
                 false
             }
         }
     }
 
-    /// Reads the session and the catalog again; `false` when the session has ended.
+    /// Reads the session again; `false` when it has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
-        let Session { id, principal, .. } = &self.session;
-        let Some(touched) = self.state.bus.touch_session(id, principal, None).await? else {
-            return Ok(false);
+        let turn = self.state.turns.take().await?;
+        Ok(self.read_session(&turn).await?.is_some())
+    }
+
+    async fn read_session(&mut self, turn: &Turn) -> Result<Option<Session>, RequestError> {
+        let (bus, principal) = (&self.state.bus, &self.notifier.principal);
+        let touch = || bus.touch_session(&self.session, principal, None);
+        let touched = turn.step(touch).await?;
+        let Some(mut session) = touched.map(|touched| touched.session) else {
+            return Ok(None);
         };
-        if let Some(catalog) = self.state.catalog.get().await? {
-            self.announced = Announced::of(&catalog);
-        }
-        self.touched = Instant::now();
-        self.session = touched.session;
-        let uris = self.session.subscriptions.clone();
-        self.notifier.filter = Filter::legacy(self.announced, uris);
-        Ok(true)
+        self.touch_at = soon_after(touch_every(&self.state));
+        let uris = std::mem::take(&mut session.subscriptions).into_iter();
+        self.notifier.filter.uris = uris.map(Into::into).collect();
+        self.listener.wait_for(self.interest());
+        Ok(Some(session))
+    }
+
+    /// Every list, since what is announced may change; and what the session itself wants.
+    fn interest(&self) -> Interest {
+        let lists = [Topic::Tools, Topic::Prompts, Topic::Resources];
+        let mut interest = self.notifier.filter.interest();
+        interest.extend(lists);
+        interest.insert(Topic::Session(self.session.clone()));
+        interest
     }
 
     /// What the session wants is unknown now; the client comes back and misses nothing.
-    fn close_for_now(&self, error: &RequestError) -> Step {
+    fn close_until_known(&self, error: &RequestError) -> Step {
         tracing::debug!(%error, "a change stream is closed until the bus is back");
-        Step::Last(sse::retry(RETRY_MS))
+        Step::Last(sse::retry(retry_ms()))
+    }
+
+    /// The client comes back; it is told up to where it has heard everything, or a quiet stream would go back to its
+    /// beginning each time, until that is gone from the feed.
+    fn close_for_now(&mut self) -> Step {
+        Step::Last(match self.primes {
+            true => self.frame("", Some(retry_ms())),
+            false => sse::retry(retry_ms()),
+        })
     }
 
     fn frame(&mut self, text: &str, retry_ms: Option<u64>) -> Bytes {
         self.resumable = true;
-        let id = EventId::Feed(self.listener.position().clone());
+        let id = EventId::Feed(self.listener.position());
         sse::event(Some(&id.to_string()), retry_ms, text)
     }
+}
+
+/// How long a client waits before it comes back, in milliseconds: not as long as all others do whose streams end with
+/// this one.
+fn retry_ms() -> u64 {
+    rand::random_range(RETRY_MS..4 * RETRY_MS)
 }
 
 enum Step {

@@ -15,6 +15,7 @@ use crate::head::Sender;
 use crate::hub::Hub;
 use crate::lifetime::Lifetime;
 use crate::policy::Policy;
+use crate::turns::Turns;
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub(crate) struct AppState {
     pub(crate) policy: Policy,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) shutdown: Shutdown,
+    pub(crate) turns: Turns,
 }
 
 impl AppState {

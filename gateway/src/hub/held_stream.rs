@@ -164,7 +164,12 @@ impl HeldStream {
 
     /// Reads the log; waits a little when the bus is away.
     async fn catch_up(&mut self) -> Result<(), Broken> {
-        match self.read_log().await {
+        let hub = self.hub.clone();
+        // Nobody closes the semaphore.
+        let look = hub.0.looks.acquire().await;
+        let read = self.read_log().await;
+        drop(look);
+        match read {
             Ok(read) => read,
             Err(error) => {
                 tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
 use crate::envelope::{Notification, headers_for_handler};
+use crate::error::RequestError;
 use crate::head::Head;
 use crate::hub::HeldStream;
 use crate::state::AppState;
@@ -50,7 +51,8 @@ pub(super) async fn enqueue(
     head: Head<'_>,
     parts: CallParts,
     begun: Option<ForgetOnDrop>,
-) -> Result<Call, BusError> {
+) -> Result<Call, RequestError> {
+    let turn = state.turns.take().await?;
     let session = parts.session.as_ref().map(|session| session.id.clone());
     let mut held = state.hub.hold(parts.stream, session.clone());
     let envelope = envelope(state, head, parts);
@@ -60,7 +62,9 @@ pub(super) async fn enqueue(
     let bus = state.bus.clone();
     state.canceller.tasks().spawn(async move {
         let RequestEnvelope { stream, era, .. } = envelope;
-        let entry = match bus.enqueue(&envelope).await {
+        let queueing = bus.enqueue(&envelope).await;
+        drop(turn);
+        let entry = match queueing {
             Ok(entry) => entry,
             Err(error) => {
                 if matches!(error, BusError::Unanswered(_)) {
@@ -119,7 +123,8 @@ pub(super) async fn enqueue_notification(
     protocol_version: String,
     session: Option<Session>,
     notification: &Notification,
-) -> Result<(), BusError> {
+) -> Result<(), RequestError> {
+    let _turn = state.turns.take().await?;
     let parts = CallParts {
         stream: StreamId::generate(),
         era: session.as_ref().map_or(Era::Modern, |_| Era::Legacy),
@@ -136,7 +141,8 @@ pub(super) async fn enqueue_notification(
     if matches!(queued, Err(BusError::Unanswered(_))) {
         state.canceller.withdraw(envelope.stream, envelope.era);
     }
-    queued.map(drop)
+    queued?;
+    Ok(())
 }
 
 fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelope {

@@ -146,6 +146,7 @@ async fn initialize(
             "clientInfo and capabilities may have {MOST_CLIENT_BYTES} bytes together"
         )));
     }
+    let turn = state.turns.take().await?;
     let catalog = edge::catalog(state).await?;
     let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
         .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;
@@ -159,12 +160,13 @@ async fn initialize(
         log_level: None,
         subscriptions: Default::default(),
     };
-    if let Err(error) = state.bus.create_session(&session).await {
+    if let Err(error) = turn.step(|| state.bus.create_session(&session)).await {
         if matches!(error, BusError::Unavailable(_)) {
             state.canceller.take_back(session);
         }
         return Err(error.into());
     }
+    drop(turn);
     let mut response = json_response(StatusCode::OK, edge::response(&request.id, &result));
     // A session id is visible ASCII by construction, so it is always a header value.
     if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
@@ -179,6 +181,7 @@ async fn change(
     change: SessionChange,
 ) -> Result<(), RequestError> {
     let session = session.clone();
+    let _turn = state.turns.take().await?;
     let both_or_nothing = state.canceller.complete(move |bus| {
         let (session, change) = (session.clone(), change.clone());
         async move {
@@ -288,21 +291,23 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
     check_version(head.headers)?;
     let id = session_id(head.headers)?;
     let permit = state.admission.stream(head.caller(Some(&id)))?;
-    let session = session(&state, head).await?;
-    let Some(last) = head.headers.get(LAST_EVENT_ID) else {
-        return Ok(session_stream::open(&state, head.sender, session, None, permit).await?);
-    };
-    let malformed =
-        || RequestError::NotAccepted("Last-Event-ID is not an event id of this server".to_owned());
-    let last: Option<EventId> = last.to_str().ok().and_then(|last| last.parse().ok());
-    let (stream, offset) = match last.ok_or_else(malformed)? {
-        EventId::Feed(position) => {
-            return Ok(
-                session_stream::open(&state, head.sender, session, Some(position), permit).await?,
-            );
+    let last = head.headers.get(LAST_EVENT_ID);
+    let last: Option<Option<EventId>> =
+        last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
+    let (stream, offset) = match last {
+        None => return Ok(session_stream::open(&state, head.sender, id, None, permit).await?),
+        Some(Some(EventId::Feed(position))) => {
+            let position = Some(position);
+            return Ok(session_stream::open(&state, head.sender, id, position, permit).await?);
         }
-        EventId::Call { stream, offset } => (stream, offset),
+        Some(Some(EventId::Call { stream, offset })) => (stream, offset),
+        Some(None) => {
+            let reason = "Last-Event-ID is not an event id of this server".to_owned();
+            session(&state, head).await?;
+            return Err(RequestError::NotAccepted(reason).into());
+        }
     };
+    let session = session(&state, head).await?;
     resume(&state, head, session, (stream, offset), permit).await
 }
 
@@ -323,7 +328,12 @@ async fn resume(
     } else {
         sse::KEEP_ALIVE
     };
-    let held = match state.hub.resume(stream, session.id, offset).await? {
+    let turn = state.turns.take().await?;
+    let held = turn
+        .step(|| state.hub.resume(stream, session.id.clone(), offset))
+        .await?;
+    drop(turn);
+    let held = match held {
         Resumed::Held(held) => held,
         Resumed::Over => {
             let reason = "its call was cancelled, or its answer was the last event";
@@ -389,7 +399,9 @@ async fn touched(
     begin: Option<&BeginCall>,
 ) -> Result<Touched, RequestError> {
     let caller = &head.sender.principal;
-    let touched = state.bus.touch_session(id, caller, begin).await?;
+    let turn = state.turns.take().await?;
+    let touch = || state.bus.touch_session(id, caller, begin);
+    let touched = turn.step(touch).await?;
     touched.ok_or(RequestError::SessionUnknown)
 }
 

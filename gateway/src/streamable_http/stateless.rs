@@ -283,7 +283,7 @@ async fn listen(
     let mut uris = std::mem::take(&mut notifier.filter.uris);
     uris.retain(|uri| notifier.may_read(uri));
     notifier.filter.uris = uris;
-    let listener = state.changes.listen(None).await?;
+    let listener = state.changes.listen(None, notifier.filter.interest());
     let acknowledged = acknowledgement(&notifier);
     let feed = Subscription {
         listener,
@@ -348,24 +348,25 @@ impl Subscription {
         let heed = tokio::select! {
             heed = self.listener.next() => heed,
             // Other lists are shown from now on.
-            () = self.notifier.policy.changed() => Some(Heed::AssumeAnything),
-            () = tokio::time::sleep(KEEP_ALIVE) => return (vec![sse::KEEP_ALIVE], false),
-            () = self.lifetime.stopping() => None,
-            () = self.lifetime.aged() => None,
-            () = self.lifetime.expired() => None,
+            () = self.notifier.policy.changed() => Heed::AssumeAnything,
+            () = self.lifetime.over_or_quiet(true, KEEP_ALIVE) => {
+                return match self.lifetime.is_over(true) {
+                    true => self.last(),
+                    false => (vec![sse::KEEP_ALIVE], false),
+                };
+            }
+            () = self.lifetime.stopping() => return self.last(),
         };
-        let framed = |text: String| sse::event(None, None, &text);
-        match heed {
-            Some(Heed::Change(change)) => {
-                let text = self.notifier.notification(&change.change);
-                (text.map(framed).into_iter().collect(), false)
-            }
-            Some(Heed::AssumeAnything) => {
-                let all = self.notifier.everything();
-                (all.into_iter().map(framed).collect(), false)
-            }
-            None => (vec![framed(self.closing())], true),
-        }
+        let texts = match heed {
+            Heed::Change(change) => Vec::from_iter(self.notifier.notification(&change.change)),
+            Heed::AssumeAnything => self.notifier.everything(),
+        };
+        let frames = texts.iter().map(|text| sse::event(None, None, text));
+        (frames.collect(), false)
+    }
+
+    fn last(&self) -> (Vec<Bytes>, bool) {
+        (vec![sse::event(None, None, &self.closing())], true)
     }
 
     /// The complete result that tells the client of an orderly end (Subscriptions, Graceful Closure).
@@ -382,7 +383,11 @@ impl RequestedFilter {
             tools: self.tools_list_changed,
             prompts: self.prompts_list_changed,
             resources: self.resources_list_changed,
-            uris: self.resource_subscriptions,
+            uris: self
+                .resource_subscriptions
+                .into_iter()
+                .map(Into::into)
+                .collect(),
         }
     }
 }

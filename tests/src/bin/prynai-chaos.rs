@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use prynai_tests::chaos::abandoned;
+use prynai_tests::chaos::crowd;
 use prynai_tests::chaos::fault::Fault;
 use prynai_tests::chaos::scenario::Scenario;
 
@@ -47,6 +48,8 @@ enum Named {
     PubsubKills,
     /// 10,000 sessions that nobody ends.
     Abandoned,
+    /// 8,000 streams of changes, and 5,000 clients at once on 1,000 connections, whose gateway then dies.
+    Crowd,
 }
 
 #[tokio::main]
@@ -56,6 +59,11 @@ async fn main() -> ExitCode {
         let left = abandoned::run(10_000).await;
         print(&left.table());
         return code(left.is_back_at_the_start());
+    }
+    if matches!(arguments.scenario, Some(Named::Crowd)) {
+        let crowd = crowd::run(&[1_000, 4_000, 8_000], 5_000, 1_000).await;
+        print(&crowd.table());
+        return code(crowd.is_served());
     }
     let scenario = arguments.scenario();
     let outcome = scenario.run().await;
@@ -83,7 +91,7 @@ impl Arguments {
             Some(Named::Kills) => Scenario::kills(seed),
             Some(Named::GatewayKills) => Scenario::gateway_kills(seed),
             Some(Named::PubsubKills) => Scenario::pubsub_kills(seed),
-            Some(Named::Abandoned) | None => self.by_chance(seed),
+            Some(Named::Abandoned | Named::Crowd) | None => self.by_chance(seed),
         };
         scenario.mutation.clone_from(&self.mutate);
         scenario

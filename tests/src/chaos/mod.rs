@@ -10,10 +10,11 @@
 //! 4. [`verdict`]: the invariants; [`recovery`]: how long it took; [`figure`]: what was to be
 //!    reached; [`report`]: the table
 //! 5. [`scenario`]: one run of all this
-//! 6. [`abandoned`]: sessions that nobody ends, which need no fault
+//! 6. [`abandoned`]: sessions that nobody ends, and [`crowd`]: clients that come at once, which need no fault
 
 pub mod abandoned;
 pub mod balancer;
+pub mod crowd;
 pub mod fault;
 pub mod figure;
 pub mod handler;

@@ -13,6 +13,7 @@ mod chaos;
 mod client_responses;
 mod clocks;
 mod cors;
+mod crowd;
 mod forgery;
 mod hostile;
 mod idempotency;

@@ -92,6 +92,33 @@ async fn a_dropped_change_stream_resumes_on_the_other_gateway_and_misses_nothing
 }
 
 #[tokio::test]
+async fn a_quiet_stream_that_ends_says_where_it_was() {
+    let cluster = Cluster::new()
+        .gateways(2)
+        .gateway_args(&["--max-stream-age", "3s"])
+        .start()
+        .await;
+    let client = &cluster.client;
+    let session = client.open_session(&cluster.gateway(0)).await;
+    let opened = client.stream(&cluster.gateway(0), &session, None).await;
+    let mut events = opened.events();
+    let first = events.frame().await.expect("a priming event");
+    // Of no interest to it: without a place of its own it would be behind this and all that follows.
+    touch(client, &cluster.gateway(0), NOTE).await;
+    let mut last = first.clone();
+    while let Some(frame) = events.frame().await {
+        last = frame;
+    }
+    assert_eq!(last.data.as_deref(), Some(""), "{last:?}");
+    assert!(last.retry.is_some_and(|retry| retry >= 500), "{last:?}");
+    assert!(last.id.is_some() && last.id != first.id, "{last:?}");
+    let place = last.id.as_deref();
+    let resumed = client.stream(&cluster.gateway(1), &session, place).await;
+    let again = resumed.events().frame().await.expect("a priming event");
+    assert_eq!(again.id.as_deref(), place, "it goes on from there");
+}
+
+#[tokio::test]
 async fn a_modern_subscription_is_acknowledged_first_and_hears_what_it_asked_for() {
     let cluster = Cluster::new().gateways(2).workers(2).start().await;
     let client = &cluster.client;

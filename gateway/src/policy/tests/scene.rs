@@ -39,6 +39,7 @@ use crate::hub::Hub;
 use crate::policy::Policy;
 use crate::state::AppState;
 use crate::streamable_http;
+use crate::turns::Turns;
 
 /// Only a broken test waits for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,7 +81,8 @@ impl Scene {
         let gateway = GatewayId::generate();
         let news = bus.event_news(&gateway).await.unwrap();
         let (hub, hub_roles) = Hub::new(gateway, bus.clone(), news);
-        let (changes, changes_role) = Changes::new(bus.clone(), bus.change_news().await.unwrap());
+        let news = bus.change_news().await.unwrap();
+        let (changes, changes_role) = Changes::new(bus.clone(), news).await.unwrap();
         let (cache, catalog_role) = CatalogCache::new(bus.clone(), &changes).await.unwrap();
         let (policy, in_force) = watch::channel(text.map(|text| Arc::new(rules(text))));
         let (tell, queued) = mpsc::unbounded_channel();
@@ -99,6 +101,7 @@ impl Scene {
             policy: Policy(in_force),
             settings: Arc::new(settings),
             shutdown: Shutdown::new(),
+            turns: Turns::new(),
             bus: bus.clone(),
         };
         let endpoint = Router::new()

@@ -1,0 +1,256 @@
+//! The feed as listeners of a gateway hear it, over the memory bus.
+
+use prynai_shared::bus::BusLimits;
+use prynai_shared::ids::{SessionId, StreamId};
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::wire::change::Change;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(30);
+
+struct Scene {
+    bus: Arc<dyn Bus>,
+    changes: Changes,
+    role: JoinHandle<()>,
+}
+
+impl Scene {
+    async fn new(limits: BusLimits) -> Self {
+        let bus: Arc<dyn Bus> = MemoryBus::new(limits);
+        Self::on(bus).await
+    }
+
+    /// One more gateway.
+    async fn on(bus: Arc<dyn Bus>) -> Self {
+        let news = bus.change_news().await.unwrap();
+        let (changes, role) = Changes::new(bus.clone(), news).await.unwrap();
+        Self {
+            bus,
+            changes,
+            role: tokio::spawn(role),
+        }
+    }
+
+    async fn publish(&self, change: &Change) -> FeedPosition {
+        self.bus.publish_change(change).await.unwrap()
+    }
+
+    async fn update(&self, uri: &str) -> FeedPosition {
+        self.publish(&updated(uri)).await
+    }
+
+    /// Listens to one resource.
+    fn listen(&self, position: Option<FeedPosition>, uri: &str) -> Listener {
+        self.changes.listen(position, resource(uri))
+    }
+
+    /// Returns once everything published before is known here.
+    async fn settle(&self) {
+        let newest = self.bus.newest_change().await.unwrap();
+        let settled = async {
+            while *lock(&self.changes.registry).newest() != newest {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, settled).await.unwrap();
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.role.abort();
+    }
+}
+
+fn updated(uri: &str) -> Change {
+    Change::ResourceUpdated {
+        uri: uri.to_owned(),
+    }
+}
+
+fn resource(uri: &str) -> Interest {
+    [Topic::Resource(uri.into())].into()
+}
+
+async fn next(listener: &mut Listener) -> Heed {
+    let heed = tokio::time::timeout(LONG, listener.next()).await;
+    heed.expect("is heard in time")
+}
+
+/// The position of the change that is heard next.
+async fn heard(listener: &mut Listener) -> FeedPosition {
+    match next(listener).await {
+        Heed::Change(change) => change.position.clone(),
+        Heed::AssumeAnything => panic!("nothing was lost"),
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_of_streams_hears_only_what_concerns_each() {
+    let scene = Scene::new(BusLimits::default()).await;
+    let mut listeners: Vec<_> = (0..1_000)
+        .map(|number| scene.listen(None, &format!("a://{number}")))
+        .collect();
+    let first = scene.update("a://999").await;
+    scene.update("b://1").await;
+    let second = scene.update("a://999").await;
+    let last = listeners.last_mut().unwrap();
+    assert_eq!(heard(last).await, first);
+    assert_eq!(heard(last).await, second);
+    scene.settle().await;
+    for listener in &mut listeners {
+        let mut heard = std::pin::pin!(listener.next());
+        assert!(futures::poll!(&mut heard).is_pending());
+    }
+}
+
+#[tokio::test]
+async fn who_lags_loses_nothing_and_hears_nothing_twice() {
+    let scene = Scene::new(BusLimits::default()).await;
+    let mut listeners: Vec<_> = (0..20).map(|_| scene.listen(None, "a://1")).collect();
+    let mut published = Vec::new();
+    for number in 0..1_000 {
+        published.push(scene.update("a://1").await);
+        scene.update(&format!("b://{number}")).await;
+        tokio::task::yield_now().await;
+    }
+    for listener in &mut listeners {
+        for position in &published {
+            assert_eq!(heard(listener).await, *position);
+            assert_eq!(listener.position(), *position);
+        }
+    }
+    // And goes on when nothing waits any more.
+    let one_more = scene.update("a://1").await;
+    assert_eq!(heard(&mut listeners[0]).await, one_more);
+}
+
+#[tokio::test]
+async fn a_stream_resumes_anywhere_from_where_it_was() {
+    let scene = Scene::new(BusLimits::default()).await;
+    let begun = scene.bus.newest_change().await.unwrap();
+    let mut published = Vec::new();
+    for _ in 0..200 {
+        published.push(scene.update("a://1").await);
+        scene.update("b://1").await;
+    }
+    // One that began after all of it, and knows the feed all the same.
+    let other = Scene::on(scene.bus.clone()).await;
+    for scene in [&scene, &other] {
+        for from in [0, 70, 199] {
+            let mut resumed = scene.listen(Some(published[from].clone()), "a://1");
+            for position in &published[from + 1..] {
+                assert_eq!(heard(&mut resumed).await, *position);
+            }
+            let last = scene.update("a://1").await;
+            assert_eq!(heard(&mut resumed).await, last);
+            published.push(last);
+        }
+    }
+    let mut resumed = scene.listen(Some(begun), "b://1");
+    for _ in 0..200 {
+        heard(&mut resumed).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_ahead_of_its_gateway_hears_nothing_twice() {
+    let scene = Scene::new(BusLimits::default()).await;
+    // Stands still: another gateway has heard more.
+    scene.role.abort();
+    scene.update("a://1").await;
+    let ahead = scene.update("a://1").await;
+    assert!(!scene.changes.is_to_come(&ahead).await.unwrap());
+    let mut listener = scene.listen(Some(ahead.clone()), "a://1");
+    let newest = scene.update("a://1").await;
+    scene.changes.read_on().await.unwrap();
+    assert_eq!(heard(&mut listener).await, newest);
+    let to_come = FeedPosition {
+        major: newest.major + 1,
+        ..newest
+    };
+    assert!(scene.changes.is_to_come(&to_come).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
+    let feed = 300;
+    let scene = Scene::new(BusLimits {
+        feed,
+        ..BusLimits::default()
+    })
+    .await;
+    let begun = scene.bus.newest_change().await.unwrap();
+    let mut deaf = scene.listen(None, "a://1");
+    // It hears nothing while more happens than the feed keeps.
+    scene.role.abort();
+    for _ in 0..=feed {
+        scene.update("a://1").await;
+    }
+    scene.changes.read_on().await.unwrap();
+    assert_eq!(next(&mut deaf).await, Heed::AssumeAnything);
+    let newest = scene.bus.newest_change().await.unwrap();
+    let known = deaf.position();
+    assert!(known.is_after(&begun) && !known.is_after(&newest));
+    // One page told that there was a hole; what comes after that is heard one by one.
+    while deaf.position() != newest {
+        let before = deaf.position();
+        assert!(heard(&mut deaf).await.is_after(&before));
+    }
+    let last = scene.update("a://1").await;
+    scene.changes.read_on().await.unwrap();
+    assert_eq!(heard(&mut deaf).await, last);
+
+    for from in [
+        begun,
+        FeedPosition {
+            epoch: "another".into(),
+            ..last.clone()
+        },
+    ] {
+        let mut resumed = scene.listen(Some(from), "a://1");
+        assert_eq!(next(&mut resumed).await, Heed::AssumeAnything);
+        assert_eq!(resumed.position(), last);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_heard_of_from_its_place_in_the_feed_on() {
+    let scene = Scene::new(BusLimits::default()).await;
+    let session = SessionId::generate();
+    let mut interest = Interest::from([Topic::Session(session.clone())]);
+    let mut listener = scene.changes.listen(None, interest.clone());
+    scene.update("a://1").await;
+    let subscribed = scene.publish(&Change::SessionChanged { session }).await;
+    let update = scene.update("a://1").await;
+    // All of it is there before the listener learns that it has subscribed.
+    scene.settle().await;
+    assert_eq!(heard(&mut listener).await, subscribed);
+    interest.extend(resource("a://1"));
+    listener.wait_for(interest);
+    assert_eq!(heard(&mut listener).await, update);
+}
+
+#[tokio::test]
+async fn an_opening_is_heard_by_its_own_session() {
+    let scene = Scene::new(BusLimits::default()).await;
+    let sessions = [SessionId::generate(), SessionId::generate()];
+    let mut listeners = sessions.clone().map(|session| {
+        let interest = Interest::from([Topic::Session(session)]);
+        scene.changes.listen(None, interest)
+    });
+    for session in sessions {
+        let listener = StreamId::generate();
+        let opening = Change::SessionListening { session, listener };
+        let position = scene.publish(&opening).await;
+        let newest = listeners.iter_mut().find(|l| l.position() != position);
+        assert!(newest.is_some());
+    }
+    let positions = [
+        heard(&mut listeners[0]).await,
+        heard(&mut listeners[1]).await,
+    ];
+    assert!(positions[1].is_after(&positions[0]));
+}
