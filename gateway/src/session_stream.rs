@@ -25,6 +25,9 @@ use crate::sse;
 use crate::state::AppState;
 use crate::versions;
 
+/// How long the client of a stream waits that a newer one of its session has replaced, in milliseconds.
+const REPLACED_RETRY_MS: u64 = 30_000;
+
 struct SessionStream {
     state: AppState,
     session: Session,
@@ -151,7 +154,8 @@ impl SessionStream {
             let replaced = self.opened && *listener != self.id;
             self.opened |= *listener == self.id;
             return if replaced {
-                Step::End
+                // Coming back at once it would close the newer one, whose client would come back as well.
+                Step::Last(sse::retry(REPLACED_RETRY_MS))
             } else {
                 Step::Frames(Vec::new())
             };
