@@ -10,6 +10,7 @@ use prynai_shared::telemetry::TelemetrySettings;
 
 use crate::auth::AuthSettings;
 use crate::limits::LimitSettings;
+use crate::origin::{HostPattern, OriginPattern};
 use crate::policy::PolicyFile;
 
 /// Everything the process `prynai-gateway` can be told.
@@ -96,15 +97,27 @@ pub struct TlsSettings {
 /// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OriginSettings {
-    /// Name clients may use for this server, as host or host:port; "*" allows every name (only
-    /// behind a proxy that checks it). Repeat it or separate by commas [default: loopback only].
-    #[arg(long, env = "PRYNAI_ALLOWED_HOST", value_delimiter = ',', value_name = "HOST", value_parser = allowed_host)]
-    pub allowed_host: Vec<String>,
+    /// Name clients may use for this server, as host or host:port; *.example.com allows every name below
+    /// example.com, * every name (only behind a proxy that checks it). Repeat it or separate by commas [default:
+    /// loopback, and the address of --listen].
+    #[arg(
+        long,
+        env = "PRYNAI_ALLOWED_HOST",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
+    pub allowed_host: Vec<HostPattern>,
 
-    /// Origin of a web page that may call this server, such as https://app.example.com. Repeat it
-    /// or separate by commas [default: loopback only].
-    #[arg(long, env = "PRYNAI_ALLOWED_ORIGIN", value_delimiter = ',', value_name = "ORIGIN", value_parser = allowed_origin)]
-    pub allowed_origin: Vec<String>,
+    /// Origin of a web page that may call this server, such as https://app.example.com, http://dev.test:* for
+    /// every port or https://*.example.com for every name below. Repeat it or separate by commas [default:
+    /// loopback only].
+    #[arg(
+        long,
+        env = "PRYNAI_ALLOWED_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub allowed_origin: Vec<OriginPattern>,
 }
 
 impl ProcessSettings {
@@ -128,24 +141,4 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     addresses
         .next()
         .ok_or_else(|| "the host has no address".to_owned())
-}
-
-fn allowed_host(text: &str) -> Result<String, String> {
-    let authority = text.parse::<axum::http::uri::Authority>();
-    if text == "*" || authority.is_ok_and(|_| !text.contains('@')) {
-        Ok(text.to_owned())
-    } else {
-        Err("write a host name, optionally with a port, such as mcp.example.com".to_owned())
-    }
-}
-
-fn allowed_origin(text: &str) -> Result<String, String> {
-    let well_formed = text
-        .split_once("://")
-        .is_some_and(|(scheme, host)| !scheme.is_empty() && allowed_host(host).is_ok());
-    if well_formed {
-        Ok(text.to_owned())
-    } else {
-        Err("write scheme and host without a path, such as https://app.example.com".to_owned())
-    }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use prynai_shared::wire::absent::is_absent;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::session::LogLevel;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::error::RequestError;
+use crate::error::{Refused, RequestError};
 
 /// `_meta` keys of 2026-07-28 (Basic, Per-request protocol fields).
 pub(crate) const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
@@ -74,8 +75,28 @@ pub(crate) struct ParamsView<'a> {
     cursor: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(crate) arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta")]
-    pub(crate) meta: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
+    pub(crate) meta: Meta<'a>,
+}
+
+type Meta<'a> = Option<BTreeMap<Cow<'a, str>, &'a RawValue>>;
+
+/// Takes what stands for an absent object for absent.
+fn meta<'de: 'a, 'a, D: serde::Deserializer<'de>>(value: D) -> Result<Meta<'a>, D::Error> {
+    match <Option<&RawValue>>::deserialize(value)? {
+        Some(raw) if !is_absent(raw.get()) => {
+            let members = serde_json::from_str(raw.get());
+            members.map(Some).map_err(serde::de::Error::custom)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Of a message that cannot be read otherwise.
+#[derive(Deserialize)]
+struct OnlyId<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +126,7 @@ impl Message {
     /// Reads a body that is a batch, message by message; `None` when it is none.
     pub(crate) fn parse_batch(
         body: &[u8],
-    ) -> Result<Option<Vec<Result<Self, RequestError>>>, RequestError> {
+    ) -> Result<Option<Vec<Result<Self, Refused>>>, RequestError> {
         let text = text(body)?;
         if !text.trim_start().starts_with('[') {
             return Ok(None);
@@ -116,16 +137,23 @@ impl Message {
         Ok(Some(messages.collect()))
     }
 
-    /// Reads a body.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, RequestError> {
+    /// Reads a body. A refusal names the id, as far as that could be read.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refused> {
         let text = text(body)?;
         // A struct would be read from an array as well.
         if !text.trim_start().starts_with('{') {
             return Err(match serde_json::from_str::<IgnoredAny>(text) {
-                Ok(_) => not_json_rpc("it is not an object"),
-                Err(error) => RequestError::NotJson(error.to_string()),
+                Ok(_) => not_json_rpc("it is not an object").into(),
+                Err(error) => RequestError::NotJson(error.to_string()).into(),
             });
         }
+        Self::parse_object(text).map_err(|error| Refused {
+            id: readable_id(text),
+            error,
+        })
+    }
+
+    fn parse_object(text: &str) -> Result<Self, RequestError> {
         let frame: Frame<'_> =
             serde_json::from_str(text).map_err(|error| match error.classify() {
                 Category::Data => not_json_rpc(&error.to_string()),
@@ -140,6 +168,12 @@ impl Message {
             .map_err(|error| RequestError::NotJson(error.to_string()))?;
         frame.into_message(raw)
     }
+}
+
+/// The id of a message that is refused, for its sender to know which.
+fn readable_id(text: &str) -> Option<RawJson> {
+    let read: OnlyId<'_> = serde_json::from_str(text).ok()?;
+    checked_id(read.id?).ok()
 }
 
 fn text(body: &[u8]) -> Result<&str, RequestError> {
@@ -201,6 +235,7 @@ fn not_json_rpc(reason: &str) -> RequestError {
 impl Params {
     fn checked(params: Option<&RawValue>) -> Result<Self, RequestError> {
         match params {
+            Some(raw) if is_absent(raw.get()) => Ok(Self(None)),
             Some(raw) if !raw.get().starts_with('{') => {
                 Err(not_json_rpc(r#"the member "params" must be an object"#))
             }
@@ -247,7 +282,7 @@ impl ParamsView<'_> {
             )))
         };
         let text = |raw: &RawValue| raw.get().starts_with('"');
-        let object = |raw: &RawValue| raw.get().starts_with('{');
+        let object = |raw: &RawValue| raw.get().starts_with('{') || is_absent(raw.get());
         if method.ends_with("/list") && self.cursor.is_some_and(|cursor| !text(cursor)) {
             return wrong("cursor", "a string");
         }
@@ -266,6 +301,7 @@ impl ParamsView<'_> {
             return wrong(META_LOG_LEVEL, "a log level");
         }
         let capabilities = self.meta(META_CLIENT_CAPABILITIES).map(RawValue::get);
+        let capabilities = capabilities.filter(|given| !is_absent(given));
         let members = capabilities.map(serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>);
         match members {
             Some(Ok(members)) if members.values().all(|member| object(member)) => Ok(()),
@@ -286,9 +322,10 @@ impl ParamsView<'_> {
             .map(|millis| millis.map(|millis| Duration::from_millis(millis.get())))
     }
 
-    /// A member of `_meta`.
+    /// A member of `_meta`, unless it is `null`.
     pub(crate) fn meta(&self, key: &str) -> Option<&RawValue> {
-        self.meta.as_ref()?.get(key).copied()
+        let member = self.meta.as_ref()?.get(key).copied();
+        member.filter(|raw| raw.get() != "null")
     }
 }
 
@@ -338,10 +375,10 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_named() {
-        let parse = |body: &str| Message::parse(body.as_bytes());
+        let parse = |body: &[u8]| Message::parse(body).map_err(|refused| refused.error);
         for body in ["", "{", "nonsense", "{\"a\":1,}"] {
             assert!(
-                matches!(parse(body), Err(RequestError::NotJson(_))),
+                matches!(parse(body.as_bytes()), Err(RequestError::NotJson(_))),
                 "{body}"
             );
         }
@@ -354,21 +391,68 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#,
             r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":1}"#,
             r#"{"jsonrpc":"2.0","result":{}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
         ] {
             assert!(
-                matches!(parse(body), Err(RequestError::NotJsonRpc(_))),
+                matches!(parse(body.as_bytes()), Err(RequestError::NotJsonRpc(_))),
                 "{body}"
             );
         }
         assert!(matches!(
-            Message::parse(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}"),
+            parse(b"{\"jsonrpc\":\"2.0\",\"method\":\"\xff\"}"),
             Err(RequestError::NotJson(_))
         ));
+    }
+
+    #[test]
+    fn a_refusal_names_the_id_that_could_be_read() {
+        for (body, id) in [
+            (r#"{"jsonrpc":"1.0","id":7,"method":"ping"}"#, Some("7")),
+            (r#"{"jsonrpc":"2.0","id":"a","method":7}"#, Some("\"a\"")),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":7}"#,
+                Some("7"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"a","method":"b"}"#,
+                Some("7"),
+            ),
+            (r#"{"jsonrpc":"2.0","id":7}"#, Some("7")),
+            (r#"{"jsonrpc":"2.0","id":7,"id":8,"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":[7],"method":"ping"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"#, None),
+            ("7", None),
+        ] {
+            let refused = Message::parse(body.as_bytes()).unwrap_err();
+            assert_eq!(refused.id.as_ref().map(RawJson::as_str), id, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_something_absent_is_taken_for_absent() {
+        for params in [
+            "null",
+            "[]",
+            "[ ]",
+            r#"{"_meta":null}"#,
+            r#"{"_meta":[]}"#,
+            r#"{"_meta":{"progressToken":null}}"#,
+        ] {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{params}}}"#);
+            let Ok(Message::Request(request)) = Message::parse(body.as_bytes()) else {
+                panic!("{params} is refused");
+            };
+            assert_eq!(request.raw.as_str(), body, "it passes on as it came");
+            let view = request.params.view().unwrap();
+            assert!(view.meta("progressToken").is_none());
+            view.check("tools/list").unwrap();
+        }
     }
 
     #[test]

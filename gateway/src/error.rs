@@ -40,6 +40,10 @@ pub(crate) enum RequestError {
     MethodNotFound(String),
     #[error("Content-Type must be application/json")]
     ContentType,
+    #[error("the body must come as it is: send it without Content-Encoding")]
+    ContentEncoding,
+    #[error("the body must be UTF-8, and Content-Type may name no other charset")]
+    Charset,
     #[error("Accept must allow {0}")]
     NotAcceptable(&'static str),
     #[error("the body is larger than {limit} bytes")]
@@ -171,7 +175,9 @@ impl RequestError {
             }
             Self::InvalidParams(_) => (StatusCode::BAD_REQUEST, code::INVALID_PARAMS),
             Self::MethodNotFound(_) => (StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND),
-            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST),
+            Self::ContentType | Self::ContentEncoding | Self::Charset => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST)
+            }
             Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),

@@ -1,9 +1,13 @@
 //! `Host` and `Origin`: protection against DNS rebinding (2025-11-25 and 2026-07-28, Streamable
 //! HTTP, Security), and which web pages may use this server ([`crate::cors`]).
 
+mod pattern;
+
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderValue, Uri, Version, header};
+use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -12,13 +16,19 @@ use crate::cors;
 use crate::error::RequestError;
 use crate::state::AppState;
 
+pub use pattern::{HostPattern, OriginPattern};
+
 /// Names that only this machine itself can mean.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Lets a request pass whose `Host`, and `Origin` if it has one, are allowed, and the page it comes from read
 /// the answer, whatever that is. A browser that asks first is answered here, since it cannot authenticate.
 pub(crate) async fn check(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if let Err(error) = state.settings.origin.verdict(&request) {
+    if let Err(error) = state
+        .settings
+        .origin
+        .verdict(&request, state.settings.listen.ip())
+    {
         return error.into_response();
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -39,7 +49,7 @@ pub(crate) fn host(request: &Request) -> &str {
 }
 
 impl OriginSettings {
-    fn verdict(&self, request: &Request) -> Result<(), RequestError> {
+    fn verdict(&self, request: &Request, listen: IpAddr) -> Result<(), RequestError> {
         // All that a proxy or a handler might take for the name must be allowed.
         let named = request.headers().get_all(header::HOST).iter();
         let mut hosts: Vec<&str> = named
@@ -51,7 +61,7 @@ impl OriginSettings {
             return Err(RequestError::NotAccepted(reason));
         }
         hosts.extend(request.uri().authority().map(Authority::as_str));
-        if hosts.is_empty() || !hosts.iter().all(|host| self.allows_host(host)) {
+        if hosts.is_empty() || !hosts.iter().all(|host| self.allows_host(host, listen)) {
             let hosts = hosts.join(" and ");
             return Err(RequestError::Forbidden(format!(
                 "the Host {hosts:?} is not allowed; the operator can allow it with --allowed-host"
@@ -67,35 +77,39 @@ impl OriginSettings {
         }
     }
 
-    fn allows_host(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<Authority>() else {
-            return false;
-        };
-        // User information has no place in a Host header (RFC 9110, section 7.2).
-        if host.contains('@') {
-            return false;
-        }
-        is_loopback(authority.host())
-            || self.allowed_host.iter().any(|allowed| {
-                allowed == "*"
-                    || allowed.eq_ignore_ascii_case(host)
-                    || allowed.eq_ignore_ascii_case(authority.host())
-            })
+    fn allows_host(&self, host: &str, listen: IpAddr) -> bool {
+        pattern::authority(host).is_some_and(|(name, port)| {
+            is_loopback(name)
+                || is_address(name, listen)
+                || self
+                    .allowed_host
+                    .iter()
+                    .any(|allowed| allowed.allows(name, port))
+        })
     }
 
     fn allows_origin(&self, origin: &str) -> bool {
-        let loopback = origin
-            .parse::<Uri>()
-            .ok()
-            .filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")))
-            .filter(|uri| matches!(uri.path(), "" | "/") && uri.query().is_none())
-            .is_some_and(|uri| uri.host().is_some_and(is_loopback) && !origin.contains('@'));
-        loopback
-            || self
-                .allowed_origin
+        let Some((scheme, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        pattern::authority(authority).is_some_and(|(name, port)| {
+            let web = ["http", "https"]
                 .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+                .any(|web| web.eq_ignore_ascii_case(scheme));
+            (web && is_loopback(name))
+                || self
+                    .allowed_origin
+                    .iter()
+                    .any(|allowed| allowed.allows(scheme, name, port))
+        })
     }
+}
+
+/// Whether a host is the one address that is listened on. No other machine's name can stand for it, so nobody
+/// is led here by a name of theirs.
+fn is_address(name: &str, listen: IpAddr) -> bool {
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    !listen.is_unspecified() && address.parse() == Ok(listen)
 }
 
 pub(crate) fn is_loopback(host: &str) -> bool {
@@ -107,27 +121,35 @@ mod tests {
     use super::*;
 
     fn settings(host: &[&str], origin: &[&str]) -> OriginSettings {
-        let owned = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
         OriginSettings {
-            allowed_host: owned(host),
-            allowed_origin: owned(origin),
+            allowed_host: host.iter().map(|host| host.parse().unwrap()).collect(),
+            allowed_origin: origin
+                .iter()
+                .map(|origin| origin.parse().unwrap())
+                .collect(),
         }
+    }
+
+    fn everywhere() -> IpAddr {
+        IpAddr::from([0, 0, 0, 0])
     }
 
     #[test]
     fn loopback_is_allowed_by_default_and_nothing_else() {
         let settings = settings(&[], &[]);
         for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]:8000"] {
-            assert!(settings.allows_host(host), "{host}");
+            assert!(settings.allows_host(host, everywhere()), "{host}");
         }
         for host in [
             "evil.example.com",
             "127.0.0.1.evil.example",
+            "127.0.0.1:evil.com",
             "",
             "localhost@evil",
             "::1",
+            "0.0.0.0:8000",
         ] {
-            assert!(!settings.allows_host(host), "{host}");
+            assert!(!settings.allows_host(host, everywhere()), "{host}");
         }
         for origin in [
             "http://localhost:3000",
@@ -140,6 +162,7 @@ mod tests {
             "null",
             "http://evil.example.com",
             "http://localhost.evil",
+            "http://localhost:evil",
             "file://localhost",
             "http://localhost@evil",
             "http://localhost/x",
@@ -149,16 +172,39 @@ mod tests {
     }
 
     #[test]
-    fn named_hosts_and_origins_are_allowed_with_or_without_port() {
+    fn the_address_that_is_listened_on_is_a_name_of_this_server() {
+        let settings = settings(&[], &[]);
+        for (host, listen, allowed) in [
+            ("192.0.2.7:8000", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.8", "192.0.2.7", false),
+            ("[fd00::7]:8000", "fd00::7", true),
+            ("[fd00::8]:8000", "fd00::7", false),
+            ("0.0.0.0", "0.0.0.0", false),
+            ("[::]", "::", false),
+        ] {
+            let listen = listen.parse().unwrap();
+            assert_eq!(settings.allows_host(host, listen), allowed, "{host}");
+        }
+    }
+
+    #[test]
+    fn named_hosts_and_origins_are_allowed() {
         let settings = settings(
-            &["mcp.example.com", "other:8443"],
-            &["https://app.example.com"],
+            &["mcp.example.com", "other:8443", "*.example.org"],
+            &["https://app.example.com", "https://*.example.org"],
         );
-        assert!(settings.allows_host("mcp.example.com"));
-        assert!(settings.allows_host("mcp.example.com:443"));
-        assert!(settings.allows_host("other:8443"));
-        assert!(!settings.allows_host("other:8444"));
+        for (host, allowed) in [
+            ("mcp.example.com", true),
+            ("mcp.example.com:443", true),
+            ("other:8443", true),
+            ("other:8444", false),
+            ("a.example.org", true),
+        ] {
+            assert_eq!(settings.allows_host(host, everywhere()), allowed, "{host}");
+        }
         assert!(settings.allows_origin("https://app.example.com"));
+        assert!(settings.allows_origin("https://a.example.org"));
         assert!(!settings.allows_origin("https://app.example.com.evil"));
     }
 }

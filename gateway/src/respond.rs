@@ -17,6 +17,7 @@ use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::Session;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::admission::Permit;
@@ -99,13 +100,7 @@ impl CallStream {
 
     /// The next frame, and whether it is the last one.
     async fn next_frame(&mut self) -> Option<(Bytes, bool)> {
-        let quiet = match &mut self.session {
-            Some(session) => {
-                session.note().await;
-                session.touch_every.min(KEEP_ALIVE)
-            }
-            None => KEEP_ALIVE,
-        };
+        let quiet = self.quiet().await;
         // Before 2025-11-25 a stream should stay open until its response (Transports, Sending Messages,
         // point 6), and clients that know no better wait for ever for one that ends before.
         let may_age = self.resumable && self.held.client_comes_back();
@@ -126,6 +121,55 @@ impl CallStream {
                 let text = RequestError::AnswerLost.to_json_rpc(Some(id));
                 Some((sse::event(None, None, &text), true))
             }
+        }
+    }
+
+    /// The final response as one JSON body, for a client that takes no event stream: it hears nothing of what comes
+    /// before, and a question that it cannot hear ends the wait.
+    pub(crate) async fn into_json_alone(
+        mut self,
+        first: Option<StreamEvent>,
+    ) -> Result<Response, RequestError> {
+        let mut next = first;
+        loop {
+            match next.take() {
+                Some(event) if event.kind == EventKind::Cancelled => {
+                    self.into_json(&event);
+                    return Ok(accepted());
+                }
+                Some(event) if event.ends_stream() => return Ok(self.into_json(&event)),
+                Some(event) if is_question(&event) => {
+                    return Err(RequestError::NotAcceptable(
+                        "text/event-stream, since this call asks its client something",
+                    ));
+                }
+                _ => {}
+            }
+            let quiet = self.quiet().await;
+            tokio::select! {
+                stepped = self.held.next() => match stepped {
+                    Some(Ok(event)) => next = Some(event),
+                    Some(Err(_)) | None => return Err(RequestError::AnswerLost),
+                },
+                () = tokio::time::sleep(quiet) => {}
+                () = self.lifetime.shutdown.hard().cancelled() => return Err(RequestError::AnswerLost),
+            }
+        }
+    }
+
+    /// The session that it is use of.
+    pub(crate) fn session_id(&self) -> Option<SessionId> {
+        self.session.as_ref().map(|session| session.session.clone())
+    }
+
+    /// How long there may be silence before something is done about it.
+    async fn quiet(&mut self) -> Duration {
+        match &mut self.session {
+            Some(session) => {
+                session.note().await;
+                session.touch_every.min(KEEP_ALIVE)
+            }
+            None => KEEP_ALIVE,
         }
     }
 
@@ -215,6 +259,18 @@ fn event_id(event: &StreamEvent) -> EventId {
 pub(crate) fn is_refusal(event: &StreamEvent) -> bool {
     let status = event.message.as_ref().map(modern_status);
     status.is_some_and(|status| status != StatusCode::OK)
+}
+
+/// Whether a message asks the client something.
+fn is_question(event: &StreamEvent) -> bool {
+    #[derive(Deserialize)]
+    struct Question<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+    }
+    let read =
+        |message: &RawJson| matches!(message.read::<Question<'_>>(), Ok(Question { id: Some(_) }));
+    event.kind == EventKind::Message && event.message.as_ref().is_some_and(read)
 }
 
 fn modern_status(message: &RawJson) -> StatusCode {

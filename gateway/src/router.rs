@@ -13,6 +13,8 @@ use crate::{auth, health, origin, streamable_http};
 pub(crate) fn router(state: AppState) -> Router {
     let endpoint = Router::new()
         .route("/mcp", any(streamable_http::endpoint))
+        // As people write it who copy a URL from a directory.
+        .route("/mcp/", any(streamable_http::endpoint))
         .layer(middleware::from_fn_with_state(state.clone(), auth::require))
         // Whoever has no token yet reads here where to get one.
         .route(auth::metadata::WELL_KNOWN, any(auth::metadata::get))

@@ -25,6 +25,9 @@ use crate::state::AppState;
 use crate::turns::Turn;
 use crate::versions;
 
+/// How long the client of a stream waits that a newer one of its session has replaced, in milliseconds.
+const REPLACED_RETRY_MS: u64 = 30_000;
+
 struct SessionStream {
     state: AppState,
     session: SessionId,
@@ -151,7 +154,8 @@ impl SessionStream {
                 let replaced = self.opened && !is_own;
                 self.opened |= is_own;
                 return match replaced {
-                    true => Step::End,
+                    // Coming back at once it would close the newer one, whose client would come back as well.
+                    true => Step::Last(sse::retry(REPLACED_RETRY_MS)),
                     false => Step::Frames(Vec::new()),
                 };
             }

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 pub use self::certificate::CertificateError;
-use self::certificate::{Files, Pem};
+use self::certificate::{Files, Pem, Validity};
 use crate::config::TlsSettings;
 use crate::stall::StallGuard;
 
@@ -49,6 +49,10 @@ struct Renewal {
     files: Files,
     /// What was found last, good or not.
     seen: Result<Pem, CertificateError>,
+    /// What was found last is good, and not valid yet.
+    early: bool,
+    /// When what is served is valid.
+    served: Validity,
     current: watch::Sender<Arc<ServerConfig>>,
 }
 
@@ -127,9 +131,15 @@ impl Renewal {
     fn new(files: Files) -> Result<(Self, Tls), CertificateError> {
         let pem = files.read()?;
         let (sender, current) = watch::channel(files.server(&pem)?);
+        let served = pem.validity();
+        if let Err(error) = files.check_time(served) {
+            tracing::error!(%error, "clients will refuse this server: renew the certificate");
+        }
         let renewal = Self {
             files,
             seen: Ok(pem),
+            early: false,
+            served,
             current: sender,
         };
         Ok((renewal, Tls { current }))
@@ -154,18 +164,35 @@ impl Renewal {
         let read = tokio::task::spawn_blocking(move || files.read());
         // An error means that the process ends.
         let found = read.await.ok()?;
-        if found == self.seen {
+        let again = found == self.seen;
+        if again && !self.early {
             return None;
         }
         let server = match &found {
-            Ok(pem) => self.files.server(pem),
+            Ok(pem) => self.files.server(pem).and_then(|server| {
+                let validity = pem.validity();
+                self.replaces(validity).map(|()| (server, validity))
+            }),
             Err(error) => Err(error.clone()),
         };
         self.seen = found;
+        self.early = matches!(server, Err(CertificateError::Early(_)));
+        if again && self.early {
+            return None;
+        }
         // A configuration of its own: sessions begun under the old certificate are not resumed under the new one.
-        Some(server.map(|server| {
+        Some(server.map(|(server, validity)| {
+            self.served = validity;
             self.current.send_replace(server);
         }))
+    }
+
+    /// One that no client takes does not replace one that clients take.
+    fn replaces(&self, validity: Validity) -> Result<(), CertificateError> {
+        match self.files.check_time(self.served) {
+            Ok(()) => self.files.check_time(validity),
+            Err(_) => Ok(()),
+        }
     }
 }
 

@@ -40,6 +40,11 @@ pub fn check_keys(flag: &str, keys: &[Secret]) -> Result<(), String> {
     if keys.len() > MOST_KEYS {
         return Err(format!("{flag} takes two keys at most"));
     }
+    if keys.iter().any(|key| key.0.trim() != key.0) {
+        return Err(format!(
+            "{flag} begins or ends with a space or a line break; write it without, in a file with printf and not echo"
+        ));
+    }
     if keys.iter().any(|key| key.0.len() < LEAST_BYTES) {
         return Err(format!("{flag} must have 32 characters or more"));
     }
@@ -58,6 +63,16 @@ mod tests {
         };
         for good in [&[][..], &[32], &[32, 64]] {
             assert_eq!(check_keys("--key", &keys(good)), Ok(()), "{good:?}");
+        }
+        for padded in [
+            format!("{}\n", "geheim".repeat(6)),
+            format!(" {}", "geheim".repeat(6)),
+        ] {
+            let reason = check_keys("--key", &[padded.into()]).expect_err("is refused");
+            assert!(
+                reason.contains("line break") && !reason.contains("gehei"),
+                "{reason}"
+            );
         }
         for bad in [&[0][..], &[31], &[32, 31], &[32, 32, 32]] {
             let reason = check_keys("--key", &keys(bad)).expect_err("is refused");

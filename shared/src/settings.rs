@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser};
+use clap::{Arg, Args, Parser};
 
 use crate::secret::Secret;
 use crate::wire::signature::EnvelopeKeys;
@@ -103,6 +104,17 @@ impl EnvelopeSettings {
 ///
 /// What is wrong with it, without repeating it: it may hold a password.
 pub fn redis_url(text: &str) -> Result<String, String> {
+    let credentials = text
+        .split_once("://")
+        .and_then(|(_, rest)| rest.rsplit_once('@'));
+    // Each of them would end user and password, and with them the host, before the @.
+    if credentials.is_some_and(|(credentials, _)| credentials.contains(['#', '/', '?'])) {
+        return Err(
+            "user name and password hold characters that a URL does not: write # as %23, / as %2F, ? as %3F \
+             and % as %25"
+                .to_owned(),
+        );
+    }
     crate::redis_bus::check_url(text)?;
     Ok(text.to_owned())
 }
@@ -132,16 +144,30 @@ pub fn byte_size(text: &str) -> Result<usize, String> {
 }
 
 /// Reads the settings of a process from its arguments and environment. Prints what is wrong and
-/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0. Gives what `check` made
+/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0. An empty variable counts
+/// as none. Gives what `check` made
 /// of them as well, which is the log as a rule.
 pub fn parse_or_exit<S: Parser, C>(
     args: impl IntoIterator<Item = OsString>,
     check: impl FnOnce(&S) -> Result<C, String>,
 ) -> (S, C) {
-    let settings = S::try_parse_from(args).unwrap_or_else(|error| exit(error));
+    let mut command = S::command().mut_args(without_empty_variable);
+    let matches = command.try_get_matches_from_mut(args);
+    let settings = matches.and_then(|mut matches| S::from_arg_matches_mut(&mut matches));
+    let settings = settings.unwrap_or_else(|error| exit(error.format(&mut command)));
     match check(&settings) {
         Ok(checked) => (settings, checked),
         Err(reason) => exit(S::command().error(ErrorKind::ValueValidation, reason)),
+    }
+}
+
+/// Compose files and Helm charts pass what nobody has set as an empty variable.
+fn without_empty_variable(arg: Arg) -> Arg {
+    let value = arg.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        arg.env(Resettable::Reset)
+    } else {
+        arg
     }
 }
 

@@ -1,6 +1,7 @@
 //! Gateway, worker and bus in one process: for a laptop, and for trying a handler.
 
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     } else {
         "http"
     };
-    let url = format!("{scheme}://{}/mcp", listener.local_addr()?);
+    let url = format!("{scheme}://{}/mcp", from_here(listener.local_addr()?));
     let ready = announced(bus.clone()).await?;
     let mut work = settings.work.config();
     if work.state_keys.is_empty() {
@@ -155,15 +156,27 @@ async fn announced(bus: Arc<dyn Bus>) -> Result<impl Future<Output = ()>, BusErr
     })
 }
 
+/// Where this machine reaches an address that is listened on.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
 /// For a person who has just typed `cargo run`; on standard error, apart from the log. Nobody need read it.
 fn say_how_to_try(url: &str, auth: AuthKind) {
     let token = match auth {
         AuthKind::None => "",
         AuthKind::Entra | AuthKind::Oidc => " -H \"Authorization: Bearer $TOKEN\"",
     };
+    // The certificate may be of a name that leads elsewhere from here.
+    let unchecked = if url.starts_with("https:") { "k" } else { "" };
     let text = format!(
         "MCP server on {url}\n\
-         Try: curl -s {url}{token} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
+         Try: curl -s{unchecked} {url}{token} -H 'Content-Type: application/json' -H 'MCP-Protocol-Version: 2026-07-28' \
          -H 'Mcp-Method: tools/call' -H 'Mcp-Name: echo' -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\
          \"params\":{{\"name\":\"echo\",\"arguments\":{{\"text\":\"hello\"}},\"_meta\":{{\
          \"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\

@@ -140,7 +140,11 @@ fn names<const N: usize>(claims: [Option<Names>; N]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for claim in claims.into_iter().flatten() {
         match claim {
-            Names::Text(text) => all.extend(text.split_whitespace().map(str::to_owned)),
+            // At spaces only (RFC 6749, section 3.3).
+            Names::Text(text) => {
+                let names = text.split(' ').filter(|name| !name.is_empty());
+                all.extend(names.map(str::to_owned));
+            }
             Names::List(list) => all.extend(list),
         }
     }
@@ -155,6 +159,19 @@ mod tests {
 
     const TENANT: &str = "9b6c1f0e-0c5d-4b0e-8a55-3f6f0c2a7d11";
     const ALICE: &str = "1f5e8a3c-5b7d-4c43-9f5e-2b7d8e9f0a1b";
+
+    #[test]
+    fn scopes_are_split_at_spaces_and_nowhere_else() {
+        let split = |text: &str| -> Vec<String> {
+            names([Some(Names::Text(text.to_owned()))])
+                .into_iter()
+                .collect()
+        };
+        assert_eq!(split(" a  b "), ["a", "b"]);
+        for other in ["a\tb", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{c}b"] {
+            assert_eq!(split(other), [other], "{other:?}");
+        }
+    }
 
     fn claims(base: Value, changes: Value) -> Claims {
         let mut claims = base;

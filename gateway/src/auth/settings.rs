@@ -86,8 +86,8 @@ pub struct AuthSettings {
     )]
     pub auth_token_version: Vec<TokenVersion>,
 
-    /// What stands before a scope's short name when clients ask for it; "" for nothing
-    /// [default: for entra the first audience that is a URI, else api:// and the first audience; for
+    /// What stands before a scope's short name when clients ask for it; --auth-scope-prefix "" for nothing
+    /// (an empty variable counts as none) [default: for entra the first audience that is a URI, else api:// and the first audience; for
     /// oidc nothing].
     #[arg(long, env = "PRYNAI_AUTH_SCOPE_PREFIX", value_name = "TEXT")]
     pub auth_scope_prefix: Option<String>,

@@ -29,7 +29,7 @@ const MOST_MESSAGES: usize = 64;
 pub(super) async fn post(
     state: AppState,
     head: Head<'_>,
-    messages: Vec<Result<Message, RequestError>>,
+    messages: Vec<Result<Message, Refused>>,
 ) -> Result<Response, Refused> {
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
         let reason = format!("a batch has 1 to {MOST_MESSAGES} messages");
@@ -67,7 +67,7 @@ pub(super) async fn post(
 async fn serve(
     state: &AppState,
     head: Head<'_>,
-    message: Result<Message, RequestError>,
+    message: Result<Message, Refused>,
 ) -> Option<Response> {
     let wants_answer = !matches!(message, Ok(Message::Notification(_) | Message::Response(_)));
     let served = match message {
@@ -76,9 +76,11 @@ async fn serve(
             Err(RequestError::NotJsonRpc(reason).answering(&request.id))
         }
         Ok(message) => sessionful::post(state.clone(), head, message).await,
-        Err(error) => Err(error.into()),
+        Err(refused) => Err(refused),
     };
     match served {
+        // A cancelled request has no answer either.
+        Ok(response) if response.status() == StatusCode::ACCEPTED => None,
         Ok(response) => wants_answer.then_some(response),
         Err(refused) => Some(refused.into_response()),
     }

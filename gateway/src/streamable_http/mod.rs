@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request as HttpRequest, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use prynai_shared::wire::message::RawJson;
@@ -28,6 +28,9 @@ use crate::head::{Head, Sender};
 use crate::mirrored;
 use crate::state::AppState;
 use crate::versions;
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
 
 /// Largest body taken, in bytes.
 pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -93,11 +96,11 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
 }
 
 async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, Refused> {
-    check_content_type(head.headers)?;
+    check_content(head.headers)?;
     check_accept(
         head.headers,
-        &["application/json", "text/event-stream"],
-        "application/json and text/event-stream",
+        JSON,
+        "application/json, or it and text/event-stream",
     )?;
     let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body, head.headers))
         .await
@@ -124,6 +127,13 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
         Message::Response(_) => false,
     };
     let in_header = mirrored::protocol_version(headers).is_some_and(versions::names_modern);
+    // Only the earlier era has a handshake, so a revision that nobody knows yet is no reason to refuse one.
+    let opens = matches!(message, Message::Request(request) if request.method == "initialize");
+    let known = || {
+        let version = mirrored::protocol_version(headers);
+        version.is_some_and(|version| versions::is_served(version, Era::Modern))
+    };
+    let in_header = in_header && (!opens || known());
     Ok(if in_meta || in_header {
         Era::Modern
     } else {
@@ -182,17 +192,45 @@ fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
     }
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), RequestError> {
-    let is_json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
-    if is_json {
-        Ok(())
-    } else {
-        Err(RequestError::ContentType)
+/// JSON in UTF-8, and not compressed (RFC 8259, section 8.1).
+fn check_content(headers: &HeaderMap) -> Result<(), RequestError> {
+    let mut coded = headers.get_all(header::CONTENT_ENCODING).iter();
+    let plain = |value: &HeaderValue| {
+        let codings = value.to_str().unwrap_or("?").split(',').map(str::trim);
+        let mut others = codings.filter(|coding| !coding.is_empty());
+        others.all(|coding| coding.eq_ignore_ascii_case("identity"))
+    };
+    if !coded.all(plain) {
+        return Err(RequestError::ContentEncoding);
     }
+    let media = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let mut parts = media.unwrap_or_default().split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case(JSON));
+    if !is_json {
+        return Err(RequestError::ContentType);
+    }
+    let charset = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim_end()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"'))
+    });
+    let readable = ["utf-8", "utf8", "us-ascii"];
+    match charset {
+        Some(other) if !readable.iter().any(|name| name.eq_ignore_ascii_case(other)) => {
+            Err(RequestError::Charset)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client takes an event stream. Else it gets what can be said in one JSON body.
+fn takes_events(headers: &HeaderMap) -> bool {
+    check_accept(headers, EVENTS, EVENTS).is_ok()
 }
 
 /// Whether the client would rather have an event stream than one JSON body: it names the stream first.
@@ -207,11 +245,7 @@ fn prefers_events(headers: &HeaderMap) -> bool {
 }
 
 /// A request without `Accept` takes anything (RFC 9110, section 12.5.1).
-fn check_accept(
-    headers: &HeaderMap,
-    needed: &[&str],
-    shown: &'static str,
-) -> Result<(), RequestError> {
+fn check_accept(headers: &HeaderMap, media: &str, shown: &'static str) -> Result<(), RequestError> {
     let mut ranges = Vec::new();
     for value in headers.get_all(header::ACCEPT) {
         let value = value
@@ -219,16 +253,14 @@ fn check_accept(
             .map_err(|_| RequestError::NotAcceptable(shown))?;
         ranges.extend(value.split(',').filter_map(acceptable_range));
     }
-    let allowed = |media: &str| {
-        ranges.iter().any(|range| {
-            range == "*/*"
-                || range.eq_ignore_ascii_case(media)
-                || range
-                    .strip_suffix('*')
-                    .is_some_and(|prefix| prefix.ends_with('/') && media.starts_with(prefix))
-        })
-    };
-    if !headers.contains_key(header::ACCEPT) || needed.iter().all(|media| allowed(media)) {
+    let allowed = ranges.iter().any(|range| {
+        range == "*/*"
+            || range.eq_ignore_ascii_case(media)
+            || range
+                .strip_suffix('*')
+                .is_some_and(|prefix| prefix.ends_with('/') && media.starts_with(prefix))
+    });
+    if !headers.contains_key(header::ACCEPT) || allowed {
         Ok(())
     } else {
         Err(RequestError::NotAcceptable(shown))
@@ -251,12 +283,6 @@ fn acceptable_range(element: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn accept(value: &str) -> Result<(), RequestError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, value.parse().unwrap());
-        check_accept(&headers, &["application/json", "text/event-stream"], "both")
-    }
-
     #[test]
     fn events_are_preferred_when_they_are_named_first() {
         for (value, preferred) in [
@@ -274,24 +300,51 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_answer_must_be_acceptable() {
-        for value in [
-            "application/json, text/event-stream",
-            "text/event-stream;q=0.5, Application/JSON",
-            "*/*",
-            "application/*, text/*",
+    fn json_is_enough_and_events_are_for_who_takes_them() {
+        for (value, json, events) in [
+            ("application/json, text/event-stream", true, true),
+            ("text/event-stream;q=0.5, Application/JSON", true, true),
+            ("*/*", true, true),
+            ("application/*, text/*", true, true),
+            ("application/json", true, false),
+            ("application/json, text/event-stream;q=0", true, false),
+            ("text/event-stream", false, true),
+            ("text/html", false, false),
+            ("", false, false),
         ] {
-            assert!(accept(value).is_ok(), "{value}");
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, value.parse().unwrap());
+            assert_eq!(check_accept(&headers, JSON, "").is_ok(), json, "{value}");
+            assert_eq!(takes_events(&headers), events, "{value}");
         }
-        for value in [
-            "application/json",
-            "text/event-stream",
-            "text/html",
-            "",
-            "application/json, text/event-stream;q=0",
+        assert!(takes_events(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf_8_as_it_is() {
+        let check = |media: &str, coding: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, media.parse().unwrap());
+            if let Some(coding) = coding {
+                headers.insert(header::CONTENT_ENCODING, coding.parse().unwrap());
+            }
+            check_content(&headers)
+        };
+        for media in [
+            JSON,
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\";x=y",
         ] {
-            assert!(accept(value).is_err(), "{value}");
+            assert!(check(media, None).is_ok(), "{media}");
+            assert!(check(media, Some("identity")).is_ok(), "{media}");
         }
-        assert!(check_accept(&HeaderMap::new(), &["a/b"], "").is_ok());
+        for coding in ["gzip", "identity, br", "zstd", "deflate"] {
+            let refused = check(JSON, Some(coding)).unwrap_err().to_string();
+            assert!(refused.contains("Content-Encoding"), "{refused}");
+        }
+        for charset in ["latin1", "utf-16", "\"ISO-8859-1\""] {
+            let refused = check(&format!("{JSON}; charset={charset}"), None).unwrap_err();
+            assert!(refused.to_string().contains("UTF-8"), "{refused}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use prynai_shared::wire::request::Era;
 use prynai_shared::wire::session::Session;
 
 use super::enqueue::{Call, CallParts, enqueue};
-use super::prefers_events;
+use super::{prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::canceller::ForgetOnDrop;
 use crate::envelope::Request;
@@ -18,7 +18,7 @@ use crate::error::RequestError;
 use crate::event_id::EventId;
 use crate::head::Head;
 use crate::hub::Broken;
-use crate::respond::{CallStream, RETRY_MS, SessionUse, sse_response};
+use crate::respond::{CallStream, RETRY_MS, SessionUse, accepted, sse_response};
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
@@ -43,7 +43,8 @@ pub(super) async fn call(
     let request_id = request.id.clone();
     let in_use = SessionUse::new(&state, &session);
     request.params.view()?.check(&request.method)?;
-    let polls = versions::understands_priming(&session.protocol_version);
+    let alone = !takes_events(head.headers);
+    let polls = !alone && versions::understands_priming(&session.protocol_version);
     let parts = CallParts {
         stream: begun.stream(),
         era: Era::Legacy,
@@ -66,6 +67,7 @@ pub(super) async fn call(
     let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
     match placed.unwrap_or(Ok(Placed::Running)) {
         Ok(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
+        Ok(Placed::Cancelled) if alone => return Ok(accepted()),
         // A cancelled request gets no response (2025-11-25, Cancellation).
         Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
         Ok(Placed::Running) | Err(_) => {}
@@ -80,6 +82,23 @@ pub(super) async fn call(
         session: Some(in_use),
         _permit: permit,
     };
+    if alone {
+        let first = match first {
+            Ok(Some(Ok(event))) => Some(event),
+            Ok(Some(Err(_)) | None) => return Err(RequestError::AnswerLost),
+            Err(_) => None,
+        };
+        let (session, request_id) = (stream.session_id(), stream.request_id.clone());
+        let answered = stream.into_json_alone(first).await;
+        let unheard = matches!(answered, Err(RequestError::NotAcceptable(_)));
+        if let (true, Some(session), Some(id)) = (unheard, session, request_id) {
+            // Nobody will ever answer what it asks.
+            for call in state.bus.cancel_calls(&session, &id).await? {
+                state.canceller.cancel_begun(call, Era::Legacy);
+            }
+        }
+        return answered;
+    }
     match first {
         Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(head.headers) => {
             Ok(stream.into_json(&event))

@@ -12,7 +12,7 @@ use prynai_shared::wire::session::{Session, SessionChange};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
-use super::{check_accept, session_call};
+use super::{EVENTS, check_accept, session_call};
 use crate::admission::Permit;
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
@@ -80,10 +80,12 @@ async fn serve(
     head: Head<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
-    check_version(head.headers)?;
+    // By its body alone, whatever the header says (2025-11-25, Lifecycle, Version Negotiation): the header is for
+    // what comes after.
     if request.method == INITIALIZE {
         return initialize(&state, head, &request).await;
     }
+    check_version(head.headers)?;
     let principal = &head.sender.principal;
     policy::check(&state, principal, &request.method, &request.params).await?;
     match request.method.as_str() {
@@ -140,7 +142,8 @@ async fn initialize(
     request: &Request,
 ) -> Result<Response, RequestError> {
     let params: edge::InitializeParams = request.params.read()?;
-    let kept = [&params.client_info, &params.capabilities].map(|object| object.0.as_str().len());
+    let capabilities = params.capabilities()?;
+    let kept = [&params.client_info.0, &capabilities].map(|object| object.as_str().len());
     if kept.iter().sum::<usize>() > MOST_CLIENT_BYTES {
         return Err(RequestError::InvalidParams(format!(
             "clientInfo and capabilities may have {MOST_CLIENT_BYTES} bytes together"
@@ -156,7 +159,7 @@ async fn initialize(
         principal: head.sender.principal.clone(),
         protocol_version: version.to_owned(),
         client_info: params.client_info.0,
-        capabilities: params.capabilities.0,
+        capabilities,
         log_level: None,
         subscriptions: Default::default(),
     };
@@ -287,7 +290,7 @@ fn question(id: &RawJson) -> Option<QuestionId> {
 
 /// Opens the session's stream of change notifications, or resumes any stream of the session.
 pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
-    check_accept(head.headers, &["text/event-stream"], "text/event-stream")?;
+    check_accept(head.headers, EVENTS, EVENTS)?;
     check_version(head.headers)?;
     let id = session_id(head.headers)?;
     let permit = state.admission.stream(head.caller(Some(&id)))?;

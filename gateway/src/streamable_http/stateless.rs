@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use prynai_shared::ids::StreamId;
+use prynai_shared::wire::absent::is_empty_list;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
-use super::{META_PROTOCOL_VERSION, prefers_events};
+use super::{EVENTS, META_PROTOCOL_VERSION, prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
@@ -56,10 +57,10 @@ const MEANINGLESS: [&str; 4] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct RequestedFilter {
-    tools_list_changed: bool,
-    prompts_list_changed: bool,
-    resources_list_changed: bool,
-    resource_subscriptions: BTreeSet<String>,
+    tools_list_changed: Option<bool>,
+    prompts_list_changed: Option<bool>,
+    resources_list_changed: Option<bool>,
+    resource_subscriptions: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,6 +144,9 @@ async fn serve(
             Ok(json_response(StatusCode::OK, body))
         }
         "subscriptions/listen" => {
+            if !takes_events(head.headers) {
+                return Err(RequestError::NotAcceptable(EVENTS));
+            }
             let permit = state.admission.stream(head.caller(None))?;
             listen(&state, head.sender, &request, permit).await
         }
@@ -171,7 +175,7 @@ async fn serve(
 fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
     let version = version_in_meta(view)?;
     let capabilities = required(view, META_CLIENT_CAPABILITIES)?;
-    if !capabilities.get().starts_with('{') {
+    if !capabilities.get().starts_with('{') && !is_empty_list(capabilities.get()) {
         return Err(RequestError::InvalidParams(format!(
             "_meta[{META_CLIENT_CAPABILITIES:?}] must be an object"
         )));
@@ -231,6 +235,9 @@ async fn call(
         era: Era::Modern,
         _permit: permit,
     };
+    if !takes_events(head.headers) {
+        return stream.into_json_alone(None).await;
+    }
     answer(stream, prefers_events(head.headers)).await
 }
 
@@ -268,7 +275,8 @@ async fn listen(
         .0
         .read()
         .map_err(|error| RequestError::InvalidParams(error.to_string()))?;
-    if notifications.resource_subscriptions.len() > MAX_SUBSCRIBED_RESOURCES {
+    let subscribed = notifications.resource_subscriptions.as_ref();
+    if subscribed.is_some_and(|uris| uris.len() > MAX_SUBSCRIBED_RESOURCES) {
         return Err(RequestError::InvalidParams(format!(
             "resourceSubscriptions may name {MAX_SUBSCRIBED_RESOURCES} resources at most"
         )));
@@ -380,11 +388,12 @@ impl Subscription {
 impl RequestedFilter {
     fn into_filter(self) -> Filter {
         Filter {
-            tools: self.tools_list_changed,
-            prompts: self.prompts_list_changed,
-            resources: self.resources_list_changed,
+            tools: self.tools_list_changed.unwrap_or_default(),
+            prompts: self.prompts_list_changed.unwrap_or_default(),
+            resources: self.resources_list_changed.unwrap_or_default(),
             uris: self
                 .resource_subscriptions
+                .unwrap_or_default()
                 .into_iter()
                 .map(Into::into)
                 .collect(),

@@ -6,10 +6,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prynai_shared::clock::unix_millis;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
+use x509_parser::parse_x509_certificate;
 
 use crate::config::TlsSettings;
 
@@ -39,6 +41,10 @@ pub enum CertificateError {
     Mismatch(Files),
     #[error("{files} cannot be used: {reason}")]
     Refused { files: Files, reason: rustls::Error },
+    #[error("the certificate in {} has expired", .0.display())]
+    Expired(PathBuf),
+    #[error("the certificate in {} is not valid yet", .0.display())]
+    Early(PathBuf),
 }
 
 /// Where certificate and key are.
@@ -53,6 +59,13 @@ pub struct Files {
 pub(super) struct Pem {
     certificate: Vec<u8>,
     key: Vec<u8>,
+}
+
+/// When a chain of certificates is valid, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from_s: i64,
+    pub(super) to_s: i64,
 }
 
 // === impl TlsSettings ===
@@ -116,6 +129,18 @@ impl Files {
         Ok(Arc::new(server))
     }
 
+    /// Refuses what no client would take now.
+    pub(super) fn check_time(&self, validity: Validity) -> Result<(), CertificateError> {
+        let now_s = i64::try_from(unix_millis() / 1000).unwrap_or(i64::MAX);
+        if validity.to_s < now_s {
+            return Err(CertificateError::Expired(self.certificate.clone()));
+        }
+        if validity.from_s > now_s {
+            return Err(CertificateError::Early(self.certificate.clone()));
+        }
+        Ok(())
+    }
+
     fn refused(&self, reason: rustls::Error) -> CertificateError {
         match reason {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -126,6 +151,25 @@ impl Files {
                 reason,
             },
         }
+    }
+}
+
+impl Pem {
+    /// When all certificates of the chain are valid. What cannot be read here is left to the clients.
+    pub(super) fn validity(&self) -> Validity {
+        let mut all = Validity {
+            from_s: i64::MIN,
+            to_s: i64::MAX,
+        };
+        let chain = CertificateDer::pem_slice_iter(&self.certificate).flatten();
+        for certificate in chain {
+            if let Ok((_, certificate)) = parse_x509_certificate(&certificate) {
+                let validity = certificate.validity();
+                all.from_s = all.from_s.max(validity.not_before.timestamp());
+                all.to_s = all.to_s.min(validity.not_after.timestamp());
+            }
+        }
+        all
     }
 }
 

@@ -12,6 +12,16 @@ fn issued() -> (String, String) {
     (issued.cert.pem(), issued.signing_key.serialize_pem())
 }
 
+/// The same, valid from one year to another.
+fn issued_for(from: i32, to: i32) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
 impl Folder {
     fn new(test: &str) -> Self {
         let name = format!("prynai-tls-{}-{test}", std::process::id());
@@ -114,6 +124,44 @@ async fn a_change_is_seen_once_and_taken_when_it_can_be_used() {
     assert_eq!(renewal.look().await, Some(Ok(())));
     assert_eq!(renewal.look().await, None);
     assert_ne!(current(), first);
+}
+
+#[tokio::test]
+async fn what_no_client_takes_replaces_nothing_that_clients_take() {
+    let folder = Folder::new("time");
+    let write = |(certificate, key): (String, String)| folder.write(&certificate, &key);
+    write(issued_for(2000, 2001));
+    assert_eq!(folder.settings().check(), Ok(()), "it is told, not refused");
+    let (mut renewal, tls) = folder.renewal();
+    let current = || Arc::as_ptr(&tls.current.borrow());
+    write(issued_for(2001, 2002));
+    assert_eq!(renewal.look().await, Some(Ok(())), "it is no worse");
+
+    write(issued_for(2000, 4000));
+    assert_eq!(renewal.look().await, Some(Ok(())));
+    let valid = current();
+    write(issued_for(2000, 2001));
+    let error = renewal.look().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("has expired"), "{error}");
+    assert_eq!(renewal.look().await, None);
+    write(issued_for(3000, 4000));
+    let error = renewal.look().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("not valid yet"), "{error}");
+    assert_eq!(renewal.look().await, None);
+    assert_eq!(current(), valid);
+
+    // As if it had become valid meanwhile.
+    renewal.served = Validity { from_s: 0, to_s: 0 };
+    assert_eq!(renewal.look().await, Some(Ok(())));
+    assert_ne!(current(), valid);
+
+    // One expired certificate between this one and its authority is enough.
+    let (certificate, key) = issued_for(2000, 4000);
+    let (expired, _) = issued_for(2000, 2001);
+    folder.write(&certificate, &key);
+    assert_eq!(renewal.look().await, Some(Ok(())));
+    folder.write(&[certificate, expired].concat(), &key);
+    assert!(renewal.look().await.unwrap().is_err());
 }
 
 #[cfg(unix)]

@@ -7,6 +7,7 @@
 //!
 //! [`signature`] says how what gateways say to workers is signed. It covers every field, also those to come.
 
+pub mod absent;
 pub mod catalog;
 pub mod change;
 pub mod event;

@@ -19,6 +19,7 @@ mod hostile;
 mod idempotency;
 mod issuer;
 mod keep_alive;
+mod lenient;
 mod logs;
 mod lost_replies;
 mod outage;

@@ -55,7 +55,7 @@ async fn only_the_metadata_and_the_probes_are_open() {
         ("GET", "/.well-known/oauth-authorization-server", 404),
         ("GET", "/.well-known/openid-configuration", 404),
         ("GET", "/mcp", 401),
-        ("GET", "/mcp/", 404),
+        ("GET", "/mcp/", 401),
     ] {
         let request = client.request(method, &format!("{origin}{path}"));
         assert_eq!(

@@ -125,9 +125,9 @@ const BODIES: [(&str, &str, i64); 32] = [
         -32600,
     ),
     (
-        "params as null",
+        "params as null, which stands for none",
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}"#,
-        -32600,
+        -32602,
     ),
     (
         "params as a truth",
@@ -150,9 +150,9 @@ const BODIES: [(&str, &str, i64); 32] = [
         -32600,
     ),
     (
-        "params as an empty list",
+        "params as an empty list, which stands for none",
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}"#,
-        -32600,
+        -32602,
     ),
 ];
 

@@ -156,7 +156,7 @@ async fn headers_that_do_not_mirror_the_arguments_are_refused() {
 }
 
 /// `Accept` and `Content-Type`, and what is wrong with them.
-const FORMS: [(&str, &[u8], u16); 12] = [
+const FORMS: [(&str, &[u8], u16); 10] = [
     ("Content-Type", b"text/plain", 415),
     ("Content-Type", b"application/x-www-form-urlencoded", 415),
     (
@@ -168,10 +168,8 @@ const FORMS: [(&str, &[u8], u16); 12] = [
     ("Content-Type", b"text/plain, application/json", 415),
     ("Content-Type", b"", 415),
     ("Content-Type", b"application/json\xff", 400),
-    ("Accept", b"application/json", 406),
     ("Accept", b"text/event-stream", 406),
     ("Accept", b"text/html", 406),
-    ("Accept", b"application/json, text/event-stream;q=0", 406),
     ("Accept", b"application/json, text/event-stream\xff", 406),
 ];
 
