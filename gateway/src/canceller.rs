@@ -6,6 +6,7 @@ use std::time::Duration;
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
+use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era};
 use prynai_shared::wire::session::Session;
 use tokio::sync::Semaphore;
@@ -81,6 +82,30 @@ impl Canceller {
     /// Cancels a call.
     pub(crate) fn cancel(&self, call: CallRef, era: Era) {
         self.keep_cancelling(call.stream, Some(call.entry), era);
+    }
+
+    /// Cancels the calls of a legacy session that have this request id. An unknown request may just have ended: nothing
+    /// to do (2025-11-25, Cancellation).
+    ///
+    /// # Errors
+    ///
+    /// As [`Canceller::complete`].
+    pub(crate) async fn cancel_request(
+        &self,
+        session: SessionId,
+        request_id: RawJson,
+    ) -> Result<(), RequestError> {
+        let cancelled = self.complete(move |bus| {
+            let (session, request_id) = (session.clone(), request_id.clone());
+            async move {
+                for call in bus.cancel_calls(&session, &request_id).await? {
+                    let (stream, entry) = (&call.stream, call.entry.as_ref());
+                    bus.cancel_call(stream, entry, Era::Legacy).await?;
+                }
+                Ok(())
+            }
+        });
+        cancelled.await
     }
 
     /// Cancels a request of which nobody knows whether it was queued: its client was refused and will

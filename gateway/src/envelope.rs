@@ -147,9 +147,9 @@ impl Message {
                 Err(error) => RequestError::NotJson(error.to_string()).into(),
             });
         }
-        Self::parse_object(text).map_err(|error| Refused {
-            id: readable_id(text),
-            error,
+        Self::parse_object(text).map_err(|error| match readable_id(text) {
+            Some(id) => error.answering(&id),
+            None => error.into(),
         })
     }
 

@@ -93,9 +93,7 @@ pub(super) async fn call(
         let unheard = matches!(answered, Err(RequestError::NotAcceptable(_)));
         if let (true, Some(session), Some(id)) = (unheard, session, request_id) {
             // Nobody will ever answer what it asks.
-            for call in state.bus.cancel_calls(&session, &id).await? {
-                state.canceller.cancel_begun(call, Era::Legacy);
-            }
+            state.canceller.cancel_request(session, id).await?;
         }
         return answered;
     }

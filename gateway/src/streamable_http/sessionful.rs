@@ -212,18 +212,10 @@ async fn notified(
     match notification.method.as_str() {
         "notifications/cancelled" => {
             let CancelledParams { request_id } = notification.params.read()?;
-            let cancelled = state.canceller.complete(move |bus| {
-                let (session, request_id) = (session.id.clone(), request_id.clone());
-                async move {
-                    // An unknown request may just have ended: nothing to do (2025-11-25, Cancellation).
-                    for call in bus.cancel_calls(&session, &request_id).await? {
-                        let (stream, entry) = (&call.stream, call.entry.as_ref());
-                        bus.cancel_call(stream, entry, Era::Legacy).await?;
-                    }
-                    Ok(())
-                }
-            });
-            cancelled.await?;
+            state
+                .canceller
+                .cancel_request(session.id, request_id)
+                .await?;
         }
         "notifications/progress" => {
             let ProgressParams { progress_token } = notification.params.read()?;
