@@ -311,7 +311,7 @@ fn told(error: &BusError) -> String {
         BusError::Unanswered(_) => {
             "nobody knows whether the request was begun; its outcome is unknown".to_owned()
         }
-        BusError::Wire(_) | BusError::Unexpected(_) => {
+        BusError::Wire(_) | BusError::Unexpected(_) | BusError::Unusable(_) => {
             "this server failed to serve the request; its log says why".to_owned()
         }
     }

@@ -4,8 +4,9 @@ use anyhow::Context;
 use prynai_shared::bus::BusError;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::parse_or_exit;
+use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::config::ProcessSettings;
 use crate::waiting_room;
@@ -31,16 +32,18 @@ pub async fn run() -> anyhow::Result<()> {
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
             // Only now: whoever comes while the first attempt lasts had better wait than try again.
-            Err(BusError::Unavailable(_)) => {
-                let bus = RedisBus::connect_when_there(redis, limits);
-                Ok(waiting_room::until(bus, &listener, &settings.gateway).await??)
+            Err(BusError::Unavailable(reason)) => {
+                let (reasons, reason) = watch::channel(reason);
+                let tell = |reason: &str| drop(reasons.send_replace(reason.to_owned()));
+                let bus = RedisBus::connect_when_there(redis, limits, tell);
+                waiting_room::until(bus, &listener, &settings.gateway, reason).await
             }
-            decided => anyhow::Ok(decided?),
+            decided => Ok(decided),
         }
     };
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        bus = connecting => bus?,
+        bus = connecting => exit_if_unusable(bus?)?,
     };
     crate::serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())

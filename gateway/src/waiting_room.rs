@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use prynai_shared::lifecycle::Shutdown;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::config::GatewaySettings;
@@ -17,7 +18,7 @@ use crate::{health, listener};
 /// Time for answers that are being given when the bus has come.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Answers on `listener` until `bus` is there, and gives it.
+/// Answers on `listener` until `bus` is there, and gives it. `reason`: why it is not there yet.
 ///
 /// # Errors
 ///
@@ -26,6 +27,7 @@ pub(crate) async fn until<B>(
     bus: impl Future<Output = B>,
     listener: &TcpListener,
     settings: &GatewaySettings,
+    reason: watch::Receiver<String>,
 ) -> Result<B, CertificateError> {
     let tls = Tls::start(&settings.tls)?.map(|(tls, _)| tls);
     let closing = Shutdown::new();
@@ -33,7 +35,7 @@ pub(crate) async fn until<B>(
     let answering = listener::accept(
         listener,
         Connections::new(
-            router(),
+            router(reason),
             tls,
             settings.limits.connection_idle,
             closing.soft().clone(),
@@ -61,11 +63,14 @@ pub(crate) async fn until<B>(
     Ok(tokio::join!(arriving, answered).0)
 }
 
-fn router() -> Router {
-    let unready = || async { health::unready("waiting for Redis") };
+fn router(reason: watch::Receiver<String>) -> Router {
+    let unready = move || async move {
+        let reason = reason.borrow().clone();
+        health::unready(&format!("waiting for Redis: {reason}"))
+    };
     Router::new()
         .route("/livez", get(health::live))
-        .route("/healthz", get(unready))
+        .route("/healthz", get(unready.clone()))
         .route("/readyz", get(unready))
         .fallback(|| async { RequestError::Starting })
 }

@@ -1,11 +1,14 @@
 //! Settings that several processes have in common, and how a wrong one is refused.
 
 use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, Parser};
 
+use crate::bus::BusError;
 use crate::secret::Secret;
 use crate::wire::signature::EnvelopeKeys;
 
@@ -15,8 +18,11 @@ pub const EXIT_USAGE: i32 = 64;
 /// Where the shared Redis is.
 #[derive(Debug, Clone, Args)]
 pub struct RedisSettings {
-    /// Redis that gateways and workers share, as a URL: `redis://[user:password@]host:port`, or
-    /// `rediss://` for TLS. Redis 7.0 or later, with the eviction policy noeviction.
+    /// Redis that gateways and workers share, as a URL: `redis://[user:password@]host:port`, `rediss://`
+    /// for TLS, or `redis+sentinel://[user:password@]host:port,host:port/master` (`rediss+sentinel://`)
+    /// to follow the master that Sentinels name; their own password is
+    /// `?sentinel_user=…&sentinel_password=…`. Redis 7.0 or later, with the eviction policy noeviction;
+    /// no cluster of several masters (docs/redis.md).
     #[arg(
         long,
         env = "PRYNAI_REDIS_URL",
@@ -29,11 +35,33 @@ pub struct RedisSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub tls: RedisTlsSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub keys: KeySettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub envelope: EnvelopeSettings,
+}
+
+/// Whom a `rediss://` connection trusts, and how it shows itself. The files are read for every new
+/// connection, so that a renewed certificate needs no restart.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RedisTlsSettings {
+    /// Authorities that may vouch for Redis: a PEM file [default: those of the system; where it has none,
+    /// the public ones].
+    #[arg(long, env = "PRYNAI_REDIS_CA", value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
+
+    /// Certificate with which this process shows itself to Redis: a PEM file [default: none].
+    #[arg(long, env = "PRYNAI_REDIS_CERT", value_name = "FILE")]
+    pub redis_cert: Option<PathBuf>,
+
+    /// Private key of that certificate: a PEM file, not encrypted.
+    #[arg(long, env = "PRYNAI_REDIS_KEY", value_name = "FILE")]
+    pub redis_key: Option<PathBuf>,
 }
 
 /// How keys in Redis are named.
@@ -74,6 +102,7 @@ impl RedisSettings {
     ///
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
+        crate::redis_bus::check_tls(&self.redis_url, &self.tls)?;
         self.envelope.check()
     }
 }
@@ -96,6 +125,16 @@ impl EnvelopeSettings {
     pub fn keys(&self) -> Result<EnvelopeKeys, String> {
         EnvelopeKeys::new(&self.envelope_key)
     }
+}
+
+/// Ends the process with [`EXIT_USAGE`] if it cannot use its Redis as both are set up, and says why.
+pub fn exit_if_unusable<T>(connected: Result<T, BusError>) -> Result<T, BusError> {
+    if let Err(error @ BusError::Unusable(_)) = &connected {
+        // Nothing is left to do when standard error is gone as well.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        std::process::exit(EXIT_USAGE);
+    }
+    connected
 }
 
 /// Checks a Redis URL without connecting.

@@ -11,9 +11,10 @@ use prynai_gateway::{AuthKind, GatewaySettings};
 use prynai_shared::bus::{Bus, BusError, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::redis_bus::RedisBus;
+use prynai_shared::redis_bus::{RedisBus, check_tls};
 use prynai_shared::settings::{
-    EnvelopeSettings, KeySettings, RedisSettings, parse_or_exit, redis_url,
+    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, exit_if_unusable,
+    parse_or_exit, redis_url,
 };
 use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
@@ -38,8 +39,8 @@ pub struct StandaloneSettings {
     pub work: WorkSettings,
 
     /// Redis to use in place of the in-memory bus, so that sessions and state survive a restart and
-    /// several processes work together: `redis://[user:password@]host:port`, or `rediss://` for TLS
-    /// [default: none].
+    /// several processes work together: `redis://[user:password@]host:port`, `rediss://` for TLS, or
+    /// `redis+sentinel://[user:password@]host:port,host:port/master` [default: none].
     #[arg(
         long,
         env = "PRYNAI_REDIS_URL",
@@ -48,6 +49,10 @@ pub struct StandaloneSettings {
         value_parser = redis_url
     )]
     pub redis_url: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub redis_tls: RedisTlsSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -74,6 +79,10 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         settings.gateway.check()?;
         settings.work.check()?;
         settings.envelope.check()?;
+        check_tls(
+            settings.redis_url.as_deref().unwrap_or_default(),
+            &settings.redis_tls,
+        )?;
         settings.telemetry.start()
     });
     prynai_worker::hush_handler_panics();
@@ -133,10 +142,11 @@ async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
         Some(url) => {
             let redis = RedisSettings {
                 redis_url: url.clone(),
+                tls: settings.redis_tls.clone(),
                 keys: settings.keys.clone(),
                 envelope: settings.envelope.clone(),
             };
-            RedisBus::connect_when_there(&redis, limits).await?
+            exit_if_unusable(RedisBus::connect_when_there(&redis, limits, |_| {}).await)?
         }
         None => MemoryBus::new(limits),
     })

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
 use reqwest::{Certificate, ClientBuilder};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -67,7 +69,12 @@ impl Certificates {
     /// Issues a certificate for the loopback interface.
     pub fn issue(&self) -> Issued {
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let params = CertificateParams::new(names).expect("are names");
+        let mut params = CertificateParams::new(names).expect("are names");
+        // Named like its authority, it would count as its own to OpenSSL.
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.authority).expect("is signed");
         Issued {
@@ -87,6 +94,26 @@ impl Certificates {
         let next = self.folder.join("next");
         symlink(&version, &next).expect("a link");
         fs::rename(next, self.folder.join(DATA)).expect("is turned");
+    }
+
+    /// Writes the authority's certificate to a file.
+    pub fn authority_file(&self) -> String {
+        self.file("authority.pem", &self.authority.pem())
+    }
+
+    /// Writes a certificate and its key to files.
+    pub fn files(&self, issued: &Issued) -> [String; 2] {
+        let unique = Uuid::new_v4().simple();
+        [
+            self.file(&format!("{unique}.crt"), &issued.certificate),
+            self.file(&format!("{unique}.key"), &issued.key),
+        ]
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let file = self.folder.join(name);
+        fs::write(&file, text).expect("is written");
+        file.display().to_string()
     }
 
     /// What the server is told.

@@ -1,6 +1,7 @@
 //! A fleet: gateways and workers as processes, one Redis, and a per-request round-robin proxy.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::assert_eventually;
 use crate::certificates::Certificates;
@@ -199,6 +200,26 @@ impl Cluster {
     /// The replies of Redis to the fleet. The plan must have asked for it.
     pub fn replies(&self) -> &ReplyThief {
         self.replies.as_ref().expect("the plan is lossy")
+    }
+
+    /// Hands the role of the master to its replica, to which new connections lead; those that are open stay. The plan must
+    /// have asked for a replica.
+    pub async fn switch_over(&mut self) {
+        let replica = self.replica.take().expect("the plan has a replica");
+        let address = self.redis_address.as_ref().expect("comes with a replica");
+        address.lead_to(replica.address());
+        self.redis.hand_over_to(&replica).await;
+        let demoted = std::mem::replace(&mut self.redis, replica);
+        demoted.follows().await;
+        self.replica = Some(demoted);
+    }
+
+    /// As [`Cluster::fail_over`], after the replica had lagged for some time.
+    pub async fn fail_over_after_a_lag(&mut self, lag: Duration) {
+        let replica = self.replica.as_ref().expect("the plan has a replica");
+        let _: String = replica.command(&["REPLICAOF", "NO", "ONE"]).await;
+        tokio::time::sleep(lag).await;
+        self.fail_over().await;
     }
 
     fn redis_url(&self) -> String {

@@ -5,6 +5,7 @@
 //! * [`redis_server`]: a private Redis that a test may stop, restart and freeze; [`trickle`]: a slow way to it;
 //!   [`throttle`]: a narrow one; [`replies`]: one on which replies are lost
 //! * [`balancer`]: the real nginx with the configuration of `compose.yaml`
+//! * [`sentinels`]: Sentinels that watch a Redis
 //! * [`skew`]: processes whose clock is wrong
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`chaos`]: breaks a fleet on purpose and holds its promises against it
@@ -32,6 +33,7 @@ pub mod process;
 pub mod proxy;
 pub mod redis_server;
 pub mod replies;
+pub mod sentinels;
 pub mod skew;
 pub mod throttle;
 pub mod trickle;

@@ -24,11 +24,18 @@ pub struct RoundRobin {
     accepting: JoinHandle<()>,
 }
 
-/// An address whose connections lead to one server, and to another one after [`Switch::turn_to`].
+/// An address whose connections lead to one server, and to another one later.
 pub struct Switch {
     address: SocketAddr,
-    target: watch::Sender<SocketAddr>,
+    target: watch::Sender<Target>,
     accepting: JoinHandle<()>,
+}
+
+/// Where new connections lead, and how often all were broken.
+#[derive(Clone, Copy)]
+struct Target {
+    address: SocketAddr,
+    broken: usize,
 }
 
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -63,7 +70,10 @@ impl Switch {
     pub async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
-        let target = watch::Sender::new(target);
+        let target = watch::Sender::new(Target {
+            address: target,
+            broken: 0,
+        });
         let accepting = tokio::spawn(connect_through(listener, target.clone()));
         Self {
             address,
@@ -79,7 +89,15 @@ impl Switch {
 
     /// Breaks all connections; new ones lead to this server.
     pub fn turn_to(&self, target: SocketAddr) {
-        self.target.send_replace(target);
+        self.target.send_modify(|now| {
+            now.address = target;
+            now.broken += 1;
+        });
+    }
+
+    /// New connections lead to this server; those that are open stay as they are.
+    pub fn lead_to(&self, target: SocketAddr) {
+        self.target.send_modify(|now| now.address = target);
     }
 }
 
@@ -89,18 +107,18 @@ impl Drop for Switch {
     }
 }
 
-async fn connect_through(listener: TcpListener, target: watch::Sender<SocketAddr>) {
+async fn connect_through(listener: TcpListener, target: watch::Sender<Target>) {
     while let Ok((mut client, _)) = listener.accept().await {
         let mut turned = target.subscribe();
         tokio::spawn(async move {
-            let target = *turned.borrow_and_update();
-            let Ok(mut server) = TcpStream::connect(target).await else {
+            let target = *turned.borrow();
+            let Ok(mut server) = TcpStream::connect(target.address).await else {
                 return;
             };
             tokio::select! {
                 // However it ends, both sides see that it did.
                 _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                _ = turned.changed() => {}
+                _ = turned.wait_for(|now| now.broken > target.broken) => {}
             }
         });
     }

@@ -21,32 +21,55 @@ pub struct RedisServer {
     port: u16,
     folder: PathBuf,
     durable: bool,
+    further: Vec<String>,
     process: Option<Child>,
 }
 
 impl RedisServer {
     /// A server whose data is gone when it stops.
     pub async fn start() -> Self {
-        Self::start_as(false).await
+        Self::start_as(false, &[]).await
+    }
+
+    /// A server with further arguments, such as those of its TLS port.
+    pub async fn start_with(args: &[&str]) -> Self {
+        Self::start_as(false, args).await
     }
 
     /// A server that writes every command to disk before it answers, so that its data survives
     /// [`RedisServer::stop`].
     pub async fn start_durable() -> Self {
-        Self::start_as(true).await
+        Self::start_as(true, &[]).await
     }
 
     /// A replica of another server, in step with it when this returns.
     pub async fn start_replica_of(master: &Self) -> Self {
-        let replica = Self::start_as(master.durable).await;
+        let replica = Self::start_as(master.durable, &[]).await;
         let port = master.port.to_string();
         let _: String = replica.command(&["REPLICAOF", "127.0.0.1", &port]).await;
-        let in_step = async || {
-            let state: String = replica.command(&["INFO", "replication"]).await;
-            state.contains("master_link_status:up")
-        };
-        assert_eventually!(in_step().await, "the replica does not follow");
+        replica.follows().await;
         replica
+    }
+
+    /// Waits until this replica is in step with its master.
+    pub async fn follows(&self) {
+        assert_eventually!(self.is_replicated("master_link_status:up").await);
+    }
+
+    /// Hands the role of the master to one of its replicas as `FAILOVER` does it: nothing is lost, and no connection is
+    /// cut. Returns when both have their new roles.
+    pub async fn hand_over_to(&self, replica: &Self) {
+        let port = replica.port.to_string();
+        let _: String = self.command(&["FAILOVER", "TO", "127.0.0.1", &port]).await;
+        assert_eventually!(replica.is_replicated("role:master").await);
+        assert_eventually!(self.is_replicated("role:slave").await);
+    }
+
+    /// Whether it says this of its replication.
+    pub async fn is_replicated(&self, fact: &str) -> bool {
+        // Whoever changes its role may cut this connection.
+        let facts = self.try_command::<String>(&["INFO", "replication"]).await;
+        facts.is_ok_and(|facts| facts.contains(fact))
     }
 
     /// The one server of this test binary, for tests that keep to a [`unique_prefix`] and leave the
@@ -61,13 +84,14 @@ impl RedisServer {
         server
     }
 
-    async fn start_as(durable: bool) -> Self {
+    async fn start_as(durable: bool, further: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("prynai-redis-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&folder).expect("a folder for redis-server");
         let mut server = Self {
             port: 0,
             folder,
             durable,
+            further: further.iter().map(|arg| (*arg).to_owned()).collect(),
             process: None,
         };
         for _ in 0..PORTS_TRIED {
@@ -178,6 +202,7 @@ impl RedisServer {
             .arg(&self.folder)
             .arg("--logfile")
             .arg(self.log_file())
+            .args(&self.further)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -230,7 +255,8 @@ pub fn unique_prefix() -> String {
     format!("test-{}:", &unique[..12])
 }
 
-fn free_port() -> u16 {
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its number").port()
 }

@@ -36,20 +36,26 @@ impl Processor {
     /// Runs until the soft stop.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::endless();
-        let (mut told, mut is_owed) = (false, false);
+        let (mut told, mut is_owed, mut is_ready) = (false, false, false);
         while let Some(permits) = self.free_permits().await {
             let max = permits.num_permits();
+            // The first claim does not wait: it shows that this worker can claim.
+            let wait = if is_ready { WAIT } else { Duration::ZERO };
             let asked = Instant::now();
             let claimed = self
                 .bus
-                .claim(&self.worker, max, WAIT, self.shutdown.soft())
+                .claim(&self.worker, max, wait, self.shutdown.soft())
                 .await;
             is_owed = claimed.is_err();
             match claimed {
                 Ok(claims) => {
                     backoff = Backoff::endless();
                     told = false;
-                    let is_late = self.leases.is_late(asked, WAIT);
+                    if !is_ready {
+                        tracing::info!(worker = %self.worker, concurrency = self.concurrency, "ready");
+                        is_ready = true;
+                    }
+                    let is_late = self.leases.is_late(asked, wait);
                     self.start(claims, permits, is_late).await;
                 }
                 Err(error) => {

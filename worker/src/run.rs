@@ -5,7 +5,7 @@ use std::time::Duration;
 use prynai_shared::bus::BusLimits;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::parse_or_exit;
+use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
 use rmcp::ServerHandler;
 
 use crate::guard::hush_handler_panics;
@@ -14,8 +14,8 @@ use crate::settings::WorkerSettings;
 
 /// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
 /// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
-/// with exit code 64. The process ends five seconds after this returns at the latest, also when a
-/// handler still blocks a thread.
+/// with exit code 64, and so does a Redis that cannot be used as it is set up. The process ends five
+/// seconds after this returns at the latest, also when a handler still blocks a thread.
 ///
 /// # Errors
 ///
@@ -31,8 +31,9 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let _unended = shutdown.on_signals(Duration::ZERO, grace)?;
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default()) => connected,
+        connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default(), |_| {}) => connected,
     };
-    serve(handler, connected?, settings.work.config(), shutdown).await;
+    let bus = exit_if_unusable(connected)?;
+    serve(handler, bus, settings.work.config(), shutdown).await;
     Ok(())
 }

@@ -66,7 +66,6 @@ pub async fn serve<H: ServerHandler>(
         () = shutdown.soft().cancelled() => return,
         news = prepared => news,
     };
-    tracing::info!(worker = %config.worker, concurrency = config.concurrency, "ready");
 
     let worker = Worker {
         patience: PATIENCE,

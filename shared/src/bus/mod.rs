@@ -77,6 +77,10 @@ pub enum BusError {
     /// [`RequestQueue::enqueue`] fails so.
     #[error("nobody knows whether the bus did it: {0}")]
     Unanswered(String),
+    /// The other side cannot be used as it is set up, and waiting alone changes nothing: only said when it
+    /// is connected to for the first time.
+    #[error("Redis cannot be used as it is set up: {0}")]
+    Unusable(String),
     /// Commands work, but a subscription hears nothing.
     #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
     Deaf(String),

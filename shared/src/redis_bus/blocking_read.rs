@@ -6,7 +6,8 @@ use redis::{Value, cmd};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connector, DEADLINE, HotConnection, Link};
+use super::connection::{DEADLINE, HotConnection, Link};
+use super::connector::Connector;
 use super::error::Fault;
 use super::scripts::Call;
 
@@ -16,13 +17,7 @@ const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
 /// The connection on which one worker waits.
 #[derive(Default)]
 pub(super) struct BlockingReader {
-    connected: Option<Connected>,
-}
-
-struct Connected {
-    link: Link,
-    /// By which CLIENT UNBLOCK finds it.
-    client_id: i64,
+    connected: Option<Link>,
 }
 
 impl BlockingReader {
@@ -36,35 +31,48 @@ impl BlockingReader {
         wait: Duration,
         stop: &CancellationToken,
     ) -> Result<(Value, u64), Fault> {
-        let Connected { link, client_id } = self.connect(connector, hot).await?;
+        let link = self.connect(connector, hot).await?;
+        let (client_id, lost) = (link.peer.client_id, link.lost.clone());
         let mut read = std::pin::pin!(link.run(call, Instant::now() + wait + DEADLINE));
         tokio::select! {
             biased;
             answer = &mut read => return answer,
+            () = lost.cancelled() => return Err(Fault::away("the connection is lost")),
             () = stop.cancelled() => {}
         }
+        // When it cannot be ended it ends by itself after `wait`.
+        let Some(client_id) = client_id else {
+            return read.await;
+        };
         let mut unblock = cmd("CLIENT");
-        unblock.arg("UNBLOCK").arg(*client_id);
+        unblock.arg("UNBLOCK").arg(client_id);
         let unblock = Call::<i64>::command(unblock);
         loop {
             let attempt = async {
-                // When it fails the read ends by its deadline.
-                let _ = hot.run(&unblock).await;
+                let answer = hot.run(&unblock).await;
                 tokio::time::sleep(UNBLOCK_EVERY).await;
+                answer
             };
             tokio::select! {
                 biased;
                 answer = &mut read => return answer,
-                () = attempt => {}
+                attempted = attempt => if matches!(attempted, Err(Fault::Failed(_))) {
+                    return read.await;
+                }
             }
         }
     }
 
     /// Gives the connection up. Redis must not hand anything out on it any more: nobody would hear of it.
     pub(super) async fn abandon(&mut self, hot: &HotConnection) {
-        if let Some(abandoned) = self.connected.take() {
+        let Some(abandoned) = self.connected.take() else {
+            return;
+        };
+        // With another server the number is another connection's.
+        let is_same_server = !abandoned.generation.has_ended();
+        if let (Some(id), true) = (abandoned.peer.client_id, is_same_server) {
             let mut kill = cmd("CLIENT");
-            kill.arg("KILL").arg("ID").arg(abandoned.client_id);
+            kill.arg("KILL").arg("ID").arg(id);
             // It may be closed already, or this user may not: then the read ends by itself.
             let _ = hot.run(&Call::<i64>::command(kill)).await;
         }
@@ -74,25 +82,18 @@ impl BlockingReader {
         &mut self,
         connector: &Connector,
         hot: &HotConnection,
-    ) -> Result<&mut Connected, Fault> {
-        let usable = self
-            .connected
-            .take()
-            .filter(|c| !c.link.lost.is_cancelled());
-        let connected = match usable {
-            Some(connected) => connected,
+    ) -> Result<&mut Link, Fault> {
+        let usable = self.connected.take().filter(|l| !l.lost.is_cancelled());
+        let link = match usable {
+            Some(link) => link,
             None => {
                 let deadline = Instant::now() + DEADLINE;
                 hot.wait_until_up(deadline).await?;
-                let mut link = tokio::time::timeout_at(deadline, connector.link())
+                tokio::time::timeout_at(deadline, connector.link_to_queue())
                     .await
-                    .map_err(|_| Fault::away("no connection in time"))??;
-                let mut id = cmd("CLIENT");
-                id.arg("ID");
-                let client_id = link.run(&Call::command(id), deadline).await?;
-                Connected { link, client_id }
+                    .map_err(|_| Fault::away("no connection in time"))??
             }
         };
-        Ok(self.connected.insert(connected))
+        Ok(self.connected.insert(link))
     }
 }

@@ -1,4 +1,4 @@
-//! Connections to Redis: how one is made, and how each kind is used.
+//! Connections to Redis: how each kind is used.
 //!
 //! | connection | for | reconnects |
 //! |---|---|---|
@@ -6,25 +6,22 @@
 //! | [`PooledConnections`] | state and catalog, and all that is [`LARGE`]; one caller at a time | when one is needed |
 //! | [`Link`] on its own | a blocking read, a subscription | by its user |
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bb8_redis::bb8::{self, ManageConnection, Pool, RunError};
+use bb8_redis::bb8::{self, Pool, RunError};
+use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, RedisError, RedisResult, cmd,
-};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::error::{Fault, ends_connection};
+use super::connector::{Connector, Generation};
+use super::error::{Fault, ends_connection, is_wrong_peer};
+use super::peer::Peer;
 use super::scripts::Call;
 use crate::backoff::Backoff;
-use crate::bus::BusError;
 
 /// A small call has its answer within this time, or fails. Below the second that callers are promised.
 /// [`allowance`] says how long others have.
@@ -47,26 +44,18 @@ const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// Connections the pool holds at most.
 const POOL_SIZE: u32 = 16;
 
-/// Calls that wait for their turn to be written to the shared connection.
-const WRITE_QUEUE: usize = 1024;
-
-/// Bytes gathered before they are written.
-const WRITE_BUFFER: usize = 128 * 1024;
-
-/// Makes connections.
-#[derive(Clone, Debug)]
-pub(super) struct Connector {
-    client: Client,
-}
-
 /// One connection. RESP3, so that the library reports its end at once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
     /// Fires when the connection is of no use any more.
     pub(super) lost: CancellationToken,
+    /// All that were made since the last time that one led to the wrong server.
+    pub(super) generation: Generation,
+    /// Whom it leads to.
+    pub(super) peer: Peer,
     /// How many answers came on it.
-    answers: Arc<AtomicU64>,
+    pub(super) answers: Arc<AtomicU64>,
 }
 
 /// The connection that all tasks share.
@@ -85,8 +74,9 @@ enum State {
 
 /// Connections for one caller at a time.
 pub(super) struct PooledConnections {
-    pool: Pool<Connector>,
+    pool: Arc<Mutex<Pool<Connector>>>,
     large: Semaphore,
+    _keeper: DropGuard,
 }
 
 /// How long a call may take that carries so many bytes, there and back.
@@ -94,65 +84,6 @@ pub(super) fn allowance(bytes: usize) -> Duration {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     DEADLINE + Duration::from_millis(bytes.saturating_mul(1000) / SLOWEST)
 }
-
-// === impl Connector ===
-
-impl Connector {
-    pub(super) fn new(url: &str) -> Result<Self, BusError> {
-        // Without a choice the first TLS connection would panic. An error only says that the process
-        // has chosen before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let invalid = |_| BusError::Unexpected(INVALID_URL.to_owned());
-        let info = url.into_connection_info().map_err(invalid)?;
-        let settings = info.redis_settings().clone();
-        // Without this the kernel holds small writes back for a fuller packet.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        let info = info
-            .set_redis_settings(settings.set_protocol(ProtocolVersion::RESP3))
-            .set_tcp_settings(tcp);
-        let client = Client::open(info).map_err(invalid)?;
-        Ok(Self { client })
-    }
-
-    pub(super) async fn link(&self) -> RedisResult<Link> {
-        self.link_with(|_| {}).await
-    }
-
-    /// Connects; `listener` gets what Redis says unasked, on the task that reads the connection.
-    pub(super) async fn link_with(
-        &self,
-        listener: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> RedisResult<Link> {
-        let lost = CancellationToken::new();
-        let report = lost.clone();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(DEADLINE))
-            // Every call has a deadline of its own.
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(WRITE_QUEUE)
-            .set_write_backpressure_boundary(WRITE_BUFFER)
-            .set_push_sender(move |push: PushInfo| {
-                match push.kind {
-                    PushKind::Disconnection => report.cancel(),
-                    _ => listener(push),
-                }
-                Ok::<_, redis::aio::SendError>(())
-            });
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        Ok(Link {
-            connection,
-            lost,
-            answers: Arc::default(),
-        })
-    }
-}
-
-/// Says what is wrong with a URL without repeating it.
-pub(super) const INVALID_URL: &str =
-    "not a Redis URL; write redis://[user:password@]host:port[/database], or rediss:// for TLS";
 
 // === impl Link ===
 
@@ -175,6 +106,9 @@ impl Link {
                 } else {
                     self.answers.fetch_add(1, Ordering::Relaxed);
                 }
+                if is_wrong_peer(&error) {
+                    self.generation.end(&mut self.connection, &error).await;
+                }
                 Err(error.into())
             }
             Err(_) => {
@@ -193,8 +127,8 @@ impl Link {
 
 impl HotConnection {
     /// Connects, and keeps connected until dropped.
-    pub(super) async fn connect(connector: Connector) -> Result<Self, BusError> {
-        let link = connector.link().await?;
+    pub(super) async fn connect(connector: Connector) -> Result<Self, Fault> {
+        let link = connector.link_to_queue().await?;
         let (sender, state) = watch::channel(State::Up(link.clone()));
         let stop = CancellationToken::new();
         let keeper = keep_connected(connector, link, sender);
@@ -263,12 +197,21 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
         } else {
             backoff.pause().await;
         }
+        let mut told = false;
         link = loop {
-            match connector.link().await {
+            match connector.link_to_queue().await {
                 Ok(link) => break link,
-                Err(error) => {
-                    let reason = error.to_string();
-                    tracing::debug!(reason, "Redis cannot be reached");
+                Err(fault) => {
+                    let reason = fault.to_string();
+                    if matches!(fault, Fault::SetUp(_)) && !told {
+                        tracing::error!(
+                            reason,
+                            "Redis cannot be used as it is set up; trying again"
+                        );
+                        told = true;
+                    } else {
+                        tracing::debug!(reason, "Redis cannot be reached");
+                    }
                     state.send_replace(State::Down(reason));
                 }
             }
@@ -283,16 +226,14 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
 
 impl PooledConnections {
     pub(super) fn new(connector: Connector) -> Self {
-        let pool = Pool::builder()
-            .max_size(POOL_SIZE)
-            // A test is a round trip; a link knows without one whether it was lost.
-            .test_on_check_out(false)
-            .connection_timeout(DEADLINE)
-            .retry_connection(false)
-            .build_unchecked(connector);
+        let pool = Arc::new(Mutex::new(pool_of(&connector)));
+        let stop = CancellationToken::new();
+        let keeper = renew_pool(connector, pool.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(keeper));
         Self {
             pool,
             large: Semaphore::new(LARGE_AT_ONCE),
+            _keeper: stop.drop_guard(),
         }
     }
 
@@ -304,8 +245,13 @@ impl PooledConnections {
             true => self.large.acquire().await.ok(),
             false => None,
         };
+        let pool = self
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let deadline = Instant::now() + allowance(bytes);
-        let mut link = timeout_at(deadline, self.check_out())
+        let mut link = timeout_at(deadline, check_out(&pool))
             .await
             .map_err(|_| Fault::away("no connection in time"))??;
         // Whoever is given up half-way leaves a connection that nobody else can use.
@@ -316,36 +262,35 @@ impl PooledConnections {
         }
         answer
     }
+}
 
-    async fn check_out(&self) -> Result<bb8::PooledConnection<'_, Connector>, Fault> {
-        loop {
-            let link = self.pool.get().await.map_err(|error| match error {
-                RunError::User(error) => Fault::from(error),
-                RunError::TimedOut => Fault::away("no connection in time"),
-            })?;
-            // Lost while it lay in the pool. To drop it is to remove it, so this ends.
-            if !link.lost.is_cancelled() {
-                return Ok(link);
-            }
-        }
+fn pool_of(connector: &Connector) -> Pool<Connector> {
+    Pool::builder()
+        .max_size(POOL_SIZE)
+        // A test is a round trip; a link knows without one whether it was lost.
+        .test_on_check_out(false)
+        .connection_timeout(DEADLINE)
+        .retry_connection(false)
+        .build_unchecked(connector.clone())
+}
+
+/// Drops the connections that nobody uses when all are to end.
+async fn renew_pool(connector: Connector, pool: Arc<Mutex<Pool<Connector>>>) {
+    loop {
+        connector.generation().ended().await;
+        *pool.lock().unwrap_or_else(PoisonError::into_inner) = pool_of(&connector);
     }
 }
 
-/// Differs from the manager of `bb8_redis`, which never calls a connection broken: without the test
-/// at check-out it would hand out dead ones for ever.
-impl ManageConnection for Connector {
-    type Connection = Link;
-    type Error = RedisError;
-
-    async fn connect(&self) -> RedisResult<Link> {
-        self.link().await
-    }
-
-    async fn is_valid(&self, link: &mut Link) -> RedisResult<()> {
-        cmd("PING").query_async(&mut link.connection).await
-    }
-
-    fn has_broken(&self, link: &mut Link) -> bool {
-        link.lost.is_cancelled()
+async fn check_out(pool: &Pool<Connector>) -> Result<bb8::PooledConnection<'_, Connector>, Fault> {
+    loop {
+        let link = pool.get().await.map_err(|error| match error {
+            RunError::User(fault) => fault,
+            RunError::TimedOut => Fault::away("no connection in time"),
+        })?;
+        // Lost while it lay in the pool. To drop it is to remove it, so this ends.
+        if !link.lost.is_cancelled() {
+            return Ok(link);
+        }
     }
 }

@@ -66,6 +66,11 @@ impl Keys {
         format!("{}silences", self.partition)
     }
 
+    /// The replication id of the Redis that this was written to last (string).
+    pub(super) fn history(&self) -> String {
+        format!("{}history", self.partition)
+    }
+
     /// Written to find out whether Redis takes writes (string).
     pub(super) fn health(&self) -> String {
         format!("{}health", self.partition)

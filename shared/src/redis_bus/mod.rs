@@ -9,19 +9,21 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use redis::{FromRedisValue, cmd, parse_redis_url};
+use redis::{FromRedisValue, cmd};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::bus::{Bus, BusError, BusLimits};
 use crate::ids::WorkerId;
-use crate::settings::RedisSettings;
+use crate::settings::{RedisSettings, RedisTlsSettings};
 use crate::wire::signature::EnvelopeKeys;
 
+mod address;
 mod blocking_read;
 mod catalog;
 mod change_feed;
 mod connection;
+mod connector;
 mod deliveries;
 mod error;
 mod event_log;
@@ -29,9 +31,12 @@ mod forgeries;
 mod keys;
 mod lines;
 mod outcome_store;
+mod peer;
 mod queue_entry;
 mod queue_gauge;
+mod queue_group;
 mod request_queue;
+mod resolver;
 mod scripts;
 mod server;
 mod server_clock;
@@ -39,17 +44,22 @@ mod session_store;
 mod signal_channel;
 mod state_store;
 mod subscription;
+mod tls;
 mod unreadable;
 
-use connection::{Connector, DEADLINE, HotConnection, LARGE, PooledConnections};
+use address::Address;
+use connection::{DEADLINE, HotConnection, LARGE, PooledConnections};
+use connector::Connector;
 use deliveries::Deliveries;
 use error::Fault;
 use forgeries::Forgeries;
 use keys::Keys;
 use queue_gauge::QueueGauge;
+use queue_group::QueueGroup;
 use scripts::Call;
 use server_clock::ServerClock;
 use subscription::Subscriptions;
+use tls::Tls;
 
 /// The bus on Redis.
 pub struct RedisBus {
@@ -59,6 +69,7 @@ pub struct RedisBus {
     hot: Arc<HotConnection>,
     pool: PooledConnections,
     subscriptions: Subscriptions,
+    group: Arc<QueueGroup>,
     gauge: QueueGauge,
     clock: Arc<ServerClock>,
     envelope_keys: EnvelopeKeys,
@@ -76,12 +87,24 @@ pub struct RedisBus {
 ///
 /// What is wrong with it, without repeating it: it may hold a password.
 pub fn check_url(url: &str) -> Result<(), String> {
-    let known = parse_redis_url(url)
-        .is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host());
-    if known && Connector::new(url).is_ok() {
-        Ok(())
-    } else {
-        Err(connection::INVALID_URL.to_owned())
+    Address::parse(url).map(drop)
+}
+
+/// Checks the files of a TLS connection to Redis.
+///
+/// # Errors
+///
+/// Which of them cannot be used.
+pub fn check_tls(url: &str, tls: &RedisTlsSettings) -> Result<(), String> {
+    let is_used = Address::parse(url).is_ok_and(|address| address.uses_tls());
+    let is_set = tls.redis_ca.is_some() || tls.redis_cert.is_some() || tls.redis_key.is_some();
+    match (is_used, is_set) {
+        (true, true) => Tls::new(tls).certificates().map(drop),
+        (false, true) => Err(
+            "--redis-ca, --redis-cert and --redis-key are for a --redis-url that begins with rediss"
+                .to_owned(),
+        ),
+        (_, false) => Ok(()),
     }
 }
 
@@ -92,7 +115,7 @@ impl RedisBus {
     /// # Errors
     ///
     /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, and
-    /// [`BusError::Unexpected`] when it is older than 7.0 or the URL is wrong.
+    /// [`BusError::Unusable`] when no waiting can mend what is wrong.
     pub async fn connect(
         url: &str,
         prefix: &str,
@@ -113,14 +136,28 @@ impl RedisBus {
         limits: BusLimits,
         envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
-        let connector = Connector::new(url)?;
-        let hot = HotConnection::connect(connector.clone()).await?;
-        server::check(&hot).await?;
-        let clock = Arc::new(ServerClock::read(&hot).await?);
+        let tls = RedisTlsSettings::default();
+        Self::connect_to(url, &tls, prefix, limits, envelope_keys).await
+    }
+
+    async fn connect_to(
+        url: &str,
+        tls: &RedisTlsSettings,
+        prefix: &str,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
+    ) -> Result<Arc<Self>, BusError> {
+        let address = Address::parse(url).map_err(BusError::Unusable)?;
+        let group = Arc::new(QueueGroup::new(Keys::new(prefix)));
+        let connector = Connector::new(address, Tls::new(tls), group);
+        let hot = HotConnection::connect(connector.clone()).await;
+        let hot = hot.map_err(Fault::at_start)?;
+        server::check(&hot).await;
+        let clock = ServerClock::read(&hot).await.map_err(Fault::at_start)?;
         Self::on(
             connector,
             hot,
-            clock,
+            Arc::new(clock),
             Keys::new(prefix),
             limits,
             envelope_keys,
@@ -143,6 +180,7 @@ impl RedisBus {
             clock,
             pool: PooledConnections::new(connector.clone()),
             subscriptions: Subscriptions::new(connector.clone(), hot.clone()),
+            group: connector.group(),
             connector,
             hot,
             gauge: QueueGauge::default(),
@@ -152,8 +190,7 @@ impl RedisBus {
             last_sweep: AtomicU64::new(0),
             started: Instant::now(),
         };
-        bus.make_group().await?;
-        bus.read_queue_length().await?;
+        bus.read_queue_length().await.map_err(Fault::at_start)?;
         Ok(Arc::new(bus))
     }
 
@@ -161,50 +198,42 @@ impl RedisBus {
     ///
     /// # Errors
     ///
-    /// As [`RedisBus::connect`]; [`BusError::Unexpected`] also when the keys are wrong.
+    /// As [`RedisBus::connect`]; [`BusError::Unusable`] also when the keys or the files are wrong.
     pub async fn connect_as_set(
         settings: &RedisSettings,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
-        let keys = settings.envelope.keys().map_err(BusError::Unexpected)?;
-        Self::connect_with_keys(url, prefix, limits, keys).await
+        let keys = settings.envelope.keys().map_err(BusError::Unusable)?;
+        Self::connect_to(url, &settings.tls, prefix, limits, keys).await
     }
 
-    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes.
+    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name that
+    /// has no address yet, since that of a container comes with it. `tell` gets what each failed attempt found.
     ///
     /// # Errors
     ///
-    /// [`BusError::Unexpected`] when Redis is older than 7.0, or the URL or the keys are wrong.
+    /// [`BusError::Unusable`] when no waiting can mend what is wrong.
     pub async fn connect_when_there(
         settings: &RedisSettings,
         limits: BusLimits,
+        mut tell: impl FnMut(&str),
     ) -> Result<Arc<Self>, BusError> {
         let mut backoff = Backoff::endless();
         let mut told = false;
         loop {
             match Self::connect_as_set(settings, limits.clone()).await {
-                Err(BusError::Unavailable(reason)) if !told => {
-                    tracing::warn!(reason, "Redis is away; waiting for it");
-                    told = true;
+                Err(BusError::Unavailable(reason)) => {
+                    if !told {
+                        tracing::warn!(reason, "Redis is away; waiting for it");
+                        told = true;
+                    }
+                    tell(&reason);
                 }
-                Err(BusError::Unavailable(_)) => {}
                 decided => return decided,
             }
             backoff.pause().await;
         }
-    }
-
-    /// Makes the consumer group, unless it is there.
-    async fn make_group(&self) -> Result<(), Fault> {
-        let running = self.hot.run(&scripts::make_group(&self.keys)).await?;
-        if running > 0 {
-            tracing::warn!(
-                requests = running,
-                "who ran the requests of the lost consumer group is unknown"
-            );
-        }
-        Ok(())
     }
 
     /// Sends a call, on the shared connection unless it is large. When the consumer group turns out to be gone it is made
@@ -214,7 +243,7 @@ impl RedisBus {
     async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
         match self.send(call).await {
             Err(fault) if fault.is_group_gone() => {
-                self.repair_group().await?;
+                self.group.repair(&self.hot).await?;
                 self.send(call).await
             }
             answer => answer,
@@ -226,14 +255,6 @@ impl RedisBus {
             true => self.run_pooled(call).await,
             false => self.hot.run(call).await,
         }
-    }
-
-    async fn repair_group(&self) -> Result<(), Fault> {
-        tracing::error!(
-            key = self.keys.queue(),
-            "the consumer group is gone: Redis has lost data, or somebody deleted it; making it again"
-        );
-        self.make_group().await
     }
 
     /// Sends a call on a connection of its own.
@@ -263,31 +284,5 @@ impl Bus for RedisBus {
         let (limits, envelope_keys) = (self.limits.clone(), self.envelope_keys.clone());
         let clock = Arc::clone(&self.clock);
         Ok(Self::on(connector, hot, clock, keys, limits, envelope_keys).await?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_url_is_refused_without_being_repeated() {
-        for wrong in [
-            "",
-            "localhost:6379",
-            "http://u:secret@h",
-            "redis://u:secret@h:port",
-            "redis://",
-        ] {
-            let reason = check_url(wrong).unwrap_err();
-            assert!(!reason.contains("secret"), "{reason}");
-        }
-        for right in [
-            "redis://127.0.0.1:6379",
-            "rediss://user:secret@host:6380/1",
-            "redis://[::1]",
-        ] {
-            assert_eq!(check_url(right), Ok(()), "{right}");
-        }
     }
 }

@@ -126,7 +126,7 @@ impl RequestQueue for RedisBus {
         given.set_owed(true);
         let (entries, marks) = match self.read_new(&mut reader, worker, max, wait, stop).await {
             Err(fault) if fault.is_group_gone() => {
-                self.repair_group().await?;
+                self.group.repair(&self.hot).await?;
                 self.read_new(&mut reader, worker, max, wait, stop).await?
             }
             answer => answer?,

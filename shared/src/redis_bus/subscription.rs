@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::connection::{Connector, DEADLINE, HotConnection, Link};
+use super::connection::{DEADLINE, HotConnection, Link};
+use super::connector::Connector;
 use super::error::Fault;
 use super::keys::Keys;
 use super::lines;

@@ -22,6 +22,9 @@ const LOSING: Duration = Duration::from_secs(2);
 /// How long Redis is away.
 const AWAY: Duration = Duration::from_secs(10);
 
+/// What a lagging replica lacks.
+const LAG: Duration = Duration::from_secs(1);
+
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
@@ -59,6 +62,10 @@ pub enum Fault {
     SkewedClock,
     /// A worker's handlers block its runtime for longer than a lease.
     BlockedRuntime,
+    /// The role of the master is handed to the replica, as an operator does it; no connection is cut.
+    SwitchOver,
+    /// Redis is killed and a replica is promoted that lacks what was written last.
+    LaggingReplica,
 }
 
 /// A fault that was injected.
@@ -74,7 +81,7 @@ pub struct Injected {
 
 impl Fault {
     /// All of them, with their names.
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::KillWorker, "kill-worker"),
         (Self::FreezeWorker, "freeze-worker"),
         (Self::StopWorker, "stop-worker"),
@@ -92,6 +99,8 @@ impl Fault {
         (Self::MixedLease, "mixed-lease"),
         (Self::SkewedClock, "skewed-clock"),
         (Self::BlockedRuntime, "blocked-runtime"),
+        (Self::SwitchOver, "switch-over"),
+        (Self::LaggingReplica, "lagging-replica"),
     ];
 
     /// Lets it happen, once; returns when the fleet is whole again.
@@ -130,6 +139,8 @@ impl Fault {
             }
             Self::RestartRedis => fleet.redis.restart().await,
             Self::FailOver => fleet.fail_over().await,
+            Self::SwitchOver => fleet.switch_over().await,
+            Self::LaggingReplica => fleet.fail_over_after_a_lag(LAG).await,
             Self::KillPubsub => command(fleet, &["CLIENT", "KILL", "TYPE", "pubsub"]).await,
             Self::KillNormal => command(fleet, &["CLIENT", "KILL", "TYPE", "normal"]).await,
             Self::FlushRedis => command(fleet, &["FLUSHALL"]).await,
@@ -176,12 +187,24 @@ impl Fault {
                     | Self::RestartRedis
                     | Self::DropGroup
                     | Self::LoseReplies
+                    | Self::SwitchOver
             )
     }
 
     /// Whether what Redis knew may be gone.
     pub fn loses_data(self) -> bool {
-        matches!(self, Self::FlushRedis | Self::FailOver)
+        matches!(
+            self,
+            Self::FlushRedis | Self::FailOver | Self::LaggingReplica
+        )
+    }
+
+    /// Whether it takes a Redis with a replica.
+    pub fn needs_replica(self) -> bool {
+        matches!(
+            self,
+            Self::FailOver | Self::SwitchOver | Self::LaggingReplica
+        )
     }
 
     /// Whether a call may run again because of it: its worker is lost, or Redis does not know what ran.

@@ -212,7 +212,7 @@ impl Scenario {
             .env(BLOCK, &blocked_for(self.lease).as_millis().to_string())
             // Whatever the fleet notes of every fault is of no use, and there is much of it.
             .env("RUST_LOG", "info,rmcp=off");
-        if self.faults.contains(&Fault::FailOver) {
+        if self.faults.iter().any(|fault| fault.needs_replica()) {
             plan = plan.with_replica();
         }
         if self.faults.contains(&Fault::LoseReplies) {

@@ -8,7 +8,7 @@ use prynai_shared::bus::BusLimits;
 use prynai_shared::ids::WorkerId;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{EnvelopeSettings, KeySettings, RedisSettings};
+use prynai_shared::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
 use prynai_tests::assert_eventually;
 use prynai_tests::certificates::Certificates;
 use prynai_tests::chaos::abandoned::memory;
@@ -295,12 +295,13 @@ impl ServerHandler for Talker {}
 async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     let redis = RedisSettings {
         redis_url: cluster.redis.url(),
+        tls: RedisTlsSettings::default(),
         keys: KeySettings {
             key_prefix: "prynai:".to_owned(),
         },
         envelope: EnvelopeSettings::default(),
     };
-    let bus = RedisBus::connect_when_there(&redis, BusLimits::default()).await;
+    let bus = RedisBus::connect_when_there(&redis, BusLimits::default(), |_| {}).await;
     let config = WorkerConfig {
         worker: WorkerId::generate(),
         concurrency: 8,

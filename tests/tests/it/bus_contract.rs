@@ -44,3 +44,4 @@ mod session_store;
 mod signal_channel;
 mod signed;
 mod state_store;
+mod switch_over;

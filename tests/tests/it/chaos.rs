@@ -54,6 +54,12 @@ async fn time_goes_wrong() {
 }
 
 #[tokio::test]
+async fn redis_is_handed_over_and_lags() {
+    let faults = [Fault::SwitchOver, Fault::LaggingReplica];
+    holds("handed over", 19, &faults).await;
+}
+
+#[tokio::test]
 async fn a_rolling_restart_fails_no_call() {
     let faults = [Fault::StopWorker, Fault::StopGateway];
     let mut scenario = Scenario::small("rolling restart", 15).faults(&faults);

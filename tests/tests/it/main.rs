@@ -24,6 +24,7 @@ mod logs;
 mod lost_replies;
 mod outage;
 mod overload;
+mod peers;
 mod policy;
 mod resume;
 mod rmcp_client;

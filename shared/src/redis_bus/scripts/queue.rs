@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, Finish};
 use crate::ids::{EntryId, StreamId, WorkerId};
 use crate::redis_bus::keys::{GROUP, Keys, NOBODY};
+use crate::redis_bus::queue_group::Words;
 use crate::wire::request::Era;
 
 lua!(MAKE_GROUP, "make_group.lua");
@@ -56,6 +57,18 @@ const LOOKED_THROUGH: usize = 5_000;
 /// Consumers one sweep removes.
 const SWEPT_CONSUMERS: usize = 64;
 
+/// What was found when the group was made.
+pub(in crate::redis_bus) struct GroupMade {
+    /// Requests that count as running since then.
+    pub(in crate::redis_bus) running: u64,
+    /// There was a group before, and it was gone.
+    pub(in crate::redis_bus) was_gone: bool,
+    /// This is another Redis than the one written to before, or it was restarted, and may lack the last writes.
+    pub(in crate::redis_bus) is_successor: bool,
+    /// Whether Redis says under which id it writes.
+    pub(in crate::redis_bus) is_known: bool,
+}
+
 /// An entry to be buried.
 pub(in crate::redis_bus) struct DeadEntry<'a> {
     pub(in crate::redis_bus) entry: &'a EntryId,
@@ -66,11 +79,32 @@ pub(in crate::redis_bus) struct DeadEntry<'a> {
     pub(in crate::redis_bus) era: Era,
 }
 
-/// Makes the consumer group and its stream.
-pub(in crate::redis_bus) fn make_group(keys: &Keys) -> Call<u64> {
-    let mut call = MAKE_GROUP.with_keys(&[keys.queue(), keys.group_made()]);
-    call.arg(GROUP).arg(NOBODY);
+/// Makes the consumer group and its stream, and looks whether this Redis may lack the last writes. `keeps_all`: it has
+/// every write on disk before it answers; `words`: the last ones of the master before.
+pub(in crate::redis_bus) fn make_group(
+    keys: &Keys,
+    keeps_all: bool,
+    words: Option<&Words>,
+) -> Call<GroupMade> {
+    let mut call = MAKE_GROUP.with_keys(&[keys.queue(), keys.group_made(), keys.history()]);
+    call.arg(GROUP).arg(NOBODY).arg(u8::from(keeps_all));
+    match words {
+        Some(words) => call.arg(&words.replication).arg(words.offset),
+        None => call.arg("").arg(0),
+    };
     Call::script(&MAKE_GROUP, call)
+}
+
+impl FromRedisValue for GroupMade {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let (running, was_gone, is_successor, is_known) = from_redis_value(value)?;
+        Ok(Self {
+            running,
+            was_gone,
+            is_successor,
+            is_known,
+        })
+    }
 }
 
 /// Ends requests; with each goes its final event, encoded. `news`, if there is any, is published instead of the events.

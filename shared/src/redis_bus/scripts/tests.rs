@@ -78,7 +78,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(find_or_withdraw(k, l, &stream, Era::Modern, window)),
         ),
-        ("make_group", 0, parts(make_group(k))),
+        ("make_group", 0, parts(make_group(k, false, None))),
         ("renew", 0, parts(renew(k, &worker, window, Some(&ones)))),
         ("hand_back", 0, parts(hand_back(k, &worker, &ones, true))),
         (

@@ -36,7 +36,7 @@ async fn is_unavailable<T: Debug>(call: impl Future<Output = Result<T, BusError>
 }
 
 /// Reads on until the gap that follows a fault.
-async fn until_gap<T>(news: &mut NewsReceiver<T>) {
+pub(super) async fn until_gap<T>(news: &mut NewsReceiver<T>) {
     loop {
         let received = tokio::time::timeout(PATIENCE, news.recv()).await;
         match received.expect("no gap came") {

@@ -102,8 +102,12 @@ impl Scene {
 
     /// A scene on a server that the case handles itself.
     pub(super) async fn on(server: &RedisServer, prefix: &str, limits: BusLimits) -> Self {
-        let url = server.url();
-        let connect = || RedisBus::connect(&url, prefix, limits.clone());
+        Self::at(&server.url(), prefix, limits).await
+    }
+
+    /// A scene on whatever the URL leads to.
+    pub(super) async fn at(url: &str, prefix: &str, limits: BusLimits) -> Self {
+        let connect = || RedisBus::connect(url, prefix, limits.clone());
         let gateways = connect().await.expect("the gateways' bus connects");
         let workers = connect().await.expect("the workers' bus connects");
         Self::new(gateways, workers, Store::OwnRedis)
