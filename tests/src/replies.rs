@@ -48,8 +48,8 @@ enum Plan {
 }
 
 /// Commands that every connection sends by itself: no caller waits for these replies.
-const UNASKED: [&str; 7] = [
-    "HELLO", "AUTH", "SELECT", "CLIENT", "PING", "PUBLISH", "INFO",
+const UNASKED: [&str; 8] = [
+    "HELLO", "AUTH", "SELECT", "CLIENT", "CONFIG", "PING", "PUBLISH", "INFO",
 ];
 
 /// They are answered with pushes only (RESP3).

@@ -277,7 +277,8 @@ async fn a_lost_read_and_a_reclaim_are_told_apart() {
     let (worker, never) = (WorkerId::generate(), CancellationToken::new());
     let bus = &shaky.scene.gateways;
     let owed = bus.enqueue(&shaky.scene.request()).await.unwrap();
-    shaky.hit();
+    // Not the first one: a new connection asks about the queue before it reads.
+    shaky.way.hit_reply_to("XREADGROUP", Mishap::Lost);
     assert!(shaky.bus.claim(&worker, 1, BRIEF, &never).await.is_err());
 
     let given_back = shaky.scene.owned().await;
