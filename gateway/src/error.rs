@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::BusError;
+use prynai_shared::bus::{BusError, ShareFull};
 use prynai_shared::wire::message::RawJson;
 use serde_json::{Value, json};
 
@@ -26,6 +26,9 @@ pub(crate) mod code {
 
 /// Seconds after which a client may try again when the fleet cannot serve now.
 const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Seconds after which something of what is kept for a caller may have expired.
+const SHARE_RETRY_AFTER_SECONDS: u32 = 60;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,10 @@ pub(crate) enum RequestError {
     CallerBusy,
     #[error("you have as many streams open as you may; close one")]
     CallerStreams,
+    #[error(
+        "the messages of your calls have as many bytes together as they may ({limit}); wait for one to end"
+    )]
+    CallerBytes { limit: usize },
     #[error("this server is starting; try again in a moment")]
     Starting,
     #[error("no worker has announced its tools yet; try again in a moment")]
@@ -142,7 +149,10 @@ impl RequestError {
             }
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
-            Self::CallerBusy | Self::CallerStreams => {
+            Self::CallerBusy
+            | Self::CallerStreams
+            | Self::CallerBytes { .. }
+            | Self::Bus(BusError::ShareFull(_)) => {
                 (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
@@ -169,6 +179,13 @@ impl RequestError {
             Self::NotAllowed(_) => Some(json!({ "reason": "policy" })),
             Self::CallerBusy => Some(json!({ "reason": "caller_limit" })),
             Self::CallerStreams => Some(json!({ "reason": "caller_streams" })),
+            Self::CallerBytes { .. } => Some(json!({ "reason": "caller_bytes" })),
+            Self::Bus(BusError::ShareFull(ShareFull::Sessions { .. })) => {
+                Some(json!({ "reason": "caller_sessions" }))
+            }
+            Self::Bus(BusError::ShareFull(ShareFull::Kept { .. })) => {
+                Some(json!({ "reason": "caller_kept" }))
+            }
             Self::Bus(BusError::QueueFull { .. }) => Some(json!({ "reason": "queue_full" })),
             Self::Bus(BusError::Unanswered(_)) => {
                 Some(json!({ "reason": "queue_unknown", "outcome": "unknown" }))
@@ -187,9 +204,14 @@ impl RequestError {
                 | Self::SessionBusy
                 | Self::CallerBusy
                 | Self::CallerStreams
+                | Self::CallerBytes { .. }
                 | Self::NoTokenKeys
                 | Self::Bus(
-                    BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
+                    BusError::Unavailable(_)
+                        | BusError::Refused(_)
+                        | BusError::Deaf(_)
+                        | BusError::QueueFull { .. }
+                        | BusError::ShareFull(_)
                 )
         )
     }
@@ -227,8 +249,13 @@ impl RequestError {
 /// What a client may know of the bus.
 fn told(error: &BusError) -> String {
     match error {
-        BusError::Full { .. } | BusError::SessionEnded => error.to_string(),
-        BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. } => {
+        BusError::Full { .. } | BusError::ShareFull(_) | BusError::SessionEnded => {
+            error.to_string()
+        }
+        BusError::Unavailable(_)
+        | BusError::Refused(_)
+        | BusError::Deaf(_)
+        | BusError::QueueFull { .. } => {
             "this server cannot serve the request right now; try again in a moment".to_owned()
         }
         BusError::Unanswered(_) => {
@@ -258,8 +285,8 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, _) = self.error.status_and_code();
         match &self.error {
-            // Of which there are many; admission tells once.
-            RequestError::Bus(BusError::QueueFull { .. }) => {}
+            // Of which there are many; admission tells once, and a full share is its caller's affair.
+            RequestError::Bus(BusError::QueueFull { .. } | BusError::ShareFull(_)) => {}
             RequestError::Bus(error) => {
                 tracing::warn!(%error, source = "the bus", "refused a request");
             }
@@ -273,7 +300,11 @@ impl IntoResponse for Refused {
             HeaderValue::from_static("application/json"),
         );
         if self.error.is_passing() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            let seconds = match self.error {
+                RequestError::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
+                _ => RETRY_AFTER_SECONDS,
+            };
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let RequestError::HttpMethod(_, allowed) = self.error {
             headers.insert(header::ALLOW, HeaderValue::from_static(allowed));

@@ -1,7 +1,6 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use anyhow::Context;
-use prynai_shared::bus::BusError;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::parse_or_exit;
@@ -31,7 +30,7 @@ pub async fn run() -> anyhow::Result<()> {
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
             // Only now: whoever comes while the first attempt lasts had better wait than try again.
-            Err(BusError::Unavailable(_)) => {
+            Err(error) if error.is_passing() => {
                 let bus = RedisBus::connect_when_there(redis, limits);
                 Ok(waiting_room::until(bus, &listener, &settings.gateway).await??)
             }

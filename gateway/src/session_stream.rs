@@ -198,15 +198,17 @@ impl SessionStream {
     /// Reads the session and the catalog again; `false` when the session has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
         let Session { id, principal, .. } = &self.session;
-        let Some(touched) = self.state.bus.touch_session(id, principal, None).await? else {
+        let bus = &self.state.bus;
+        if !bus.keep_session(id, principal).await? {
+            return Ok(false);
+        }
+        let Some(uris) = bus.subscriptions(id).await? else {
             return Ok(false);
         };
         if let Some(catalog) = self.state.catalog.get().await? {
             self.announced = Announced::of(&catalog);
         }
         self.touched = Instant::now();
-        self.session = touched.session;
-        let uris = self.session.subscriptions.clone();
         self.notifier.filter = Filter::legacy(self.announced, uris);
         Ok(true)
     }

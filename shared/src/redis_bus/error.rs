@@ -78,6 +78,7 @@ impl From<Fault> for BusError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Away(reason) => Self::Unavailable(reason),
+            Fault::Failed(error) if says_not_now(&error) => Self::Refused(error.to_string()),
             Fault::Failed(error) if is_temporary(&error) => Self::Unavailable(error.to_string()),
             Fault::Failed(error) => Self::Unexpected(error.to_string()),
         }
@@ -100,9 +101,13 @@ fn is_temporary(error: &RedisError) -> bool {
     matches!(
         kind,
         ErrorKind::Io | ErrorKind::AuthenticationFailed | ErrorKind::ClusterConnectionNotFound
-    ) || codes(error)
-        .iter()
-        .any(|code| NOT_NOW.contains(&code.as_str()))
+    )
+}
+
+/// Whether Redis answered that it does not do this now. A script is stopped so before its first write only.
+fn says_not_now(error: &RedisError) -> bool {
+    let is_not_now = |code: &String| NOT_NOW.contains(&code.as_str());
+    codes(error).iter().any(is_not_now)
 }
 
 /// The codes in an error; several when it comes from a pipeline.
@@ -121,9 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_redis_is_away_and_a_wrong_type_is_not() {
+    fn a_full_redis_refuses_for_now_and_a_wrong_type_does_not() {
         let error = |code: &str| redis::make_extension_error(code.to_owned(), None);
-        assert!(matches!(error("OOM").into(), BusError::Unavailable(_)));
+        assert!(matches!(error("OOM").into(), BusError::Refused(_)));
         assert!(matches!(error("WRONGTYPE").into(), BusError::Unexpected(_)));
         assert!(Fault::from(error("NOGROUP")).is_group_gone());
     }

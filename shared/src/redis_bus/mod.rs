@@ -26,6 +26,7 @@ mod deliveries;
 mod error;
 mod event_log;
 mod forgeries;
+mod kept;
 mod keys;
 mod lines;
 mod outcome_store;
@@ -184,11 +185,12 @@ impl RedisBus {
         let mut told = false;
         loop {
             match Self::connect_as_set(settings, limits.clone()).await {
-                Err(BusError::Unavailable(reason)) if !told => {
-                    tracing::warn!(reason, "Redis is away; waiting for it");
-                    told = true;
+                Err(error) if error.is_passing() => {
+                    if !told {
+                        tracing::warn!(reason = %error, "Redis is away; waiting for it");
+                        told = true;
+                    }
                 }
-                Err(BusError::Unavailable(_)) => {}
                 decided => return decided,
             }
             backoff.pause().await;
