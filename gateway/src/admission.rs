@@ -31,7 +31,10 @@ struct Shares {
     queue_limit: usize,
     caller_limit: usize,
     caller_streams: usize,
+    caller_bytes: usize,
     calls: Arc<Tally>,
+    bytes: Arc<Tally>,
+    errands: Arc<Tally>,
     streams: Arc<Tally>,
     /// For one line in the log each time the queue fills up.
     told_full: AtomicBool,
@@ -40,24 +43,36 @@ struct Shares {
 #[derive(Default)]
 struct Tally(Mutex<HashMap<Caller, usize>>);
 
-/// A place in a caller's share, until it is dropped.
+/// What a request takes of its caller's share, until it is dropped.
 pub(crate) struct Permit {
+    _place: Option<Taken>,
+    bytes: Vec<Taken>,
+}
+
+/// A part of a caller's share.
+struct Taken {
     tally: Arc<Tally>,
     caller: Caller,
+    amount: usize,
 }
 
 // === impl Caller ===
 
 impl Caller {
-    /// The caller at an address. Whoever has one IPv6 address has its whole /64.
+    /// The caller at an address.
     pub(crate) fn at(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            v4 => v4,
-        })
+        Self::Address(network(address))
+    }
+}
+
+/// What an address counts as: whoever has one IPv6 address has its whole /64.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
     }
 }
 
@@ -70,7 +85,10 @@ impl Admission {
             queue_limit: limits.queue_limit.get(),
             caller_limit: limits.caller_limit.get(),
             caller_streams: limits.caller_streams.get(),
+            caller_bytes: limits.caller_bytes,
+            bytes: Arc::default(),
             calls: Arc::default(),
+            errands: Arc::default(),
             streams: Arc::default(),
             told_full: AtomicBool::default(),
         }))
@@ -79,15 +97,42 @@ impl Admission {
     /// Room for one more call: a caller may have as many as the queue has room left, so the first one
     /// to fill the queue leaves the other half of it to the others (Choudhury and Hahne, "Dynamic
     /// queue length thresholds", 1998).
-    pub(crate) async fn call(&self, caller: Caller) -> Result<Permit, RequestError> {
+    ///
+    /// Its message, of so many bytes, counts to the share of `sender`, who may have several sessions.
+    pub(crate) async fn call(
+        &self,
+        caller: Caller,
+        sender: Caller,
+        bytes: usize,
+    ) -> Result<Permit, RequestError> {
         let shares = &self.0;
+        let bytes = self.take_bytes(sender, bytes)?;
         let own = shares.calls.count(&caller);
         if own >= shares.caller_limit {
             return Err(RequestError::CallerBusy);
         }
         let room = self.room(own + 1).await?;
         let most = shares.caller_limit.min(room);
-        Tally::take(&shares.calls, caller, most).ok_or(RequestError::CallerBusy)
+        let place = Tally::take(&shares.calls, caller, 1, most);
+        let place = place.ok_or(RequestError::CallerBusy)?;
+        Ok(Permit {
+            _place: Some(place),
+            bytes: vec![bytes],
+        })
+    }
+
+    /// Room for a message of so many bytes.
+    pub(crate) fn bytes(&self, sender: Caller, bytes: usize) -> Result<Permit, RequestError> {
+        Ok(Permit {
+            _place: None,
+            bytes: vec![self.take_bytes(sender, bytes)?],
+        })
+    }
+
+    fn take_bytes(&self, sender: Caller, bytes: usize) -> Result<Taken, RequestError> {
+        let most = self.0.caller_bytes;
+        let taken = Tally::take(&self.0.bytes, sender, bytes, most);
+        taken.ok_or(RequestError::CallerBytes { limit: most })
     }
 
     /// Room for a notification, of which nobody knows when it ends: the second half of the queue is for
@@ -100,11 +145,19 @@ impl Admission {
         }
     }
 
+    /// Room for one more request that no worker sees but the bus: as many as calls, and apart from these, since it
+    /// takes one to cancel a call.
+    pub(crate) fn errand(&self, caller: Caller) -> Result<Permit, RequestError> {
+        let most = self.0.caller_limit;
+        let place = Tally::take(&self.0.errands, caller, 1, most);
+        place.map(Permit::of).ok_or(RequestError::CallerBusy)
+    }
+
     /// Room for one more open stream that is not the answer to a call.
     pub(crate) fn stream(&self, caller: Caller) -> Result<Permit, RequestError> {
-        let shares = &self.0;
-        Tally::take(&shares.streams, caller, shares.caller_streams)
-            .ok_or(RequestError::CallerStreams)
+        let most = self.0.caller_streams;
+        let place = Tally::take(&self.0.streams, caller, 1, most);
+        place.map(Permit::of).ok_or(RequestError::CallerStreams)
     }
 
     async fn room(&self, wanted: usize) -> Result<usize, RequestError> {
@@ -138,26 +191,42 @@ impl Tally {
         counts.get(caller).copied().unwrap_or(0)
     }
 
-    /// One more, unless the caller has `most` already.
-    fn take(this: &Arc<Self>, caller: Caller, most: usize) -> Option<Permit> {
+    /// So much more, unless the caller then had more than `most`.
+    fn take(this: &Arc<Self>, caller: Caller, amount: usize, most: usize) -> Option<Taken> {
         let mut counts = this.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.get(&caller).copied().unwrap_or(0);
-        if own >= most {
+        let sum = own.saturating_add(amount);
+        if sum > most {
             return None;
         }
-        counts.insert(caller.clone(), own + 1);
-        Some(Permit {
+        counts.insert(caller.clone(), sum);
+        Some(Taken {
             tally: this.clone(),
             caller,
+            amount,
         })
     }
 }
 
-impl Drop for Permit {
+impl Permit {
+    fn of(place: Taken) -> Self {
+        Self {
+            _place: Some(place),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Takes more for the same request.
+    pub(crate) fn add(&mut self, mut more: Self) {
+        self.bytes.append(&mut more.bytes);
+    }
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
         let mut counts = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = counts.get_mut(&self.caller) {
-            *own -= 1;
+            *own -= self.amount;
             if *own == 0 {
                 counts.remove(&self.caller);
             }
@@ -176,12 +245,13 @@ mod tests {
     #[test]
     fn a_share_is_a_callers_own_and_comes_back() {
         let tally = Arc::default();
-        let first = Tally::take(&tally, at("192.0.2.1"), 1);
+        let first = Tally::take(&tally, at("192.0.2.1"), 3, 4);
         assert!(first.is_some());
-        assert!(Tally::take(&tally, at("192.0.2.1"), 1).is_none());
-        assert!(Tally::take(&tally, at("192.0.2.2"), 1).is_some());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 2, 4).is_none());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 1, 4).is_some());
+        assert!(Tally::take(&tally, at("192.0.2.2"), 4, 4).is_some());
         drop(first);
-        assert!(Tally::take(&tally, at("192.0.2.1"), 1).is_some());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 4, 4).is_some());
         assert!(tally.0.lock().unwrap().is_empty());
     }
 

@@ -150,9 +150,9 @@ impl Canceller {
             let mut backoff = Backoff::for_at_most(PATIENCE);
             loop {
                 match steps(bus.clone()).await {
-                    Err(error @ RequestError::Bus(BusError::Unavailable(_))) => {
+                    Err(RequestError::Bus(error)) if error.is_passing() => {
                         if !backoff.pause().await {
-                            return Err(error);
+                            return Err(error.into());
                         }
                     }
                     decided => return decided,

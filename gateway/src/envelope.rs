@@ -15,17 +15,15 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::error::{Refused, RequestError};
+use crate::field_bounds::{MAX_ID_BYTES, MAX_METHOD_BYTES};
 
 /// `_meta` keys of 2026-07-28 (Basic, Per-request protocol fields).
 pub(crate) const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+pub(crate) const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// `_meta` key of ours: how long the request may wait for a worker, in milliseconds.
 const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
-
-/// Longest JSON-RPC id taken, in bytes of JSON: it is stored and echoed.
-const MAX_ID_BYTES: usize = 1024;
 
 /// Most bytes of HTTP headers handed to a handler.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -68,11 +66,13 @@ pub(crate) struct Params(Option<RawJson>);
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ParamsView<'a> {
     #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
+    pub(crate) name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    uri: Option<&'a RawValue>,
+    pub(crate) uri: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    cursor: Option<&'a RawValue>,
+    pub(crate) cursor: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "requestState")]
+    pub(crate) request_state: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(crate) arguments: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
@@ -189,6 +189,9 @@ impl Frame<'_> {
             (Some(method), _) if method.is_empty() => {
                 Err(not_json_rpc(r#"the member "method" is empty"#))
             }
+            (Some(method), _) if method.len() > MAX_METHOD_BYTES => Err(not_json_rpc(&format!(
+                r#"the member "method" may have {MAX_METHOD_BYTES} bytes at most"#
+            ))),
             (Some(_), _) if answers => Err(not_json_rpc("it is a request and a response at once")),
             (Some(method), Some(id)) => Ok(Message::Request(Request {
                 id,
@@ -276,6 +279,7 @@ impl ParamsView<'_> {
     /// Refuses members that have a type of their own in every revision and another one here: a handler
     /// would take them for absent.
     pub(crate) fn check(&self, method: &str) -> Result<(), RequestError> {
+        self.check_sizes()?;
         let wrong = |member: &str, expected: &str| {
             Err(RequestError::InvalidParams(format!(
                 "{member} must be {expected}"
@@ -456,6 +460,24 @@ mod tests {
     }
 
     #[test]
+    fn id_and_method_are_taken_at_their_bound_and_refused_beyond() {
+        let parse = |id: usize, method: usize| {
+            let (id, method) = ("i".repeat(id - 2), "m".repeat(method));
+            Message::parse(
+                format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}"}}"#).as_bytes(),
+            )
+        };
+        assert!(parse(MAX_ID_BYTES, MAX_METHOD_BYTES).is_ok());
+        for refused in [
+            parse(MAX_ID_BYTES + 1, MAX_METHOD_BYTES),
+            parse(MAX_ID_BYTES, MAX_METHOD_BYTES + 1),
+        ] {
+            let error = refused.unwrap_err().error;
+            assert!(matches!(error, RequestError::NotJsonRpc(_)));
+        }
+    }
+
+    #[test]
     fn credentials_never_reach_a_handler() {
         let mut headers = HeaderMap::new();
         for name in [
@@ -479,5 +501,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("user-agent", "x".repeat(MAX_HEADER_BYTES).parse().unwrap());
         assert!(headers_for_handler(&headers).is_empty());
+        let most = "x".repeat(MAX_HEADER_BYTES - "user-agent".len());
+        headers.insert("user-agent", most.parse().unwrap());
+        assert_eq!(headers_for_handler(&headers).len(), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::BusError;
+use prynai_shared::bus::{BusError, ShareFull};
 use prynai_shared::wire::message::RawJson;
 use serde_json::{Value, json};
 
@@ -26,6 +26,9 @@ pub(crate) mod code {
 
 /// Seconds after which a client may try again when the fleet cannot serve now.
 const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Seconds after which something of what is kept for a caller may have expired.
+const SHARE_RETRY_AFTER_SECONDS: u32 = 60;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +97,10 @@ pub(crate) enum RequestError {
     CallerBusy,
     #[error("you have as many streams open as you may; close one")]
     CallerStreams,
+    #[error(
+        "the messages of your calls have as many bytes together as they may ({limit}); wait for one to end"
+    )]
+    CallerBytes { limit: usize },
     #[error("this server is starting; try again in a moment")]
     Starting,
     #[error("too many requests wait for this server; try again in a moment")]
@@ -199,7 +206,10 @@ impl RequestError {
             }
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
-            Self::CallerBusy | Self::CallerStreams => {
+            Self::CallerBusy
+            | Self::CallerStreams
+            | Self::CallerBytes { .. }
+            | Self::Bus(BusError::ShareFull(_)) => {
                 (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
             }
             _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
@@ -217,7 +227,7 @@ impl RequestError {
         let mut data = self.reason();
         if self.is_passing() {
             // In JSON as well: a client of an SDK sees no headers.
-            data["retryAfterSeconds"] = json!(RETRY_AFTER_SECONDS);
+            data["retryAfterSeconds"] = json!(self.retry_after_seconds());
         }
         (!data.is_null()).then_some(data)
     }
@@ -239,11 +249,18 @@ impl RequestError {
             Self::SessionBusy => json!({ "reason": "session_limit" }),
             Self::CallerBusy => json!({ "reason": "caller_limit" }),
             Self::CallerStreams => json!({ "reason": "caller_streams" }),
+            Self::CallerBytes { .. } => json!({ "reason": "caller_bytes" }),
+            Self::Bus(BusError::ShareFull(ShareFull::Sessions { .. })) => {
+                json!({ "reason": "caller_sessions" })
+            }
+            Self::Bus(BusError::ShareFull(ShareFull::Kept { .. })) => {
+                json!({ "reason": "caller_kept" })
+            }
             Self::Crowded => json!({ "reason": "crowd" }),
             Self::Starting | Self::NoTokenKeys => json!({ "reason": "unavailable" }),
             Self::NoCatalog => json!({ "reason": "no_workers" }),
             Self::Bus(BusError::QueueFull { .. }) => json!({ "reason": "queue_full" }),
-            Self::Bus(BusError::Unavailable(_) | BusError::Deaf(_)) => {
+            Self::Bus(BusError::Unavailable(_) | BusError::Refused(_) | BusError::Deaf(_)) => {
                 json!({ "reason": "unavailable" })
             }
             Self::Bus(BusError::Unanswered(_)) => {
@@ -264,11 +281,23 @@ impl RequestError {
                 | Self::SessionBusy
                 | Self::CallerBusy
                 | Self::CallerStreams
+                | Self::CallerBytes { .. }
                 | Self::NoTokenKeys
                 | Self::Bus(
-                    BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. }
+                    BusError::Unavailable(_)
+                        | BusError::Refused(_)
+                        | BusError::Deaf(_)
+                        | BusError::QueueFull { .. }
+                        | BusError::ShareFull(_)
                 )
         )
+    }
+
+    fn retry_after_seconds(&self) -> u32 {
+        match self {
+            Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
+            _ => RETRY_AFTER_SECONDS,
+        }
     }
 
     /// What the answer must say in `WWW-Authenticate`.
@@ -304,8 +333,13 @@ impl RequestError {
 /// What a client may know of the bus.
 fn told(error: &BusError) -> String {
     match error {
-        BusError::Full { .. } | BusError::SessionEnded => error.to_string(),
-        BusError::Unavailable(_) | BusError::Deaf(_) | BusError::QueueFull { .. } => {
+        BusError::Full { .. } | BusError::ShareFull(_) | BusError::SessionEnded => {
+            error.to_string()
+        }
+        BusError::Unavailable(_)
+        | BusError::Refused(_)
+        | BusError::Deaf(_)
+        | BusError::QueueFull { .. } => {
             "this server cannot serve the request right now; try again in a moment".to_owned()
         }
         BusError::Unanswered(_) => {
@@ -340,8 +374,8 @@ impl IntoResponse for Refused {
         let (status, _) = self.error.status_and_code();
         let in_answer = self.form == Form::Answer;
         match &self.error {
-            // Of which there are many; admission tells once.
-            RequestError::Bus(BusError::QueueFull { .. }) => {}
+            // Of which there are many; admission tells once, and a full share is its caller's affair.
+            RequestError::Bus(BusError::QueueFull { .. } | BusError::ShareFull(_)) => {}
             RequestError::Bus(error) => {
                 tracing::warn!(%error, source = "the bus", "refused a request");
             }
@@ -355,7 +389,8 @@ impl IntoResponse for Refused {
             HeaderValue::from_static("application/json"),
         );
         if self.error.is_passing() && !in_answer {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            let seconds = self.error.retry_after_seconds();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         match self.error {
             RequestError::HttpMethod(_, allowed) => {

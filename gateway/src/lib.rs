@@ -29,6 +29,7 @@ mod edge;
 mod envelope;
 mod error;
 mod event_id;
+mod field_bounds;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 use prynai_shared::bus::BusLimits;
+use prynai_shared::settings::byte_size;
+
+use crate::streamable_http::BODY_LIMIT;
 
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const CONNECTION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const SESSION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(30 * 24 * 3600);
 const STREAM_AGE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
+
+/// A few sessions, and a result or two.
+const LEAST_KEPT: usize = 1024 * 1024;
 
 /// What clients may take of a gateway and its fleet.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +52,40 @@ pub struct LimitSettings {
         value_name = "COUNT"
     )]
     pub caller_streams: NonZeroUsize,
+
+    /// Bytes that the messages of one caller's calls under way at this gateway may have together, such as 32MiB (at
+    /// least 4MiB, the largest message). Beyond it the caller gets 429. Without tokens a caller is an IP address
+    /// here: behind a proxy that hides addresses, everybody.
+    #[arg(
+        long,
+        env = "PRYNAI_CALLER_BYTES",
+        default_value = "32MiB",
+        value_name = "SIZE",
+        value_parser = byte_size
+    )]
+    pub caller_bytes: usize,
+
+    /// Sessions that one caller may have in the whole fleet, unused ones included until --session-idle has passed;
+    /// the same for every gateway. Beyond it the caller gets 429. A caller is as for --caller-bytes.
+    #[arg(
+        long,
+        env = "PRYNAI_CALLER_SESSIONS",
+        default_value = "10000",
+        value_name = "COUNT"
+    )]
+    pub caller_sessions: NonZeroUsize,
+
+    /// Bytes that may be kept for one caller in the whole fleet, in sessions, results under idempotency keys and
+    /// values of tools, such as 64MiB; the same for every gateway and worker. Beyond it the caller gets 429 for what
+    /// would keep more. A caller is as for --caller-bytes.
+    #[arg(
+        long,
+        env = "PRYNAI_CALLER_KEPT",
+        default_value = "64MiB",
+        value_name = "SIZE",
+        value_parser = byte_size
+    )]
+    pub caller_kept: usize,
 
     /// Connections that this gateway holds. For one more, the one that has been idle for the longest is closed; if none
     /// is idle, the new one is.
@@ -91,6 +131,12 @@ impl LimitSettings {
                     .to_owned(),
             );
         }
+        if self.caller_bytes < BODY_LIMIT {
+            return Err("--caller-bytes must be at least 4MiB, the largest message".to_owned());
+        }
+        if self.caller_kept < LEAST_KEPT {
+            return Err("--caller-kept must be at least 1MiB".to_owned());
+        }
         within("--request-timeout", self.request_timeout, REQUEST_TIMEOUT)?;
         within("--connection-idle", self.connection_idle, CONNECTION_IDLE)?;
         within("--session-idle", self.session_idle, SESSION_IDLE)?;
@@ -104,6 +150,8 @@ impl LimitSettings {
             queue: self.queue_limit.get(),
             session_calls: limits.session_calls.max(self.caller_limit.get()),
             session_idle: self.session_idle,
+            caller_sessions: self.caller_sessions.get(),
+            caller_kept: self.caller_kept,
             ..limits
         }
     }

@@ -236,7 +236,7 @@ impl SessionUse {
         if self.touched.elapsed() >= self.touch_every {
             self.touched = Instant::now();
             let (session, principal) = (&self.session, &self.principal);
-            if let Err(error) = self.bus.touch_session(session, principal, None).await {
+            if let Err(error) = self.bus.keep_session(session, principal).await {
                 tracing::debug!(%error, "a session in use cannot be touched now");
             }
         }

@@ -32,7 +32,7 @@ pub async fn run() -> anyhow::Result<()> {
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
             // Only now: whoever comes while the first attempt lasts had better wait than try again.
-            Err(BusError::Unavailable(reason)) => {
+            Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
                 let (reasons, reason) = watch::channel(reason);
                 let tell = |reason: &str| drop(reasons.send_replace(reason.to_owned()));
                 let bus = RedisBus::connect_when_there(redis, limits, tell);

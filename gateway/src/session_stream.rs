@@ -212,21 +212,31 @@ impl SessionStream {
     /// Reads the session again; `false` when it has ended.
     async fn refresh(&mut self) -> Result<bool, RequestError> {
         let turn = self.state.turns.take().await?;
-        Ok(self.read_session(&turn).await?.is_some())
+        let (bus, principal) = (&self.state.bus, &self.notifier.principal);
+        let keep = || bus.keep_session(&self.session, principal);
+        Ok(turn.step(keep).await? && self.read_subscriptions(&turn).await?)
     }
 
     async fn read_session(&mut self, turn: &Turn) -> Result<Option<Session>, RequestError> {
         let (bus, principal) = (&self.state.bus, &self.notifier.principal);
         let touch = || bus.touch_session(&self.session, principal, None);
         let touched = turn.step(touch).await?;
-        let Some(mut session) = touched.map(|touched| touched.session) else {
-            return Ok(None);
+        let session = touched.map(|touched| touched.session);
+        let lives = session.is_some() && self.read_subscriptions(turn).await?;
+        Ok(session.filter(|_| lives))
+    }
+
+    /// What the session has subscribed to, which decides what is heard; `false` when the session has ended.
+    async fn read_subscriptions(&mut self, turn: &Turn) -> Result<bool, RequestError> {
+        let bus = &self.state.bus;
+        let subscribed = turn.step(|| bus.subscriptions(&self.session)).await?;
+        let Some(uris) = subscribed else {
+            return Ok(false);
         };
         self.touch_at = soon_after(touch_every(&self.state));
-        let uris = std::mem::take(&mut session.subscriptions).into_iter();
-        self.notifier.filter.uris = uris.map(Into::into).collect();
+        self.notifier.filter.uris = uris.into_iter().map(Into::into).collect();
         self.listener.wait_for(self.interest());
-        Ok(Some(session))
+        Ok(true)
     }
 
     /// Every list, since what is announced may change; and what the session itself wants.

@@ -132,7 +132,7 @@ impl Turn {
         loop {
             left -= 1;
             match step().await {
-                Err(BusError::Unavailable(_)) if left > 0 && self.is_in_crowd() => {}
+                Err(error) if error.is_passing() && left > 0 && self.is_in_crowd() => {}
                 decided => return decided,
             }
         }

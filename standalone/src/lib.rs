@@ -105,6 +105,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let url = format!("{scheme}://{}/mcp", from_here(listener.local_addr()?));
     let ready = announced(bus.clone()).await?;
     let mut work = settings.work.config();
+    work.caller_kept = settings.gateway.limits.caller_kept;
     if work.state_keys.is_empty() {
         work.state_keys = StateKeys::random();
     }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::close_stream::CloseStream;
+use crate::event_shares::{CallEvents, EventShares};
 use crate::event_writer::EventWriter;
 use crate::finisher::{Ending, FinishQueue};
 use crate::guard::Guard;
@@ -74,6 +75,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) filters: Filters,
     /// Largest message to a client, in bytes.
     pub(crate) max_result: usize,
+    pub(crate) event_shares: Arc<EventShares>,
 }
 
 // === impl Launcher ===
@@ -116,21 +118,38 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
         Box::pin(async move {
             let ownership = claim.ownership(&self.worker);
             let stream = claim.request.stream;
-            let event = match self.answer(&claim, &slot).await {
+            let events = self.event_shares.begin(claim.request.principal.share());
+            let events = Arc::new(events);
+            let event = match self.answer(&claim, &slot, &events).await {
                 Ok(event) => event,
                 Err(Stop::Cancelled) => None,
                 Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
+            let message = event.as_ref().and_then(|event| event.message.as_ref());
+            let brief = message.is_some_and(|message| {
+                let (bytes, era) = (message.as_str().len(), claim.request.era);
+                !events.end(bytes, era)
+            });
             let finish = Finish { ownership, event };
-            self.finishing.push(Ending { finish, slot }).await;
+            let ending = Ending {
+                finish,
+                slot,
+                brief,
+            };
+            self.finishing.push(ending).await;
         })
     }
 }
 
 impl<H: ServerHandler> CallRunner<H> {
     /// The final event; `None` for a notification.
-    async fn answer(&self, claim: &Claim, slot: &Slot) -> Result<Option<StreamEvent>, Stop> {
+    async fn answer(
+        &self,
+        claim: &Claim,
+        slot: &Slot,
+        events: &Arc<CallEvents>,
+    ) -> Result<Option<StreamEvent>, Stop> {
         let envelope = &claim.request;
         let controls = &slot.controls;
         if claim.cancelled {
@@ -144,7 +163,8 @@ impl<H: ServerHandler> CallRunner<H> {
             claim.ownership(&self.worker),
             controls.clone(),
             self.patience,
-        );
+        )
+        .within(Arc::clone(events));
         if claim.delivery > 1 {
             writer.take_over().await?;
         }
@@ -316,13 +336,14 @@ impl<H: ServerHandler> CallRunner<H> {
         deadline: Option<Instant>,
     ) -> Result<Option<RawJson>, Stop> {
         let controls = &slot.controls;
-        let (mut asked, mut received) = (false, 0);
+        let mut received = 0;
         loop {
             let outgoing = tokio::select! {
                 biased;
                 reason = controls.stopped() => return Err(reason),
                 () = until(deadline) => return Ok(None),
-                () = controls.mail(), if asked => {
+                // Also when nothing was asked: what nobody waits for must not stay in the mailbox.
+                () = controls.mail() => {
                     tokio::select! {
                         biased;
                         reason = controls.stopped() => return Err(reason),
@@ -349,7 +370,6 @@ impl<H: ServerHandler> CallRunner<H> {
                     writer.append(message).await?;
                 }
                 Sent::Question { number, message } => {
-                    asked = true;
                     if writer.append(message).await? {
                         slot.park();
                     } else {

@@ -79,7 +79,6 @@ mod tests {
             client_info: RawJson::parse(client_info).expect("JSON"),
             capabilities: RawJson::parse(capabilities).expect("JSON"),
             log_level: None,
-            subscriptions: Default::default(),
         }
     }
 

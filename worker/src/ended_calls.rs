@@ -1,4 +1,5 @@
-//! Takes ended calls out of their sessions' books, so that only calls that run count there.
+//! Takes ended calls out of their sessions' books, so that only calls that run count there; lets the logs of callers
+//! who have many of them end soon.
 
 use std::sync::Arc;
 
@@ -17,12 +18,21 @@ const BATCH: usize = 64;
 
 /// Where the finisher notes ended calls; it never waits for this.
 #[derive(Debug, Clone)]
-pub(crate) struct EndedCalls(mpsc::Sender<(SessionId, StreamId)>);
+pub(crate) struct EndedCalls(mpsc::Sender<EndedCall>);
+
+/// A call of a session that has ended.
+#[derive(Debug)]
+struct EndedCall {
+    session: SessionId,
+    stream: StreamId,
+    /// Its log ends soon.
+    brief: bool,
+}
 
 /// Forgets ended calls.
 pub(crate) struct Forgetter {
     bus: Arc<dyn Bus>,
-    ended: mpsc::Receiver<(SessionId, StreamId)>,
+    ended: mpsc::Receiver<EndedCall>,
 }
 
 impl EndedCalls {
@@ -36,9 +46,12 @@ impl EndedCalls {
     pub(crate) fn note(&self, endings: impl IntoIterator<Item = Ending>) {
         for ending in endings {
             let owner = ending.finish.ownership;
-            if let Some(session) = owner.session
-                && self.0.try_send((session, owner.stream)).is_err()
-            {
+            let ended = owner.session.map(|session| EndedCall {
+                session,
+                stream: owner.stream,
+                brief: ending.brief,
+            });
+            if ended.is_some_and(|ended| self.0.try_send(ended).is_err()) {
                 tracing::debug!("an ended call stays in its session's books");
             }
         }
@@ -50,9 +63,14 @@ impl Forgetter {
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.ended.recv_many(&mut batch, BATCH).await > 0 {
-            let forgotten = join_all(batch.drain(..).map(|(session, stream)| {
+            let forgotten = join_all(batch.drain(..).map(|ended| {
                 let bus = Arc::clone(&self.bus);
-                async move { bus.forget_call(&session, &stream).await }
+                async move {
+                    if ended.brief {
+                        bus.keep_briefly(&ended.stream).await?;
+                    }
+                    bus.forget_call(&ended.session, &ended.stream).await
+                }
             }));
             for error in forgotten.await.into_iter().filter_map(Result::err) {
                 tracing::debug!(%error, "an ended call stays in its session's books");

@@ -7,6 +7,7 @@ use prynai_shared::bus::{Bus, Ownership, Refusal, TakeOver};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 
+use crate::event_shares::CallEvents;
 use crate::persist::persist;
 use crate::running::{Controls, Stop};
 
@@ -16,6 +17,8 @@ pub(crate) struct EventWriter {
     ownership: Ownership,
     controls: Controls,
     patience: Duration,
+    /// What the caller may still have; without a bound when there is none.
+    events: Option<Arc<CallEvents>>,
     next: u64,
     full: bool,
 }
@@ -33,8 +36,17 @@ impl EventWriter {
             ownership,
             controls,
             patience,
+            events: None,
             next: 1,
             full: false,
+        }
+    }
+
+    /// The writer, which drops notifications that the caller's share has no room for.
+    pub(crate) fn within(self, events: Arc<CallEvents>) -> Self {
+        Self {
+            events: Some(events),
+            ..self
         }
     }
 
@@ -102,6 +114,16 @@ impl EventWriter {
             return Ok(false);
         }
         let stream = self.ownership.stream;
+        let bytes = event.message.as_ref().map_or(0, |m| m.as_str().len());
+        if self
+            .events
+            .as_ref()
+            .is_some_and(|events| !events.take(bytes))
+        {
+            tracing::warn!(%stream, events = self.next - 1, "the events of this caller's calls have as many bytes as they may: further notifications of this call are dropped");
+            self.full = true;
+            return Ok(false);
+        }
         let appended = persist(&self.controls, self.patience, "append", || {
             self.bus.append(&self.ownership, &event)
         })

@@ -45,6 +45,8 @@ pub(crate) struct Ending {
     pub(crate) finish: Finish,
     /// Given up once the request is ended, so that unfinished endings count as running.
     pub(crate) slot: Slot,
+    /// Its caller has as much in logs as it may: the log ends soon.
+    pub(crate) brief: bool,
 }
 
 // === impl FinishQueue ===
@@ -103,7 +105,7 @@ impl Delivery {
     async fn end(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
             Ok(()) => self.ended.note(batch.drain(..)),
-            Err(BusError::Unavailable(_)) => batch.drain(..).for_each(|e| self.give_up(e)),
+            Err(error) if error.is_passing() => batch.drain(..).for_each(|e| self.give_up(e)),
             // Something in the batch cannot be written; the others shall not suffer for it.
             Err(_) => {
                 for ending in batch.drain(..) {
@@ -132,7 +134,7 @@ impl Delivery {
                 tracing::warn!(%error, requests = requests.len(), "results cannot be delivered");
                 told = true;
             }
-            if !matches!(error, BusError::Unavailable(_)) {
+            if !error.is_passing() {
                 return Err(error);
             }
             let again = tokio::select! {

@@ -88,6 +88,7 @@ pub(crate) fn key_use(claim: &Claim, request: &ClientRequest) -> Result<Option<K
         fingerprint: digest(&[tool, &arguments]),
         stream: claim.request.stream,
         delivery: claim.delivery,
+        share: claim.request.principal.share(),
     }))
 }
 

@@ -11,7 +11,7 @@
 //!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
 //!    calls; `backoff` is how they wait for a bus that is away
 //! 4. `call` (with `idempotency`): one request from claim to final response, over its own `request_transport`; what comes
-//!    in is read by `inbound`, what goes out is written by `outbound` (lists: through `visible`) and `event_writer`
+//!    in is read by `inbound`, what goes out is written by `outbound` (lists: through `visible`) and `event_writer` (within `event_shares`)
 //! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `raw_message`, `close_stream`: what the handler runs in and what it is given
 //! 6. [`everything`]: the reference handler
 
@@ -23,6 +23,7 @@ mod catalog;
 mod close_stream;
 mod context;
 mod ended_calls;
+mod event_shares;
 mod event_writer;
 mod finisher;
 mod guard;

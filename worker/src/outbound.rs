@@ -511,7 +511,6 @@ mod tests {
             client_info: raw(&json!({})),
             capabilities: raw(&json!({})),
             log_level: None,
-            subscriptions: Default::default(),
         });
         assert!(passes(&envelope, "debug"));
         if let Some(session) = &mut envelope.session {

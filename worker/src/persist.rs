@@ -26,7 +26,7 @@ pub(crate) async fn persist<T, F: Future<Output = Result<T, BusError>>>(
             reason = controls.stopped() => return Err(reason),
             outcome = attempt() => match outcome {
                 Ok(done) => return Ok(done),
-                Err(error @ BusError::Unavailable(_)) => error,
+                Err(error) if error.is_passing() => error,
                 Err(error) => {
                     tracing::error!(%error, what, "the bus refuses; the call is left to its lease");
                     return Err(Stop::Lost);

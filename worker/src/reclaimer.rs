@@ -216,7 +216,12 @@ impl Reclaimer {
             }
         }
         let finish = Finish { ownership, event };
-        self.finishing.push(Ending { finish, slot }).await;
+        let ending = Ending {
+            finish,
+            slot,
+            brief: false,
+        };
+        self.finishing.push(ending).await;
     }
 
     /// Answers first: a client that waits is worse than a dead letter too few.

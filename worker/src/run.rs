@@ -10,7 +10,7 @@ use rmcp::ServerHandler;
 
 use crate::guard::hush_handler_panics;
 use crate::serve::serve;
-use crate::settings::WorkerSettings;
+use crate::settings::{WorkerConfig, WorkerSettings};
 
 /// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
 /// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
@@ -29,11 +29,19 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;
     let _unended = shutdown.on_signals(Duration::ZERO, grace)?;
+    let limits = BusLimits {
+        caller_kept: settings.caller_kept,
+        ..BusLimits::default()
+    };
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        connected = RedisBus::connect_when_there(&settings.redis, BusLimits::default(), |_| {}) => connected,
+        connected = RedisBus::connect_when_there(&settings.redis, limits, |_| {}) => connected,
+    };
+    let config = WorkerConfig {
+        caller_kept: settings.caller_kept,
+        ..settings.work.config()
     };
     let bus = exit_if_unusable(connected)?;
-    serve(handler, bus, settings.work.config(), shutdown).await;
+    serve(handler, bus, config, shutdown).await;
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::{CallRunner, Launcher, RunCall};
 use crate::catalog::{CatalogAnnouncer, Tools};
 use crate::ended_calls::EndedCalls;
+use crate::event_shares::EventShares;
 use crate::finisher::{Delivery, Ending, FinishQueue, Finisher};
 use crate::holder_watch::{GoneHolders, HolderWatch};
 use crate::idempotency::Idempotency;
@@ -95,6 +96,7 @@ pub async fn serve<H: ServerHandler>(
         idempotency: idempotency.clone(),
         filters: Filters::default(),
         max_result: worker.config.max_result,
+        event_shares: EventShares::new(worker.config.caller_kept),
     });
     let mut roles = Roles::default();
     let announce_again = Arc::clone(&announcer.changed);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use prynai_shared::bus::BusLimits;
 use prynai_shared::ids::WorkerId;
 use prynai_shared::secret::Secret;
 use prynai_shared::settings::{RedisSettings, byte_size};
@@ -34,6 +35,19 @@ pub struct WorkerSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub work: WorkSettings,
+
+    /// Bytes that may be kept for one caller in the whole fleet, in sessions, results under idempotency keys and
+    /// values of tools, such as 64MiB; the same for every gateway and worker. As many again may be in the events of
+    /// the caller's calls at this worker while they run, and as many after they have ended: beyond it notifications
+    /// are dropped, and ended streams can be resumed for ten seconds only.
+    #[arg(
+        long,
+        env = "PRYNAI_CALLER_KEPT",
+        default_value = "64MiB",
+        value_name = "SIZE",
+        value_parser = byte_size
+    )]
+    pub caller_kept: usize,
 
     /// How long running calls may take to finish after SIGTERM; what is left is handed to other
     /// workers.
@@ -134,6 +148,9 @@ pub struct WorkerConfig {
     pub idempotency_window: Duration,
     /// Bytes of the largest message to a client.
     pub max_result: usize,
+    /// Bytes of events that the bus holds for one caller because of this worker: so many of calls that run, and as
+    /// many of those that have ended and can still be resumed.
+    pub caller_kept: usize,
     /// Sign what modern clients carry from one question to the next.
     pub state_keys: StateKeys,
 }
@@ -186,6 +203,7 @@ impl WorkSettings {
             max_attempts: self.max_attempts,
             idempotency_window: self.idempotency_window,
             max_result: self.max_result,
+            caller_kept: BusLimits::default().caller_kept,
         }
     }
 }

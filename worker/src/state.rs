@@ -6,11 +6,15 @@ use std::time::Duration;
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, StateScope};
 use prynai_shared::ids::{OperationId, SessionId};
-use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::principal::{Principal, Share};
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// Bytes of the longest whole number.
+const NUMBER_BYTES: usize = 20;
 
 /// How long a step is tried while the store does not answer. Whatever was done before, it is done once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct State {
     bus: Arc<dyn Bus>,
     principal: String,
+    share: Share,
     session: Option<SessionId>,
 }
 
@@ -28,6 +33,7 @@ pub struct State {
 #[derive(Clone)]
 pub struct ScopedState {
     bus: Arc<dyn Bus>,
+    share: Share,
     scope: StateScope,
 }
 
@@ -54,6 +60,7 @@ impl State {
         Self {
             bus,
             principal: principal.subject.clone(),
+            share: principal.share(),
             session: session.cloned(),
         }
     }
@@ -77,6 +84,7 @@ impl State {
     fn within(&self, scope: StateScope) -> ScopedState {
         ScopedState {
             bus: Arc::clone(&self.bus),
+            share: self.share.clone(),
             scope,
         }
     }
@@ -105,11 +113,12 @@ impl ScopedState {
         Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// Writes a value as JSON. It lives for `ttl`, or for ever with `None`.
+    /// Writes a value as JSON. It lives for `ttl`, or for ever with `None`, and counts to what may be kept for the
+    /// caller (`--caller-kept`).
     ///
     /// # Errors
     ///
-    /// [`StateError`].
+    /// [`StateError`], also when the caller has as much as it may.
     pub async fn set<T: Serialize + Sync>(
         &self,
         key: &str,
@@ -117,6 +126,7 @@ impl ScopedState {
         ttl: Option<Duration>,
     ) -> Result<(), StateError> {
         let text = serde_json::to_string(value)?;
+        self.count(key, Some(text.len()), ttl).await?;
         Ok(persist(|| self.bus.set_state(&self.scope, key, &text, ttl)).await?)
     }
 
@@ -127,7 +137,21 @@ impl ScopedState {
     /// [`StateError`].
     pub async fn remove(&self, key: &str) -> Result<bool, StateError> {
         let operation = OperationId::generate();
-        Ok(persist(|| self.bus.remove_state(&self.scope, key, &operation)).await?)
+        let remove = || self.bus.remove_state(&self.scope, key, &operation);
+        let removed = persist(remove).await?;
+        self.count(key, None, None).await?;
+        Ok(removed)
+    }
+
+    /// Counts a value to the share of the caller, who may have had it written.
+    async fn count(
+        &self,
+        key: &str,
+        bytes: Option<usize>,
+        ttl: Option<Duration>,
+    ) -> Result<(), BusError> {
+        let (share, scope) = (&self.share, &self.scope);
+        persist(|| self.bus.count_state(share, scope, key, bytes, ttl)).await
     }
 
     /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
@@ -142,6 +166,7 @@ impl ScopedState {
         by: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, StateError> {
+        self.count(key, Some(NUMBER_BYTES), ttl).await?;
         let operation = OperationId::generate();
         let increment = || {
             self.bus
@@ -157,7 +182,7 @@ async fn persist<T, F: Future<Output = Result<T, BusError>>>(
     let mut backoff = Backoff::for_at_most(PATIENCE);
     loop {
         match attempt().await {
-            Err(error @ BusError::Unavailable(_)) => {
+            Err(error) if error.is_passing() => {
                 if !backoff.pause().await {
                     return Err(error);
                 }
@@ -170,6 +195,9 @@ async fn persist<T, F: Future<Output = Result<T, BusError>>>(
 impl From<StateError> for ErrorData {
     /// Tells the client no more than that it failed: the reason may name the store.
     fn from(error: StateError) -> Self {
+        if let StateError::Bus(BusError::ShareFull(full)) = &error {
+            return Self::internal_error(full.to_string(), Some(json!({"reason": "caller_kept"})));
+        }
         tracing::warn!(%error, source = "a handler", "a handler could not use its state");
         Self::internal_error("the state store could not be used", None)
     }

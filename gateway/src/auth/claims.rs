@@ -133,6 +133,7 @@ fn named(subject: String, identity: Identity) -> Principal {
     Principal {
         subject,
         identity: Some(identity.into()),
+        address: None,
     }
 }
 

@@ -31,6 +31,7 @@ use prynai_shared::clock::unix_millis;
 use prynai_shared::wire::principal::Principal;
 use tokio::time::Instant;
 
+use crate::admission;
 use crate::connection::Peer;
 use crate::error::RequestError;
 use crate::head::Sender;
@@ -86,7 +87,7 @@ pub(crate) async fn require(
 ) -> Response {
     let token = bearer::take(&mut request);
     let Some(gate) = state.callers.gate() else {
-        let principal = Principal::anonymous();
+        let principal = Principal::anonymous_at(admission::network(address));
         let sender = Sender {
             principal,
             address,

@@ -44,5 +44,6 @@ fn known(kind: CallerKind, scopes: &[&str], roles: &[&str]) -> Principal {
             scopes: names(scopes),
             roles: names(roles),
         })),
+        address: None,
     }
 }

@@ -1,15 +1,17 @@
 //! Putting requests on the bus.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::{Bus, BusError, Placed};
-use prynai_shared::ids::{SessionId, StreamId};
+use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
+use crate::admission::Permit;
 use crate::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
 use crate::envelope::{Notification, headers_for_handler};
 use crate::error::RequestError;
@@ -19,6 +21,9 @@ use crate::state::AppState;
 
 /// How long the session is tried to be told where its call lies.
 const PLACING: Duration = Duration::from_secs(30);
+
+/// Bytes of a notification that the bound of the queue is enough for.
+const SMALL_NOTIFICATION: usize = 4 * 1024;
 
 /// A call on the bus, and the stream of its events.
 pub(super) struct Call {
@@ -137,12 +142,29 @@ pub(super) async fn enqueue_notification(
         session,
     };
     let envelope = envelope(state, head, parts);
+    let bytes = envelope.message.as_str().len();
+    let permit = match bytes > SMALL_NOTIFICATION {
+        true => Some(state.admission.bytes(head.caller(None), bytes)?),
+        false => None,
+    };
     let queued = state.bus.enqueue(&envelope).await;
     if matches!(queued, Err(BusError::Unanswered(_))) {
         state.canceller.withdraw(envelope.stream, envelope.era);
     }
-    queued?;
+    let entry = queued?;
+    if let Some(permit) = permit {
+        tokio::spawn(hold_while_pending(state.bus.clone(), entry, permit));
+    }
     Ok(())
+}
+
+/// Keeps what a notification takes of its caller's share until it has left the queue, of which nobody is told.
+async fn hold_while_pending(bus: Arc<dyn Bus>, entry: EntryId, permit: Permit) {
+    let mut backoff = Backoff::endless();
+    while !matches!(bus.is_pending(&entry).await, Ok(false)) {
+        backoff.pause().await;
+    }
+    drop(permit);
 }
 
 fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelope {
@@ -174,7 +196,6 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         session: session.map(|session| Session {
             // As this request's token describes the caller: the stored one may be out of date.
             principal: head.sender.principal.clone(),
-            subscriptions: Default::default(),
             ..session
         }),
         headers: headers_for_handler(head.headers),
@@ -223,7 +244,6 @@ mod tests {
                 client_info: RawJson::parse("{}").unwrap(),
                 capabilities: RawJson::parse("{}").unwrap(),
                 log_level: None,
-                subscriptions: Default::default(),
             };
             bus.create_session(&session).await.unwrap();
             let begin = BeginCall {

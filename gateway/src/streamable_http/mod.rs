@@ -22,7 +22,7 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 
 use self::oversized::IdSearch;
-use crate::envelope::{Message, Params};
+use crate::envelope::{Message, Params, ParamsView};
 use crate::error::{Refused, RequestError};
 use crate::head::{Head, Sender};
 use crate::mirrored;
@@ -43,6 +43,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `_meta` key by which a request says which revision it speaks (2026-07-28, Basic, `_meta`).
 const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// `_meta` key of ours: the client's key of a `tools/call`, under which the worker keeps its outcome.
+const META_IDEMPOTENCY_KEY: &str = "ai.prynai/idempotencyKey";
 
 /// Serves the endpoint.
 pub(crate) async fn endpoint(
@@ -139,6 +142,20 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
     } else {
         Era::Legacy
     })
+}
+
+/// Refuses a call whose outcome is to be kept while its caller has as much kept as it may.
+async fn check_room(
+    state: &AppState,
+    head: Head<'_>,
+    method: &str,
+    params: &ParamsView<'_>,
+) -> Result<(), RequestError> {
+    if method == "tools/call" && params.meta(META_IDEMPOTENCY_KEY).is_some() {
+        let share = head.sender.principal.share();
+        state.bus.check_room(&share).await?;
+    }
+    Ok(())
 }
 
 /// Reads a body. What is too large is read on for a while and thrown away but for its id, because a client

@@ -12,12 +12,13 @@ use prynai_shared::wire::session::{Session, SessionChange};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
-use super::{EVENTS, check_accept, session_call};
+use super::{EVENTS, check_accept, check_room, session_call};
 use crate::admission::Permit;
 use crate::edge;
 use crate::envelope::{ClientResponse, Message, Notification, Request};
 use crate::error::{Refused, RequestError};
 use crate::event_id::EventId;
+use crate::field_bounds::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
 use crate::head::Head;
 use crate::hub::Resumed;
 use crate::mirrored;
@@ -34,11 +35,8 @@ const LAST_EVENT_ID: &str = "last-event-id";
 /// The one request that opens a session and has none yet.
 const INITIALIZE: &str = "initialize";
 
-/// Most bytes of `clientInfo` and `capabilities`: every request of the session reads them.
-const MOST_CLIENT_BYTES: usize = 64 * 1024;
-
-/// Longest URI that a session may subscribe to, in bytes; for the same reason.
-const LONGEST_SUBSCRIBED_URI: usize = 2 * 1024;
+/// Bytes of `clientInfo` and `capabilities` that the bound of calls is enough for.
+const SMALL_CLIENT_BYTES: usize = 4 * 1024;
 
 /// `params` of `notifications/cancelled`.
 #[derive(Debug, Deserialize)]
@@ -89,25 +87,24 @@ async fn serve(
     let principal = &head.sender.principal;
     policy::check(&state, principal, &request.method, &request.params).await?;
     match request.method.as_str() {
-        "ping" => drop(session(&state, head).await?),
+        "ping" => drop(kept(&state, head).await?),
         "logging/setLevel" => {
-            let session = session(&state, head).await?;
+            let (session, _permit) = kept(&state, head).await?;
             let edge::SetLevelParams { level } = request.params.read()?;
-            change(&state, &session.id, SessionChange::LogLevel(level)).await?;
+            change(&state, &session, SessionChange::LogLevel(level)).await?;
         }
         "resources/subscribe" => {
-            let session = session(&state, head).await?;
+            let (session, _permit) = kept(&state, head).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
-            if uri.len() > LONGEST_SUBSCRIBED_URI {
-                let reason = format!("uri may have {LONGEST_SUBSCRIBED_URI} bytes at most");
-                return Err(RequestError::InvalidParams(reason));
+            if uri.len() > MAX_SUBSCRIBED_URI_BYTES {
+                return Err(too_large("uri", uri.len(), MAX_SUBSCRIBED_URI_BYTES));
             }
-            change(&state, &session.id, SessionChange::Subscribe(uri)).await?;
+            change(&state, &session, SessionChange::Subscribe(uri)).await?;
         }
         "resources/unsubscribe" => {
-            let session = session(&state, head).await?;
+            let (session, _permit) = kept(&state, head).await?;
             let edge::ResourceParams { uri } = request.params.read()?;
-            change(&state, &session.id, SessionChange::Unsubscribe(uri)).await?;
+            change(&state, &session, SessionChange::Unsubscribe(uri)).await?;
         }
         _ => return begin_call(state, head, request).await,
     }
@@ -122,7 +119,10 @@ async fn begin_call(
     request: Request,
 ) -> Result<Response, RequestError> {
     let id = session_id(head.headers)?;
-    let permit = state.admission.call(head.caller(Some(&id))).await?;
+    let (caller, sender) = (head.caller(Some(&id)), head.caller(None));
+    let bytes = request.raw.as_str().len();
+    let mut permit = state.admission.call(caller, sender, bytes).await?;
+    check_room(&state, head, &request.method, &request.params.view()?).await?;
     let begin = BeginCall {
         stream: StreamId::generate(),
         request_id: request.id.clone(),
@@ -131,6 +131,11 @@ async fn begin_call(
     let Touched { session, has_room } = touched(&state, head, &id, Some(&begin)).await?;
     if !has_room {
         return Err(RequestError::SessionBusy);
+    }
+    // What the client said of itself is queued with each of its calls.
+    let told = session.client_info.as_str().len() + session.capabilities.as_str().len();
+    if told > SMALL_CLIENT_BYTES {
+        permit.add(state.admission.bytes(head.caller(None), told)?);
     }
     session_call::call(state, head, session, request, begun, permit).await
 }
@@ -144,10 +149,10 @@ async fn initialize(
     let params: edge::InitializeParams = request.params.read()?;
     let capabilities = params.capabilities()?;
     let kept = [&params.client_info.0, &capabilities].map(|object| object.as_str().len());
-    if kept.iter().sum::<usize>() > MOST_CLIENT_BYTES {
-        return Err(RequestError::InvalidParams(format!(
-            "clientInfo and capabilities may have {MOST_CLIENT_BYTES} bytes together"
-        )));
+    let kept = kept.iter().sum::<usize>();
+    if kept > MAX_CLIENT_BYTES {
+        let fields = "clientInfo and capabilities together";
+        return Err(too_large(fields, kept, MAX_CLIENT_BYTES));
     }
     let turn = state.turns.take().await?;
     let catalog = edge::catalog(state).await?;
@@ -161,7 +166,6 @@ async fn initialize(
         client_info: params.client_info.0,
         capabilities,
         log_level: None,
-        subscriptions: Default::default(),
     };
     if let Err(error) = turn.step(|| state.bus.create_session(&session)).await {
         if matches!(error, BusError::Unavailable(_)) {
@@ -208,25 +212,24 @@ async fn notified(
     notification: &Notification,
 ) -> Result<Response, Refused> {
     check_version(head.headers)?;
-    let session = session(state, head).await?;
     match notification.method.as_str() {
         "notifications/cancelled" => {
+            let (session, _permit) = kept(state, head).await?;
             let CancelledParams { request_id } = notification.params.read()?;
-            state
-                .canceller
-                .cancel_request(session.id, request_id)
-                .await?;
+            state.canceller.cancel_request(session, request_id).await?;
         }
         "notifications/progress" => {
+            let (session, _permit) = kept(state, head).await?;
             let ProgressParams { progress_token } = notification.params.read()?;
             if let Some(question) = question(&progress_token) {
                 let stream = &question.stream;
                 let raw = &notification.raw;
                 // Progress on a question that has ended is of no use to anybody.
-                let _: Posted = state.bus.post_mail(stream, &session.id, raw).await?;
+                let _: Posted = state.bus.post_mail(stream, &session, raw).await?;
             }
         }
         method => {
+            let session = session(state, head).await?;
             let principal = &head.sender.principal;
             policy::check(state, principal, method, &notification.params).await?;
             let version = session.protocol_version.clone();
@@ -255,7 +258,7 @@ async fn answered(
     response: &ClientResponse,
 ) -> Result<Response, Refused> {
     check_version(head.headers)?;
-    let session = session(state, head).await?;
+    let (session, _permit) = kept(state, head).await?;
     let refused = |reason: &str| Err(RequestError::NotAccepted(reason.to_owned()).into());
     let Some(question) = question(&response.id) else {
         return refused("this server asked no question with this id");
@@ -263,7 +266,7 @@ async fn answered(
     let (stream, raw) = (question.stream, response.raw.clone());
     // A person may have answered, and will not be asked again.
     let posted = state.canceller.complete(move |bus| {
-        let (session, raw) = (session.id.clone(), raw.clone());
+        let (session, raw) = (session.clone(), raw.clone());
         async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
     });
     match posted.await? {
@@ -356,6 +359,7 @@ async fn resume(
 pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
     check_version(head.headers)?;
     let (session, caller) = (session_id(head.headers)?, head.sender.principal.clone());
+    let _permit = state.admission.errand(head.caller(Some(&session)))?;
     let ended = state.canceller.complete(move |bus| {
         let (session, caller) = (session.clone(), caller.clone());
         async move {
@@ -385,6 +389,17 @@ pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, 
 pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
     let id = session_id(head.headers)?;
     Ok(touched(state, head, &id, None).await?.session)
+}
+
+/// The id of the session named in the headers, for its own principal, of which nothing is read. What is asked of it
+/// takes a place in the caller's share.
+async fn kept(state: &AppState, head: Head<'_>) -> Result<(SessionId, Permit), RequestError> {
+    let id = session_id(head.headers)?;
+    let permit = state.admission.errand(head.caller(Some(&id)))?;
+    if !state.bus.keep_session(&id, &head.sender.principal).await? {
+        return Err(RequestError::SessionUnknown);
+    }
+    Ok((id, permit))
 }
 
 async fn touched(

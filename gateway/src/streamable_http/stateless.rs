@@ -15,13 +15,14 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
-use super::{EVENTS, META_PROTOCOL_VERSION, prefers_events, takes_events};
+use super::{EVENTS, META_PROTOCOL_VERSION, check_room, prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::catalog::Announced;
 use crate::changes::{Heed, Listener};
 use crate::edge;
 use crate::envelope::{META_CLIENT_CAPABILITIES, Message, Notification, ParamsView, Request};
 use crate::error::{Refused, RequestError};
+use crate::field_bounds::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
 use crate::head::{Head, Sender};
 use crate::lifetime::Lifetime;
 use crate::listening::{Filter, Notifier};
@@ -31,9 +32,6 @@ use crate::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response, sse_
 use crate::sse;
 use crate::state::AppState;
 use crate::versions;
-
-/// Most resources one subscription may name.
-const MAX_SUBSCRIBED_RESOURCES: usize = 1_000;
 
 /// Methods of earlier revisions that this one removed (2026-07-28, Changelog).
 const REMOVED: [&str; 5] = [
@@ -154,6 +152,7 @@ async fn serve(
             let principal = &head.sender.principal;
             policy::check(&state, principal, method, &request.params).await?;
             check_tool_headers(&state, head.headers, method, target.as_deref(), &view).await?;
+            check_room(&state, head, method, &view).await?;
             let parts = CallParts {
                 stream: StreamId::generate(),
                 era: Era::Modern,
@@ -165,7 +164,9 @@ async fn serve(
                 message: request.raw,
                 session: None,
             };
-            let permit = state.admission.call(head.caller(None)).await?;
+            let (caller, bytes) = (head.caller(None), parts.message.as_str().len());
+            let sender = caller.clone();
+            let permit = state.admission.call(caller, sender, bytes).await?;
             call(state, head, parts, permit).await
         }
     }
@@ -275,11 +276,16 @@ async fn listen(
         .0
         .read()
         .map_err(|error| RequestError::InvalidParams(error.to_string()))?;
-    let subscribed = notifications.resource_subscriptions.as_ref();
-    if subscribed.is_some_and(|uris| uris.len() > MAX_SUBSCRIBED_RESOURCES) {
+    let uris = notifications.resource_subscriptions.iter().flatten();
+    if uris.clone().count() > MAX_LISTENED_URIS {
         return Err(RequestError::InvalidParams(format!(
-            "resourceSubscriptions may name {MAX_SUBSCRIBED_RESOURCES} resources at most"
+            "resourceSubscriptions may name {MAX_LISTENED_URIS} resources at most"
         )));
+    }
+    let bytes: usize = uris.map(String::len).sum();
+    if bytes > MAX_LISTENED_BYTES {
+        let field = "resourceSubscriptions";
+        return Err(too_large(field, bytes, MAX_LISTENED_BYTES));
     }
     let announced = Announced::of(edge::catalog(state).await?.as_ref());
     let mut notifier = Notifier {

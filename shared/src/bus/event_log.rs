@@ -91,6 +91,14 @@ pub trait EventLog: Send + Sync {
     /// When the bus is away.
     async fn release(&self, streams: &[StreamId]) -> Result<(), BusError>;
 
+    /// Lets the log of a finished stream end after [`super::BusLimits::brief_retention`], if it would be kept for
+    /// longer. Any other is left alone.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError>;
+
     /// Subscribes to the events of all streams that `gateway` holds. Once per process.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! before, it ends as if it had been done once. Two come out double, which does no harm: a change that is
 //! published again is heard again, and a message that was taken from its mailbox can be posted again.
 //! [`RequestQueue::enqueue`] is the one that must not be repeated; it says itself what became of it.
+//! One that fails with [`BusError::Refused`] has not taken effect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,10 @@ pub enum BusError {
     /// is connected to for the first time.
     #[error("Redis cannot be used as it is set up: {0}")]
     Unusable(String),
+    /// The other side answered that it does not do this now, as when its memory is full; the caller may try
+    /// again. Nothing was changed.
+    #[error("the bus refuses for now: {0}")]
+    Refused(String),
     /// Commands work, but a subscription hears nothing.
     #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
     Deaf(String),
@@ -98,6 +103,9 @@ pub enum BusError {
         /// The bound.
         limit: usize,
     },
+    /// The caller has as much with the fleet as one caller may. Nothing was stored.
+    #[error(transparent)]
+    ShareFull(#[from] ShareFull),
     /// The session that something was to be stored in has ended.
     #[error("the session has ended")]
     SessionEnded,
@@ -107,6 +115,36 @@ pub enum BusError {
     /// The bus answered something it never should.
     #[error("the bus answered unexpectedly: {0}")]
     Unexpected(String),
+}
+
+/// What a caller has as much of as one caller may, and what it can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShareFull {
+    /// [`BusLimits::caller_sessions`].
+    #[error(
+        "you have {limit} sessions, as many as one caller may; end those you do not need (DELETE), or wait until \
+         unused ones have ended"
+    )]
+    Sessions {
+        /// The bound.
+        limit: usize,
+    },
+    /// [`BusLimits::caller_kept`].
+    #[error(
+        "{limit} bytes are kept for you, as many as one caller may have in sessions, results under idempotency keys \
+         and values of tools; end sessions, use fewer keys, or wait until older ones have expired"
+    )]
+    Kept {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl BusError {
+    /// Whether the bus is away or refuses for now, so that trying again may help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Refused(_))
+    }
 }
 
 /// What a subscription hands on, in the order of publication.
@@ -143,8 +181,14 @@ pub struct BusLimits {
     pub session_subscriptions: usize,
     /// Calls of one session that run at the same time.
     pub session_calls: usize,
+    /// Sessions of one share ([`crate::wire::principal::Share`]).
+    pub caller_sessions: usize,
+    /// Bytes kept for one share in sessions, outcomes and values, what they cost besides included, about.
+    pub caller_kept: usize,
     /// How long the log of a finished legacy stream can be resumed.
     pub legacy_retention: Duration,
+    /// How long it can be resumed when its caller has as much in logs as one caller may.
+    pub brief_retention: Duration,
     /// Fallback for deleting the log of a finished modern stream, whose gateway normally
     /// releases it at once.
     pub modern_retention: Duration,
@@ -178,7 +222,10 @@ impl Default for BusLimits {
             feed: 10_000,
             session_subscriptions: 250,
             session_calls: 1_000,
+            caller_sessions: 10_000,
+            caller_kept: 64 * 1024 * 1024,
             legacy_retention: Duration::from_secs(300),
+            brief_retention: Duration::from_secs(10),
             modern_retention: Duration::from_secs(60),
             open_retention: Duration::from_secs(24 * 3600),
             session_idle: Duration::from_secs(3600),

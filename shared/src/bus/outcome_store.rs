@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::BusError;
 use crate::ids::StreamId;
 use crate::wire::outcome::Outcome;
+use crate::wire::principal::Share;
 
 /// One record per idempotency key: absent, *running* by one stream, or *ended* with an outcome. It
 /// survives every process of ours, for `window` from its last change.
@@ -15,8 +16,19 @@ use crate::wire::outcome::Outcome;
 /// delivery of the owner's stream takes the record over, and an earlier one never changes it again; as
 /// with a stream's log, the owner alone ends it, and an end is final. Every method may be repeated when
 /// its answer was lost.
+///
+/// Outcomes count to the share of who called, for as long as they are kept. One for which its share has no room is
+/// kept as one that was too large ([`Outcome::left_out`]): the call has run, so its key must stay.
 #[async_trait]
 pub trait OutcomeStore: Send + Sync {
+    /// Whether `share` has room for one more outcome. To be asked before a call with a key is queued, so that it can
+    /// be refused.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::ShareFull`] when it has none.
+    async fn check_room(&self, share: &Share) -> Result<(), BusError>;
+
     /// Makes an absent record, or one that an earlier delivery of the same stream left running, this
     /// one's. Otherwise changes nothing and says what is there.
     ///
@@ -72,6 +84,8 @@ pub struct KeyUse {
     pub stream: StreamId,
     /// The delivery under which its request was claimed.
     pub delivery: u32,
+    /// Whose share the outcome counts to.
+    pub share: Share,
 }
 
 /// What a use of a key meets.

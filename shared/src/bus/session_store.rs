@@ -1,5 +1,7 @@
 //! Legacy sessions.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::BusError;
@@ -16,14 +18,14 @@ use crate::wire::session::{Session, SessionChange};
 /// the state in its scope ([`super::StateScope::Session`]) end with it.
 ///
 /// A session belongs to the principal that opened it, for ever, and its id is never used again. So who calls
-/// is asked once, by `touch_session`; whoever got the session from it goes on with the id alone.
+/// is asked once, by `touch_session` or `keep_session`; after that the id alone is enough.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Stores a new session.
+    /// Stores a new session, which counts to the share of its principal until it ends.
     ///
     /// # Errors
     ///
-    /// When the bus is away.
+    /// [`BusError::ShareFull`] when the principal has as many sessions, or as much kept, as one caller may.
     async fn create_session(&self, session: &Session) -> Result<(), BusError>;
 
     /// Reads a session, restarts its idle time and notes the call that begins in it, if there is one, in
@@ -43,11 +45,28 @@ pub trait SessionStore: Send + Sync {
         begin: Option<&BeginCall>,
     ) -> Result<Option<Touched>, BusError>;
 
+    /// As [`SessionStore::touch_session`] without a call, for whoever needs nothing of the session: it is not
+    /// read. `false` when it does not exist for this caller.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError>;
+
+    /// Reads the URIs under `resources/subscribe`, which no other method reads: they may be many times larger
+    /// than the rest. `None` when the session has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError>;
+
     /// Applies one change; `false` when the session has ended.
     ///
     /// # Errors
     ///
-    /// [`BusError::Full`] when the session has as many subscriptions as it may.
+    /// [`BusError::Full`] when the session has as many subscriptions as it may, and [`BusError::ShareFull`] when
+    /// its principal has as much kept as one caller may.
     async fn change_session(
         &self,
         id: &SessionId,

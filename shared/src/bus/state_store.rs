@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::BusError;
 use crate::ids::{OperationId, SessionId};
+use crate::wire::principal::Share;
 
 /// The tool author's key/value state; survives every process of ours.
 ///
@@ -36,6 +37,22 @@ pub trait StateStore: Send + Sync {
         scope: &StateScope,
         key: &str,
         value: &str,
+        ttl: Option<Duration>,
+    ) -> Result<(), BusError>;
+
+    /// Counts a value of so many bytes to the share of whoever writes it, before it is written; forgets it without
+    /// bytes. It counts until its `ttl` has passed; one of a session that has none for five quarters of
+    /// [`super::BusLimits::session_idle`] after it was written.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::ShareFull`] when the share has no room for it.
+    async fn count_state(
+        &self,
+        share: &Share,
+        scope: &StateScope,
+        key: &str,
+        bytes: Option<usize>,
         ttl: Option<Duration>,
     ) -> Result<(), BusError>;
 

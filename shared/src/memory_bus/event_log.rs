@@ -79,6 +79,15 @@ impl EventLog for MemoryBus {
         Ok(())
     }
 
+    async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        let logs = &mut partition.logs;
+        if logs.get(stream).map(Log::state) == Some(LogState::Finished) {
+            logs.live_at_most(stream, self.limits.brief_retention);
+        }
+        Ok(())
+    }
+
     async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError> {
         Ok(lock(&self.partition).events.subscribe(gateway))
     }

@@ -76,6 +76,14 @@ impl<K: Clone + Eq + Hash, V> ExpiringMap<K, V> {
         }
     }
 
+    /// Lets a value live for `life` from now, unless it ends earlier anyway.
+    pub(super) fn live_at_most(&mut self, key: &K, life: Duration) {
+        let ends = self.slots.get(key).and_then(|slot| slot.ends);
+        if ends.is_none_or(|ends| ends > Instant::now() + life) {
+            self.live_for(key, Some(life));
+        }
+    }
+
     fn plan_look(&mut self, key: &K, ends: Instant) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;

@@ -10,7 +10,7 @@
 //!
 //! Time is [`tokio::time::Instant`], so a test with a paused clock sees lifetimes end at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -22,12 +22,14 @@ use crate::clock::unix_millis;
 use crate::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId};
 use crate::wire::catalog::CatalogRecord;
 use crate::wire::message::RawJson;
+use crate::wire::principal::Share;
 use crate::wire::session::Session;
 
 mod catalog;
 mod change_feed;
 mod event_log;
 mod expiry;
+mod kept;
 mod log;
 mod news;
 mod outcome_store;
@@ -43,6 +45,7 @@ pub use partition::DeadLetter;
 
 use change_feed::Feed;
 use expiry::ExpiringMap;
+use kept::Account;
 use outcome_store::Record;
 use partition::Partition;
 
@@ -70,10 +73,15 @@ pub struct MemoryBus {
     answered: Mutex<ExpiringMap<OperationId, i64>>,
     /// By the record's name.
     outcomes: Mutex<ExpiringMap<String, Record>>,
+    /// What is kept for each caller.
+    accounts: Mutex<HashMap<Share, Account>>,
 }
 
 struct StoredSession {
     session: Session,
+    subscriptions: BTreeSet<String>,
+    /// When it was last counted to its share.
+    counted: Instant,
     calls: HashMap<StreamId, StoredCall>,
     /// The tool author's, by key.
     state: ExpiringMap<String, String>,
@@ -105,6 +113,7 @@ impl MemoryBus {
             catalog: Mutex::default(),
             state: Mutex::default(),
             outcomes: Mutex::default(),
+            accounts: Mutex::default(),
         })
     }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::kept::Kept;
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, KeyState, KeyUse, OutcomeStore};
 use crate::ids::StreamId;
 use crate::wire::outcome::Outcome;
+use crate::wire::principal::Share;
 
 /// What is known of the calls under one key.
 pub(super) struct Record {
@@ -19,6 +21,10 @@ pub(super) struct Record {
 
 #[async_trait]
 impl OutcomeStore for MemoryBus {
+    async fn check_room(&self, share: &Share) -> Result<(), BusError> {
+        self.room_for_outcome(share)
+    }
+
     async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError> {
         Ok(self.use_key(once, None, window))
     }
@@ -29,7 +35,12 @@ impl OutcomeStore for MemoryBus {
         outcome: &Outcome,
         window: Duration,
     ) -> Result<KeyState, BusError> {
-        Ok(self.use_key(once, Some(outcome.clone()), window))
+        let state = self.use_key(once, Some(outcome.clone()), window);
+        if state == KeyState::Yours {
+            // Small, and kept whether there is room or not.
+            let _: Result<(), BusError> = self.count_outcome(once, outcome, window);
+        }
+        Ok(state)
     }
 
     async fn record_outcome(
@@ -43,7 +54,13 @@ impl OutcomeStore for MemoryBus {
         let Some(running) = running.filter(|record| record.is_left_running_by(once)) else {
             return Ok(false);
         };
-        running.outcome = Some(outcome.clone());
+        let mut kept = outcome.clone();
+        if self.count_outcome(once, &kept, window).is_err() {
+            kept = Outcome::left_out(size(outcome));
+            // Kept whether there is room or not; counted if there is, so that a share is full in the end.
+            let _: Result<(), BusError> = self.count_outcome(once, &kept, window);
+        }
+        running.outcome = Some(kept);
         records.live_for(&once.record, Some(window));
         Ok(true)
     }
@@ -58,7 +75,23 @@ impl OutcomeStore for MemoryBus {
     }
 }
 
+/// About what an outcome takes, in bytes.
+fn size(outcome: &Outcome) -> usize {
+    let kept = outcome.result.as_ref().or(outcome.error.as_ref());
+    kept.map_or(0, |kept| kept.as_str().len())
+}
+
 impl MemoryBus {
+    fn count_outcome(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<(), BusError> {
+        let kept = Kept::Outcome(once.record.clone());
+        self.count_kept(&once.share, kept, size(outcome), Some(window))
+    }
+
     fn use_key(&self, once: &KeyUse, outcome: Option<Outcome>, window: Duration) -> KeyState {
         let mut records = lock(&self.outcomes);
         if let Some(record) = records.get(&once.record)

@@ -1,7 +1,11 @@
 //! [`SessionStore`] in memory.
 
-use async_trait::async_trait;
+use std::collections::BTreeSet;
 
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::kept::Kept;
 use super::{MemoryBus, StoredCall, StoredSession, lock};
 use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use crate::ids::{SessionId, StreamId};
@@ -10,11 +14,18 @@ use crate::wire::principal::Principal;
 use crate::wire::request::CallRef;
 use crate::wire::session::{Session, SessionChange};
 
+/// What a subscription costs besides its URI, in bytes, about.
+const FIELD_BYTES: usize = 128;
+
 #[async_trait]
 impl SessionStore for MemoryBus {
     async fn create_session(&self, session: &Session) -> Result<(), BusError> {
+        let content = [&session.client_info, &session.capabilities].map(|raw| raw.as_str().len());
+        self.count_session(session, content.iter().sum())?;
         let stored = StoredSession {
             session: session.clone(),
+            subscriptions: BTreeSet::new(),
+            counted: Instant::now(),
             calls: Default::default(),
             state: Default::default(),
         };
@@ -44,8 +55,22 @@ impl SessionStore for MemoryBus {
             stored.calls.insert(*stream, call);
         }
         let session = stored.session.clone();
+        if stored.counted.elapsed() > self.limits.session_idle / 4 {
+            stored.counted = Instant::now();
+            // It has its room already.
+            let _: Result<(), BusError> = self.count_session(&session, stored.content());
+        }
         sessions.live_for(id, Some(self.limits.session_idle));
         Ok(Some(Touched { session, has_room }))
+    }
+
+    async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError> {
+        Ok(self.touch_session(id, caller, None).await?.is_some())
+    }
+
+    async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError> {
+        let sessions = lock(&self.sessions);
+        Ok(sessions.get(id).map(|stored| stored.subscriptions.clone()))
     }
 
     async fn change_session(
@@ -57,11 +82,14 @@ impl SessionStore for MemoryBus {
         let Some(stored) = sessions.get_mut(id) else {
             return Ok(false);
         };
-        apply(
-            change,
-            &mut stored.session,
-            self.limits.session_subscriptions,
-        )?;
+        if let SessionChange::Subscribe(uri) = change
+            && !stored.subscriptions.contains(uri)
+            && stored.subscriptions.len() < self.limits.session_subscriptions
+        {
+            let content = stored.content() + uri.len() + FIELD_BYTES;
+            self.count_session(&stored.session, content)?;
+        }
+        apply(change, stored, self.limits.session_subscriptions)?;
         Ok(true)
     }
 
@@ -76,6 +104,8 @@ impl SessionStore for MemoryBus {
         if sessions.get(id).is_some_and(is_own)
             && let Some(stored) = sessions.remove(id)
         {
+            let share = stored.session.principal.share();
+            self.forget_kept(&share, &Kept::Session(id.clone()));
             ended.insert(id.clone(), stored, Some(self.limits.session_idle));
         }
         let stored = ended.get(id).filter(|stored| is_own(stored));
@@ -135,6 +165,25 @@ impl SessionStore for MemoryBus {
     }
 }
 
+impl MemoryBus {
+    fn count_session(&self, session: &Session, content: usize) -> Result<(), BusError> {
+        let (share, kept) = (session.principal.share(), Kept::Session(session.id.clone()));
+        // A touch counts it anew after a quarter of its idle time.
+        let life = self.limits.session_idle.saturating_mul(5) / 4;
+        self.count_kept(&share, kept, content, Some(life))
+    }
+}
+
+impl StoredSession {
+    /// About what it takes, in bytes.
+    fn content(&self) -> usize {
+        let told = [&self.session.client_info, &self.session.capabilities];
+        let told = told.map(|raw| raw.as_str().len());
+        let uris = self.subscriptions.iter().map(|uri| uri.len() + FIELD_BYTES);
+        told.iter().sum::<usize>() + uris.sum::<usize>()
+    }
+}
+
 impl StoredCall {
     fn new(request_id: RawJson) -> Self {
         Self {
@@ -152,10 +201,10 @@ impl StoredCall {
     }
 }
 
-fn apply(change: &SessionChange, session: &mut Session, limit: usize) -> Result<(), BusError> {
-    let subscriptions = &mut session.subscriptions;
+fn apply(change: &SessionChange, stored: &mut StoredSession, limit: usize) -> Result<(), BusError> {
+    let subscriptions = &mut stored.subscriptions;
     match change {
-        SessionChange::LogLevel(level) => session.log_level = Some(*level),
+        SessionChange::LogLevel(level) => stored.session.log_level = Some(*level),
         SessionChange::Subscribe(uri) => {
             if subscriptions.len() >= limit && !subscriptions.contains(uri) {
                 let what = "the list of resource subscriptions of this session";

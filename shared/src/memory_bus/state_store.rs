@@ -6,9 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::expiry::ExpiringMap;
+use super::kept::Kept;
 use super::{MemoryBus, lock};
 use crate::bus::{BusError, StateScope, StateStore};
 use crate::ids::OperationId;
+use crate::wire::principal::Share;
 
 /// How long an operation that must not be done twice is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -40,6 +42,24 @@ impl StateStore for MemoryBus {
             lock(&self.state).insert(name(scope, key), value, ttl);
         }
         Ok(())
+    }
+
+    async fn count_state(
+        &self,
+        share: &Share,
+        scope: &StateScope,
+        key: &str,
+        bytes: Option<usize>,
+        ttl: Option<Duration>,
+    ) -> Result<(), BusError> {
+        let value = Kept::Value(scope.clone(), key.to_owned());
+        let Some(bytes) = bytes else {
+            self.forget_kept(share, &value);
+            return Ok(());
+        };
+        let of_session = matches!(scope, StateScope::Session(_));
+        let ends = of_session.then(|| self.limits.session_idle.saturating_mul(5) / 4);
+        self.count_kept(share, value, key.len() + bytes, ttl.or(ends))
     }
 
     async fn remove_state(

@@ -118,6 +118,7 @@ impl From<Fault> for BusError {
             // Whoever set it up may set it right while we run.
             Fault::Away(_) | Fault::SetUp(_) => Self::Unavailable(fault.to_string()),
             Fault::Failed(error) if is_temporary(error) => Self::Unavailable(fault.to_string()),
+            Fault::Failed(error) if says_not_now(error) => Self::Refused(fault.to_string()),
             Fault::Failed(_) => Self::Unexpected(fault.to_string()),
         }
     }
@@ -149,9 +150,12 @@ fn is_temporary(error: &RedisError) -> bool {
         ErrorKind::Io | ErrorKind::AuthenticationFailed | ErrorKind::ClusterConnectionNotFound
     ) || is_wrong_peer(error)
         || set_up(error).is_some()
-        || answers(error)
-            .iter()
-            .any(|(code, _)| NOT_NOW.contains(&code.as_str()))
+}
+
+/// Whether Redis answered that it does not do this now. A script is stopped so before its first write only.
+fn says_not_now(error: &RedisError) -> bool {
+    let is_not_now = |(code, _): &(String, String)| NOT_NOW.contains(&code.as_str());
+    answers(error).iter().any(is_not_now)
 }
 
 /// Codes and words of Redis in an error; several when it comes from a pipeline.
@@ -247,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_redis_is_away_and_a_wrong_type_is_not() {
-        assert!(matches!(error("OOM", "").into(), BusError::Unavailable(_)));
+    fn a_full_redis_refuses_for_now_and_a_wrong_type_does_not() {
+        assert!(matches!(error("OOM", "").into(), BusError::Refused(_)));
         assert!(matches!(
             error("WRONGTYPE", "").into(),
             BusError::Unexpected(_)
@@ -296,7 +300,7 @@ mod tests {
         }
         for code in ["LOADING", "READONLY", "OOM"] {
             let fault = Fault::from(error(code, ""));
-            assert!(matches!(fault.at_start(), BusError::Unavailable(_)));
+            assert!(fault.at_start().is_passing());
         }
     }
 }

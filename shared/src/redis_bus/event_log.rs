@@ -89,6 +89,12 @@ impl EventLog for RedisBus {
         Ok(())
     }
 
+    async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError> {
+        let keep = scripts::keep_briefly(&self.keys, &self.limits, stream);
+        self.run(&keep).await?;
+        Ok(())
+    }
+
     async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError> {
         let channel = format!("{}{gateway}", self.keys.gateway_channels());
         self.subscriptions

@@ -5,6 +5,7 @@
 
 use crate::bus::StateScope;
 use crate::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId, WorkerId};
+use crate::wire::principal::Share;
 
 /// The consumer group of the workers.
 pub(super) const GROUP: &str = "workers";
@@ -194,6 +195,22 @@ impl Keys {
     /// What is known of the calls under one idempotency key (hash).
     pub(super) fn outcome(&self, record: &str) -> String {
         format!("{}{{i.{record}}}:outcome", self.prefix)
+    }
+
+    // What is kept for each caller
+
+    /// When what is kept for a share ends (sorted set).
+    pub(super) fn kept_ends(&self, share: &Share) -> String {
+        format!("{}{{k.{}}}:kept-ends", self.prefix, escaped(share.as_str()))
+    }
+
+    /// How large it is (hash).
+    pub(super) fn kept_bytes(&self, share: &Share) -> String {
+        format!(
+            "{}{{k.{}}}:kept-bytes",
+            self.prefix,
+            escaped(share.as_str())
+        )
     }
 
     // Subscriptions

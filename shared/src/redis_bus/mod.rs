@@ -28,6 +28,7 @@ mod deliveries;
 mod error;
 mod event_log;
 mod forgeries;
+mod kept;
 mod keys;
 mod lines;
 mod outcome_store;
@@ -223,7 +224,7 @@ impl RedisBus {
         let mut told = false;
         loop {
             match Self::connect_as_set(settings, limits.clone()).await {
-                Err(BusError::Unavailable(reason)) => {
+                Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
                     if !told {
                         tracing::warn!(reason, "Redis is away; waiting for it");
                         told = true;

@@ -7,12 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::RedisBus;
+use super::kept::Kept;
 use super::scripts;
 use crate::bus::{BusError, KeyState, KeyUse, OutcomeStore};
 use crate::wire::outcome::Outcome;
+use crate::wire::principal::Share;
 
 #[async_trait]
 impl OutcomeStore for RedisBus {
+    async fn check_room(&self, share: &Share) -> Result<(), BusError> {
+        self.room_for_outcome(share).await
+    }
+
     async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError> {
         self.use_key(once, None, window).await
     }
@@ -24,7 +30,14 @@ impl OutcomeStore for RedisBus {
         window: Duration,
     ) -> Result<KeyState, BusError> {
         let outcome = outcome.to_json()?;
-        self.use_key(once, Some(&outcome), window).await
+        let state = self.use_key(once, Some(&outcome), window).await?;
+        if state == KeyState::Yours {
+            // Small, and kept whether there is room or not.
+            if let Err(error) = self.outcome_has_room(once, &outcome, window).await {
+                tracing::debug!(%error, "an outcome that is kept is not counted");
+            }
+        }
+        Ok(state)
     }
 
     async fn record_outcome(
@@ -33,7 +46,12 @@ impl OutcomeStore for RedisBus {
         outcome: &Outcome,
         window: Duration,
     ) -> Result<bool, BusError> {
-        let outcome = outcome.to_json()?;
+        let mut outcome = outcome.to_json()?;
+        if !self.outcome_has_room(once, &outcome, window).await? {
+            outcome = Outcome::left_out(outcome.len()).to_json()?;
+            // Kept whether there is room or not; counted if there is, so that a share is full in the end.
+            self.outcome_has_room(once, &outcome, window).await?;
+        }
         let record = scripts::leave_key(&self.keys, once, Some(&outcome), window);
         Ok(self.hot.run(&record).await?)
     }
@@ -45,6 +63,23 @@ impl OutcomeStore for RedisBus {
 }
 
 impl RedisBus {
+    /// Counts an outcome; `false` when its share has no room for it.
+    async fn outcome_has_room(
+        &self,
+        once: &KeyUse,
+        outcome: &str,
+        window: Duration,
+    ) -> Result<bool, BusError> {
+        let kept = Kept::Outcome(&once.record);
+        let bytes = kept.cost(outcome.len());
+        let counted = self.count_kept(&once.share, &kept, bytes, Some(window));
+        match counted.await {
+            Ok(()) => Ok(true),
+            Err(BusError::ShareFull(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn use_key(
         &self,
         once: &KeyUse,

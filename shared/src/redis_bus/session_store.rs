@@ -1,17 +1,20 @@
 //! [`SessionStore`] on Redis: a hash per session and one of its running calls.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{cmd, pipe};
 use serde::{Deserialize, Serialize};
 
 use super::RedisBus;
+use super::kept::Kept;
 use super::scripts::{self, Call, FieldChange, millis};
 use crate::bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
+use crate::clock::unix_millis;
 use crate::ids::{EntryId, SessionId, StreamId};
 use crate::wire::message::RawJson;
-use crate::wire::principal::Principal;
+use crate::wire::principal::{Principal, Share};
 use crate::wire::request::CallRef;
 use crate::wire::session::{LogLevel, Session, SessionChange};
 use crate::wire::{FORMAT, WireError, check_format};
@@ -19,22 +22,49 @@ use crate::wire::{FORMAT, WireError, check_format};
 /// What the field of a subscription begins with; the URI follows.
 const SUBSCRIPTION: &str = "subscription:";
 
+/// Bytes of a session that are counted at once while its subscriptions grow.
+const COUNTED_AT_ONCE: usize = 16 * 1024;
+
+/// The fields of a session besides its subscriptions.
+const FIELDS: [&str; 6] = [
+    "v",
+    "principal",
+    "protocol_version",
+    "client_info",
+    "capabilities",
+    "log_level",
+];
+
 #[async_trait]
 impl SessionStore for RedisBus {
     async fn create_session(&self, session: &Session) -> Result<(), BusError> {
+        let (share, kept) = (session.principal.share(), Kept::Session(&session.id));
+        let fields = to_fields(session)?;
+        let content = fields
+            .iter()
+            .map(|(field, value)| field.len() + value.len());
+        let bytes = kept.cost(content.sum());
+        self.count_kept(&share, &kept, bytes, self.counted_for())
+            .await?;
         let key = self.keys.session(&session.id);
         let mut set = cmd("HSET");
         set.arg(&key);
-        for (field, value) in to_fields(session)? {
+        for (field, value) in fields {
             set.arg(field).arg(value);
         }
+        set.arg("share").arg(share.as_str());
+        set.arg("used").arg(bytes).arg("kept").arg(bytes);
+        set.arg("counted").arg(unix_millis());
         let mut both = pipe();
         both.atomic().add_command(set);
         both.cmd("PEXPIRE")
             .arg(&key)
             .arg(millis(self.limits.session_idle));
-        self.run(&Call::<()>::pipeline(both)).await?;
-        Ok(())
+        let created = self.run(&Call::<()>::pipeline(both)).await;
+        if created.is_err() {
+            self.forget_kept(&share, &kept).await;
+        }
+        Ok(created?)
     }
 
     async fn touch_session(
@@ -45,13 +75,31 @@ impl SessionStore for RedisBus {
     ) -> Result<Option<Touched>, BusError> {
         let begin = begin.map(RecordedCall::begin).transpose()?;
         let subject = &caller.subject;
-        let touch = scripts::touch_session(&self.keys, &self.limits, id, subject, begin.as_ref());
-        let (fields, has_room) = self.run(&touch).await?;
-        if fields.is_empty() {
+        let (keys, limits, begin) = (&self.keys, &self.limits, begin.as_ref());
+        let touch = scripts::touch_session(keys, limits, id, subject, begin, &FIELDS);
+        let (lives, has_room, values, count) = self.run(&touch).await?;
+        if !lives {
             return Ok(None);
         }
-        let session = from_fields(id, fields)?;
+        self.count_session_anew(id, &count).await;
+        let session = from_values(id, values)?;
         Ok(Some(Touched { session, has_room }))
+    }
+
+    async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError> {
+        let subject = &caller.subject;
+        let touch = scripts::touch_session(&self.keys, &self.limits, id, subject, None, &[]);
+        let (lives, _, _, count) = self.run(&touch).await?;
+        self.count_session_anew(id, &count).await;
+        Ok(lives)
+    }
+
+    async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError> {
+        let mut read = cmd("HKEYS");
+        read.arg(self.keys.session(id));
+        let fields: Vec<String> = self.run(&Call::command(read)).await?;
+        let uri = |field: &String| field.strip_prefix(SUBSCRIPTION).map(str::to_owned);
+        Ok((!fields.is_empty()).then(|| fields.iter().filter_map(uri).collect()))
     }
 
     async fn change_session(
@@ -74,14 +122,24 @@ impl SessionStore for RedisBus {
                 FieldChange::Unsubscribe(&field)
             }
         };
-        let change = scripts::change_session(&self.keys, &self.limits, id, &change);
-        match self.run(&change).await? {
+        let (keys, limits) = (&self.keys, &self.limits);
+        let change = |counted| scripts::change_session(keys, limits, id, &change, counted);
+        let (mut code, share, needed) = self.run(&change(None)).await?;
+        if code == 3 {
+            let bytes = needed.next_multiple_of(COUNTED_AT_ONCE);
+            let (share, kept) = (Share::named(&share), Kept::Session(id));
+            self.count_kept(&share, &kept, bytes, self.counted_for())
+                .await?;
+            (code, _, _) = self.run(&change(Some(bytes))).await?;
+        }
+        match code {
             0 => Ok(true),
             1 => Err(BusError::Full {
                 what: "the list of resource subscriptions of this session",
                 limit: self.limits.session_subscriptions,
             }),
-            _ => Ok(false),
+            2 => Ok(false),
+            code => Err(BusError::Unexpected(format!("a script returned {code}"))),
         }
     }
 
@@ -90,10 +148,21 @@ impl SessionStore for RedisBus {
         id: &SessionId,
         caller: &Principal,
     ) -> Result<Option<Vec<BegunCall>>, BusError> {
+        // Of one that has ended already what it left says the same.
+        let mut read = pipe();
+        for key in [self.keys.session(id), self.keys.ended_session(id)] {
+            read.cmd("HGET").arg(key).arg("share");
+        }
+        let shares: Vec<Option<String>> = self.run(&Call::pipeline(read)).await?;
+        let share = shares.into_iter().flatten().next();
         let end = scripts::end_session(&self.keys, &self.limits, id, &caller.subject);
         let Some(calls) = self.run(&end).await? else {
             return Ok(None);
         };
+        if let Some(share) = share {
+            let share = Share::named(&share);
+            self.forget_kept(&share, &Kept::Session(id)).await;
+        }
         let calls = calls.iter().map(|(stream, call)| {
             let RecordedCall { entry, .. } = serde_json::from_str(call).map_err(WireError::from)?;
             begun(stream, entry)
@@ -140,6 +209,24 @@ impl SessionStore for RedisBus {
             begun(&stream, entry)
         });
         found.collect()
+    }
+}
+
+impl RedisBus {
+    /// For how long a session is counted. A touch counts it anew after a quarter of its idle time, so it is counted for
+    /// at least as long as it lives.
+    pub(super) fn counted_for(&self) -> Option<Duration> {
+        Some(self.limits.session_idle.saturating_mul(5) / 4)
+    }
+
+    /// Counts a session again, if the touch said share and bytes.
+    async fn count_session_anew(&self, id: &SessionId, count: &[String]) {
+        let [share, bytes] = count else { return };
+        let (share, bytes) = (Share::named(share), bytes.parse().unwrap_or(0));
+        let (kept, life) = (Kept::Session(id), self.counted_for());
+        if let Err(error) = self.count_kept(&share, &kept, bytes, life).await {
+            tracing::debug!(%error, "a session that lives on is not counted for a while");
+        }
     }
 }
 
@@ -190,21 +277,22 @@ fn to_fields(session: &Session) -> Result<Vec<(String, String)>, WireError> {
             "capabilities".to_owned(),
             session.capabilities.as_str().to_owned(),
         ),
-        (
-            "subscriptions".to_owned(),
-            session.subscriptions.len().to_string(),
-        ),
+        ("subscriptions".to_owned(), "0".to_owned()),
     ];
     if let Some(level) = session.log_level {
         fields.push(("log_level".to_owned(), level_text(level)?));
     }
-    let subscriptions = session.subscriptions.iter();
-    fields.extend(subscriptions.map(|uri| (format!("{SUBSCRIPTION}{uri}"), "1".to_owned())));
     Ok(fields)
 }
 
-fn from_fields(id: &SessionId, mut fields: HashMap<String, String>) -> Result<Session, WireError> {
-    let mut take = |field: &'static str| fields.remove(field).ok_or(WireError::Missing(field));
+/// From the values of [`FIELDS`].
+fn from_values(id: &SessionId, values: Vec<Option<String>>) -> Result<Session, WireError> {
+    let mut values = FIELDS.into_iter().zip(values);
+    let mut take = |field: &'static str| {
+        let value = values.next().filter(|(name, _)| *name == field);
+        let value = value.and_then(|(_, value)| value);
+        value.ok_or(WireError::Missing(field))
+    };
     let format = take("v")?.parse().map_err(|_| WireError::Invalid {
         field: "v",
         reason: "not a number".to_owned(),
@@ -217,10 +305,6 @@ fn from_fields(id: &SessionId, mut fields: HashMap<String, String>) -> Result<Se
         client_info: RawJson::parse(take("client_info")?)?,
         capabilities: RawJson::parse(take("capabilities")?)?,
         log_level: take("log_level").ok().map(level).transpose()?,
-        subscriptions: fields
-            .keys()
-            .filter_map(|field| field.strip_prefix(SUBSCRIPTION).map(str::to_owned))
-            .collect(),
     })
 }
 
@@ -246,10 +330,14 @@ mod tests {
             client_info: RawJson::parse(r#"{"name":"a"}"#).unwrap(),
             capabilities: RawJson::parse("{}").unwrap(),
             log_level: Some(LogLevel::Warning),
-            subscriptions: ["test://a".to_owned(), "test://b".to_owned()].into(),
         };
-        let fields: HashMap<_, _> = to_fields(&session).unwrap().into_iter().collect();
-        assert_eq!(fields["log_level"], "warning");
-        assert_eq!(from_fields(&session.id, fields).unwrap(), session);
+        let written = to_fields(&session).unwrap();
+        let value = |name: &str| {
+            let field = written.iter().find(|(field, _)| field == name);
+            field.map(|(_, value)| value.clone())
+        };
+        assert_eq!(value("log_level").as_deref(), Some("warning"));
+        let values = FIELDS.map(value).to_vec();
+        assert_eq!(from_values(&session.id, values).unwrap(), session);
     }
 }

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use redis::cmd;
 
 use super::RedisBus;
+use super::kept::Kept;
 use super::keys::StatePlace;
 use super::scripts::{self, Call, StateStep, millis};
 use crate::bus::{BusError, StateScope, StateStore};
 use crate::ids::{OperationId, SessionId};
+use crate::wire::principal::Share;
 
 #[async_trait]
 impl StateStore for RedisBus {
@@ -42,6 +44,27 @@ impl StateStore for RedisBus {
                 written.map(|_| ()).ok_or(BusError::SessionEnded)
             }
         }
+    }
+
+    async fn count_state(
+        &self,
+        share: &Share,
+        scope: &StateScope,
+        key: &str,
+        bytes: Option<usize>,
+        ttl: Option<Duration>,
+    ) -> Result<(), BusError> {
+        let (name, ends) = match self.keys.state(scope, key) {
+            StatePlace::Alone(name) => (name, None),
+            StatePlace::OfSession(id) => (format!("{id}:{key}"), self.counted_for()),
+        };
+        let value = Kept::Value(name);
+        let Some(bytes) = bytes else {
+            self.forget_kept(share, &value).await;
+            return Ok(());
+        };
+        let bytes = value.cost(key.len().saturating_add(bytes));
+        self.count_kept(share, &value, bytes, ttl.or(ends)).await
     }
 
     async fn remove_state(

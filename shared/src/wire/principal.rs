@@ -1,6 +1,8 @@
 //! Who calls, as the gateway found out and as handlers may read it.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,14 @@ pub struct Principal {
     /// What the caller's token says; absent on a server that asks for no credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Arc<Identity>>,
+    /// Where a caller of whom nothing else is known calls from, so that callers without a name have a share each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
+
+/// Whose share of the fleet something counts to: a principal's, or without a name that of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Share(Arc<str>);
 
 /// What a verified access token says of its bearer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,11 +70,46 @@ impl Principal {
         Self {
             subject: subject.to_owned(),
             identity: None,
+            address: None,
         }
+    }
+
+    /// The caller at an address of a server that asks for no credentials.
+    pub fn anonymous_at(address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..Self::anonymous()
+        }
+    }
+
+    /// Whose share the principal's calls and what they leave count to.
+    pub fn share(&self) -> Share {
+        Share(match self.address {
+            Some(address) => format!("a.{address}").into(),
+            None => format!("p.{}", self.subject).into(),
+        })
     }
 
     /// Whether both are the same caller, whatever their tokens allow at the moment.
     pub fn is_same_caller(&self, other: &Self) -> bool {
         self.subject == other.subject
+    }
+}
+
+impl Share {
+    /// The share of this name, as [`Share::as_str`] gave it.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }

@@ -30,7 +30,7 @@ pub struct RequestEnvelope {
     pub request_id: Option<RawJson>,
     /// Who calls.
     pub principal: Principal,
-    /// The session (legacy only), without its subscriptions.
+    /// The session (legacy only).
     pub session: Option<Session>,
     /// HTTP headers for the handler; credentials never enter.
     pub headers: BTreeMap<String, String>,

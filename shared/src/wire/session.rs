@@ -1,7 +1,5 @@
 //! A legacy session (2025-03-26 … 2025-11-25), as stored and as handed to a worker.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use super::message::RawJson;
@@ -9,7 +7,7 @@ use super::principal::Principal;
 use crate::ids::SessionId;
 
 /// What `initialize` agreed on. Travels with every request of the session, so a worker
-/// needs no look-up.
+/// needs no look-up. Which resources it subscribed to stays at the edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its name.
@@ -25,9 +23,6 @@ pub struct Session {
     /// Set by `logging/setLevel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<LogLevel>,
-    /// Resource URIs under `resources/subscribe`. Stays at the edge: not sent to workers.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub subscriptions: BTreeSet<String>,
 }
 
 /// One change of a stored session.

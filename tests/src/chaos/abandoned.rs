@@ -34,7 +34,7 @@ pub struct Abandoned {
 /// Opens sessions and leaves them alone.
 pub async fn run(sessions: usize) -> Abandoned {
     let mut fleet = Cluster::new()
-        .gateway_args(&["--session-idle", IDLE])
+        .gateway_args(&["--session-idle", IDLE, "--caller-sessions", "100000"])
         .start()
         .await;
     open(&fleet, sessions, true).await;

@@ -30,6 +30,7 @@ mod resume;
 mod rmcp_client;
 mod sessions;
 mod settings;
+mod shares;
 mod shutdown;
 mod sizes;
 mod standalone;

@@ -13,7 +13,7 @@ use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::Era;
-use prynai_shared::wire::session::Session;
+use prynai_shared::wire::session::{Session, SessionChange};
 use prynai_tests::client::{RawClient, Reply, legacy, tool};
 use prynai_tests::cluster::Cluster;
 use reqwest::RequestBuilder;
@@ -47,9 +47,11 @@ impl Owned {
             client_info: json(r#"{"name":"owner","version":"1"}"#),
             capabilities: json("{}"),
             log_level: None,
-            subscriptions: ["test://static/1".to_owned()].into(),
         };
         bus.create_session(&session).await.expect("is created");
+        let subscribe = SessionChange::Subscribe("test://static/1".to_owned());
+        let subscribed = bus.change_session(&session.id, &subscribe).await;
+        assert!(subscribed.expect("is changed"));
         let begin = BeginCall {
             stream: StreamId::generate(),
             request_id: json("1"),

@@ -43,11 +43,13 @@ samples! {
     "event_message",
     "event_pause",
     "event_see_log",
+    "request_anonymous",
     "request_legacy",
     "request_modern",
     "request_signed",
     "request_visible",
     "session",
+    "session_alone",
     "signal_cancel",
     "signal_mail",
 }
@@ -180,7 +182,6 @@ fn session() -> Session {
         client_info: raw(r#"{"name":"inspector","version":"0.17.0"}"#),
         capabilities: raw(r#"{"sampling":{},"elicitation":{}}"#),
         log_level: Some(LogLevel::Info),
-        subscriptions: BTreeSet::new(),
     }
 }
 
@@ -226,11 +227,23 @@ fn a_legacy_request() {
 
 #[test]
 fn a_modern_request() {
+    passes("request_modern", &modern_request(Principal::anonymous()));
+}
+
+#[test]
+fn a_request_of_an_anonymous_caller_with_an_address() {
+    let address = "192.0.2.1".parse().expect("an address");
+    let request = modern_request(Principal::anonymous_at(address));
+    passes("request_anonymous", &request);
+    assert_eq!(request.principal.share().as_str(), "a.192.0.2.1");
+}
+
+fn modern_request(principal: Principal) -> RequestEnvelope {
     let headers = [(
         "traceparent",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )];
-    let expected = RequestEnvelope {
+    RequestEnvelope {
         stream: "0198c5f2a7b47c3e9d10b2f4c6e8a013"
             .parse()
             .expect("a stream id"),
@@ -240,7 +253,7 @@ fn a_modern_request() {
         method: "tools/list".to_owned(),
         name: None,
         request_id: Some(raw("1")),
-        principal: Principal::anonymous(),
+        principal,
         session: None,
         headers: headers
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -252,8 +265,7 @@ fn a_modern_request() {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
         )),
-    };
-    passes("request_modern", &expected);
+    }
 }
 
 /// The signature was made by another implementation of what the module says.
@@ -448,8 +460,13 @@ fn a_session() {
     let expected = Session {
         client_info: raw(r#"{"name": "inspector", "version": "0.17.0"}"#),
         capabilities: raw(r#"{"sampling": {}, "elicitation": {}}"#),
-        subscriptions: ["test://static/1".to_owned(), "test://static/2".to_owned()].into(),
         ..session()
     };
-    passes("session", &expected);
+    passes("session_alone", &expected);
+    // What a session subscribed to was a part of it once, which never left its gateway.
+    let (_, text) = SAMPLES
+        .iter()
+        .find(|(name, _)| *name == "session")
+        .expect("it");
+    assert_eq!(Session::read(text).expect("is read"), expected);
 }

@@ -74,6 +74,7 @@ impl Stage {
             max_attempts: 3,
             idempotency_window: Duration::from_secs(3600),
             max_result: 1024 * 1024,
+            caller_kept: 64 * 1024 * 1024,
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();
@@ -208,7 +209,6 @@ impl Stage {
             client_info: raw(&json!({"name": "test", "version": "1"})),
             capabilities: raw(capabilities),
             log_level: None,
-            subscriptions: Default::default(),
         });
         request
     }

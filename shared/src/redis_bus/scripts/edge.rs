@@ -1,16 +1,19 @@
 //! Scripts of sessions, change feed, catalog and state.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{Call, lua, millis};
 use crate::bus::{BusLimits, FeedPosition, StateScope};
+use crate::clock::unix_millis;
 use crate::ids::{OperationId, SessionId};
 use crate::redis_bus::keys::Keys;
 use crate::wire::request::CallRef;
+
+/// What a subscription costs besides its URI, in bytes, about.
+const FIELD_BYTES: usize = 128;
 
 lua!(TOUCH_SESSION, "touch_session.lua");
 lua!(CHANGE_SESSION, "change_session.lua");
@@ -29,6 +32,10 @@ lua!(REMOVE_STATE, "remove_state.lua");
 /// How long an operation that must not be done twice is remembered: longer than anybody repeats it.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
+/// Whether a session lives, whether the call has room, the fields that were read, and share and bytes if the session
+/// is to be counted anew.
+pub(in crate::redis_bus) type Touch = (bool, bool, Vec<Option<String>>, Vec<String>);
+
 /// One change of a session's hash.
 pub(in crate::redis_bus) enum FieldChange<'a> {
     Set(&'a str, &'a str),
@@ -45,14 +52,16 @@ pub(in crate::redis_bus) enum StateStep<'a> {
     Add(i64, Option<Duration>, &'a OperationId),
 }
 
-/// Reads a session of `subject`, restarts its idle time and notes a call that begins, by its field and value.
+/// Restarts the idle time of a session of `subject`, notes a call that begins, by its field and value, and reads
+/// these fields.
 pub(in crate::redis_bus) fn touch_session(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
     subject: &str,
     begin: Option<&(String, String)>,
-) -> Call<(HashMap<String, String>, bool)> {
+    fields: &[&str],
+) -> Call<Touch> {
     let (stream, begun) = begin.map_or(("", ""), |(stream, begun)| (stream, begun));
     let names = [
         keys.session(id),
@@ -64,17 +73,21 @@ pub(in crate::redis_bus) fn touch_session(
         .arg(subject)
         .arg(stream)
         .arg(begun)
-        .arg(limits.session_calls);
+        .arg(limits.session_calls)
+        .arg(unix_millis())
+        .arg(fields);
     Call::script(&TOUCH_SESSION, call)
 }
 
-/// Changes one thing of a session.
+/// Changes one thing of a session, for which `counted` bytes are counted from now on: a code, and share and bytes if
+/// more must be counted first.
 pub(in crate::redis_bus) fn change_session(
     keys: &Keys,
     limits: &BusLimits,
     id: &SessionId,
     change: &FieldChange<'_>,
-) -> Call<i64> {
+    counted: Option<usize>,
+) -> Call<(i64, String, usize)> {
     let mut call = CHANGE_SESSION.with_keys(&[keys.session(id)]);
     let (verb, field, value) = match change {
         FieldChange::Set(field, value) => ("set", field, *value),
@@ -84,7 +97,9 @@ pub(in crate::redis_bus) fn change_session(
     call.arg(verb)
         .arg(field)
         .arg(value)
-        .arg(limits.session_subscriptions);
+        .arg(limits.session_subscriptions)
+        .arg(counted.map_or_else(String::new, |bytes| bytes.to_string()))
+        .arg(FIELD_BYTES);
     Call::script(&CHANGE_SESSION, call)
 }
 

@@ -1,15 +1,38 @@
-//! Scripts of idempotency keys.
+//! Scripts of idempotency keys, and of what is kept for each caller.
 
 use std::time::Duration;
 
 use redis::Cmd;
 
 use super::{Call, Lua, lua, millis};
-use crate::bus::KeyUse;
+use crate::bus::{BusLimits, KeyUse};
 use crate::redis_bus::keys::Keys;
+use crate::wire::principal::Share;
 
 lua!(USE_KEY, "use_key.lua");
 lua!(LEAVE_KEY, "leave_key.lua");
+lua!(COUNT_KEPT, "count_kept.lua");
+
+/// Counts what is kept for a caller under a name, by bytes and lifetime (none: for ever); forgets it without them.
+pub(in crate::redis_bus) fn count_kept(
+    keys: &Keys,
+    limits: &BusLimits,
+    share: &Share,
+    name: &str,
+    kept: Option<(usize, Option<Duration>)>,
+) -> Call<i64> {
+    let mut call = COUNT_KEPT.with_keys(&[keys.kept_ends(share), keys.kept_bytes(share)]);
+    call.arg(name);
+    match kept {
+        Some((bytes, life)) => {
+            let life = life.map_or_else(String::new, |life| millis(life).to_string());
+            call.arg(bytes).arg(life)
+        }
+        None => call.arg("").arg(""),
+    };
+    call.arg(limits.caller_kept).arg(limits.caller_sessions);
+    Call::script(&COUNT_KEPT, call)
+}
 
 /// Begins a call under a key, or ends one that shall not be begun with `outcome`, encoded: a code, and
 /// the outcome that is there.

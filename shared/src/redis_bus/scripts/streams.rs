@@ -16,6 +16,7 @@ lua!(RELEASE, "release.lua");
 lua!(CANCEL_CALL, "cancel_call.lua");
 lua!(POST_MAIL, "post_mail.lua");
 lua!(TAKE_MAIL, "take_mail.lua");
+lua!(KEEP_BRIEFLY, "keep_briefly.lua");
 
 /// Logs an event, encoded as `line`, and publishes it, or `news` of it if there is any.
 pub(in crate::redis_bus) fn append_event(
@@ -169,6 +170,17 @@ pub(in crate::redis_bus) fn post_mail(
         .arg(keys.worker_channels())
         .arg(signal);
     Call::script(&POST_MAIL, call)
+}
+
+/// Lets the log of a finished stream end earlier.
+pub(in crate::redis_bus) fn keep_briefly(
+    keys: &Keys,
+    limits: &BusLimits,
+    stream: &StreamId,
+) -> Call<bool> {
+    let mut call = KEEP_BRIEFLY.with_keys(&[keys.log(stream)]);
+    call.arg(millis(limits.brief_retention));
+    Call::script(&KEEP_BRIEFLY, call)
 }
 
 /// Reads the mailbox of a call, for its owner: the number to name next, then the messages.

@@ -9,6 +9,7 @@ use crate::bus::{BusLimits, FeedPosition, Finish, KeyUse, Ownership};
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use crate::redis_bus::keys::Keys;
 use crate::redis_bus::lines;
+use crate::wire::principal::Principal;
 use crate::wire::request::{CallRef, Era};
 
 /// One call of every script: the name of its file, how many times its repeated keys occur, its
@@ -58,6 +59,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         fingerprint: "b2".to_owned(),
         stream,
         delivery: 1,
+        share: Principal::anonymous().share(),
     };
     let window = limits.session_idle;
     let change = FieldChange::Subscribe("subscription:test://a");
@@ -116,8 +118,17 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(post_mail(k, l, &stream, s, "{}", "{}")),
         ),
         ("take_mail", 0, parts(take_mail(k, &owner, 0))),
-        ("touch_session", 0, parts(touch_session(k, l, s, "a", None))),
-        ("change_session", 0, parts(change_session(k, l, s, &change))),
+        ("keep_briefly", 0, parts(keep_briefly(k, l, &stream))),
+        (
+            "touch_session",
+            0,
+            parts(touch_session(k, l, s, "a", None, &["v"])),
+        ),
+        (
+            "change_session",
+            0,
+            parts(change_session(k, l, s, &change, None)),
+        ),
         ("end_session", 0, parts(end_session(k, l, s, "somebody"))),
         ("place_call", 0, parts(place_call(k, s, &call))),
         ("cancel_calls", 0, parts(cancel_calls(k, s, "1"))),
@@ -147,6 +158,17 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ("read_value", 0, parts(read_value("{global}", 1))),
         ("use_key", 0, parts(use_key(k, &once, None, window))),
         ("leave_key", 0, parts(leave_key(k, &once, None, window))),
+        (
+            "count_kept",
+            0,
+            parts(count_kept(
+                k,
+                l,
+                &once.share,
+                "s.1",
+                Some((1, Some(window))),
+            )),
+        ),
     ]
     .into_iter()
     .map(|(name, repeated, (lua, args))| (name, repeated, lua, args))

@@ -533,7 +533,10 @@ async fn a_session_is_opened_used_and_changed() {
             let subscribe = SessionChange::Subscribe(uri.to_owned());
             assert!(shaky.done(|| bus.change_session(&id, &subscribe)).await);
             let touched = shaky.done(touch).await.expect("it lives");
-            assert!(touched.has_room && touched.session.subscriptions.contains(uri));
+            assert!(touched.has_room);
+            assert!(shaky.done(|| bus.keep_session(&id, &owner)).await);
+            let uris = shaky.done(|| bus.subscriptions(&id)).await;
+            assert!(uris.expect("it lives").contains(uri));
             let unsubscribe = SessionChange::Unsubscribe(uri.to_owned());
             assert!(shaky.done(|| bus.change_session(&id, &unsubscribe)).await);
         }
@@ -646,6 +649,7 @@ async fn an_idempotency_key_is_used_once() {
             fingerprint: "f".to_owned(),
             stream: StreamId::generate(),
             delivery: 1,
+            share: Principal::anonymous().share(),
         };
         let (ended, released, concluded) = (once("ended"), once("released"), once("concluded"));
         let outcome = Outcome::result(json("1"));

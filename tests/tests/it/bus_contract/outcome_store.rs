@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{KeyState, KeyUse};
+use prynai_shared::bus::{BusLimits, KeyState, KeyUse, ShareFull};
 use prynai_shared::ids::StreamId;
 use prynai_shared::wire::outcome::Outcome;
+use prynai_shared::wire::principal::Principal;
 use prynai_tests::assert_eventually;
 
 use super::scene::{Kind, Scene, json};
+use super::session_store::is_full;
 
 for_both_buses! {
     the_first_one_runs_and_the_others_are_told,
@@ -18,6 +20,8 @@ for_both_buses! {
     what_is_not_begun_is_concluded,
     a_key_is_good_for_one_thing,
     a_record_ends_with_its_window,
+    outcomes_of_a_share_are_bounded,
+    an_outcome_that_is_not_kept_any_more_makes_room,
 }
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -39,6 +43,7 @@ fn once(record: &str) -> KeyUse {
         fingerprint: "the same".to_owned(),
         stream: StreamId::generate(),
         delivery: 1,
+        share: Principal::anonymous().share(),
     }
 }
 
@@ -165,4 +170,88 @@ async fn a_record_ends_with_its_window(kind: Kind) {
         .await;
     assert!(recorded.unwrap());
     assert_eventually!(scene.begin_once(&once("a")).await == KeyState::Yours);
+}
+
+/// Room for a few outcomes of 15 KiB.
+const KEPT: usize = 64 * 1024;
+
+fn large() -> Outcome {
+    result(&format!(r#"{{"text":"{}"}}"#, "x".repeat(15 * 1024)))
+}
+
+async fn outcomes_of_a_share_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        caller_kept: KEPT,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let share = Principal::anonymous().share();
+    let mut kept = 0;
+    loop {
+        let use_ = once(&format!("record {kept}"));
+        assert_eq!(scene.begin_once(&use_).await, KeyState::Yours);
+        assert!(scene.end_once(&use_, &large()).await);
+        // Once more, as when the answer was lost: it counts once.
+        scene.end_once(&use_, &large()).await;
+        let KeyState::Ended(outcome) = scene.begin_once(&once(&use_.record)).await else {
+            panic!("the end is recorded in any case");
+        };
+        if outcome.left_out.is_some() {
+            break;
+        }
+        assert_eq!(outcome, large());
+        kept += 1;
+    }
+    assert_eq!(kept, 3, "of 15 KiB each in 64 KiB");
+    // What is left out counts as well.
+    for number in 0.. {
+        if scene.gateways.check_room(&share).await.is_err() {
+            break;
+        }
+        assert!(number < 64, "large outcomes never fill the share");
+        let use_ = once(&format!("large {number}"));
+        scene.begin_once(&use_).await;
+        assert!(scene.end_once(&use_, &large()).await);
+    }
+    let refused = scene.gateways.check_room(&share).await;
+    is_full(&refused, ShareFull::Kept { limit: KEPT });
+    // What is not begun is told in any case, and others have their own room.
+    let lost = once("lost");
+    scene
+        .workers
+        .conclude_once(&lost, &result("{}"), LONG)
+        .await
+        .expect("is concluded");
+    assert_eq!(
+        scene.begin_once(&once("lost")).await,
+        KeyState::Ended(result("{}"))
+    );
+    let other = Principal::named("other").share();
+    scene.gateways.check_room(&other).await.expect("has room");
+}
+
+async fn an_outcome_that_is_not_kept_any_more_makes_room(kind: Kind) {
+    let limits = BusLimits {
+        caller_kept: 20 * 1024,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let window = Duration::from_secs(1);
+    let record = async |name: &str| {
+        let use_ = once(name);
+        scene.begin_once(&use_).await;
+        let recorded = scene.workers.record_outcome(&use_, &large(), window).await;
+        assert!(recorded.expect("answers"));
+        let KeyState::Ended(outcome) = scene.begin_once(&once(name)).await else {
+            panic!("the end is recorded");
+        };
+        outcome.left_out.is_none()
+    };
+    assert!(record("first").await);
+    assert!(!record("second").await);
+    let mut number = 0;
+    assert_eventually!({
+        number += 1;
+        record(&format!("later {number}")).await
+    });
 }

@@ -296,7 +296,6 @@ pub(super) fn session(id: &SessionId) -> Session {
         client_info: json(r#"{"name":"tester","version":"1"}"#),
         capabilities: json(r#"{"sampling":{}}"#),
         log_level: None,
-        subscriptions: Default::default(),
     }
 }
 

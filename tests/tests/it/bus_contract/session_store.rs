@@ -1,9 +1,9 @@
 //! [`SessionStore`](prynai_shared::bus::SessionStore): legacy sessions, and which calls run in them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed};
+use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed, ShareFull};
 use prynai_shared::ids::{EntryId, SessionId, StreamId};
 use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
 use prynai_shared::wire::request::CallRef;
@@ -23,6 +23,10 @@ for_both_buses! {
     changes_are_stored,
     concurrent_changes_are_all_stored,
     subscriptions_are_bounded,
+    sessions_of_a_share_are_bounded,
+    bytes_of_a_shares_sessions_are_bounded,
+    a_session_that_fell_idle_makes_room,
+    a_session_in_use_goes_on_counting,
     an_ended_session_names_its_running_calls,
     nothing_revives_an_ended_session,
     an_idle_session_ends,
@@ -57,6 +61,16 @@ impl Scene {
     async fn touch_as(&self, caller: &Principal, id: &SessionId) -> Option<Session> {
         let touched = self.gateways.touch_session(id, caller, None).await;
         touched.expect("touched").map(|touched| touched.session)
+    }
+
+    async fn keep_as(&self, caller: &Principal, id: &SessionId) -> bool {
+        let kept = self.gateways.keep_session(id, caller).await;
+        kept.expect("touched")
+    }
+
+    async fn subscriptions(&self, id: &SessionId) -> Vec<String> {
+        let read = self.workers.subscriptions(id).await.expect("read");
+        Vec::from_iter(read.expect("the session lives"))
     }
 
     async fn change(&self, id: &SessionId, change: SessionChange) -> Result<bool, BusError> {
@@ -124,7 +138,6 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
         principal: Principal::named("tenant/ü"),
         client_info: json(r#"{"name":"c","x":{"big":12345678901234567890}}"#),
         log_level: Some(LogLevel::Warning),
-        subscriptions: ["file:///a".to_owned(), "file:///b c".to_owned()].into(),
         ..session(&id)
     };
     scene.gateways.create_session(&full).await.unwrap();
@@ -153,6 +166,8 @@ async fn an_unknown_session_is_absent(kind: Kind) {
 /// Every method treats the session as absent, and leaves it so. Only its end may be asked for again.
 async fn is_absent(scene: &Scene, id: &SessionId) {
     assert_eq!(scene.touch(id).await, None);
+    assert!(!scene.keep_as(&Principal::anonymous(), id).await);
+    assert_eq!(scene.gateways.subscriptions(id).await.unwrap(), None);
     for change in [
         SessionChange::LogLevel(LogLevel::Debug),
         SessionChange::Subscribe("file:///a".to_owned()),
@@ -204,6 +219,8 @@ async fn a_session_exists_for_its_own_principal_only(kind: Kind) {
         for other in &sessions {
             let seen = scene.touch_as(&other.principal, &owned.id).await;
             let expected = (owned.id == other.id).then(|| owned.clone());
+            let kept = scene.keep_as(&other.principal, &owned.id).await;
+            assert_eq!(kept, expected.is_some(), "as {:?}", other.principal);
             assert_eq!(seen, expected, "as {:?}", other.principal);
         }
     }
@@ -254,6 +271,7 @@ async fn a_stranger_neither_prolongs_a_session_nor_takes_room_in_it(kind: Kind) 
     for _ in 0..3 {
         let touched = scene.gateways.touch_session(&id, &stranger, Some(&begin));
         assert_eq!(touched.await.unwrap(), None);
+        assert!(!scene.keep_as(&stranger, &id).await);
     }
     assert_eq!(scene.find(&id, "2").await, None);
     scene.begin(&id, "3").await.expect("there is room");
@@ -262,6 +280,7 @@ async fn a_stranger_neither_prolongs_a_session_nor_takes_room_in_it(kind: Kind) 
     assert_eventually!(
         {
             assert_eq!(scene.touch_as(&stranger, &id).await, None);
+            assert!(!scene.keep_as(&stranger, &id).await);
             scene.find(&id, "1").await.is_none()
         },
         "a stranger keeps the session of {own:?} alive"
@@ -285,10 +304,10 @@ async fn changes_are_stored(kind: Kind) {
     }
     let expected = Session {
         log_level: Some(LogLevel::Emergency),
-        subscriptions: ["file:///b".to_owned()].into(),
         ..session(&id)
     };
     assert_eq!(scene.touch(&id).await, Some(expected));
+    assert_eq!(scene.subscriptions(&id).await, ["file:///b"]);
 }
 
 async fn concurrent_changes_are_all_stored(kind: Kind) {
@@ -302,8 +321,7 @@ async fn concurrent_changes_are_all_stored(kind: Kind) {
     };
     let stored = futures::future::join_all(uris.iter().enumerate().map(subscribe)).await;
     assert!(stored.into_iter().all(|stored| stored));
-    let read = scene.touch(&id).await.expect("the session lives");
-    assert_eq!(read.subscriptions, uris);
+    assert_eq!(scene.subscriptions(&id).await, Vec::from_iter(uris));
 }
 
 async fn subscriptions_are_bounded(kind: Kind) {
@@ -328,9 +346,131 @@ async fn subscriptions_are_bounded(kind: Kind) {
     let give_up = SessionChange::Unsubscribe("file:///a".to_owned());
     assert!(scene.change(&id, give_up).await.unwrap());
     assert!(subscribe("file:///c").await.unwrap());
-    let read = scene.touch(&id).await.expect("the session lives");
-    let expected = ["file:///b".to_owned(), "file:///c".to_owned()];
-    assert_eq!(read.subscriptions, BTreeSet::from(expected));
+    assert_eq!(scene.subscriptions(&id).await, ["file:///b", "file:///c"]);
+}
+
+impl Scene {
+    async fn create_as(&self, owner: &Principal, client_info: &str) -> Result<SessionId, BusError> {
+        let id = SessionId::generate();
+        let session = Session {
+            principal: owner.clone(),
+            client_info: json(client_info),
+            ..session(&id)
+        };
+        self.gateways.create_session(&session).await.map(|()| id)
+    }
+}
+
+pub(super) fn is_full<T: std::fmt::Debug>(refused: &Result<T, BusError>, full: ShareFull) {
+    assert!(
+        matches!(refused, Err(BusError::ShareFull(by)) if *by == full),
+        "{refused:?}"
+    );
+}
+
+async fn sessions_of_a_share_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        caller_sessions: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let full = ShareFull::Sessions { limit: 2 };
+    let (one, two) = (Principal::named("one"), Principal::named("two"));
+    let here = Principal::anonymous_at([192, 0, 2, 1].into());
+    let there = Principal::anonymous_at([192, 0, 2, 2].into());
+    for owner in [&one, &two, &here, &there] {
+        let first = scene.create_as(owner, "{}").await.expect("has room");
+        scene.create_as(owner, "{}").await.expect("has room");
+        is_full(&scene.create_as(owner, "{}").await, full);
+        // What ends makes room, once.
+        for _ in 0..2 {
+            let ended = scene.gateways.end_session(&first, owner).await;
+            ended.unwrap();
+        }
+        scene.create_as(owner, "{}").await.expect("has room again");
+        is_full(&scene.create_as(owner, "{}").await, full);
+    }
+}
+
+async fn bytes_of_a_shares_sessions_are_bounded(kind: Kind) {
+    let limits = BusLimits {
+        caller_kept: 64 * 1024,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let full = ShareFull::Kept { limit: 64 * 1024 };
+    let owner = Principal::named("noisy");
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(15 * 1024));
+    let mut sessions = Vec::new();
+    let refused = loop {
+        match scene.create_as(&owner, &large).await {
+            Ok(id) => sessions.push(id),
+            refused => break refused,
+        }
+    };
+    is_full(&refused, full);
+    assert_eq!(sessions.len(), 3, "of 15 KiB each in 64 KiB");
+    scene
+        .create_as(&Principal::named("other"), &large)
+        .await
+        .expect("has its own room");
+
+    // Subscriptions count as well, and what was refused is not there.
+    let uri = |number: usize| format!("test://{number}/{}", "x".repeat(2_000));
+    let mut subscribed = 0;
+    let refused = loop {
+        let change = SessionChange::Subscribe(uri(subscribed));
+        match scene.change(&sessions[0], change).await {
+            Ok(true) => subscribed += 1,
+            refused => break refused,
+        }
+    };
+    is_full(&refused, full);
+    assert!(subscribed < 9, "{subscribed} subscriptions of 2 kB each");
+    assert_eq!(scene.subscriptions(&sessions[0]).await.len(), subscribed);
+    let again = scene.change(&sessions[0], SessionChange::Subscribe(uri(subscribed)));
+    is_full(&again.await, full);
+    let ended = scene.gateways.end_session(&sessions[1], &owner).await;
+    ended.unwrap();
+    let again = scene.change(&sessions[0], SessionChange::Subscribe(uri(subscribed)));
+    assert!(again.await.unwrap(), "an ended session makes no room");
+}
+
+async fn a_session_that_fell_idle_makes_room(kind: Kind) {
+    let limits = BusLimits {
+        caller_sessions: 1,
+        session_idle: Duration::from_secs(1),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let owner = Principal::named("one");
+    scene.create_as(&owner, "{}").await.expect("has room");
+    is_full(
+        &scene.create_as(&owner, "{}").await,
+        ShareFull::Sessions { limit: 1 },
+    );
+    assert_eventually!(scene.create_as(&owner, "{}").await.is_ok());
+}
+
+async fn a_session_in_use_goes_on_counting(kind: Kind) {
+    let limits = BusLimits {
+        caller_sessions: 1,
+        session_idle: Duration::from_secs(4),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let owner = Principal::named("one");
+    let id = scene.create_as(&owner, "{}").await.expect("has room");
+    // For longer than it was counted for at first.
+    let begun = Instant::now();
+    assert_eventually!({
+        assert!(scene.keep_as(&owner, &id).await, "a session in use ended");
+        is_full(
+            &scene.create_as(&owner, "{}").await,
+            ShareFull::Sessions { limit: 1 },
+        );
+        begun.elapsed() > Duration::from_secs(7)
+    });
 }
 
 async fn an_ended_session_names_its_running_calls(kind: Kind) {
@@ -377,7 +517,8 @@ async fn an_idle_session_ends(kind: Kind) {
     // To look for a call is not to use the session.
     assert_eventually!(
         {
-            assert!(scene.touch(&used).await.is_some(), "a session in use ended");
+            let owner = Principal::anonymous();
+            assert!(scene.keep_as(&owner, &used).await, "a session in use ended");
             scene.find(&idle, "1").await.is_none()
         },
         "the idle session never ended"

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, BusLimits, StateScope};
+use prynai_shared::bus::{BusError, BusLimits, ShareFull, StateScope};
 use prynai_shared::ids::{OperationId, SessionId};
 use prynai_shared::wire::principal::Principal;
 use prynai_tests::assert_eventually;
 
 use super::scene::{Kind, Scene, session};
+use super::session_store::is_full;
 
 for_both_buses! {
     an_operation_is_done_once_under_its_name,
@@ -23,6 +24,7 @@ for_both_buses! {
     the_state_of_a_session_ends_with_it,
     the_state_of_a_session_lives_while_it_is_used,
     a_session_that_never_was_takes_no_state,
+    values_count_to_the_share_of_who_writes_them,
 }
 
 const GLOBAL: StateScope = StateScope::Global;
@@ -343,4 +345,48 @@ async fn an_operation_is_done_once_under_its_name(kind: Kind) {
         }
         assert!(!scene.remove(scope, "count").await);
     }
+}
+
+async fn values_count_to_the_share_of_who_writes_them(kind: Kind) {
+    const KEPT: usize = 64 * 1024;
+    let limits = BusLimits {
+        caller_kept: KEPT,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let session = scene.session_scope().await;
+    let scopes = [GLOBAL, StateScope::Principal("a".to_owned()), session];
+    let (one, other) = (Principal::named("one"), Principal::named("other"));
+    let count = async |who: &Principal, scope: &StateScope, key: &str, bytes, ttl| {
+        let share = who.share();
+        let counted = scene.workers.count_state(&share, scope, key, bytes, ttl);
+        counted.await
+    };
+    let large = Some(15 * 1024);
+    for scope in &scopes {
+        let counted = count(&one, scope, "key", large, SHORT).await;
+        counted.expect("has room");
+        // The same value again is the same value.
+        let again = count(&one, scope, "key", large, LONG).await;
+        again.expect("has room");
+    }
+    let refused = count(&one, &GLOBAL, "more", Some(30 * 1024), None).await;
+    is_full(&refused, ShareFull::Kept { limit: KEPT });
+    let others = count(&other, &GLOBAL, "more", Some(30 * 1024), None).await;
+    others.expect("is another's share");
+
+    // What is removed makes room, and so does what has ended.
+    let removed = count(&one, &scopes[0], "key", None, None).await;
+    removed.expect("is forgotten");
+    let ends = count(&one, &GLOBAL, "more", Some(25 * 1024), SHORT).await;
+    ends.expect("has room");
+    is_full(
+        &count(&one, &GLOBAL, "further", Some(25 * 1024), None).await,
+        ShareFull::Kept { limit: KEPT },
+    );
+    assert_eventually!(
+        count(&one, &GLOBAL, "further", Some(25 * 1024), None)
+            .await
+            .is_ok()
+    );
 }

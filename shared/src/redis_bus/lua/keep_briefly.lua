@@ -1,0 +1,11 @@
+-- Lets the log of a finished stream end earlier.
+--
+-- KEYS 1
+--   1 log of the stream (hash)
+-- ARGV
+--   1 retention from now on, ms
+-- Returns
+--   1 it ends earlier   0 it does not
+
+if redis.call('HGET', KEYS[1], 'state') ~= 'finished' then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[1], 'LT')
