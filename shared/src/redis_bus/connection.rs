@@ -197,21 +197,12 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
         } else {
             backoff.pause().await;
         }
-        let mut told = false;
         link = loop {
             match connector.link_to_queue().await {
                 Ok(link) => break link,
                 Err(fault) => {
                     let reason = fault.to_string();
-                    if matches!(fault, Fault::SetUp(_)) && !told {
-                        tracing::error!(
-                            reason,
-                            "Redis cannot be used as it is set up; trying again"
-                        );
-                        told = true;
-                    } else {
-                        tracing::debug!(reason, "Redis cannot be reached");
-                    }
+                    connector.tell(&fault);
                     state.send_replace(State::Down(reason));
                 }
             }

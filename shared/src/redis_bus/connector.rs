@@ -37,6 +37,8 @@ pub(super) struct Connector {
     tls: Tls,
     group: Arc<QueueGroup>,
     generation: Arc<Mutex<Generation>>,
+    /// Whether the log says that Redis cannot be used as it is set up: once for all that connect.
+    told: Arc<AtomicBool>,
 }
 
 /// Connections that end together, when one of them finds that it does not lead to the master.
@@ -57,6 +59,7 @@ impl Connector {
             tls,
             group,
             generation: Arc::new(Mutex::new(generation)),
+            told: Arc::default(),
         }
     }
 
@@ -87,7 +90,18 @@ impl Connector {
     pub(super) async fn link_to_queue(&self) -> Result<Link, Fault> {
         let mut link = self.link().await?;
         self.group.prepare(&mut link).await?;
+        self.told.store(false, Ordering::Release);
         Ok(link)
+    }
+
+    /// Says why an attempt failed; what no waiting mends once until one succeeds.
+    pub(super) fn tell(&self, fault: &Fault) {
+        let reason = fault.to_string();
+        if matches!(fault, Fault::SetUp(_)) && !self.told.swap(true, Ordering::AcqRel) {
+            tracing::error!(reason, "Redis cannot be used as it is set up; trying again");
+        } else {
+            tracing::debug!(reason, "Redis cannot be reached");
+        }
     }
 
     /// Connects to the master; `listener` gets what Redis says unasked, on the task that reads the connection.

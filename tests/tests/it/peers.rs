@@ -515,8 +515,13 @@ async fn the_documented_user_may_run_every_command_of_the_source() {
         let begins: &[&str] = if is_lua { &["call('"] } else { &["cmd(\""] };
         for begin in begins {
             for piece in text.split(begin).skip(1) {
-                let name = piece.split(['\'', '"']).next().expect("ends");
-                commands.insert(name.to_lowercase());
+                let mut parts = piece.split(['\'', '"']);
+                let name = parts.next().expect("ends").to_lowercase();
+                let part = parts.nth(1).unwrap_or_default().to_lowercase();
+                commands.insert(match name.as_str() {
+                    "xgroup" | "xinfo" => format!("{name}|{part}"),
+                    _ => name,
+                });
             }
         }
     }
