@@ -171,6 +171,7 @@ impl RequestError {
                 | Self::InsufficientScope { .. }
                 | Self::Forbidden(_)
                 | Self::HttpMethod(..)
+                | Self::NotAcceptable(_)
         )
     }
 

@@ -60,6 +60,8 @@ impl RedisServer {
     /// cut. Returns when both have their new roles.
     pub async fn hand_over_to(&self, replica: &Self) {
         let port = replica.port.to_string();
+        // Later than the replica says that it follows.
+        assert_eventually!(self.is_replicated("state=online").await);
         let _: String = self.command(&["FAILOVER", "TO", "127.0.0.1", &port]).await;
         assert_eventually!(replica.is_replicated("role:master").await);
         assert_eventually!(self.is_replicated("role:slave").await);

@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn ended_logs_count_while_they_are_kept() {
-        let shares = EventShares::new(10_000);
+        let shares = EventShares::new(9_500 + 2 * LOG_BYTES);
         let end = |bytes| shares.begin(of("a")).end(bytes, Era::Legacy);
         assert!(end(9_000));
         assert!(!end(1_000));

@@ -14,6 +14,12 @@ const OBJECTS: [&str; 3] = ["arguments", "context", "inputResponses"];
 /// `_meta` key of a client's capabilities (2026-07-28, Basic, Per-request protocol fields).
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
+/// Whether a member of `_meta` is MCP's own. What stands under any other key is between a client and its tool, and passes
+/// unchanged.
+fn is_of_mcp(key: &str) -> bool {
+    key == "progressToken" || key.starts_with("io.modelcontextprotocol/")
+}
+
 /// How deep the objects of MCP's own lie in capabilities, such as `tasks.requests.sampling`.
 const DEPTH: usize = 4;
 
@@ -88,7 +94,7 @@ fn tidied_meta(meta: &str) -> Tidied {
         return Tidied::Same;
     };
     let before = members.len();
-    members.retain(|_, value| value != "null");
+    members.retain(|name, value| value != "null" || !is_of_mcp(name));
     let mut changed = members.len() != before;
     let capabilities = members.get(CAPABILITIES);
     if let Some(capabilities) = capabilities.and_then(|value| tidied(value, DEPTH)) {

@@ -56,7 +56,7 @@ async fn over_http2(url: &str, query: &str, credentials: &str) -> u16 {
 async fn tokens_are_in_no_log_and_never_leave_the_gateway() {
     let issuer = Issuer::start().await;
     let fleet = Cluster::new()
-        .env("RUST_LOG", "trace")
+        .env("RUST_LOG", "trace,rmcp=trace")
         .gateway_args(&trusting(&issuer));
     let fleet = fleet.start().await;
     let url = fleet.gateway(0);

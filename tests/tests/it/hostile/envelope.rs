@@ -163,7 +163,12 @@ async fn a_body_that_is_no_message_is_refused() {
         let good = echo(era);
         for (what, body, code) in BODIES {
             let request = target.call(era, body.replace('@', &good));
-            let row = refused(format!("{era:?}: {what}"), request, 400, code);
+            // In a session, wrong parameters concern their call alone.
+            let status = match (era, code) {
+                (Era::Legacy, -32602) => 200,
+                _ => 400,
+            };
+            let row = refused(format!("{era:?}: {what}"), request, status, code);
             target.attack([row]).await;
         }
         for length in (0..good.len()).step_by(7) {

@@ -159,7 +159,7 @@ const LINES: [(&str, &str, u16); 22] = [
     ),
     (
         "another path",
-        "GET /mcp/ HTTP/1.1\r\nHost: localhost\r\n",
+        "GET /mcp/x HTTP/1.1\r\nHost: localhost\r\n",
         404,
     ),
     (
