@@ -14,8 +14,9 @@ local session = redis.call('HMGET', KEYS[1], 'principal', 'counted')
 if not session[1] or cjson.decode(session[1]).subject ~= ARGV[2] then return {0, 0, {}, {}} end
 local has_room = 1
 if ARGV[3] ~= '' then
-  local is_noted = redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1
-  if is_noted or redis.call('HLEN', KEYS[2]) < tonumber(ARGV[5]) then
+  local is_small = redis.call('HLEN', KEYS[2]) < tonumber(ARGV[5])
+  -- Who did not hear the answer asks again, also at the bound.
+  if is_small or redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
     redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
   else
     has_room = 0
