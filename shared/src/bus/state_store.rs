@@ -41,12 +41,12 @@ pub trait StateStore: Send + Sync {
     ) -> Result<(), BusError>;
 
     /// Counts a value of so many bytes to the share of whoever writes it, before it is written; forgets it without
-    /// bytes. It counts until its `ttl` has passed; one of a session that has none for five quarters of
+    /// bytes. May be repeated. It counts until its `ttl` has passed; one of a session that has none for five quarters of
     /// [`super::BusLimits::session_idle`] after it was written.
     ///
     /// # Errors
     ///
-    /// [`BusError::ShareFull`] when the share has no room for it.
+    /// [`BusError::ShareFull`] when the share has no room for it; when the bus is away.
     async fn count_state(
         &self,
         share: &Share,

@@ -75,8 +75,13 @@ impl RedisBus {
     }
 
     /// Takes a count back.
-    pub(super) async fn forget_kept(&self, share: &Share, kept: &Kept<'_>) {
-        if let Err(error) = self.counted(share, &kept.name(), None).await {
+    pub(super) async fn forget_kept(&self, share: &Share, kept: &Kept<'_>) -> Result<(), BusError> {
+        self.counted(share, &kept.name(), None).await
+    }
+
+    /// Takes the count of something back that has an end: when the bus is away, it counts until then.
+    pub(super) async fn forget_in_time(&self, share: &Share, kept: &Kept<'_>) {
+        if let Err(error) = self.forget_kept(share, kept).await {
             tracing::debug!(%error, "what is not kept any more counts until it would have ended");
         }
     }

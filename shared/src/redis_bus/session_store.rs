@@ -62,7 +62,7 @@ impl SessionStore for RedisBus {
             .arg(millis(self.limits.session_idle));
         let created = self.run(&Call::<()>::pipeline(both)).await;
         if created.is_err() {
-            self.forget_kept(&share, &kept).await;
+            self.forget_in_time(&share, &kept).await;
         }
         Ok(created?)
     }
@@ -161,7 +161,7 @@ impl SessionStore for RedisBus {
         };
         if let Some(share) = share {
             let share = Share::named(&share);
-            self.forget_kept(&share, &Kept::Session(id)).await;
+            self.forget_in_time(&share, &Kept::Session(id)).await;
         }
         let calls = calls.iter().map(|(stream, call)| {
             let RecordedCall { entry, .. } = serde_json::from_str(call).map_err(WireError::from)?;

@@ -60,8 +60,7 @@ impl StateStore for RedisBus {
         };
         let value = Kept::Value(name);
         let Some(bytes) = bytes else {
-            self.forget_kept(share, &value).await;
-            return Ok(());
+            return self.forget_kept(share, &value).await;
         };
         let bytes = value.cost(key.len().saturating_add(bytes));
         self.count_kept(share, &value, bytes, ttl.or(ends)).await
