@@ -406,10 +406,10 @@ impl<H: ServerHandler> CallRunner<H> {
         loop {
             let take = || self.bus.take_mail(owner, *received);
             let mail = persist(controls, self.patience, "take mail", take).await?;
-            *received = mail.received;
-            if mail.messages.is_empty() {
+            if mail.received == *received {
                 return Ok(());
             }
+            *received = mail.received;
             for message in &mail.messages {
                 match inbound::parse_mail(owner, message) {
                     // rmcp reads at any time, so this does not wait for the handler. An error means

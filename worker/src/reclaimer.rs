@@ -108,7 +108,7 @@ impl Reclaimer {
                 .bus
                 .reclaim(&self.worker, self.leases.lease, BATCH)
                 .await?;
-            let are_all = claims.len() < BATCH;
+            let are_all = claims.is_empty();
             let is_late = self.leases.is_late(asked, Duration::ZERO);
             let mut given_back = Vec::new();
             for claim in claims {

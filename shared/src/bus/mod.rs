@@ -171,7 +171,8 @@ pub struct BusLimits {
     pub log_bytes: usize,
     /// Events that one look into a log reads.
     pub page_events: usize,
-    /// Bytes of them, unless the first one alone has more.
+    /// Bytes of what one answer brings (events, claims that are recovered or taken over, messages of a mailbox), unless the
+    /// first one alone has more.
     pub page_bytes: usize,
     /// Messages of the client in one call's mailbox.
     pub mailbox: usize,

@@ -109,6 +109,9 @@ pub trait RequestQueue: Send + Sync {
     /// unless they were handed back before they were begun. What was handed out by a call that failed is
     /// returned by the next one, with the same delivery.
     ///
+    /// One answer has [`super::BusLimits::page_bytes`] at most, or a single entry that is larger: ask again until there
+    /// are none.
+    ///
     /// Only time counts in which the bus answered: a few seconds in which no worker called this are
     /// taken for an outage. So each worker calls it at least once a second, for as long as it lives.
     ///

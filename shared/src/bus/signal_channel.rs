@@ -58,7 +58,9 @@ pub trait SignalChannel: Send + Sync {
     ///
     /// `received` is [`Mail::received`] of what the owner received last, 0 before the first. What came
     /// before is removed, and what comes after is returned; it stays until it is named as received, so
-    /// that an answer which is lost loses none. Until then it counts against the bound of the mailbox.
+    /// that an answer which is lost loses none. Until then it counts against the bound of the mailbox. One answer has
+    /// [`super::BusLimits::page_bytes`] at most, or a single message that is larger; there is no more when
+    /// [`Mail::received`] stays as it was.
     ///
     /// # Errors
     ///

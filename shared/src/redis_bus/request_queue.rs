@@ -173,12 +173,16 @@ impl RequestQueue for RedisBus {
         }
         let given = self.given_to(worker);
         let mut number = given.reclaims.lock().await;
-        let reclaim = scripts::reclaim(&self.keys, worker, lease, max, *number);
+        let reclaim = |bytes| scripts::reclaim(&self.keys, worker, lease, max, *number, bytes);
         let asked = std::time::Instant::now();
-        let (now_ms, entries) = self.run(&reclaim).await?;
+        let (now_ms, too_large, entries) = self.run(&reclaim(self.limits.page_bytes)).await?;
         self.clock.saw(now_ms, asked);
+        let mut entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        if entries.is_empty() && too_large > 0 {
+            let (_, _, large) = self.run(&reclaim(too_large)).await?;
+            entries = QueueEntry::redeliveries(large).ok_or_else(malformed)?;
+        }
         *number += 1;
-        let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
         given.received(&entries);
         drop(number);
         let mut claims = self.claims(worker, entries).await;
@@ -297,12 +301,17 @@ impl RedisBus {
         reader.abandon(&self.hot).await;
         // No reclaim under way: what it gives must not be taken for an answer that was lost.
         let reclaims = given.reclaims.lock().await;
-        let unreceived = scripts::unreceived(&self.keys, worker, given.newest(), max);
-        let entries = self.run(&unreceived).await?;
-        let entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        let newest = given.newest();
+        let unreceived = |bytes| scripts::unreceived(&self.keys, worker, newest, max, bytes);
+        let (too_large, entries) = self.run(&unreceived(self.limits.page_bytes)).await?;
+        let mut entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        if entries.is_empty() && too_large > 0 {
+            let (_, large) = self.run(&unreceived(too_large)).await?;
+            entries = QueueEntry::redeliveries(large).ok_or_else(malformed)?;
+        }
         given.received(&entries);
         drop(reclaims);
-        given.set_owed(entries.len() == max);
+        given.set_owed(entries.len() == max || too_large > 0);
         if !entries.is_empty() {
             let requests = entries.len();
             tracing::info!(

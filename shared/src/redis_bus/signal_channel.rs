@@ -54,14 +54,15 @@ impl SignalChannel for RedisBus {
     }
 
     async fn take_mail(&self, owner: &Ownership, received: u64) -> Result<Mail, BusError> {
-        let take = scripts::take_mail(&self.keys, owner, received);
-        let mut taken = self.run(&take).await?.into_iter();
-        let received = taken.next().and_then(|number| number.parse().ok());
-        let received =
-            received.ok_or_else(|| BusError::Unexpected("mail without a number".to_owned()))?;
+        let take = |bytes| scripts::take_mail(&self.keys, owner, received, bytes);
+        let mut taken = read_taken(self.run(&take(self.limits.page_bytes)).await?)?;
+        if taken.messages.is_empty() && taken.too_large > 0 {
+            taken = read_taken(self.run(&take(taken.too_large)).await?)?;
+        }
+        let received = taken.received;
         let mailbox = self.keys.mailbox(&owner.stream);
-        let mut messages = Vec::with_capacity(taken.len());
-        for mail in taken {
+        let mut messages = Vec::with_capacity(taken.messages.len());
+        for mail in taken.messages {
             match self.envelope_keys.open_mail(&mailbox, &mail) {
                 Ok(message) => messages.push(RawJson::parse(message).map_err(WireError::from)?),
                 Err(error) => self.forgeries.found("mail", &owner.stream, &error),
@@ -122,4 +123,26 @@ impl SignalChannel for RedisBus {
             .open(&self.keys, channel, lines::read_signal)
             .await
     }
+}
+
+/// An answer of `take_mail.lua`.
+struct Taken {
+    received: u64,
+    /// Bytes of the first message that did not fit, 0 if all did.
+    too_large: usize,
+    messages: Vec<String>,
+}
+
+fn read_taken(answer: Vec<String>) -> Result<Taken, BusError> {
+    let mut answer = answer.into_iter();
+    let received = answer.next().and_then(|number| number.parse().ok());
+    let too_large = answer.next().and_then(|bytes| bytes.parse().ok());
+    let (Some(received), Some(too_large)) = (received, too_large) else {
+        return Err(BusError::Unexpected("mail without a number".to_owned()));
+    };
+    Ok(Taken {
+        received,
+        too_large,
+        messages: answer.collect(),
+    })
 }

@@ -151,15 +151,16 @@ pub(in crate::redis_bus) fn is_queued(keys: &Keys, entry: &EntryId) -> Call<bool
     Call::script(&IS_QUEUED, call)
 }
 
-/// Takes entries whose lease ended, and tells Redis' time in Unix milliseconds. The entries are raw: one that is malformed
-/// must not spoil the rest.
+/// Takes entries of `bytes` at most whose lease ended. Tells Redis' time in Unix milliseconds and the size of the first
+/// entry that does not fit, 0 if all do. The entries are raw: one that is malformed must not spoil the rest.
 pub(in crate::redis_bus) fn reclaim(
     keys: &Keys,
     worker: &WorkerId,
     lease: Duration,
     max: usize,
     number: u64,
-) -> Call<(u64, Value)> {
+    bytes: usize,
+) -> Call<(u64, usize, Value)> {
     let names = [
         keys.queue(),
         keys.leases(),
@@ -177,25 +178,28 @@ pub(in crate::redis_bus) fn reclaim(
         .arg(millis(COMING_BACK))
         .arg(SILENCES)
         .arg(number)
-        .arg(millis(REMEMBERED));
-    Call::script(&RECLAIM, call)
+        .arg(millis(REMEMBERED))
+        .arg(bytes);
+    Call::script(&RECLAIM, call).expecting(bytes)
 }
 
-/// Gives the entries after `received` that a worker was handed out and has not received. The answer is raw, as that of
-/// [`reclaim`].
+/// Gives the entries after `received`, of `bytes` at most, that a worker was handed out and has not received. The answer
+/// is that of [`reclaim`], without a time.
 pub(in crate::redis_bus) fn unreceived(
     keys: &Keys,
     worker: &WorkerId,
     received: (u64, u64),
     max: usize,
-) -> Call<Value> {
+    bytes: usize,
+) -> Call<(usize, Value)> {
     let mut call = UNRECEIVED.with_keys(&[keys.queue(), keys.reclaimed(worker)]);
     call.arg(GROUP)
         .arg(worker.as_str())
         .arg(format!("{}-{}", received.0, received.1))
         .arg(max)
-        .arg(millis(HANDED_BACK));
-    Call::script(&UNRECEIVED, call)
+        .arg(millis(HANDED_BACK))
+        .arg(bytes);
+    Call::script(&UNRECEIVED, call).expecting(bytes)
 }
 
 /// Finds the entry of a request that was sent `ago`, or marks it as cancelled.

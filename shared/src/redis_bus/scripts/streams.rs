@@ -183,16 +183,18 @@ pub(in crate::redis_bus) fn keep_briefly(
     Call::script(&KEEP_BRIEFLY, call)
 }
 
-/// Reads the mailbox of a call, for its owner: the number to name next, then the messages.
+/// Reads messages of `bytes` at most in the mailbox of a call, for its owner: the number to name next, the size of the
+/// first message that does not fit or 0, then the messages.
 pub(in crate::redis_bus) fn take_mail(
     keys: &Keys,
     owner: &Ownership,
     received: u64,
+    bytes: usize,
 ) -> Call<Vec<String>> {
     let stream = &owner.stream;
     let mut call = TAKE_MAIL.with_keys(&[keys.log(stream), keys.mailbox(stream)]);
-    call.arg(owner.token()).arg(received);
-    Call::script(&TAKE_MAIL, call)
+    call.arg(owner.token()).arg(received).arg(bytes);
+    Call::script(&TAKE_MAIL, call).expecting(bytes)
 }
 
 fn text(session: Option<&SessionId>) -> &str {

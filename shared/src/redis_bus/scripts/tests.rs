@@ -72,9 +72,13 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "reclaim",
             0,
-            parts(reclaim(k, &worker, limits.session_idle, 8, 1)),
+            parts(reclaim(k, &worker, limits.session_idle, 8, 1, 100)),
         ),
-        ("unreceived", 0, parts(unreceived(k, &worker, (1, 1), 8))),
+        (
+            "unreceived",
+            0,
+            parts(unreceived(k, &worker, (1, 1), 8, 100)),
+        ),
         (
             "find_or_withdraw",
             0,
@@ -117,7 +121,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(post_mail(k, l, &stream, s, "{}", "{}")),
         ),
-        ("take_mail", 0, parts(take_mail(k, &owner, 0))),
+        ("take_mail", 0, parts(take_mail(k, &owner, 0, 100))),
         ("keep_briefly", 0, parts(keep_briefly(k, l, &stream))),
         (
             "touch_session",

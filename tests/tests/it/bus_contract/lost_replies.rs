@@ -36,7 +36,7 @@ use super::scene::{
 };
 
 /// Far more commands than any operation has.
-const MOST_COMMANDS: usize = 10;
+const MOST_COMMANDS: usize = 20;
 
 /// How long a claim waits where it may find nothing.
 const BRIEF: Duration = Duration::from_millis(50);
@@ -100,6 +100,11 @@ impl Shaky {
     /// Claims with the shaky bus until there is something.
     async fn claims(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
         self.hit();
+        self.more_claims(worker, max).await
+    }
+
+    /// The same, and nothing more goes wrong.
+    async fn more_claims(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
         let never = CancellationToken::new();
         prynai_tests::eventually!({
             let claims = self.bus.claim(worker, max, BRIEF, &never).await;
@@ -238,6 +243,64 @@ async fn what_a_lost_read_handed_out_is_claimed() {
             let owner = claim.ownership(&worker);
             shaky.scene.respond(&owner, 1).await;
         }
+    })
+    .await;
+}
+
+/// None of them fits into an answer.
+fn tiny_pages() -> BusLimits {
+    BusLimits {
+        page_bytes: 1,
+        ..BusLimits::default()
+    }
+}
+
+#[tokio::test]
+async fn what_a_lost_read_handed_out_is_claimed_in_parts() {
+    in_every_way(tiny_pages(), async |shaky| {
+        let worker = WorkerId::generate();
+        let mut expected = Vec::new();
+        for _ in 0..3 {
+            let entry = shaky.scene.gateways.enqueue(&shaky.scene.request()).await;
+            expected.push(entry.unwrap());
+        }
+        let mut claimed = Vec::new();
+        while claimed.len() < 3 {
+            let claims = match claimed.is_empty() {
+                true => shaky.claims(&worker, 3).await,
+                false => shaky.more_claims(&worker, 3).await,
+            };
+            claimed.extend(claims.into_iter().map(|claim| claim.entry));
+        }
+        assert_eq!(claimed, expected, "each once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_lost_reclaim_took_is_given_again_in_parts() {
+    in_every_way(tiny_pages(), async |shaky| {
+        let (mut expected, worker) = (Vec::new(), WorkerId::generate());
+        for _ in 0..3 {
+            let from = shaky.scene.owned().await;
+            let entries = [from.entry.clone()];
+            let given_up = shaky.scene.workers.hand_back(&from.worker, &entries, true);
+            given_up.await.unwrap();
+            expected.extend(entries);
+        }
+        shaky.hit();
+        let mut reclaimed = Vec::new();
+        loop {
+            let reclaim = || shaky.bus.reclaim(&worker, LONG_LEASE, 9);
+            let claims = shaky.again(reclaim).await;
+            if claims.is_empty() {
+                break;
+            }
+            assert_eq!(claims.len(), 1, "{claims:?}");
+            assert_eq!(claims[0].delivery, 2);
+            reclaimed.extend(claims.into_iter().map(|claim| claim.entry));
+        }
+        assert_eq!(reclaimed, expected, "each once");
     })
     .await;
 }
@@ -434,6 +497,25 @@ async fn a_log_is_opened_followed_and_released() {
 }
 
 #[tokio::test]
+async fn a_log_is_kept_briefly() {
+    let limits = BusLimits {
+        brief_retention: Duration::from_millis(1),
+        ..BusLimits::default()
+    };
+    in_every_way(limits, async |shaky| {
+        let id = shaky.session().await;
+        let owner = shaky.talking(&id).await;
+        shaky.scene.respond(&owner, 2).await;
+        let gateways = &shaky.scene.gateways;
+        let log = || gateways.read_log(&owner.stream, Some(&id), 0);
+        assert!(log().await.unwrap().is_some());
+        shaky.done(|| shaky.bus.keep_briefly(&owner.stream)).await;
+        prynai_tests::assert_eventually!(log().await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stream_is_taken_over() {
     always(async |shaky| {
         let (from, worker) = (shaky.scene.owned().await, WorkerId::generate());
@@ -472,6 +554,33 @@ async fn a_call_is_cancelled() {
         // A reply about the marks is lost as well.
         let claims = shaky.claims(&WorkerId::generate(), 1).await;
         assert!(claims[0].cancelled, "a cancelled call is begun");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn messages_that_are_larger_than_a_page_are_taken_once() {
+    in_every_way(tiny_pages(), async |shaky| {
+        let id = shaky.session().await;
+        let owner = shaky.talking(&id).await;
+        let letters = [json("[1]"), json("[2]")];
+        for letter in &letters {
+            let posted = shaky.scene.gateways.post_mail(&owner.stream, &id, letter);
+            assert_eq!(posted.await.unwrap(), Posted::Accepted);
+        }
+        shaky.hit();
+        let (mut taken, mut received) = (Vec::new(), 0);
+        loop {
+            let take = || shaky.bus.take_mail(&owner, received);
+            let mail = shaky.again(take).await;
+            if mail.received == received {
+                break;
+            }
+            assert_eq!(mail.messages.len(), 1);
+            taken.extend(mail.messages);
+            received = mail.received;
+        }
+        assert_eq!(taken, letters);
     })
     .await;
 }
@@ -674,6 +783,30 @@ async fn an_idempotency_key_is_used_once() {
             let met = shaky.scene.workers.begin_once(&once(record), WINDOW).await;
             assert_eq!(met.unwrap(), expected, "{record}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_counts_once_to_its_share() {
+    let limits = BusLimits {
+        caller_kept: 100_000,
+        ..BusLimits::default()
+    };
+    in_every_way(limits, async |shaky| {
+        let (bus, others) = (&shaky.bus, &shaky.scene.workers);
+        let share = Principal::anonymous().share();
+        let scope = StateScope::Session(shaky.session().await);
+        let large = || bus.count_state(&share, &scope, "large", Some(60_000), None);
+        shaky.done(large).await;
+        let small = others.count_state(&share, &scope, "small", Some(20_000), None);
+        small.await.expect("it was counted once");
+        shaky.done(|| bus.check_room(&share)).await;
+
+        let forget = || bus.count_state(&share, &scope, "large", None, None);
+        shaky.done(forget).await;
+        let again = others.count_state(&share, &scope, "another", Some(60_000), None);
+        again.await.expect("it was forgotten");
     })
     .await;
 }

@@ -16,6 +16,7 @@ for_both_buses! {
     mail_reaches_the_new_owner,
     mail_stays_until_its_owner_has_it,
     mail_that_is_posted_twice_lies_there_once,
+    mail_comes_in_parts,
 }
 
 impl Scene {
@@ -37,7 +38,7 @@ impl Scene {
         let mut all = Vec::new();
         loop {
             let mail = self.take(owner, received).await;
-            if mail.messages.is_empty() {
+            if mail.received == received {
                 return all;
             }
             all.extend(texts(&mail));
@@ -78,6 +79,36 @@ async fn mail_stays_until_its_owner_has_it(kind: Kind) {
     let none = scene.take(&new, next.received).await;
     assert_eq!(texts(&none), [""; 0]);
     assert_eq!(none.received, next.received);
+}
+
+async fn mail_comes_in_parts(kind: Kind) {
+    let limits = BusLimits {
+        page_bytes: 20,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let session = SessionId::generate();
+    let owner = scene.call_in(&session).await;
+    let sizes = [1, 2, 12, 50, 60, 3, 4];
+    for size in sizes {
+        scene.post(owner.stream, &session, &number(size)).await;
+    }
+    if kind == Kind::Memory {
+        assert_eq!(scene.mail(&owner).await, sizes.map(number));
+        return;
+    }
+    let mut received = 0;
+    for expected in [&[1, 2, 12][..], &[50], &[60], &[3, 4], &[]] {
+        let mail = scene.take(&owner, received).await;
+        let expected: Vec<_> = expected.iter().copied().map(number).collect();
+        assert_eq!(texts(&mail), expected);
+        received = mail.received;
+    }
+}
+
+/// A message of so many bytes.
+fn number(bytes: usize) -> String {
+    "1".repeat(bytes)
 }
 
 async fn mail_that_is_posted_twice_lies_there_once(kind: Kind) {

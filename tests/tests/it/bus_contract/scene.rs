@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) const LONG_LEASE: Duration = Duration::from_secs(3600);
 
 /// Which bus a case runs against.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Memory,
     Redis,
