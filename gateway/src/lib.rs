@@ -70,6 +70,7 @@ use tokio::task::JoinSet;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
 pub use config::{GatewaySettings, OriginSettings, ProcessSettings, TlsSettings};
 pub use limits::LimitSettings;
+pub use listener::listen;
 pub use origin::{HostPattern, OriginPattern};
 pub use policy::PolicyFile;
 pub use run::run;

@@ -5,12 +5,13 @@
 
 use std::borrow::Borrow;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::lifecycle::Shutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -23,6 +24,10 @@ const MAKING_ROOM: Duration = Duration::from_secs(1);
 /// Pause after accepting failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that the kernel keeps until the accept loop comes round to them: as many as a crowd brings at once. Linux
+/// has a bound of its own (`net.core.somaxconn`, 4096 as a rule), and resets what is beyond.
+const BACKLOG: u32 = 4096;
+
 /// All that a client of one connection too many is told. Waiting instead would tell it, and the
 /// balancer's probe, nothing at all.
 const TOO_MANY: &[u8] =
@@ -34,6 +39,23 @@ struct Places {
     most: NonZeroUsize,
     /// For one line in the log each time they run out.
     told: bool,
+}
+
+/// Listens on an address, with room for a crowd.
+///
+/// # Errors
+///
+/// When the address cannot be bound.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // On Windows it would let two processes share the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts connections, `most` at a time, until the soft stop, each a task of `tasks`; then lets those

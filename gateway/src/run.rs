@@ -5,10 +5,10 @@ use prynai_shared::bus::BusError;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::ProcessSettings;
+use crate::listener::listen;
 use crate::waiting_room;
 
 /// Runs the gateway process.
@@ -25,8 +25,7 @@ pub async fn run() -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;
-    let listener = TcpListener::bind(settings.gateway.listen)
-        .await
+    let listener = listen(settings.gateway.listen)
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
     let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
     let connecting = async {

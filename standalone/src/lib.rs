@@ -20,7 +20,6 @@ use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
 use prynai_worker::{StateKeys, WorkSettings};
 use rmcp::ServerHandler;
-use tokio::net::TcpListener;
 
 /// Everything the process can be told.
 #[derive(Debug, Clone, Parser)]
@@ -90,8 +89,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     // Nothing stands in front that would have to be told.
     let delay = Duration::ZERO;
     let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
-    let listener = TcpListener::bind(settings.gateway.listen)
-        .await
+    let listener = prynai_gateway::listen(settings.gateway.listen)
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
