@@ -29,7 +29,7 @@ const PER_CONNECTION: usize = 100;
 const AT_ONCE: usize = 16;
 
 /// Streams over which the cost of one is taken.
-const MEASURED: usize = 400;
+const MEASURED: usize = 1000;
 
 /// What `/proc/PID/stat` counts in.
 const TICKS_PER_SECOND: u64 = 100;
@@ -89,7 +89,12 @@ pub struct Crowd {
 
 /// Opens streams, up to the last of `levels`, and lets `clients` come at once on `connections`.
 pub async fn run(levels: &[usize], clients: usize, connections: usize) -> Crowd {
-    let mut fleet = Cluster::new().gateways(2).start().await;
+    // All come from one address, and none of them is the share of an address.
+    let plan = Cluster::new().gateways(2);
+    let mut fleet = plan
+        .gateway_args(&["--caller-sessions", "100000"])
+        .start()
+        .await;
     let addresses = fleet.addresses();
     let mut open = Vec::new();
     let mut costs = Vec::new();
