@@ -13,7 +13,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release -p prynai-gateway -p prynai-worker -p prynai-standalone --bins \
+    cargo build --locked --release -p prynai-gateway -p prynai-everything -p prynai-standalone --bins \
     && install -D -t /out target/release/prynai-gateway target/release/prynai-worker target/release/prynai-mcp
 
 FROM build AS build-issuer

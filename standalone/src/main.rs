@@ -1,6 +1,6 @@
 //! The process `prynai-mcp`: the reference handler on a laptop.
 
-use prynai_worker::everything::Everything;
+use prynai_everything::Everything;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use prynai_everything::Everything;
 use prynai_shared::wire::principal::Principal;
-use prynai_worker::everything::Everything;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     ContentBlock, CustomNotification, CustomRequest, CustomResult, Extensions,

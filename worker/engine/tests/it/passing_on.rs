@@ -1,6 +1,6 @@
 //! What the client says travels to whichever worker takes it: cursors, completion contexts, roots.
 
-use prynai_worker::Ask;
+use prynai_worker_engine::Ask;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, ContentBlock, ListToolsResult, PaginatedRequestParams, Tool,

@@ -15,7 +15,7 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
-use prynai_worker::{StateKeys, WorkerConfig};
+use prynai_worker_engine::{StateKeys, WorkerConfig};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -78,7 +78,7 @@ impl Stage {
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();
-        let serve = prynai_worker::serve(handler, bus, config, shutdown.clone());
+        let serve = prynai_worker_engine::serve(handler, bus, config, shutdown.clone());
         Serving {
             shutdown,
             done: tokio::spawn(serve),

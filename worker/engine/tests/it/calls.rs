@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use prynai_everything::Everything;
 use prynai_shared::bus::BusLimits;
 use prynai_shared::wire::event::EventKind;
 use prynai_shared::wire::message::RawJson;
-use prynai_worker::everything::Everything;
 use serde_json::{Value, json};
 
 use crate::probe::probe;
@@ -128,7 +128,7 @@ async fn a_full_log_drops_notifications_but_not_the_result() {
 
 #[tokio::test]
 async fn a_panic_is_an_error_of_that_call_only() {
-    prynai_worker::hush_handler_panics();
+    prynai_worker_engine::hush_handler_panics();
     let mut stage = Stage::new().await;
     let (probe, _watch) = probe();
     let worker = stage.serve_at_once(probe, 1);

@@ -9,8 +9,8 @@ use rmcp::{ErrorData, schemars, tool, tool_router};
 use serde::Deserialize;
 
 use super::{failure, text_response};
-use crate::everything::Everything;
-use crate::{Ask, Unanswered};
+use crate::Everything;
+use prynai_worker::{Ask, Unanswered};
 
 /// Words of a mock summary.
 const MOCK_WORDS: usize = 12;

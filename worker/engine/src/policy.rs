@@ -8,7 +8,7 @@ use rmcp::model::{MetaObject, Tool};
 /// It stands in the tool's `_meta`, so every worker that serves the same tool decides alike:
 ///
 /// ```
-/// # use prynai_worker::Redelivery;
+/// # use prynai_worker_engine::Redelivery;
 /// # struct Mailer;
 /// #[rmcp::tool_router]
 /// impl Mailer {

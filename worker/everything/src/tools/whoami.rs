@@ -6,7 +6,7 @@ use rmcp::{schemars, tool, tool_router};
 use serde::Serialize;
 
 use super::Everything;
-use crate::{CallerKind, Principal};
+use prynai_worker::{CallerKind, Principal};
 
 /// Result of `whoami`.
 #[derive(Debug, Serialize, schemars::JsonSchema)]

@@ -7,7 +7,7 @@ use rmcp::model::{
 };
 use serde_json::json;
 
-use crate::State;
+use prynai_worker::State;
 
 /// The counter that is a resource.
 pub(super) const COUNTER: &str = "counter";

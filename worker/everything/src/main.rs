@@ -1,6 +1,6 @@
 //! The worker with the reference handler.
 
-use prynai_worker::everything::Everything;
+use prynai_everything::Everything;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -6,11 +6,10 @@ use prynai_shared::bus::BusLimits;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
+use prynai_worker_engine::{WorkerConfig, hush_handler_panics, serve};
 use rmcp::ServerHandler;
 
-use crate::guard::hush_handler_panics;
-use crate::serve::serve;
-use crate::settings::{WorkerConfig, WorkerSettings};
+use crate::settings::WorkerSettings;
 
 /// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
 /// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process

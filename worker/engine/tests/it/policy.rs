@@ -1,7 +1,7 @@
 //! A tool's author overrules its hints.
 
 use prynai_shared::wire::event::StreamEvent;
-use prynai_worker::Redelivery;
+use prynai_worker_engine::Redelivery;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 use super::{Everything, resources};
-use crate::State;
+use prynai_worker::State;
 
 mod asking;
 mod whoami;

@@ -8,8 +8,7 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::secret::Secret;
 use prynai_shared::settings::{RedisSettings, byte_size};
 use prynai_shared::telemetry::TelemetrySettings;
-
-use crate::state_keys::StateKeys;
+use prynai_worker_engine::{StateKeys, WorkerConfig};
 
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
 const LEASE: std::ops::RangeInclusive<Duration> =
@@ -131,28 +130,6 @@ pub struct WorkSettings {
         value_name = "SECRET"
     )]
     pub state_key: Vec<Secret>,
-}
-
-/// What [`crate::serve()`] needs to know.
-#[derive(Debug, Clone)]
-pub struct WorkerConfig {
-    /// The name under which requests are claimed; a new one for every process.
-    pub worker: WorkerId,
-    /// Requests that run at the same time.
-    pub concurrency: usize,
-    /// How long the worker may be silent before others take over its requests.
-    pub lease: Duration,
-    /// How often a request is begun at most.
-    pub max_attempts: u32,
-    /// How long the answer of a call with an idempotency key is kept.
-    pub idempotency_window: Duration,
-    /// Bytes of the largest message to a client.
-    pub max_result: usize,
-    /// Bytes of events that the bus holds for one caller because of this worker: so many of calls that run, and as
-    /// many of those that have ended and can still be resumed.
-    pub caller_kept: usize,
-    /// Sign what modern clients carry from one question to the next.
-    pub state_keys: StateKeys,
 }
 
 impl WorkerSettings {

@@ -1,26 +1,24 @@
 //! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
 //!
-//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a call
-//! whose worker was lost.
+//! [`serve()`] is given a bus and does not know which one. Tool authors depend on `prynai-worker`, which connects it to
+//! Redis and gives them the names that they need from here.
 //!
 //! Read in this order:
 //!
-//! 1. `settings`: what can be set, and what is refused
-//! 2. `run`: the process; `serve`: the roles and how they stop
+//! 1. `config`: what a worker is told
+//! 2. `serve`: the roles and how they stop
 //! 3. `processor`, `reclaimer` (with `redelivery` and `policy`), `lease_keeper` (with `runtime_watch`), `holder_watch`, `signal_listener`,
 //!    `finisher` (with `ended_calls`), `catalog` (with `header_params`): one long-running role each, around the table of `running`
-//!    calls; `backoff` is how they wait for a bus that is away
+//!    calls
 //! 4. `call` (with `idempotency`): one request from claim to final response, over its own `request_transport`; what comes
 //!    in is read by `inbound`, what goes out is written by `outbound` (lists: through `visible`) and `event_writer` (within `event_shares`)
 //! 5. `guard`, `context`, `ask` (with `rounds` and `state_keys`), `state`, `raw_message`, `close_stream`: what the handler runs in and what it is given
-//! 6. [`everything`]: the reference handler
-
-pub mod everything;
 
 mod ask;
 mod call;
 mod catalog;
 mod close_stream;
+mod config;
 mod context;
 mod ended_calls;
 mod event_shares;
@@ -41,11 +39,9 @@ mod reclaimer;
 mod redelivery;
 mod request_transport;
 mod rounds;
-mod run;
 mod running;
 mod runtime_watch;
 mod serve;
-mod settings;
 mod signal_listener;
 mod state;
 mod state_keys;
@@ -53,14 +49,10 @@ mod visible;
 
 pub use ask::{Answerable, Ask, Unanswered};
 pub use close_stream::CloseStream;
+pub use config::WorkerConfig;
 pub use guard::hush_handler_panics;
 pub use policy::Redelivery;
-pub use prynai_shared::secret::Secret;
-pub use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
-pub use prynai_shared::wire::session::Session;
 pub use raw_message::RawMessage;
-pub use run::run;
 pub use serve::serve;
-pub use settings::{WorkSettings, WorkerConfig, WorkerSettings};
 pub use state::{ScopedState, State, StateError};
 pub use state_keys::StateKeys;

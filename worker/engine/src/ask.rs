@@ -32,7 +32,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 /// client, signed ([`crate::StateKeys`]).
 ///
 /// ```
-/// # use prynai_worker::{Ask, Unanswered};
+/// # use prynai_worker_engine::{Ask, Unanswered};
 /// # use rmcp::{ErrorData, model::{CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams}};
 /// # fn question(about: &str) -> ElicitRequestParams { unimplemented!() }
 /// async fn order(ask: &Ask) -> Result<String, Unanswered> {

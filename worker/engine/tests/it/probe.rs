@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::session::Session;
-use prynai_worker::State;
+use prynai_worker_engine::State;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::call::{CallRunner, Launcher, RunCall};
 use crate::catalog::{CatalogAnnouncer, Tools};
+use crate::config::WorkerConfig;
 use crate::ended_calls::EndedCalls;
 use crate::event_shares::EventShares;
 use crate::finisher::{Delivery, Ending, FinishQueue, Finisher};
@@ -22,7 +23,6 @@ use crate::lease_keeper::LeaseKeeper;
 use crate::processor::Processor;
 use crate::reclaimer::{Reclaimer, Reserve};
 use crate::running::Running;
-use crate::settings::WorkerConfig;
 use crate::signal_listener::{SignalListener, subscribe};
 use crate::visible::Filters;
 

@@ -1,0 +1,29 @@
+//! What a worker is told by the process that it runs in.
+
+use std::time::Duration;
+
+use prynai_shared::ids::WorkerId;
+
+use crate::state_keys::StateKeys;
+
+/// What [`crate::serve()`] needs to know.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The name under which requests are claimed; a new one for every process.
+    pub worker: WorkerId,
+    /// Requests that run at the same time.
+    pub concurrency: usize,
+    /// How long the worker may be silent before others take over its requests.
+    pub lease: Duration,
+    /// How often a request is begun at most.
+    pub max_attempts: u32,
+    /// How long the answer of a call with an idempotency key is kept.
+    pub idempotency_window: Duration,
+    /// Bytes of the largest message to a client.
+    pub max_result: usize,
+    /// Bytes of events that the bus holds for one caller because of this worker: so many of calls that run, and as
+    /// many of those that have ended and can still be resumed.
+    pub caller_kept: usize,
+    /// Sign what modern clients carry from one question to the next.
+    pub state_keys: StateKeys,
+}
