@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-# As the README names it: the requests and notifications that wait or run.
+# As docs/fleet.md names it: the requests and notifications that wait or run.
 QUEUE = "prynai:{main.0}:requests"
 # Claimed by a worker, which fetches a few at a time.
 CLAIMED = f"XPENDING {QUEUE} workers - + 100"
