@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM build AS build-issuer
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release -p prynai-tests --bin prynai-dev-issuer \
+    cargo build --locked --release -p prynai-dev-issuer \
     && install -D -t /out-issuer target/release/prynai-dev-issuer
 
 FROM debian:trixie-slim AS issuer

@@ -115,7 +115,7 @@ class Clients:
         """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, and
         endings::ending."""
         name = "rmcp"
-        tests = ["-p", "prynai-tests", "--test", "it", "rmcp_client::"]
+        tests = ["-p", "prynai-test-stories", "--test", "stories", "clients::rmcp_client::"]
         printed = self._printed(name, ["cargo", "test", "--locked", *tests])
         (self.results / f"{name}.out").write_text(printed)
         version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
@@ -124,7 +124,7 @@ class Clients:
         of = [("legacy", HANDSHAKE, CAPABILITIES), ("modern", STATELESS, CAPABILITIES), ("endings", HANDSHAKE, ENDINGS)]
         for era, revision, columns in of:
             row = Row("Rust SDK, `rmcp`", revision, version[1], columns=columns)
-            told = re.findall(rf"^test rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE)
+            told = re.findall(rf"^test clients::rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE)
             for capability, outcome in told:
                 row.outcomes[capability] = "ok" if outcome == "ok" else "failed"
             self._tell(row, name)

@@ -2,7 +2,7 @@
 //!
 //! Each port is a small trait whose documentation is its contract: what is atomic, what is
 //! ordered, what survives, what the caller must serialise. [`Bus`] is only their sum. Two
-//! implementations pass one contract suite (`tests/tests/it/bus_contract.rs`):
+//! implementations pass one contract suite (`tests/contract/bus`):
 //! [`crate::memory_bus::MemoryBus`] and [`crate::redis_bus::RedisBus`].
 //!
 //! All methods may be called from many tasks at once. Every method that fails with

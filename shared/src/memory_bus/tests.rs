@@ -1,5 +1,5 @@
 //! What only the memory bus promises: nothing is left behind. The contracts themselves are tested
-//! in `tests/tests/it/bus_contract.rs`.
+//! in `tests/contract/bus`.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Every entry carries [`FORMAT`]. The rule for change: a new *optional* field keeps the
 //! number, and readers ignore fields they do not know, so neighbouring releases understand
 //! each other; anything else raises it, and a reader refuses a number above its own.
-//! `tests/golden/` holds one sample of every form ever released.
+//! `tests/contract/golden/` holds one sample of every form ever released.
 //!
 //! [`signature`] says how what gateways say to workers is signed. It covers every field, also those to come.
 

@@ -1,0 +1,47 @@
+//! One contract, two buses: every case below runs against [`MemoryBus`] and [`RedisBus`].
+//!
+//! The contract is the documentation of the traits in `shared/src/bus`. A case is written once, as a
+//! function of the [`Kind`] of bus, and listed in its file's `for_both_buses!`, which makes the
+//! tests `memory::case` and `redis::case` of it. Both sides of a case (gateway and worker) have a bus
+//! of their own, as two processes would; in memory the two are one.
+//!
+//! [`MemoryBus`]: prynai_shared::memory_bus::MemoryBus
+//! [`RedisBus`]: prynai_shared::redis_bus::RedisBus
+
+macro_rules! for_both_buses {
+    ($($case:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::scene::Kind::Memory).await;
+            })+
+        }
+
+        mod redis {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::scene::Kind::Redis).await;
+            })+
+        }
+    };
+}
+
+mod answered_time;
+mod catalog;
+mod change_feed;
+mod copies;
+mod event_log;
+mod leases;
+mod lost_replies;
+mod mailbox;
+mod outcome_store;
+mod ownership;
+mod redis_faults;
+mod redis_only;
+mod request_queue;
+mod scene;
+mod session_store;
+mod signal_channel;
+mod signed;
+mod state_store;
+mod switch_over;

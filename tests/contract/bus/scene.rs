@@ -1,0 +1,370 @@
+//! Who takes part in a case, and what they say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{
+    Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
+};
+use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_shared::memory_bus::MemoryBus;
+use prynai_shared::redis_bus::RedisBus;
+
+use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_shared::wire::session::Session;
+use prynai_shared::wire::signature::EnvelopeKeys;
+use prynai_test_redis::server::{RedisServer, unique_prefix};
+use prynai_test_redis::{PATIENCE, assert_eventually};
+use tokio_util::sync::CancellationToken;
+
+/// A lease that does not end within a test.
+pub(super) const LONG_LEASE: Duration = Duration::from_secs(3600);
+
+/// Which bus a case runs against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Memory,
+    Redis,
+}
+
+/// Both sides of a bus, with one gateway and one worker.
+pub(super) struct Scene {
+    /// The bus as gateways have it.
+    pub(super) gateways: Arc<dyn Bus>,
+    /// The bus as workers have it.
+    pub(super) workers: Arc<dyn Bus>,
+    /// A gateway.
+    pub(super) gateway: GatewayId,
+    /// A worker.
+    pub(super) worker: WorkerId,
+    store: Store,
+}
+
+enum Store {
+    Memory(Arc<MemoryBus>),
+    Redis(Arc<RedisServer>, String),
+    /// A server that the case handles itself.
+    OwnRedis,
+}
+
+// === impl Kind ===
+
+impl Kind {
+    pub(super) async fn scene(self) -> Scene {
+        self.scene_with(BusLimits::default()).await
+    }
+
+    pub(super) async fn scene_with(self, limits: BusLimits) -> Scene {
+        match self {
+            Self::Memory => {
+                let bus = MemoryBus::new(limits);
+                Scene::new(bus.clone(), bus.clone(), Store::Memory(bus))
+            }
+            Self::Redis => Scene::within(RedisServer::shared().await, limits).await,
+        }
+    }
+
+    /// A scene that shares its server with no other case.
+    pub(super) async fn secluded_scene(self) -> Scene {
+        match self {
+            Self::Memory => self.scene().await,
+            Self::Redis => {
+                let server = Arc::new(RedisServer::start().await);
+                Scene::within(server, BusLimits::default()).await
+            }
+        }
+    }
+}
+
+// === impl Scene ===
+
+impl Scene {
+    fn new(gateways: Arc<dyn Bus>, workers: Arc<dyn Bus>, store: Store) -> Self {
+        Self {
+            gateways,
+            workers,
+            gateway: GatewayId::generate(),
+            worker: WorkerId::generate(),
+            store,
+        }
+    }
+
+    async fn within(server: Arc<RedisServer>, limits: BusLimits) -> Self {
+        let prefix = unique_prefix();
+        let scene = Self::on(&server, &prefix, limits).await;
+        let store = Store::Redis(server, prefix);
+        Self { store, ..scene }
+    }
+
+    /// A scene on a server that the case handles itself.
+    pub(super) async fn on(server: &RedisServer, prefix: &str, limits: BusLimits) -> Self {
+        Self::at(&server.url(), prefix, limits).await
+    }
+
+    /// A scene on whatever the URL leads to.
+    pub(super) async fn at(url: &str, prefix: &str, limits: BusLimits) -> Self {
+        let connect = || RedisBus::connect(url, prefix, limits.clone());
+        let gateways = connect().await.expect("the gateways' bus connects");
+        let workers = connect().await.expect("the workers' bus connects");
+        Self::new(gateways, workers, Store::OwnRedis)
+    }
+
+    /// A scene whose sides have keys, each named by one letter.
+    pub(super) async fn signed(
+        server: &RedisServer,
+        prefix: &str,
+        [gateways, workers]: [&[&str]; 2],
+    ) -> Self {
+        let url = server.url();
+        let connect = async |letters: &[&str]| {
+            let keys = letters.iter().map(|letter| letter.repeat(32).into());
+            let keys = EnvelopeKeys::new(&keys.collect::<Vec<_>>()).expect("keys");
+            let limits = BusLimits::default();
+            let bus = RedisBus::connect_with_keys(&url, prefix, limits, keys).await;
+            bus.expect("the bus connects")
+        };
+        let (gateways, workers) = (connect(gateways).await, connect(workers).await);
+        Self::new(gateways, workers, Store::OwnRedis)
+    }
+
+    /// A modern request that the scene's gateway holds.
+    pub(super) fn request(&self) -> RequestEnvelope {
+        request(&self.gateway)
+    }
+
+    /// Queues a request and lets the scene's worker claim it.
+    pub(super) async fn claimed(&self, request: &RequestEnvelope) -> Claim {
+        let entry = self.gateways.enqueue(request).await.expect("enqueued");
+        let claim = claim_one(&*self.workers, &self.worker).await;
+        assert_eq!(claim.entry, entry, "the queue held another entry before");
+        claim
+    }
+
+    /// Queues a modern request, lets the scene's worker claim it, and gives its right to write.
+    pub(super) async fn owned(&self) -> Ownership {
+        let claim = self.claimed(&self.request()).await;
+        claim.ownership(&self.worker)
+    }
+
+    /// Lets another worker reclaim an entry after the scene's worker gave it up half done.
+    pub(super) async fn passed_on(&self, from: &Ownership, to: &WorkerId) -> Claim {
+        let entries = [from.entry.clone()];
+        let handed_back = self.workers.hand_back(&from.worker, &entries, true).await;
+        handed_back.expect("handed back");
+        let mut claims = self
+            .workers
+            .reclaim(to, LONG_LEASE, 10)
+            .await
+            .expect("reclaimed");
+        assert_eq!(claims.len(), 1, "{claims:?}");
+        claims.remove(0)
+    }
+
+    /// Appends a message and expects that it is taken.
+    pub(super) async fn say(&self, owner: &Ownership, offset: u64) -> StreamEvent {
+        let event = message(owner.stream, offset);
+        let appended = self.workers.append(owner, &event).await.expect("appended");
+        assert_eq!(appended, Ok(()), "offset {offset}");
+        event
+    }
+
+    /// Finishes one request and expects that it is taken.
+    pub(super) async fn respond(&self, owner: &Ownership, offset: u64) -> StreamEvent {
+        let event = response(owner.stream, offset);
+        let answers = self.workers.finish(&[finish(owner, &event)]).await;
+        assert_eq!(answers.expect("finished"), [Ok(())], "offset {offset}");
+        event
+    }
+
+    /// Cancels a call.
+    pub(super) async fn cancel(&self, owner: &Ownership) {
+        let (stream, entry) = (&owner.stream, Some(&owner.entry));
+        let cancelled = self.gateways.cancel_call(stream, entry, owner.era).await;
+        cancelled.expect("cancelled");
+    }
+
+    /// Cancels a request that may or may not be queued.
+    pub(super) async fn cancel_unknown(&self, stream: StreamId) {
+        let cancelled = self.gateways.cancel_call(&stream, None, Era::Modern).await;
+        cancelled.expect("cancelled");
+    }
+
+    /// The events of a gateway, with the first gap taken out.
+    pub(super) async fn events_of(&self, gateway: &GatewayId) -> NewsReceiver<StreamEvent> {
+        begun(self.gateways.event_news(gateway).await.expect("subscribed")).await
+    }
+
+    /// What lies in the log of a modern stream.
+    pub(super) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
+        let read = self.gateways.read_log(&stream, None, 0).await;
+        read.expect("read")
+            .map(|followed| (followed.events, followed.state))
+    }
+
+    /// Entries that wait, and entries that run.
+    pub(super) async fn depth(&self) -> (usize, usize) {
+        let depth = self.gateways.queue_depth().await.expect("depth");
+        (depth.waiting, depth.running)
+    }
+
+    /// Waits until a claim, polled by the same task, waits for an entry. In a scene of
+    /// [`Kind::secluded_scene`] only: nobody else's claim may wait on the same server.
+    pub(super) async fn until_a_claim_waits(&self) {
+        match &self.store {
+            // All that the task polls is polled once before this goes on.
+            Store::Memory(_) => tokio::task::yield_now().await,
+            Store::Redis(server, _) => until_a_read_blocks(server).await,
+            Store::OwnRedis => panic!("the case looks itself, with until_a_read_blocks"),
+        }
+    }
+
+    /// The dead letters, each as one text.
+    pub(super) async fn dead_letters(&self) -> Vec<String> {
+        match &self.store {
+            Store::Memory(bus) => bus
+                .dead_letters()
+                .iter()
+                .map(|letter| format!("{} {:?}", letter.reason, letter.claim))
+                .collect(),
+            Store::Redis(server, prefix) => redis_dead_letters(server, prefix).await,
+            Store::OwnRedis => panic!("the case looks itself, with redis_dead_letters"),
+        }
+    }
+}
+
+/// Waits until a worker waits for entries on a server of its own.
+pub(super) async fn until_a_read_blocks(server: &RedisServer) {
+    assert_eventually!({
+        let clients: String = server.command(&["CLIENT", "LIST"]).await;
+        let blocks = |client: &str| client.contains(" flags=b") && client.contains("=xreadgroup");
+        clients.lines().any(blocks)
+    });
+}
+
+/// Reads the dead letters as an operator would.
+pub(super) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Vec<String> {
+    let pattern = format!("{prefix}*dead*");
+    let keys: Vec<String> = server.command(&["KEYS", &pattern]).await;
+    let mut letters = Vec::new();
+    for key in keys {
+        let found: Vec<(String, Vec<String>)> = server.command(&["XRANGE", &key, "-", "+"]).await;
+        letters.extend(found.into_iter().map(|(_, fields)| fields.join(" ")));
+    }
+    letters
+}
+
+/// A modern request without a name, headers or a deadline.
+pub(super) fn request(holder: &GatewayId) -> RequestEnvelope {
+    RequestEnvelope {
+        stream: StreamId::generate(),
+        holder: holder.clone(),
+        era: Era::Modern,
+        protocol_version: "2026-07-28".to_owned(),
+        method: "tools/list".to_owned(),
+        name: None,
+        request_id: Some(json("1")),
+        principal: Principal::anonymous(),
+        session: None,
+        headers: BTreeMap::new(),
+        queued_at_ms: 1_785_000_000_000,
+        deadline_ms: None,
+        visible: None,
+        message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
+    }
+}
+
+/// A legacy request in a session.
+pub(super) fn legacy_request(holder: &GatewayId, id: &SessionId) -> RequestEnvelope {
+    RequestEnvelope {
+        era: Era::Legacy,
+        protocol_version: "2025-11-25".to_owned(),
+        session: Some(session(id)),
+        ..request(holder)
+    }
+}
+
+/// A session as `initialize` makes it.
+pub(super) fn session(id: &SessionId) -> Session {
+    Session {
+        id: id.clone(),
+        principal: Principal::anonymous(),
+        protocol_version: "2025-11-25".to_owned(),
+        client_info: json(r#"{"name":"tester","version":"1"}"#),
+        capabilities: json(r#"{"sampling":{}}"#),
+        log_level: None,
+    }
+}
+
+/// Where a claimed call is found.
+pub(super) fn call_ref(claim: &Claim) -> CallRef {
+    CallRef {
+        stream: claim.request.stream,
+        entry: claim.entry.clone(),
+    }
+}
+
+pub(super) fn json(text: &str) -> RawJson {
+    RawJson::parse(text).expect("JSON")
+}
+
+/// A notification.
+pub(super) fn message(stream: StreamId, offset: u64) -> StreamEvent {
+    let text = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progress":{offset}}}}}"#
+    );
+    StreamEvent::new(stream, offset, EventKind::Message, json(&text))
+}
+
+/// A response.
+pub(super) fn response(stream: StreamId, offset: u64) -> StreamEvent {
+    let text = r#"{"jsonrpc":"2.0","id":1,"result":{"text":"done"}}"#;
+    StreamEvent::new(stream, offset, EventKind::Final, json(text))
+}
+
+pub(super) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
+    Finish {
+        ownership: owner.clone(),
+        event: Some(event.clone()),
+    }
+}
+
+/// Claims exactly one entry.
+pub(super) async fn claim_one(bus: &dyn Bus, worker: &WorkerId) -> Claim {
+    let mut claims = claim(bus, worker, 1).await;
+    assert_eq!(claims.len(), 1, "nothing to claim");
+    claims.remove(0)
+}
+
+/// Claims what waits, waiting long for the first entry.
+pub(super) async fn claim<B: RequestQueue + ?Sized>(
+    bus: &B,
+    worker: &WorkerId,
+    max: usize,
+) -> Vec<Claim> {
+    let claims = bus
+        .claim(worker, max, PATIENCE, &CancellationToken::new())
+        .await;
+    claims.expect("claimed")
+}
+
+/// A subscription whose first message, the gap, was received: from now on it hears everything.
+pub(super) async fn begun<T: std::fmt::Debug + PartialEq>(
+    mut news: NewsReceiver<T>,
+) -> NewsReceiver<T> {
+    let first = tokio::time::timeout(PATIENCE, news.recv()).await;
+    assert_eq!(first.expect("the first message"), Some(News::Gap));
+    news
+}
+
+/// The next item of a subscription that nothing disturbs.
+pub(super) async fn next<T: std::fmt::Debug>(news: &mut NewsReceiver<T>) -> T {
+    let received = tokio::time::timeout(PATIENCE, news.recv()).await;
+    match received.expect("no news came") {
+        Some(News::Item(item)) => item,
+        other => panic!("expected an item, got {other:?}"),
+    }
+}

@@ -1,8 +1,0 @@
-//! Gateway and worker in one process, with the fixtures of the official conformance suite.
-
-use prynai_tests::conformance::Conformance;
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    prynai_standalone::run(Conformance).await
-}

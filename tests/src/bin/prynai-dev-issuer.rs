@@ -1,6 +1,0 @@
-//! An authorization server for development and tests, shaped like Microsoft Entra ID.
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    prynai_tests::issuer::run().await
-}

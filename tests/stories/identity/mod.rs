@@ -1,0 +1,6 @@
+//! Who calls, what they may, and what is nothing to anybody else.
+
+mod auth;
+mod forgery;
+mod policy;
+mod strangers;
