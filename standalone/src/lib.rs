@@ -18,7 +18,7 @@ use prynai_shared::settings::{
 };
 use prynai_shared::telemetry::TelemetrySettings;
 use prynai_shared::wire::change::Change;
-use prynai_worker::{StateKeys, WorkSettings};
+use prynai_worker::{RequestStateKeys, WorkSettings};
 use rmcp::ServerHandler;
 
 /// Everything the process can be told.
@@ -105,7 +105,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let mut work = settings.work.config();
     work.caller_kept = settings.gateway.limits.caller_kept;
     if work.state_keys.is_empty() {
-        work.state_keys = StateKeys::random();
+        work.state_keys = RequestStateKeys::random();
     }
     // The worker stops after the gateway: what waits for an answer is still to be run.
     let worker_shutdown = Shutdown::new();

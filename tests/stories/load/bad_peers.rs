@@ -14,7 +14,7 @@ use prynai_test_harness::client::{MODERN, legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, QUEUE};
 use prynai_test_harness::process::memory;
 use prynai_test_redis::assert_eventually;
-use prynai_worker::{StateKeys, WorkerConfig};
+use prynai_worker::{RequestStateKeys, WorkerConfig};
 use reqwest::StatusCode;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::ProgressNotificationParam;
@@ -323,7 +323,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         idempotency_window: Duration::from_secs(3600),
         max_result: 16 * MESSAGE,
         caller_kept: 64 * 1024 * 1024,
-        state_keys: StateKeys::random(),
+        state_keys: RequestStateKeys::random(),
     };
     let handler = Talker(Talker::tool_router());
     let bus = bus.expect("Redis is there");

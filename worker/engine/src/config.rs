@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prynai_shared::ids::WorkerId;
 
-use crate::state_keys::StateKeys;
+use crate::handler::ask::request_state::RequestStateKeys;
 
 /// What [`crate::serve()`] needs to know.
 #[derive(Debug, Clone)]
@@ -25,5 +25,5 @@ pub struct WorkerConfig {
     /// many of those that have ended and can still be resumed.
     pub caller_kept: usize,
     /// Sign what modern clients carry from one question to the next.
-    pub state_keys: StateKeys,
+    pub state_keys: RequestStateKeys,
 }

@@ -11,20 +11,23 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::call::{CallRunner, Launcher, RunCall};
-use crate::catalog::{CatalogAnnouncer, Tools};
+use crate::call::ending::{Ending, FinishQueue};
+use crate::call::event_shares::EventShares;
+use crate::call::gone_holders::GoneHolders;
+use crate::call::idempotency::Idempotency;
+use crate::call::launcher::{Launcher, RunCall};
+use crate::call::messages::visibility_filter::Filters;
+use crate::call::runner::CallRunner;
+use crate::call::running::Running;
 use crate::config::WorkerConfig;
-use crate::ended_calls::EndedCalls;
-use crate::event_shares::EventShares;
-use crate::finisher::{Delivery, Ending, FinishQueue, Finisher};
-use crate::holder_watch::{GoneHolders, HolderWatch};
-use crate::idempotency::Idempotency;
-use crate::lease_keeper::LeaseKeeper;
-use crate::processor::Processor;
-use crate::reclaimer::{Reclaimer, Reserve};
-use crate::running::Running;
-use crate::signal_listener::{SignalListener, subscribe};
-use crate::visible::Filters;
+use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
+use crate::roles::ended_calls::EndedCalls;
+use crate::roles::finisher::{Delivery, Finisher};
+use crate::roles::holder_watch::HolderWatch;
+use crate::roles::lease_keeper::LeaseKeeper;
+use crate::roles::processor::Processor;
+use crate::roles::reclaimer::{Reclaimer, Reserve};
+use crate::roles::signal_listener::{SignalListener, subscribe};
 
 /// Results are kept for so long while the bus is away: the fencing token decides in the end whether
 /// they still count. Longer than any outage that somebody works to end.

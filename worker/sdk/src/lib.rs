@@ -14,8 +14,8 @@ pub use prynai_shared::secret::Secret;
 pub use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
 pub use prynai_shared::wire::session::Session;
 pub use prynai_worker_engine::{
-    Answerable, Ask, CloseStream, RawMessage, Redelivery, ScopedState, State, StateError,
-    StateKeys, Unanswered, WorkerConfig, hush_handler_panics, serve,
+    Answerable, Ask, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState, State,
+    StateError, Unanswered, WorkerConfig, hush_handler_panics, serve,
 };
 pub use run::run;
 pub use settings::{WorkSettings, WorkerSettings};

@@ -8,7 +8,7 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::secret::Secret;
 use prynai_shared::settings::{RedisSettings, byte_size};
 use prynai_shared::telemetry::TelemetrySettings;
-use prynai_worker_engine::{StateKeys, WorkerConfig};
+use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
 
 const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
 const LEASE: std::ops::RangeInclusive<Duration> =
@@ -166,14 +166,14 @@ impl WorkSettings {
         if !RESULT.contains(&self.max_result) {
             return Err("--max-result must be between 4KiB and 64MiB".to_owned());
         }
-        StateKeys::new(&self.state_key).map(drop)
+        RequestStateKeys::new(&self.state_key).map(drop)
     }
 
     /// The configuration of a new worker. Settings that [`WorkSettings::check`] would refuse give no
     /// state keys.
     pub fn config(&self) -> WorkerConfig {
         WorkerConfig {
-            state_keys: StateKeys::new(&self.state_key).unwrap_or_default(),
+            state_keys: RequestStateKeys::new(&self.state_key).unwrap_or_default(),
             worker: WorkerId::generate(),
             concurrency: self.concurrency,
             lease: self.lease,

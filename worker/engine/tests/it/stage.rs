@@ -15,7 +15,7 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_shared::wire::session::Session;
-use prynai_worker_engine::{StateKeys, WorkerConfig};
+use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -66,7 +66,7 @@ impl Stage {
 
     pub(crate) fn serve_at_once(&self, handler: impl ServerHandler, concurrency: usize) -> Serving {
         let config = WorkerConfig {
-            state_keys: StateKeys::random(),
+            state_keys: RequestStateKeys::random(),
             worker: WorkerId::generate(),
             concurrency,
             // It is kept by a thread that knows nothing of a paused clock.

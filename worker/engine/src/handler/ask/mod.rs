@@ -7,15 +7,19 @@ use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::request::Era;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ClientCapabilities, ClientRequest, ContentBlock,
-    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorCode,
-    GetPromptResponse, InputRequest, InputRequiredResult, ReadResourceResponse,
+    ClientCapabilities, ClientRequest, ElicitRequest, ElicitRequestParams, ElicitResult,
+    ElicitationCapability, InputRequest,
 };
 use rmcp::service::{Peer, RequestContext, ServiceError};
 use rmcp::{ErrorData, RoleServer};
 
-use crate::rounds::{Round, Rounds};
-use crate::state_keys::StateKeys;
+use self::request_state::RequestStateKeys;
+use self::round::{Round, Rounds};
+use self::unanswered::Unanswered;
+
+pub(crate) mod request_state;
+mod round;
+pub(crate) mod unanswered;
 
 /// How long a legacy client may take for an answer: a person may have to be found first.
 const ANSWER_TIME: Duration = Duration::from_secs(600);
@@ -29,7 +33,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 /// [`Unanswered`], the client answers and sends the request again, and the handler runs from its
 /// beginning, on any worker: so ask before you change anything, and give every question a `key` of its
 /// own. One question may depend on the answer to another; the answers given so far come back with the
-/// client, signed ([`crate::StateKeys`]).
+/// client, signed ([`crate::RequestStateKeys`]).
 ///
 /// ```
 /// # use prynai_worker_engine::{Ask, Unanswered};
@@ -64,56 +68,13 @@ enum Way {
     Rounds(Rounds),
 }
 
-/// Responses that can say what is wrong within a result, for clients to show their model.
-///
-/// Only a tool's can: prompts and resources answer with a JSON-RPC error.
-pub trait Answerable: From<InputRequiredResult> {
-    /// A response that says what is wrong, if there is such a thing.
-    fn unsuccessful(reason: &str) -> Option<Self>;
-}
-
-/// Why there is no answer. Return it with [`Unanswered::into_response`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Unanswered {
-    /// The client must answer first and send the request again.
-    NotYet(InputRequiredResult),
-    /// The client lacks the capability to answer such questions.
-    Unsupported(ErrorData),
-    /// There was no answer, or one that cannot be understood.
-    Failed(ErrorData),
-}
-
-// === impl Unanswered ===
-
-impl Unanswered {
-    /// The response of a handler that cannot go on, for `tools/call`, `prompts/get` and
-    /// `resources/read` alike.
-    ///
-    /// # Errors
-    ///
-    /// The error response when the question failed. A modern client that lacks the capability gets
-    /// the code the specification has for it (-32021); a legacy one gets a tool's own error.
-    pub fn into_response<R: Answerable>(self) -> Result<R, ErrorData> {
-        match self {
-            Self::NotYet(result) => Ok(result.into()),
-            Self::Unsupported(error) if error.code == ErrorCode::INVALID_REQUEST => {
-                R::unsuccessful(&error.message).ok_or(error)
-            }
-            Self::Unsupported(error) | Self::Failed(error) => Err(error),
-        }
-    }
-}
-
-// === impl Ask ===
-
 impl Ask {
     /// The way to ask during `request`; `None` when its method allows no questions.
     pub(crate) fn within(
         request: &ClientRequest,
         context: &RequestContext<RoleServer>,
         era: Era,
-        keys: &StateKeys,
+        keys: &RequestStateKeys,
     ) -> Option<Self> {
         let round = Round::of(request)?;
         let way = match era {
@@ -231,26 +192,6 @@ mod deprecated {
                 }
             }
         }
-    }
-}
-
-// === impl Answerable ===
-
-impl Answerable for CallToolResponse {
-    fn unsuccessful(reason: &str) -> Option<Self> {
-        Some(CallToolResult::error(vec![ContentBlock::text(reason)]).into())
-    }
-}
-
-impl Answerable for GetPromptResponse {
-    fn unsuccessful(_: &str) -> Option<Self> {
-        None
-    }
-}
-
-impl Answerable for ReadResourceResponse {
-    fn unsuccessful(_: &str) -> Option<Self> {
-        None
     }
 }
 

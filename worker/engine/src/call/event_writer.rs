@@ -7,9 +7,9 @@ use prynai_shared::bus::{Bus, Ownership, Refusal, TakeOver};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 
-use crate::event_shares::CallEvents;
-use crate::persist::persist;
-use crate::running::{Controls, Stop};
+use crate::call::event_shares::CallEvents;
+use crate::call::retry::retry_while_away;
+use crate::call::running::{Controls, Stop};
 
 /// Numbers the events of one stream and appends them, one at a time.
 pub(crate) struct EventWriter {
@@ -61,7 +61,7 @@ impl EventWriter {
     ///
     /// Why the call must end.
     pub(crate) async fn take_over(&mut self) -> Result<(), Stop> {
-        let taken = persist(&self.controls, self.patience, "take over", || {
+        let taken = retry_while_away(&self.controls, self.patience, "take over", || {
             self.bus.take_over(&self.ownership)
         })
         .await?;
@@ -124,7 +124,7 @@ impl EventWriter {
             self.full = true;
             return Ok(false);
         }
-        let appended = persist(&self.controls, self.patience, "append", || {
+        let appended = retry_while_away(&self.controls, self.patience, "append", || {
             self.bus.append(&self.ownership, &event)
         })
         .await?;

@@ -1,15 +1,16 @@
 //! Stops modern calls whose gateway is gone: its clients' connections broke with it, and the broken
 //! connection is the cancel (2026-07-28, Streamable HTTP, Cancellation).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::bus::{Bus, BusError};
 use prynai_shared::ids::GatewayId;
 use prynai_shared::wire::request::Era;
 
-use crate::running::Running;
+use crate::call::gone_holders::GoneHolders;
+use crate::call::running::Running;
 
 /// Time between two looks: as long as a gateway takes to say again that it is there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -18,52 +19,12 @@ const LOOK: Duration = Duration::from_secs(2);
 /// gateway is not taken for dead because it could not reach the bus either.
 const LOOKS: u32 = 3;
 
-/// Gateways remembered as gone, for their requests that are still to be claimed.
-const REMEMBERED: usize = 64;
-
-/// Which gateways are gone. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct GoneHolders(Arc<Mutex<VecDeque<GatewayId>>>);
-
 /// Looks whether the gateways are there for which modern calls run.
 pub(crate) struct HolderWatch {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) running: Arc<Running>,
     pub(crate) gone: GoneHolders,
 }
-
-// === impl GoneHolders ===
-
-impl GoneHolders {
-    /// Whether nobody waits at this gateway any more.
-    pub(crate) fn contains(&self, gateway: &GatewayId) -> bool {
-        self.lock().contains(gateway)
-    }
-
-    fn remember(&self, gateway: GatewayId) {
-        let mut gone = self.lock();
-        if gone.len() == REMEMBERED {
-            gone.pop_front();
-        }
-        gone.push_back(gateway);
-    }
-
-    /// Forgets gateways that were only silent.
-    fn keep(&self, silent: &[GatewayId]) {
-        self.lock().retain(|gateway| silent.contains(gateway));
-    }
-
-    fn all(&self) -> Vec<GatewayId> {
-        self.lock().iter().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<GatewayId>> {
-        // A list is never half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl HolderWatch ===
 
 impl HolderWatch {
     /// Runs until it is dropped.

@@ -17,9 +17,9 @@ const MOST_STATE_BYTES: usize = 256 * 1024;
 /// Keys that sign `requestState` (2026-07-28, Multi Round-Trip Requests). The first one signs, all are
 /// accepted, so that a key can be replaced without losing what is under way.
 #[derive(Clone, Default)]
-pub struct StateKeys(Arc<[RequestStateCodec]>);
+pub struct RequestStateKeys(Arc<[RequestStateCodec]>);
 
-impl StateKeys {
+impl RequestStateKeys {
     /// Keys from settings, the signing one first. Without keys no question may depend on another in
     /// the modern era.
     ///
@@ -86,9 +86,9 @@ fn no_key() -> ErrorData {
     ErrorData::internal_error("the server is not set up for a second question", None)
 }
 
-impl fmt::Debug for StateKeys {
+impl fmt::Debug for RequestStateKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StateKeys({})", self.0.len())
+        write!(f, "RequestStateKeys({})", self.0.len())
     }
 }
 
@@ -98,9 +98,9 @@ mod tests {
 
     use super::*;
 
-    fn keys(keys: &[&str]) -> StateKeys {
+    fn keys(keys: &[&str]) -> RequestStateKeys {
         let keys: Vec<Secret> = keys.iter().map(|key| key.repeat(32).into()).collect();
-        StateKeys::new(&keys).expect("are good keys")
+        RequestStateKeys::new(&keys).expect("are good keys")
     }
 
     fn answers() -> InputResponses {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_short_key_is_refused_by_the_name_of_its_setting() {
-        let reason = StateKeys::new(&["short".to_owned().into()]).expect_err("is refused");
+        let reason = RequestStateKeys::new(&["short".to_owned().into()]).expect_err("is refused");
         assert!(reason.contains("--state-key"), "{reason}");
     }
 }

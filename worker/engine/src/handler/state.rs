@@ -109,7 +109,7 @@ impl ScopedState {
     ///
     /// [`StateError`], also when the value has another type.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
-        let stored = persist(|| self.bus.get_state(&self.scope, key)).await?;
+        let stored = retry_while_away(|| self.bus.get_state(&self.scope, key)).await?;
         Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
@@ -127,7 +127,7 @@ impl ScopedState {
     ) -> Result<(), StateError> {
         let text = serde_json::to_string(value)?;
         self.count(key, Some(text.len()), ttl).await?;
-        Ok(persist(|| self.bus.set_state(&self.scope, key, &text, ttl)).await?)
+        Ok(retry_while_away(|| self.bus.set_state(&self.scope, key, &text, ttl)).await?)
     }
 
     /// Removes a value; `false` when there was none.
@@ -138,7 +138,7 @@ impl ScopedState {
     pub async fn remove(&self, key: &str) -> Result<bool, StateError> {
         let operation = OperationId::generate();
         let remove = || self.bus.remove_state(&self.scope, key, &operation);
-        let removed = persist(remove).await?;
+        let removed = retry_while_away(remove).await?;
         self.count(key, None, None).await?;
         Ok(removed)
     }
@@ -151,7 +151,7 @@ impl ScopedState {
         ttl: Option<Duration>,
     ) -> Result<(), BusError> {
         let (share, scope) = (&self.share, &self.scope);
-        persist(|| self.bus.count_state(share, scope, key, bytes, ttl)).await
+        retry_while_away(|| self.bus.count_state(share, scope, key, bytes, ttl)).await
     }
 
     /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
@@ -172,11 +172,11 @@ impl ScopedState {
             self.bus
                 .increment_state(&self.scope, key, by, ttl, &operation)
         };
-        Ok(persist(increment).await?)
+        Ok(retry_while_away(increment).await?)
     }
 }
 
-async fn persist<T, F: Future<Output = Result<T, BusError>>>(
+async fn retry_while_away<T, F: Future<Output = Result<T, BusError>>>(
     attempt: impl Fn() -> F,
 ) -> Result<T, BusError> {
     let mut backoff = Backoff::for_at_most(PATIENCE);

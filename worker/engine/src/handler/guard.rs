@@ -19,8 +19,8 @@ use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::Ask;
-use crate::state_keys::StateKeys;
+use crate::handler::ask::Ask;
+use crate::handler::ask::request_state::RequestStateKeys;
 
 /// How long a handler may go on after its call was cancelled, to clean up.
 const PARTING: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ const PARTING: Duration = Duration::from_millis(500);
 pub(crate) struct Guard<H> {
     handler: Arc<H>,
     era: Era,
-    state_keys: StateKeys,
+    state_keys: RequestStateKeys,
     noted: CancellationToken,
 }
 
@@ -58,7 +58,7 @@ pub fn hush_handler_panics() {
 
 impl<H> Guard<H> {
     /// A guard for one request of `era`.
-    pub(crate) fn new(handler: Arc<H>, era: Era, state_keys: StateKeys) -> Self {
+    pub(crate) fn new(handler: Arc<H>, era: Era, state_keys: RequestStateKeys) -> Self {
         Self {
             handler,
             era,

@@ -13,16 +13,16 @@ use prynai_shared::wire::message::RawJson;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::call::Launcher;
-use crate::event_writer::EventWriter;
-use crate::finisher::{Ending, FinishQueue};
-use crate::idempotency::{self, Idempotency};
-use crate::inbound;
-use crate::lease_keeper::LeaseKeeper;
-use crate::outbound;
-use crate::persist::persist;
-use crate::redelivery::{self, Verdict};
-use crate::running::{Controls, Slot, Stop};
+use crate::call::ending::{Ending, FinishQueue};
+use crate::call::event_writer::EventWriter;
+use crate::call::idempotency::{self, Idempotency};
+use crate::call::launcher::Launcher;
+use crate::call::messages::inbound;
+use crate::call::messages::outbound;
+use crate::call::retry::retry_while_away;
+use crate::call::running::{Controls, Slot, Stop};
+use crate::roles::lease_keeper::LeaseKeeper;
+use crate::roles::verdict::{self, Verdict};
 
 /// Looks at least this often, because requests that were handed back wait for it, and clients wait for
 /// those whose worker was lost.
@@ -142,7 +142,7 @@ impl Reclaimer {
     /// The entry of a request for which there is no room.
     async fn deal_with(self: &Arc<Self>, claim: Claim) -> Option<EntryId> {
         let tools = Arc::clone(&self.tools.borrow());
-        let verdict = redelivery::judge(&claim, self.max_attempts, &tools);
+        let verdict = verdict::judge(&claim, self.max_attempts, &tools);
         let Some(permit) = self.permit(verdict).await else {
             return Some(claim.entry);
         };
@@ -231,7 +231,7 @@ impl Reclaimer {
         controls: &Controls,
         finish: &[Finish],
     ) -> Result<(), Stop> {
-        let finished = persist(controls, self.patience, "answer", || {
+        let finished = retry_while_away(controls, self.patience, "answer", || {
             self.bus.finish(finish)
         });
         if finished.await?.contains(&Err(Refusal::LostOwnership)) {
@@ -239,7 +239,7 @@ impl Reclaimer {
         }
         let reason = format!("begun {} times", claim.delivery - 1);
         let dead_letter = || self.bus.dead_letter(claim, &reason);
-        persist(controls, self.patience, "bury", dead_letter).await?;
+        retry_while_away(controls, self.patience, "bury", dead_letter).await?;
         tracing::error!(stream = %claim.request.stream, reason, "a dead letter");
         Ok(())
     }
@@ -252,8 +252,8 @@ impl Reclaimer {
         controls: &Controls,
     ) -> Result<Option<RawJson>, Stop> {
         let error = match verdict {
-            Verdict::DeadLetter => redelivery::given_up(claim),
-            Verdict::OutcomeUnknown | Verdict::Run => redelivery::outcome_unknown(claim),
+            Verdict::DeadLetter => verdict::given_up(claim),
+            Verdict::OutcomeUnknown | Verdict::Run => verdict::outcome_unknown(claim),
         };
         let Some(id) = &claim.request.request_id else {
             return Ok(None);
@@ -264,7 +264,7 @@ impl Reclaimer {
             return Ok(Some(outbound::error(id, &error)));
         };
         let conclude = || self.idempotency.conclude(&once, id, &error);
-        let concluded = persist(controls, self.patience, "record an outcome", conclude);
+        let concluded = retry_while_away(controls, self.patience, "record an outcome", conclude);
         concluded.await.map(Some)
     }
 }

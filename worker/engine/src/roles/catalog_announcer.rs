@@ -21,11 +21,11 @@ use rmcp::transport::OneshotTransport;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::{Notify, watch};
 
-use crate::guard::Guard;
-use crate::header_params::header_params;
-use crate::policy::Redelivery;
-use crate::state::State;
-use crate::state_keys::StateKeys;
+use crate::handler::ask::request_state::RequestStateKeys;
+use crate::handler::guard::Guard;
+use crate::handler::redelivery::Redelivery;
+use crate::handler::state::State;
+use crate::roles::header_params::header_params;
 
 /// Announced again this often, so that a Redis that lost everything heals.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -157,7 +157,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         };
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, mut answers) = OneshotTransport::<RoleServer>::new(message);
-        let guard = Guard::new(Arc::clone(&self.handler), era, StateKeys::default());
+        let guard = Guard::new(Arc::clone(&self.handler), era, RequestStateKeys::default());
         let _service = serve_directly(guard, transport, session);
         while let Some(message) = answers.recv().await {
             match message {

@@ -8,7 +8,7 @@ use prynai_shared::bus::Bus;
 use prynai_shared::ids::{SessionId, StreamId};
 use tokio::sync::mpsc;
 
-use crate::finisher::Ending;
+use crate::call::ending::Ending;
 
 /// Ended calls that wait to be forgotten. Beyond it they stay in the books until their session ends.
 const WAITING: usize = 4096;

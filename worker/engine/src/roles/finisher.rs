@@ -9,14 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::ended_calls::EndedCalls;
-use crate::running::Slot;
+use crate::call::ending::Ending;
+use crate::roles::ended_calls::EndedCalls;
 
 /// Requests that one call of the bus ends at most.
 const BATCH: usize = 128;
-
-/// A response of more bytes is delivered by itself: others would wait for it.
-const LARGE: usize = 64 * 1024;
 
 /// Ends all requests that are ready with one call of the bus, waits for it, and repeats. There is no
 /// timer: an idle worker ends a request at once, a busy one ends many together.
@@ -33,38 +30,6 @@ pub(crate) struct Delivery {
     pub(crate) patience: Duration,
     pub(crate) hard: CancellationToken,
     pub(crate) ended: EndedCalls,
-}
-
-/// Where calls put their endings.
-#[derive(Debug, Clone)]
-pub(crate) struct FinishQueue(mpsc::Sender<Ending>);
-
-/// A request to be ended.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    pub(crate) finish: Finish,
-    /// Given up once the request is ended, so that unfinished endings count as running.
-    pub(crate) slot: Slot,
-    /// Its caller has as much in logs as it may: the log ends soon.
-    pub(crate) brief: bool,
-}
-
-// === impl FinishQueue ===
-
-impl FinishQueue {
-    /// A queue for `concurrency` calls, each of which ends once.
-    pub(crate) fn new(concurrency: usize) -> (Self, mpsc::Receiver<Ending>) {
-        let (sender, receiver) = mpsc::channel(concurrency.max(1));
-        (Self(sender), receiver)
-    }
-
-    /// Adds an ending.
-    pub(crate) async fn push(&self, ending: Ending) {
-        // The finisher outlives all calls; when it is gone so is the process.
-        if let Err(lost) = self.0.send(ending).await {
-            lost.0.slot.keep_place();
-        }
-    }
 }
 
 // === impl Finisher ===
@@ -86,16 +51,6 @@ impl Finisher {
             while large.try_join_next().is_some() {}
         }
         while large.join_next().await.is_some() {}
-    }
-}
-
-// === impl Ending ===
-
-impl Ending {
-    fn is_large(&self) -> bool {
-        let event = self.finish.event.as_ref();
-        let message = event.and_then(|event| event.message.as_ref());
-        message.is_some_and(|message| message.as_str().len() > LARGE)
     }
 }
 

@@ -14,7 +14,7 @@ use rmcp::model::{
 use serde::Serialize;
 use serde_json::json;
 
-use crate::visible::Filter;
+use crate::call::messages::visibility_filter::Filter;
 
 /// Gives the messages of one call's handler the form in which they travel.
 pub(crate) struct Outbound {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use prynai_shared::backoff::Backoff;
 use prynai_shared::bus::BusError;
 
-use crate::running::{Controls, Stop};
+use crate::call::running::{Controls, Stop};
 
 /// Does something on the bus for a running call, again and again while the bus is away.
 ///
 /// # Errors
 ///
 /// When the call must end, or the bus was away for `patience`: then the call counts as lost.
-pub(crate) async fn persist<T, F: Future<Output = Result<T, BusError>>>(
+pub(crate) async fn retry_while_away<T, F: Future<Output = Result<T, BusError>>>(
     controls: &Controls,
     patience: Duration,
     what: &'static str,

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::running::Running;
-use crate::runtime_watch;
+use crate::call::running::Running;
+use crate::roles::runtime_watch;
 
 /// Entries that one call of the bus renews at most.
 const BATCH: usize = 500;

@@ -8,7 +8,7 @@ use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::signal::{Signal, SignalKind};
 use tokio::sync::Notify;
 
-use crate::running::Running;
+use crate::call::running::Running;
 
 /// Passes wake-ups on to running calls, and looks at the stored state whenever it may have missed
 /// some.

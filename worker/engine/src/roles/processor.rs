@@ -10,8 +10,8 @@ use prynai_shared::lifecycle::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::call::Launcher;
-use crate::lease_keeper::LeaseKeeper;
+use crate::call::launcher::Launcher;
+use crate::roles::lease_keeper::LeaseKeeper;
 
 /// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
 /// client has answered gets one of them.

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::outbound;
-use crate::persist::persist;
-use crate::running::{Controls, Stop};
+use crate::call::messages::outbound;
+use crate::call::retry::retry_while_away;
+use crate::call::running::{Controls, Stop};
 
 /// The client's key in `_meta` of `tools/call`.
 const META_KEY: &str = "ai.prynai/idempotencyKey";
@@ -121,23 +121,24 @@ impl Idempotency {
         let mut backoff = Backoff::for_at_most(WAITING);
         loop {
             let begin = || self.bus.begin_once(once, self.window);
-            let refused = match persist(controls, self.patience, "use a key", begin).await? {
-                KeyState::Yours => return Ok(Use::Run),
-                KeyState::Lost => return Err(Stop::Lost),
-                KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
-                KeyState::Reused => reused(),
-                KeyState::Running => {
-                    let waited = tokio::select! {
-                        biased;
-                        reason = controls.stopped() => return Err(reason),
-                        waited = backoff.pause() => waited,
-                    };
-                    if waited {
-                        continue;
+            let refused =
+                match retry_while_away(controls, self.patience, "use a key", begin).await? {
+                    KeyState::Yours => return Ok(Use::Run),
+                    KeyState::Lost => return Err(Stop::Lost),
+                    KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
+                    KeyState::Reused => reused(),
+                    KeyState::Running => {
+                        let waited = tokio::select! {
+                            biased;
+                            reason = controls.stopped() => return Err(reason),
+                            waited = backoff.pause() => waited,
+                        };
+                        if waited {
+                            continue;
+                        }
+                        in_progress()
                     }
-                    in_progress()
-                }
-            };
+                };
             return Ok(Use::Answer(outbound::error(id, &refused)));
         }
     }
@@ -157,11 +158,11 @@ impl Idempotency {
         match outcome_of(message) {
             Some(outcome) => {
                 let record = || self.bus.record_outcome(once, &outcome, self.window);
-                persist(controls, self.patience, "record an outcome", record).await?;
+                retry_while_away(controls, self.patience, "record an outcome", record).await?;
             }
             None => {
                 let release = || self.bus.release_key(once);
-                persist(controls, self.patience, "release a key", release).await?;
+                retry_while_away(controls, self.patience, "release a key", release).await?;
             }
         }
         Ok(())

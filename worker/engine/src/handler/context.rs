@@ -12,8 +12,8 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use crate::raw_message::RawMessage;
-use crate::state::State;
+use crate::handler::raw_message::RawMessage;
+use crate::handler::state::State;
 
 /// Gives a message its raw text, principal, session, state and HTTP parts.
 pub(crate) fn attach(extensions: &mut Extensions, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {

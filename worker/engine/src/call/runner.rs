@@ -17,24 +17,25 @@ use rmcp::model::{
 use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
-use crate::close_stream::CloseStream;
-use crate::event_shares::{CallEvents, EventShares};
-use crate::event_writer::EventWriter;
-use crate::finisher::{Ending, FinishQueue};
-use crate::guard::Guard;
-use crate::holder_watch::GoneHolders;
-use crate::idempotency::{self, Idempotency, Use};
-use crate::outbound::{self, Outbound, Sent};
-use crate::persist::persist;
-use crate::request_transport::{self, Lines};
-use crate::running::{Controls, Running, Slot, Stop};
-use crate::state_keys::StateKeys;
-use crate::visible::Filters;
-use crate::{context, inbound};
+use crate::call::ending::{Ending, FinishQueue};
+use crate::call::event_shares::{CallEvents, EventShares};
+use crate::call::event_writer::EventWriter;
+use crate::call::gone_holders::GoneHolders;
+use crate::call::idempotency::{self, Idempotency, Use};
+use crate::call::launcher::RunCall;
+use crate::call::messages::inbound;
+use crate::call::messages::outbound::{self, Outbound, Sent};
+use crate::call::messages::visibility_filter::Filters;
+use crate::call::request_transport::{self, Lines};
+use crate::call::retry::retry_while_away;
+use crate::call::running::{Controls, Slot, Stop};
+use crate::handler::ask::request_state::RequestStateKeys;
+use crate::handler::close_stream::CloseStream;
+use crate::handler::context;
+use crate::handler::guard::Guard;
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
 const ENDING: Duration = Duration::from_secs(2);
@@ -45,21 +46,6 @@ const NOTING: Duration = Duration::from_secs(30);
 /// How long a change is tried to be published.
 const PUBLISHING: Duration = Duration::from_secs(5);
 
-/// Starts calls, each a task of its own with a place in the table.
-#[derive(Clone)]
-pub(crate) struct Launcher {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) running: Arc<Running>,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) runner: Arc<dyn RunCall>,
-}
-
-/// Runs calls; hides which handler it is from the roles.
-pub(crate) trait RunCall: Send + Sync {
-    /// Runs one call to its end.
-    fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()>;
-}
-
 /// Runs calls with a handler.
 pub(crate) struct CallRunner<H> {
     pub(crate) handler: Arc<H>,
@@ -69,7 +55,7 @@ pub(crate) struct CallRunner<H> {
     pub(crate) patience: Duration,
     pub(crate) finishing: FinishQueue,
     pub(crate) tools_changed: Arc<Notify>,
-    pub(crate) state_keys: StateKeys,
+    pub(crate) state_keys: RequestStateKeys,
     pub(crate) gone_holders: GoneHolders,
     pub(crate) idempotency: Idempotency,
     pub(crate) filters: Filters,
@@ -77,41 +63,6 @@ pub(crate) struct CallRunner<H> {
     pub(crate) max_result: usize,
     pub(crate) event_shares: Arc<EventShares>,
 }
-
-// === impl Launcher ===
-
-impl Launcher {
-    /// Runs a claim.
-    pub(crate) fn launch(&self, claim: Claim, permit: OwnedSemaphorePermit) {
-        let runner = Arc::clone(&self.runner);
-        self.launch_with(claim, permit, |claim, slot| runner.run(claim, slot));
-    }
-
-    /// Does something else with a claim, which holds its place meanwhile.
-    pub(crate) fn launch_with<F: Future<Output = ()> + Send + 'static>(
-        &self,
-        claim: Claim,
-        permit: OwnedSemaphorePermit,
-        work: impl FnOnce(Claim, Slot) -> F,
-    ) {
-        match self.running.register(&claim, permit) {
-            Some(slot) => drop(self.tasks.spawn(work(claim, slot))),
-            None => drop(self.tasks.spawn(bury_copy(Arc::clone(&self.bus), claim))),
-        }
-    }
-}
-
-/// A gateway queues a request once: this one was put there by somebody else.
-async fn bury_copy(bus: Arc<dyn Bus>, claim: Claim) {
-    let (entry, stream) = (&claim.entry, &claim.request.stream);
-    tracing::warn!(%entry, %stream, "a copy of a request that runs is not begun");
-    let buried = bus.dead_letter(&claim, "a copy of a request that runs");
-    if let Err(error) = buried.await {
-        tracing::warn!(%entry, %error, "a copy of a request is left to its lease");
-    }
-}
-
-// === impl CallRunner ===
 
 impl<H: ServerHandler> RunCall for CallRunner<H> {
     fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()> {
@@ -224,7 +175,7 @@ impl<H: ServerHandler> CallRunner<H> {
     async fn abandon(&self, claim: &Claim, controls: &Controls) -> Result<(), Stop> {
         let (stream, entry) = (claim.request.stream, Some(&claim.entry));
         let cancel = || self.bus.cancel_call(&stream, entry, Era::Modern);
-        persist(controls, self.patience, "cancel", cancel).await?;
+        retry_while_away(controls, self.patience, "cancel", cancel).await?;
         Err(Stop::Cancelled)
     }
 
@@ -405,7 +356,7 @@ impl<H: ServerHandler> CallRunner<H> {
     ) -> Result<(), Stop> {
         loop {
             let take = || self.bus.take_mail(owner, *received);
-            let mail = persist(controls, self.patience, "take mail", take).await?;
+            let mail = retry_while_away(controls, self.patience, "take mail", take).await?;
             if mail.received == *received {
                 return Ok(());
             }

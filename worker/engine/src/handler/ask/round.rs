@@ -1,7 +1,7 @@
 //! Questions of a modern request and what the client carries from one to the next (2026-07-28, Multi
 //! Round-Trip Requests).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prynai_shared::wire::principal::Principal;
 use rmcp::ErrorData;
@@ -11,8 +11,8 @@ use rmcp::model::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::ask::Unanswered;
-use crate::state_keys::StateKeys;
+use super::request_state::RequestStateKeys;
+use super::unanswered::Unanswered;
 
 /// The answers of a modern request: those it carries, and those given in earlier rounds, which its
 /// `requestState` carries.
@@ -20,7 +20,9 @@ use crate::state_keys::StateKeys;
 pub(crate) struct Rounds {
     given: InputResponses,
     state: Option<String>,
-    keys: StateKeys,
+    /// The answers of earlier rounds, or why the state cannot be used; opened with the first question.
+    earlier: OnceLock<Result<InputResponses, ErrorData>>,
+    keys: RequestStateKeys,
     binding: String,
     /// Answers that the handler has read in this run; they go on with the next round.
     read: Mutex<InputResponses>,
@@ -66,10 +68,11 @@ impl<'a> Round<'a> {
     }
 
     /// The rounds so far, for `principal`.
-    pub(crate) fn rounds(&self, principal: Option<&Principal>, keys: StateKeys) -> Rounds {
+    pub(crate) fn rounds(&self, principal: Option<&Principal>, keys: RequestStateKeys) -> Rounds {
         Rounds {
             given: self.given.clone().unwrap_or_default(),
             state: self.state.clone(),
+            earlier: OnceLock::new(),
             keys,
             binding: self.binding(principal),
             read: Mutex::default(),
@@ -91,12 +94,9 @@ impl Rounds {
         key: &str,
         question: impl FnOnce() -> InputRequest,
     ) -> Result<T, Unanswered> {
-        let earlier = match &self.state {
-            Some(state) => self
-                .keys
-                .open(state, &self.binding)
-                .map_err(Unanswered::Failed)?,
-            None => InputResponses::new(),
+        let earlier = match self.earlier.get_or_init(|| self.open()) {
+            Ok(earlier) => earlier,
+            Err(error) => return Err(Unanswered::Failed(error.clone())),
         };
         let Some(answer) = earlier.get(key).or_else(|| self.given.get(key)) else {
             return Err(self.not_yet(key, question()));
@@ -107,6 +107,13 @@ impl Rounds {
         })?;
         self.read().insert(key.to_owned(), answer.clone());
         Ok(understood)
+    }
+
+    fn open(&self) -> Result<InputResponses, ErrorData> {
+        match &self.state {
+            Some(state) => self.keys.open(state, &self.binding),
+            None => Ok(InputResponses::new()),
+        }
     }
 
     fn not_yet(&self, key: &str, question: InputRequest) -> Unanswered {

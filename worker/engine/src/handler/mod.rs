@@ -1,0 +1,14 @@
+//! What a handler runs in, and what it is given.
+//!
+//! 1. `guard` stands between rmcp and the handler
+//! 2. `context`: what a handler finds in the extensions of its request; `state`, `raw_message` and `close_stream` are of it
+//! 3. `ask`: questions to the client
+//! 4. `redelivery`: what a tool's author says about calls whose worker was lost
+
+pub(crate) mod ask;
+pub(crate) mod close_stream;
+pub(crate) mod context;
+pub(crate) mod guard;
+pub(crate) mod raw_message;
+pub(crate) mod redelivery;
+pub(crate) mod state;

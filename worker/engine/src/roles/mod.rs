@@ -1,0 +1,21 @@
+//! The long-running roles of a worker; each is a task of its own, around the table of running calls.
+//!
+//! 1. `processor` claims requests and has them run
+//! 2. `reclaimer` takes those of lost workers over; its `verdict` says what becomes of them
+//! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
+//! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of gateways that are gone
+//! 5. `finisher` ends requests; `ended_calls` takes them out of their session's list of calls
+//! 6. `catalog_announcer` tells gateways what the handler serves, with the `header_params` of its tools
+
+pub(crate) mod catalog_announcer;
+pub(crate) mod ended_calls;
+pub(crate) mod finisher;
+pub(crate) mod holder_watch;
+pub(crate) mod lease_keeper;
+pub(crate) mod processor;
+pub(crate) mod reclaimer;
+pub(crate) mod signal_listener;
+
+mod header_params;
+mod runtime_watch;
+mod verdict;
