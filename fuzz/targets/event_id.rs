@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| prynai_gateway::fuzzing::event_id(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| prynai_gateway_engine::fuzzing::event_id(input));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use prynai_gateway::{AuthKind, GatewaySettings};
+use prynai_gateway_engine::{AuthKind, GatewaySettings};
 use prynai_shared::bus::{Bus, BusError, News};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::memory_bus::MemoryBus;
@@ -89,7 +89,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     // Nothing stands in front that would have to be told.
     let delay = Duration::ZERO;
     let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
-    let listener = prynai_gateway::listen(settings.gateway.listen)
+    let listener = prynai_gateway_engine::listen(settings.gateway.listen)
         .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
@@ -118,7 +118,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
             () = shutdown.soft().cancelled() => Ok(()),
             () = ready => {
                 say_how_to_try(&url, settings.gateway.auth.auth);
-                prynai_gateway::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
+                prynai_gateway_engine::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
             }
         };
         worker_shutdown.begin();

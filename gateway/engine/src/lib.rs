@@ -47,7 +47,6 @@ mod origin;
 mod policy;
 mod respond;
 mod router;
-mod run;
 mod session_stream;
 mod sse;
 mod stall;
@@ -68,13 +67,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
-pub use config::{GatewaySettings, OriginSettings, ProcessSettings, TlsSettings};
+pub use config::{GatewaySettings, OriginSettings, TlsSettings};
 pub use limits::LimitSettings;
 pub use listener::listen;
 pub use origin::{HostPattern, OriginPattern};
 pub use policy::PolicyFile;
-pub use run::run;
 pub use tls::CertificateError;
+pub use waiting_room::wait_for_bus;
 
 /// How long cancels and records may take after the last connection.
 const LAST_TASKS: Duration = Duration::from_secs(2);

@@ -4,38 +4,12 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser};
-use prynai_shared::settings::RedisSettings;
-use prynai_shared::telemetry::TelemetrySettings;
+use clap::Args;
 
 use crate::auth::AuthSettings;
 use crate::limits::LimitSettings;
 use crate::origin::{HostPattern, OriginPattern};
 use crate::policy::PolicyFile;
-
-/// Everything the process `prynai-gateway` can be told.
-#[derive(Debug, Clone, Parser)]
-#[command(
-    name = "prynai-gateway",
-    version,
-    about = "Holds the connections of MCP clients and puts their requests on a Redis stream for the workers"
-)]
-pub struct ProcessSettings {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
-    pub gateway: GatewaySettings,
-    /// Time after SIGTERM in which connections are still taken while `/readyz` says no, so that the load
-    /// balancer can turn to other gateways first, such as 2s; a part of --drain-timeout.
-    #[arg(long, env = "PRYNAI_STOP_DELAY", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub stop_delay: Duration,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
-    pub redis: RedisSettings,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on the type")]
-    pub telemetry: TelemetrySettings,
-}
 
 /// What a gateway itself needs, wherever its bus is.
 #[derive(Debug, Clone, Args)]
@@ -118,20 +92,6 @@ pub struct OriginSettings {
         value_name = "ORIGIN"
     )]
     pub allowed_origin: Vec<OriginPattern>,
-}
-
-impl ProcessSettings {
-    /// # Errors
-    ///
-    /// What cannot work, in words.
-    pub fn check(&self) -> Result<(), String> {
-        if self.stop_delay >= self.gateway.drain_timeout {
-            return Err(
-                "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
-            );
-        }
-        self.gateway.check()
-    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -144,7 +144,7 @@ fn rules_that_fit_alone_must_fit_together() {
 
 #[test]
 fn the_example_of_the_documentation_is_a_policy() {
-    let page = include_str!("../../../../docs/policy.md");
+    let page = include_str!("../../../../../docs/policy.md");
     let examples: Vec<&str> = page
         .split("```toml\n")
         .skip(1)

@@ -1,22 +1,21 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use anyhow::Context;
+use prynai_gateway_engine::{listen, serve, wait_for_bus};
 use prynai_shared::bus::BusError;
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::redis_bus::RedisBus;
 use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
 use tokio::sync::watch;
 
-use crate::config::ProcessSettings;
-use crate::listener::listen;
-use crate::waiting_room;
+use crate::settings::ProcessSettings;
 
 /// Runs the gateway process.
 ///
 /// # Errors
 ///
 /// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up.
-pub async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run() -> anyhow::Result<()> {
     let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
         settings.redis.check()?;
@@ -32,10 +31,11 @@ pub async fn run() -> anyhow::Result<()> {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
             // Only now: whoever comes while the first attempt lasts had better wait than try again.
             Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
-                let (reasons, reason) = watch::channel(reason);
-                let tell = |reason: &str| drop(reasons.send_replace(reason.to_owned()));
+                let waiting = |reason: &str| format!("waiting for Redis: {reason}");
+                let (reasons, reason) = watch::channel(waiting(&reason));
+                let tell = |reason: &str| drop(reasons.send_replace(waiting(reason)));
                 let bus = RedisBus::connect_when_there(redis, limits, tell);
-                waiting_room::until(bus, &listener, &settings.gateway, reason).await
+                wait_for_bus(bus, &listener, &settings.gateway, reason).await
             }
             decided => Ok(decided),
         }
@@ -44,6 +44,6 @@ pub async fn run() -> anyhow::Result<()> {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = connecting => exit_if_unusable(bus?)?,
     };
-    crate::serve(listener, bus, settings.gateway, shutdown).await?;
+    serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())
 }

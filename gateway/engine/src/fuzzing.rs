@@ -249,7 +249,7 @@ mod tests {
             ("mirrored_headers", mirrored_headers),
             ("event_id", event_id),
         ] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
             let seeds = std::fs::read_dir(folder.join(target)).expect("has seeds");
             for seed in seeds {
                 holds(&std::fs::read(seed.expect("an entry").path()).expect("a seed"));

@@ -18,12 +18,13 @@ use crate::{health, listener};
 /// Time for answers that are being given when the bus has come.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// Answers on `listener` until `bus` is there, and gives it. `reason`: why it is not there yet.
+/// Answers on `listener` until `bus` is there, and gives it. `reason`: what is waited for and why, as
+/// `/readyz` says it.
 ///
 /// # Errors
 ///
 /// When the certificate cannot be used.
-pub(crate) async fn until<B>(
+pub async fn wait_for_bus<B>(
     bus: impl Future<Output = B>,
     listener: &TcpListener,
     settings: &GatewaySettings,
@@ -66,7 +67,7 @@ pub(crate) async fn until<B>(
 fn router(reason: watch::Receiver<String>) -> Router {
     let unready = move || async move {
         let reason = reason.borrow().clone();
-        health::unready(&format!("waiting for Redis: {reason}"))
+        health::unready(&reason)
     };
     Router::new()
         .route("/livez", get(health::live))

@@ -1,0 +1,43 @@
+//! Everything the process `prynai-gateway` can be told.
+
+use std::time::Duration;
+
+use clap::Parser;
+use prynai_gateway_engine::GatewaySettings;
+use prynai_shared::settings::RedisSettings;
+use prynai_shared::telemetry::TelemetrySettings;
+
+/// Everything the process `prynai-gateway` can be told.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "prynai-gateway",
+    version,
+    about = "Holds the connections of MCP clients and puts their requests on a Redis stream for the workers"
+)]
+pub(crate) struct ProcessSettings {
+    #[command(flatten)]
+    pub(crate) gateway: GatewaySettings,
+    /// Time after SIGTERM in which connections are still taken while `/readyz` says no, so that the load
+    /// balancer can turn to other gateways first, such as 2s; a part of --drain-timeout.
+    #[arg(long, env = "PRYNAI_STOP_DELAY", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) stop_delay: Duration,
+
+    #[command(flatten)]
+    pub(crate) redis: RedisSettings,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+impl ProcessSettings {
+    /// # Errors
+    ///
+    /// What cannot work, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.stop_delay >= self.gateway.drain_timeout {
+            return Err(
+                "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
+            );
+        }
+        self.gateway.check()
+    }
+}
