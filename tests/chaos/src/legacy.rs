@@ -10,8 +10,8 @@ use hyper::{Request, StatusCode};
 use super::balancer::Balancer;
 use super::http::{self, Frames, NoAnswer};
 use super::modern::{message, refusal};
+use super::observer::Observer;
 use super::record::{Answer, Call};
-use super::witness::Witness;
 use prynai_test_harness::client::{BOTH, LEGACY};
 
 /// How long this client waits before it tries again what was refused.
@@ -38,9 +38,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Makes a call at one gateway and resumes it at the others; gives the answer in case the witness has not seen one,
+    /// Makes a call at one gateway and resumes it at the others; gives the answer in case the observer has not seen one,
     /// and how often it was resumed.
-    pub async fn call(&self, first: usize, call: &Call, witness: &mut Witness) -> (Answer, u32) {
+    pub async fn call(&self, first: usize, call: &Call, observer: &mut Observer) -> (Answer, u32) {
         let gateway = self.balancer.at(first);
         let body = message(call.number, "tools/call", &call.params(""));
         let response = match http::send(gateway, self.post(gateway, body)).await {
@@ -56,18 +56,18 @@ impl<'a> Session<'a> {
         }
         if !http::is_event_stream(&response) {
             if let Some(body) = http::whole(response).await {
-                witness.text(&String::from_utf8_lossy(&body));
+                observer.text(&String::from_utf8_lossy(&body));
             }
             return (Answer::Dropped, 0);
         }
-        read(response, witness).await;
-        self.resume(first + 1, witness).await
+        read(response, observer).await;
+        self.resume(first + 1, observer).await
     }
 
-    async fn resume(&self, mut at: usize, witness: &mut Witness) -> (Answer, u32) {
+    async fn resume(&self, mut at: usize, observer: &mut Observer) -> (Answer, u32) {
         let mut resumed = 0;
-        while !witness.is_answered() {
-            let Some(last) = witness.last_event() else {
+        while !observer.is_answered() {
+            let Some(last) = observer.last_event() else {
                 return (Answer::Dropped, resumed);
             };
             let gateway = self.balancer.at(at);
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
             };
             resumed += 1;
             match response.status() {
-                StatusCode::OK => read(response, witness).await,
+                StatusCode::OK => read(response, observer).await,
                 StatusCode::NOT_FOUND => return (Answer::SessionGone, resumed),
                 StatusCode::METHOD_NOT_ALLOWED => return (Answer::NotResumable, resumed),
                 status => return (Answer::Unexpected(format!("resumed: {status}")), resumed),
@@ -110,10 +110,10 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn read(response: hyper::Response<hyper::body::Incoming>, witness: &mut Witness) {
+async fn read(response: hyper::Response<hyper::body::Incoming>, observer: &mut Observer) {
     let mut frames = Frames::of(response);
     while let Some(frame) = frames.next().await {
-        witness.frame(frame);
+        observer.frame(frame);
     }
 }
 

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::balancer::Balancer;
 use super::legacy::Session;
 use super::modern;
+use super::observer::Observer;
 use super::record::{Answer, Call, Era, Record, Tool};
-use super::witness::Witness;
 use prynai_test_redis::seed::Seed;
 
 /// What the clients do.
@@ -130,22 +130,22 @@ impl Shared {
     }
 
     async fn make(&self, call: Call, session: Option<&Session<'_>>, turn: usize) -> Record {
-        let mut witness = Witness::new(call);
+        let mut observer = Observer::new(call);
         let sent = Instant::now();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let exchange = async {
             match session {
-                Some(session) => session.call(turn, &call, &mut witness).await,
+                Some(session) => session.call(turn, &call, &mut observer).await,
                 None => {
                     let gateway = self.balancer.at(turn);
-                    (modern::call(gateway, &call, &mut witness).await, 0)
+                    (modern::call(gateway, &call, &mut observer).await, 0)
                 }
             }
         };
         let exchanged = tokio::time::timeout(self.plan.patience, exchange).await;
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let (otherwise, resumed) = exchanged.unwrap_or((Answer::Hung, 0));
-        let (answer, wrong) = witness.close(otherwise);
+        let (answer, wrong) = observer.close(otherwise);
         let era = match session {
             Some(_) => Era::Legacy,
             None => Era::Modern,

@@ -7,14 +7,14 @@ use http_body_util::Full;
 use hyper::Request;
 
 use super::http::{self, Frames, NoAnswer};
+use super::observer::Observer;
 use super::record::{Answer, Call};
-use super::witness::Witness;
 use prynai_test_harness::client::{BOTH, MODERN};
 
 const META: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"info""#;
 
-/// Makes a call; gives the answer in case the witness has not seen one.
-pub async fn call(gateway: SocketAddr, call: &Call, witness: &mut Witness) -> Answer {
+/// Makes a call; gives the answer in case the observer has not seen one.
+pub async fn call(gateway: SocketAddr, call: &Call, observer: &mut Observer) -> Answer {
     let response = match http::send(gateway, request(gateway, call)).await {
         Ok(response) => response,
         Err(NoAnswer::Unsent) => return Answer::Unsent,
@@ -26,10 +26,10 @@ pub async fn call(gateway: SocketAddr, call: &Call, witness: &mut Witness) -> An
     if http::is_event_stream(&response) {
         let mut frames = Frames::of(response);
         while let Some(frame) = frames.next().await {
-            witness.frame(frame);
+            observer.frame(frame);
         }
     } else if let Some(body) = http::whole(response).await {
-        witness.text(&String::from_utf8_lossy(&body));
+        observer.text(&String::from_utf8_lossy(&body));
     }
     Answer::Dropped
 }

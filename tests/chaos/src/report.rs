@@ -2,44 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::ledger::Deed;
-use super::record::{Answer, Record};
-use super::scenario::{Outcome, Scenario};
+use super::outcome::Outcome;
+use super::record::Record;
+use super::scenario::Scenario;
+use super::spread::Spread;
 
 /// Violations that are shown; the rest is counted.
 const SHOWN: usize = 20;
 
-/// Sorted durations.
-pub struct Spread(Vec<Duration>);
-
 impl Outcome {
-    /// Runs of calls beyond their first.
-    pub fn runs_again(&self) -> usize {
-        let runs = self.deeds.values().map(|entries| {
-            let begun = entries.iter().filter(|entry| entry.deed == Deed::Begun);
-            begun.count().saturating_sub(1)
-        });
-        runs.sum()
-    }
-
-    /// How much longer than their tools calls with a result took, before or after the first fault.
-    pub fn delays(&self, before_faults: bool) -> Spread {
-        let first = self.injected.first().map(|injected| injected.at);
-        let chosen = |record: &&Record| {
-            let before = first.is_none_or(|first: Instant| record.answered < first);
-            before == before_faults && matches!(record.answer, Answer::Result(_))
-        };
-        let delays = self.records.iter().filter(chosen).map(|record| {
-            let whole = record.answered - record.sent;
-            whole.saturating_sub(record.call.takes)
-        });
-        Spread::of(delays.collect())
-    }
-
     /// The table.
     pub fn table(&self, scenario: &Scenario) -> String {
         let mut table = String::new();
@@ -71,8 +43,11 @@ impl Outcome {
         )?;
         let recovery = &self.recovery;
         let spreads = [
-            ("until it ran again", Spread(recovery.ran_again.clone())),
-            ("until its client was told", Spread(recovery.told.clone())),
+            ("until it ran again", Spread::of(recovery.ran_again.clone())),
+            (
+                "until its client was told",
+                Spread::of(recovery.told.clone()),
+            ),
             ("delay before faults", self.delays(true)),
             ("delay with faults", self.delays(false)),
         ];
@@ -109,37 +84,4 @@ fn counted(kinds: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
         *counted.entry(kind).or_default() += 1;
     }
     counted
-}
-
-// === impl Spread ===
-
-impl Spread {
-    /// Sorts them.
-    pub fn of(mut durations: Vec<Duration>) -> Self {
-        durations.sort_unstable();
-        Self(durations)
-    }
-
-    /// The duration that this many per thousand do not exceed.
-    pub fn per_mille(&self, part: usize) -> Duration {
-        let rank = (self.0.len() * part).div_ceil(1000).saturating_sub(1);
-        self.0.get(rank).copied().unwrap_or_default()
-    }
-
-    /// The longest.
-    pub fn longest(&self) -> Duration {
-        self.0.last().copied().unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (median, p99) = (self.per_mille(500), self.per_mille(990));
-        let longest = self.longest();
-        write!(
-            f,
-            "{} times, median {median:.1?}, p99 {p99:.1?}, longest {longest:.1?}",
-            self.0.len()
-        )
-    }
 }

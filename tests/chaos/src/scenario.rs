@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::balancer::Balancer;
 use super::fault::{Fault, Injected};
 use super::figure::{Figure, Reached};
-use super::ledger::{Deeds, LEDGER, Ledger};
+use super::ledger::{LEDGER, Ledger};
 use super::load::{Load, LoadPlan};
-use super::record::{Era, Record, Tool};
+use super::outcome::Outcome;
+use super::record::{Era, Tool};
 use super::recovery::Recovery;
 use super::time::{BLOCK, blocked_for};
 use super::verdict::{Invariant, Violation, judge};
@@ -47,23 +48,6 @@ pub struct Scenario {
     pub mutation: Option<String>,
     /// What it is to reach, besides breaking no invariant.
     pub figures: Vec<Figure>,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Every call.
-    pub records: Vec<Record>,
-    /// What the handlers did.
-    pub deeds: Deeds,
-    /// What was broken.
-    pub injected: Vec<Injected>,
-    /// The largest number of calls seen in flight.
-    pub in_flight: usize,
-    /// How long lost calls took.
-    pub recovery: Recovery,
-    /// What must not have happened.
-    pub violations: Vec<Violation>,
 }
 
 /// The name of the variable that plants a bug.

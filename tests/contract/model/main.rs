@@ -3,12 +3,12 @@
 //! 1. `bus`, `stream`: what each atomic step of the bus does to one stream and its entry, script by script
 //! 2. `worker`, `fleet`: workers, a client and the faults around it; what each of them may do next, and what must hold
 //! 3. `explorer`: every state that can be reached
-//! 4. `conformance`: the real buses do what the model says
+//! 4. `agreement`: the real buses do what the model says
 //!
 //! Left out are bounds, mailboxes, and a Redis that forgets; the contract suite and the chaos harness have those.
 
+mod agreement;
 mod bus;
-mod conformance;
 mod explorer;
 mod fleet;
 mod stream;
@@ -48,7 +48,7 @@ fn the_promises_hold_in_every_state() {
 }
 
 /// The other flaws of the model break nothing, since something else stands in: an entry is gone before anybody could write to
-/// a finished log, and one that is left is claimed once more. `conformance` tells them all.
+/// a finished log, and one that is left is claimed once more. `agreement` tells them all.
 #[test]
 fn planted_mistakes_are_found() {
     for (flaw, promise) in [

@@ -3,6 +3,7 @@
 //! Only this machine gives them, and no web page does.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
@@ -19,8 +20,12 @@ use serde_json::{Value, json};
 use super::authority::Authority;
 use super::directory::Directory;
 use super::fault::{Endpoint, Fault};
-use super::server::Peer;
-use super::token::{TokenOrder, Twist};
+use super::token::TokenOrder;
+use super::twist::Twist;
+
+/// Who is at the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// What is to go wrong.
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use super::error::Refusal;
 use super::fault::Watch;
 use super::grants::Grants;
 use super::keys::{KeyRing, SigningKey};
-use super::token::Twist;
+use super::twist::Twist;
 
 /// What a path may say in place of a tenant.
 pub(crate) const ANY_TENANT: [&str; 2] = ["common", "organizations"];

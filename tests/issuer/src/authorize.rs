@@ -12,12 +12,12 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use super::authority::Authority;
+use super::clock::now_s;
 use super::directory::{Client, Directory, User};
 use super::error::Refusal;
 use super::grants::{Code, SignIn};
 use super::page;
 use super::scope::{self, Asked};
-use super::token::now_s;
 
 /// Length of a challenge: the Base64url form of a SHA-256.
 const CHALLENGE_CHARS: usize = 43;

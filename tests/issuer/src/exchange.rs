@@ -19,11 +19,12 @@ use sha2::{Digest, Sha256};
 use super::authority::Authority;
 use super::claims::{Grant, IdToken};
 use super::client_login;
+use super::clock::now_s;
 use super::directory::{Client, Directory, Version};
 use super::error::Refusal;
 use super::grants::{Code, Redeemed, SignIn};
 use super::scope::{self, Asked};
-use super::token::{Twist, now_s};
+use super::twist::Twist;
 
 /// The body of a token request.
 #[derive(Deserialize)]

@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::authority::Authority;
-use super::token::merge;
+use super::twist::merge;
 
 /// The longest answer that is read back to be changed; the issuer's own are far below.
 const MOST_BYTES: usize = 1 << 20;
@@ -106,7 +105,7 @@ impl Watch {
     }
 
     /// Counts a request; gives the fault that it meets.
-    fn meet(&self, endpoint: Endpoint) -> Option<Fault> {
+    pub(crate) fn meet(&self, endpoint: Endpoint) -> Option<Fault> {
         let mut inner = self.inner.lock().expect("is never poisoned");
         *inner.asked.entry(endpoint).or_default() += 1;
         let planned = inner.faults.get_mut(&endpoint)?;
@@ -117,20 +116,9 @@ impl Watch {
     }
 }
 
-/// Counts and breaks the requests to an endpoint.
-pub(crate) async fn watch(
-    State((authority, endpoint)): State<(Arc<Authority>, Endpoint)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match authority.watch.meet(endpoint) {
-        Some(fault) => fault.answer(request, next).await,
-        None => next.run(request).await,
-    }
-}
-
 impl Fault {
-    async fn answer(self, request: Request, next: Next) -> Response {
+    /// Answers as it does.
+    pub(crate) async fn answer(self, request: Request, next: Next) -> Response {
         let right = async || next.run(request).await;
         match self {
             Self::Late(ms) => {

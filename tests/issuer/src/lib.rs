@@ -14,7 +14,7 @@
 //! ```
 //!
 //! 1. `directory`: tenants, APIs, clients and users; `keys`; `authority`: both, and who the issuer is
-//! 2. `claims`: what Entra puts into a token; `token`: tokens to order, right and wrong
+//! 2. `claims`: what Entra puts into a token; `token`: tokens to order, right ones and, by a `twist`, wrong ones
 //! 3. `server`: routes and connections; `tls`; `fault`: endpoints that misbehave
 //! 4. `discovery`; `authorize` and its `page`; `exchange`, which gives tokens: `client_login`, `scope`, `grants`; `error`
 //! 5. `admin`, `process`: the same for scripts, as the binary `prynai-dev-issuer`
@@ -24,6 +24,7 @@ mod authority;
 mod authorize;
 mod claims;
 mod client_login;
+mod clock;
 mod directory;
 mod discovery;
 mod error;
@@ -37,6 +38,7 @@ mod scope;
 mod server;
 mod tls;
 mod token;
+mod twist;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,7 +58,8 @@ pub use directory::{
 pub use fault::{Endpoint, Fault};
 use keys::SigningKey;
 pub use process::{IssuerSettings, run};
-pub use token::{SignWith, TokenBuilder, TokenOrder, Twist};
+pub use token::{TokenBuilder, TokenOrder};
+pub use twist::{SignWith, Twist};
 
 /// A running issuer. Its port closes when this is dropped.
 pub struct Issuer {

@@ -1,10 +1,11 @@
 //! The issuer's routes and its accept loop.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -15,19 +16,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::admin::{self, Peer};
 use super::authority::Authority;
-use super::fault::{Endpoint, watch};
-use super::{admin, authorize, discovery, exchange};
+use super::fault::Endpoint;
+use super::{authorize, discovery, exchange};
 
 /// Connections at a time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1_000;
 
 /// Pause after accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Who is at the other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 pub(crate) fn routes(authority: Arc<Authority>) -> Router {
     let watched = |endpoint: Endpoint, route: MethodRouter<Arc<Authority>>| {
@@ -70,6 +68,18 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         )
         .merge(admin::routes())
         .with_state(authority)
+}
+
+/// Counts and breaks the requests to an endpoint.
+async fn watch(
+    State((authority, endpoint)): State<(Arc<Authority>, Endpoint)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match authority.watch.meet(endpoint) {
+        Some(fault) => fault.answer(request, next).await,
+        None => next.run(request).await,
+    }
 }
 
 /// Serves until it is dropped, and every connection with it.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use prynai_chaos::fault::Fault;
+use prynai_chaos::outcome::Outcome;
 use prynai_chaos::record::{Answer, Era};
-use prynai_chaos::scenario::{Outcome, Scenario};
+use prynai_chaos::scenario::Scenario;
 
 async fn holds(name: &str, seed: u64, faults: &[Fault]) -> Outcome {
     let scenario = Scenario::small(name, seed).faults(faults);

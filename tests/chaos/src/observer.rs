@@ -10,7 +10,7 @@ use prynai_test_harness::client::Frame;
 
 /// What was seen of one call so far.
 #[derive(Debug)]
-pub struct Witness {
+pub struct Observer {
     call: Call,
     /// Runs whose events were seen; the last one is the current one.
     runs: Vec<Run>,
@@ -22,7 +22,7 @@ pub struct Witness {
     wrong: Vec<String>,
 }
 
-impl Witness {
+impl Observer {
     /// Nothing seen yet.
     pub fn new(call: Call) -> Self {
         Self {

@@ -1,7 +1,6 @@
 //! The model of several streams with one queue.
 
-use super::calls::Call;
-use super::{Number, STREAMS, Sight, Subject, Told};
+use super::{Call, Number, STREAMS, Sight, Subject, Told};
 use crate::bus::{Answer, Flaw, Step, Token};
 use crate::stream::{State, Stream};
 

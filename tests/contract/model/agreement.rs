@@ -17,7 +17,7 @@ use proptest_state_machine::ReferenceStateMachine;
 use prynai_test_redis::server::RedisServer;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::bus::{Answer, Event, Flaw, Worker};
+use crate::bus::{Answer, Event, Flaw, Step, Worker};
 use crate::stream::State;
 
 mod calls;
@@ -26,7 +26,7 @@ mod store;
 mod streams;
 mod translation;
 
-use calls::{Call, Calls};
+use calls::Calls;
 use real_bus::RealBus;
 use store::Store;
 use streams::Streams;
@@ -42,6 +42,19 @@ const REDIS_CASES: u32 = 150;
 
 /// A stream, by number.
 type Number = usize;
+
+/// A call of the bus, or time that passes.
+#[derive(Debug, Clone)]
+enum Call {
+    /// A claim or a reclaim of so many entries at most, in their order.
+    HandOut { step: Step, max: usize },
+    /// Steps of one kind, each on another stream: one call where the bus takes many.
+    Steps(Vec<(Number, Step)>),
+    /// The logs to which nothing is added are gone.
+    LogsExpire,
+    /// The same, and every lease ends.
+    LeasesEnd,
+}
 
 /// Something that takes calls like a bus.
 trait Subject {

@@ -15,7 +15,7 @@ use prynai_shared::wire::signal::Signal;
 use prynai_test_redis::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
-use super::calls::Call;
+use super::Call;
 use super::store::{LEASE, Store};
 use super::translation::{answer, few, news, state, taken_over};
 use super::{Number, STREAMS, Sight, Subject, Told, WORKERS};

@@ -6,22 +6,9 @@ use proptest::strategy::Union;
 use proptest_state_machine::ReferenceStateMachine;
 
 use super::streams::Streams;
-use super::{Number, STREAMS, WORKERS};
+use super::{Call, Number, STREAMS, WORKERS};
 use crate::bus::{Step, Token, Worker};
 use crate::stream::State;
-
-/// A call of the bus, or time that passes.
-#[derive(Debug, Clone)]
-pub(super) enum Call {
-    /// A claim or a reclaim of so many entries at most, in their order.
-    HandOut { step: Step, max: usize },
-    /// Steps of one kind, each on another stream: one call where the bus takes many.
-    Steps(Vec<(Number, Step)>),
-    /// The logs to which nothing is added are gone.
-    LogsExpire,
-    /// The same, and every lease ends.
-    LeasesEnd,
-}
 
 /// Makes sequences of calls.
 pub(super) struct Calls;
