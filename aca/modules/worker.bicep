@@ -14,7 +14,7 @@ param minReplicas int
 param maxReplicas int
 param drainSeconds int
 
-// As shared/src/redis_bus/keys.rs spells them, under the default prefix.
+// As shared/redis_bus/src/keys.rs spells them, under the default prefix.
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
 

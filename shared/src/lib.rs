@@ -1,27 +1,28 @@
-//! What the gateway and the worker must agree on; nothing else may enter.
-//!
-//! Read in this order:
-//!
-//! 1. [`ids`]: the names of sessions, streams, gateways and workers
-//! 2. [`wire`]: what travels between the processes, with its format version
-//! 3. [`bus`]: the eight ports, each a small trait whose documentation is its contract
-//! 4. [`memory_bus`]: the ports inside one process
-//! 5. [`redis_bus`]: the ports on Redis
-//! 6. [`patterns`]: how names and URIs are matched, by policies and lists
-//! 7. [`settings`], [`secret`], [`telemetry`], [`lifecycle`], [`clock`], [`backoff`]: how every process starts,
-//!    logs, stops and waits
-//! 8. [`mutation`]: bugs that tests plant
+//! The four crates of this folder under one name, for whoever does not name them yet.
 
-pub mod backoff;
-pub mod bus;
-pub mod clock;
-pub mod ids;
-pub mod lifecycle;
-pub mod memory_bus;
-pub mod mutation;
-pub mod patterns;
-pub mod redis_bus;
-pub mod secret;
-pub mod settings;
-pub mod telemetry;
-pub mod wire;
+pub use prynai_bus::{ids, patterns};
+pub use prynai_memory_bus as memory_bus;
+pub use prynai_process::{backoff, clock, lifecycle, mutation, secret, telemetry};
+
+/// The ports.
+pub mod bus {
+    pub use prynai_bus::ports::*;
+}
+
+/// What travels between the processes.
+pub mod wire {
+    pub use prynai_bus::wire::*;
+    pub use prynai_redis_bus::signature;
+}
+
+/// The bus on Redis.
+pub mod redis_bus {
+    pub use prynai_redis_bus::RedisBus;
+    pub use prynai_redis_bus::settings::{check_tls, check_url};
+}
+
+/// Settings of a process.
+pub mod settings {
+    pub use prynai_process::settings::*;
+    pub use prynai_redis_bus::settings::*;
+}

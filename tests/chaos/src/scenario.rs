@@ -44,7 +44,7 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// The shortest and the longest time from one fault to the next.
     pub every: (Duration, Duration),
-    /// A bug that is planted: see `prynai_shared`'s feature `mutations`.
+    /// A bug that is planted: see `prynai-process`'s feature `mutations`.
     pub mutation: Option<String>,
     /// What it is to reach, besides breaking no invariant.
     pub figures: Vec<Figure>,

@@ -1,6 +1,6 @@
 //! One contract, two buses: every case below runs against [`MemoryBus`] and [`RedisBus`].
 //!
-//! The contract is the documentation of the traits in `shared/src/bus`. A case is written once, as a
+//! The contract is the documentation of the traits in `shared/bus/src/ports`. A case is written once, as a
 //! function of the [`Kind`] of bus, and listed in its file's `for_both_buses!`, which makes the
 //! tests `memory::case` and `redis::case` of it. Both sides of a case (gateway and worker) have a bus
 //! of their own, as two processes would; in memory the two are one.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 macro_rules! script {
     ($name:literal) => {
         redis::Script::new(include_str!(concat!(
-            "../../../shared/src/redis_bus/lua/",
+            "../../../shared/redis_bus/src/lua/",
             $name,
             ".lua"
         )))

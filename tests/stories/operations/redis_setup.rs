@@ -501,7 +501,7 @@ async fn acl_log(server: &RedisServer) -> Vec<Value> {
 #[tokio::test]
 async fn the_documented_user_may_run_every_command_of_the_source() {
     let rules: BTreeSet<String> = documented_user().into_iter().collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/src/redis_bus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/redis_bus/src");
     let mut files = vec![folder];
     let mut commands = BTreeSet::new();
     while let Some(path) = files.pop() {

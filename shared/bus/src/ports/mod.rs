@@ -1,0 +1,236 @@
+//! The ports between gateways and workers.
+//!
+//! Each port is a small trait whose documentation is its contract: what is atomic, what is
+//! ordered, what survives, what the caller must serialise. [`Bus`] is only their sum. Two
+//! implementations pass one contract suite (`tests/contract/bus`): `MemoryBus`
+//! and `RedisBus`.
+//!
+//! All methods may be called from many tasks at once. Every method that fails with
+//! [`BusError::Unavailable`] may or may not have taken effect, and may be called again: whatever was done
+//! before, it ends as if it had been done once. Two come out double, which does no harm: a change that is
+//! published again is heard again, and a message that was taken from its mailbox can be posted again.
+//! [`RequestQueue::enqueue`] is the one that must not be repeated; it says itself what became of it.
+//! One that fails with [`BusError::Refused`] has not taken effect.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+mod catalog;
+mod change_feed;
+mod event_log;
+mod outcome_store;
+mod request_queue;
+mod session_store;
+mod signal_channel;
+mod state_store;
+
+pub use catalog::Catalog;
+pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
+pub use event_log::{Appended, EventLog, Followed, LogState, Refusal, TakeOver};
+pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
+pub use request_queue::{Claim, Finish, Ownership, QueueDepth, RequestQueue};
+pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
+pub use signal_channel::{Mail, Posted, SignalChannel};
+pub use state_store::{StateScope, StateStore};
+
+use crate::wire::WireError;
+use crate::wire::request::Era;
+
+/// Everything gateways and workers share.
+#[async_trait]
+pub trait Bus:
+    RequestQueue
+    + EventLog
+    + SignalChannel
+    + SessionStore
+    + ChangeFeed
+    + Catalog
+    + StateStore
+    + OutcomeStore
+{
+    /// Whether the bus takes writes and every subscription opened through it still hears what
+    /// is published (found out by a probe that takes the publish path).
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unavailable`] or [`BusError::Deaf`], within a second.
+    async fn health(&self) -> Result<(), BusError>;
+
+    /// The same bus for the runtime that calls this: its connections are its own, so that whatever holds up
+    /// another runtime does not hold them up.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError>;
+}
+
+/// Why the bus did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The other side cannot be reached now; the caller may try again.
+    #[error("the bus cannot be reached: {0}")]
+    Unavailable(String),
+    /// The other side was asked and did not answer, and could not be asked what it did: nobody knows. Only
+    /// [`RequestQueue::enqueue`] fails so.
+    #[error("nobody knows whether the bus did it: {0}")]
+    Unanswered(String),
+    /// The other side cannot be used as it is set up, and waiting alone changes nothing: only said when it
+    /// is connected to for the first time.
+    #[error("Redis cannot be used as it is set up: {0}")]
+    Unusable(String),
+    /// The other side answered that it does not do this now, as when its memory is full; the caller may try
+    /// again. Nothing was changed.
+    #[error("the bus refuses for now: {0}")]
+    Refused(String),
+    /// Commands work, but a subscription hears nothing.
+    #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
+    Deaf(String),
+    /// The request queue holds as much as it may.
+    #[error("the request queue is full ({limit} requests wait or run)")]
+    QueueFull {
+        /// The bound.
+        limit: usize,
+    },
+    /// A bound of stored data was reached.
+    #[error("{what} is full (at most {limit})")]
+    Full {
+        /// What is full.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// The caller has as much with the fleet as one caller may. Nothing was stored.
+    #[error(transparent)]
+    ShareFull(#[from] ShareFull),
+    /// The session that something was to be stored in has ended.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// Something read from the bus is not of our making or of a newer release.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The bus answered something it never should.
+    #[error("the bus answered unexpectedly: {0}")]
+    Unexpected(String),
+}
+
+/// What a caller has as much of as one caller may, and what it can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShareFull {
+    /// [`BusLimits::caller_sessions`].
+    #[error(
+        "you have {limit} sessions, as many as one caller may; end those you do not need (DELETE), or wait until \
+         unused ones have ended"
+    )]
+    Sessions {
+        /// The bound.
+        limit: usize,
+    },
+    /// [`BusLimits::caller_kept`].
+    #[error(
+        "{limit} bytes are kept for you, as many as one caller may have in sessions, results under idempotency keys \
+         and values of tools; end sessions, use fewer keys, or wait until older ones have expired"
+    )]
+    Kept {
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl BusError {
+    /// Whether the bus is away or refuses for now, so that trying again may help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Refused(_))
+    }
+}
+
+/// What a subscription hands on, in the order of publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News<T> {
+    /// Something was published.
+    Item(T),
+    /// Something may have been missed (first message of every subscription, and again after
+    /// every reconnect): look at the stored state of all that you follow.
+    Gap,
+}
+
+/// The receiving end of a subscription. Dropping it ends the subscription.
+pub type NewsReceiver<T> = mpsc::Receiver<News<T>>;
+
+/// Bounds and lifetimes of what a bus stores; the same for every implementation.
+#[derive(Debug, Clone)]
+pub struct BusLimits {
+    /// Requests that wait or run at the same time.
+    pub queue: usize,
+    /// Events in one stream's log, the final one not counted.
+    pub log_events: usize,
+    /// Bytes of them.
+    pub log_bytes: usize,
+    /// Events that one look into a log reads.
+    pub page_events: usize,
+    /// Bytes of what one answer brings (events, claims that are recovered or taken over, messages of a mailbox), unless the
+    /// first one alone has more.
+    pub page_bytes: usize,
+    /// Messages of the client in one call's mailbox.
+    pub mailbox: usize,
+    /// Entries the change feed keeps.
+    pub feed: usize,
+    /// Resource subscriptions of one session.
+    pub session_subscriptions: usize,
+    /// Calls of one session that run at the same time.
+    pub session_calls: usize,
+    /// Sessions of one share ([`crate::wire::principal::Share`]).
+    pub caller_sessions: usize,
+    /// Bytes kept for one share in sessions, outcomes and values, what they cost besides included, about.
+    pub caller_kept: usize,
+    /// How long the log of a finished legacy stream can be resumed.
+    pub legacy_retention: Duration,
+    /// How long it can be resumed when its caller has as much in logs as one caller may.
+    pub brief_retention: Duration,
+    /// Fallback for deleting the log of a finished modern stream, whose gateway normally
+    /// releases it at once.
+    pub modern_retention: Duration,
+    /// How long the log of an unfinished stream outlives its last event.
+    pub open_retention: Duration,
+    /// How long a session outlives its last use.
+    pub session_idle: Duration,
+    /// Dead letters kept; the oldest make room.
+    pub dead_letters: usize,
+}
+
+impl BusLimits {
+    /// How long a log outlives the end of its stream.
+    pub fn retention(&self, era: Era) -> Duration {
+        match era {
+            Era::Legacy => self.legacy_retention,
+            Era::Modern => self.modern_retention,
+        }
+    }
+}
+
+impl Default for BusLimits {
+    fn default() -> Self {
+        Self {
+            queue: 100_000,
+            log_events: 10_000,
+            log_bytes: 64 * 1024 * 1024,
+            page_events: 256,
+            page_bytes: 64 * 1024,
+            mailbox: 64,
+            feed: 10_000,
+            session_subscriptions: 250,
+            session_calls: 1_000,
+            caller_sessions: 10_000,
+            caller_kept: 64 * 1024 * 1024,
+            legacy_retention: Duration::from_secs(300),
+            brief_retention: Duration::from_secs(10),
+            modern_retention: Duration::from_secs(60),
+            open_retention: Duration::from_secs(24 * 3600),
+            session_idle: Duration::from_secs(3600),
+            dead_letters: 10_000,
+        }
+    }
+}

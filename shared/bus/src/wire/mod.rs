@@ -1,0 +1,61 @@
+//! What travels between gateways and workers.
+//!
+//! Every entry carries [`FORMAT`]. The rule for change: a new *optional* field keeps the
+//! number, and readers ignore fields they do not know, so neighbouring releases understand
+//! each other; anything else raises it, and a reader refuses a number above its own.
+//! `tests/contract/golden/` holds one sample of every form ever released.
+
+pub mod absent;
+pub mod catalog;
+pub mod change;
+pub mod event;
+pub mod message;
+pub mod outcome;
+pub mod principal;
+pub mod request;
+pub mod session;
+pub mod signal;
+pub mod visible;
+
+/// The format version this build writes, and the highest it reads.
+pub const FORMAT: u32 = 1;
+
+/// An entry that this build cannot read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Written by a newer release.
+    #[error("format {0} is newer than this build understands ({FORMAT}); upgrade this process")]
+    Newer(u32),
+    /// A required field is absent.
+    #[error("the field {0:?} is missing")]
+    Missing(&'static str),
+    /// A field holds something else than its type.
+    #[error("the field {field:?} cannot be read: {reason}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It carries no signature, and there are keys to check one with.
+    #[error("it is not signed")]
+    Unsigned,
+    /// No key that is known here made its signature for what it says, there where it lies.
+    #[error("it is not as it was signed, or was signed with another key")]
+    WronglySigned,
+    /// Not the JSON expected here.
+    #[error("not valid JSON of this form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Refuses formats above [`FORMAT`].
+///
+/// # Errors
+///
+/// [`WireError::Newer`].
+pub fn check_format(format: u32) -> Result<(), WireError> {
+    if format > FORMAT {
+        return Err(WireError::Newer(format));
+    }
+    Ok(())
+}

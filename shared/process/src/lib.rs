@@ -1,0 +1,17 @@
+//! What every process needs, whatever it does; it knows nothing of the bus.
+//!
+//! Read in this order:
+//!
+//! 1. [`settings`]: how settings are read and refused; [`secret`]: values that nobody must see
+//! 2. [`telemetry`]: how a process logs
+//! 3. [`lifecycle`]: how it stops
+//! 4. [`clock`], [`backoff`]: how it tells the time and waits
+//! 5. [`mutation`]: bugs that tests plant
+
+pub mod backoff;
+pub mod clock;
+pub mod lifecycle;
+pub mod mutation;
+pub mod secret;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,92 @@
+//! How settings that cannot work are refused, and how a number of bytes is written.
+
+use std::ffi::OsString;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Parser};
+
+/// Exit code for settings that cannot work (`EX_USAGE` of `sysexits.h`).
+pub const EXIT_USAGE: i32 = 64;
+
+/// Reads a number of bytes, such as `4096`, `512KiB` or `16MiB`.
+///
+/// # Errors
+///
+/// How to write it.
+pub fn byte_size(text: &str) -> Result<usize, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = |&(name, bytes)| Some((text.strip_suffix(name)?, bytes));
+    let (number, unit) = units.iter().find_map(unit).unwrap_or((text, 1));
+    let number = number.trim_end().parse::<usize>().ok();
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| "write a number of bytes, such as 4096, 512KiB or 16MiB".to_owned())
+}
+
+/// Reads the settings of a process from its arguments and environment. Prints what is wrong and
+/// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0. An empty variable counts
+/// as none. Gives what `check` made
+/// of them as well, which is the log as a rule.
+pub fn parse_or_exit<S: Parser, C>(
+    args: impl IntoIterator<Item = OsString>,
+    check: impl FnOnce(&S) -> Result<C, String>,
+) -> (S, C) {
+    let mut command = S::command().mut_args(without_empty_variable);
+    let matches = command.try_get_matches_from_mut(args);
+    let settings = matches.and_then(|mut matches| S::from_arg_matches_mut(&mut matches));
+    let settings = settings.unwrap_or_else(|error| exit(error.format(&mut command)));
+    match check(&settings) {
+        Ok(checked) => (settings, checked),
+        Err(reason) => exit(S::command().error(ErrorKind::ValueValidation, reason)),
+    }
+}
+
+/// Compose files and Helm charts pass what nobody has set as an empty variable.
+fn without_empty_variable(arg: Arg) -> Arg {
+    let value = arg.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) {
+        arg.env(Resettable::Reset)
+    } else {
+        arg
+    }
+}
+
+fn exit(mut error: clap::Error) -> ! {
+    // A value may hold a password, so what was given is not repeated.
+    if error.get(ContextKind::InvalidValue).is_some() && concerns_a_url(&error) {
+        let hidden = ContextValue::String("(not shown)".to_owned());
+        error.insert(ContextKind::InvalidValue, hidden);
+    }
+    // Nothing is left to do when standard error is gone as well.
+    let _ = error.print();
+    std::process::exit(if error.use_stderr() { EXIT_USAGE } else { 0 })
+}
+
+fn concerns_a_url(error: &clap::Error) -> bool {
+    matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.contains("-url ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bytes_or_powers_of_1024() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("512KiB", 512 * 1024),
+            ("16 MiB", 16 * 1024 * 1024),
+            ("1GiB", 1024 * 1024 * 1024),
+        ] {
+            assert_eq!(byte_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5MiB", "16MB", "99999999999GiB"] {
+            assert!(byte_size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Warnings of what was forged: there may be more of it than anybody wants to read.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prynai_bus::wire::WireError;
+use tokio::time::Instant;
+
+/// Least time between two warnings.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Warns of forgeries now and then, and counts those in between.
+#[derive(Default)]
+pub(super) struct Forgeries(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    last: Option<Instant>,
+    since: u64,
+}
+
+impl Forgeries {
+    /// Says what was found where, and never what it says.
+    pub(super) fn found(&self, what: &'static str, place: &dyn Display, reason: &WireError) {
+        if let Some(others) = self.count() {
+            tracing::warn!(what, %place, %reason, others, "something that no gateway of this fleet wrote was not heeded");
+        }
+    }
+
+    /// Counts one; how many others there were since the last warning, if it is time for the next.
+    fn count(&self) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.last.is_some_and(|last| last.elapsed() < PAUSE) {
+            told.since += 1;
+            return None;
+        }
+        told.last = Some(Instant::now());
+        Some(std::mem::take(&mut told.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_forgeries_make_few_warnings() {
+        let forgeries = Forgeries::default();
+        assert_eq!(forgeries.count(), Some(0));
+        for _ in 0..1000 {
+            assert_eq!(forgeries.count(), None);
+        }
+        tokio::time::advance(PAUSE).await;
+        assert_eq!(forgeries.count(), Some(1000));
+        assert_eq!(forgeries.count(), None);
+        tokio::time::advance(PAUSE).await;
+        assert_eq!(forgeries.count(), Some(1));
+    }
+}

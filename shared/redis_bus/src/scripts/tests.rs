@@ -1,0 +1,264 @@
+//! Every script is called with the keys it declares, and these lie on one node of a cluster.
+
+use std::collections::BTreeSet;
+
+use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{CallRef, Era};
+use prynai_bus::{BusLimits, FeedPosition, Finish, KeyUse, Ownership};
+use redis::Arg;
+
+use super::*;
+use crate::keys::Keys;
+use crate::lines;
+
+/// One call of every script: the name of its file, how many times its repeated keys occur, its
+/// script and its arguments.
+fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
+    let keys = Keys::new("prynai:");
+    let limits = BusLimits::default();
+    let stream = StreamId::generate();
+    let (worker, session) = (WorkerId::generate(), SessionId::generate());
+    let holder = GatewayId::generate();
+    let entry = EntryId::from("1-1");
+    let owner = Ownership {
+        stream,
+        entry: entry.clone(),
+        worker: worker.clone(),
+        delivery: 1,
+        holder: holder.clone(),
+        session: Some(session.clone()),
+        era: Era::Legacy,
+    };
+    let finish_one = Finish {
+        ownership: owner.clone(),
+        event: None,
+    };
+    let dead = DeadEntry {
+        entry: &entry,
+        delivery: 1,
+        reason: "because",
+        stream: Some(stream),
+        era: Era::Modern,
+    };
+    let position = FeedPosition {
+        epoch: "a".into(),
+        major: 1,
+        minor: 2,
+    };
+    let said = CancelLines {
+        event: lines::cancelled(stream).unwrap(),
+        signal: "{}".to_owned(),
+    };
+    let call = CallRef {
+        stream,
+        entry: entry.clone(),
+    };
+    let once = KeyUse {
+        record: "a1".to_owned(),
+        fingerprint: "b2".to_owned(),
+        stream,
+        delivery: 1,
+        share: Principal::anonymous().share(),
+    };
+    let window = limits.session_idle;
+    let change = FieldChange::Subscribe("subscription:test://a");
+    let ones = [entry.clone()];
+    let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
+    let streams = [stream, stream, stream];
+    let (k, l, s) = (&keys, &limits, &session);
+    vec![
+        ("finish", 2, parts(finish(k, l, &finishes, None))),
+        (
+            "reclaim",
+            0,
+            parts(reclaim(k, &worker, limits.session_idle, 8, 1, 100)),
+        ),
+        (
+            "unreceived",
+            0,
+            parts(unreceived(k, &worker, (1, 1), 8, 100)),
+        ),
+        (
+            "find_or_withdraw",
+            0,
+            parts(find_or_withdraw(k, l, &stream, Era::Modern, window)),
+        ),
+        ("make_group", 0, parts(make_group(k, false, None))),
+        ("renew", 0, parts(renew(k, &worker, window, Some(&ones)))),
+        ("hand_back", 0, parts(hand_back(k, &worker, &ones, true))),
+        (
+            "dead_letter",
+            1,
+            parts(dead_letter(k, l, &dead, &[("field", "value")])),
+        ),
+        ("sweep", 0, parts(sweep(k, l))),
+        ("is_queued", 0, parts(is_queued(k, &entry))),
+        (
+            "append_event",
+            0,
+            parts(append_event(k, l, &owner, 1, "{}", None)),
+        ),
+        ("take_over", 0, parts(take_over(k, l, &owner))),
+        (
+            "open_log",
+            0,
+            parts(open_log(k, l, &stream, &holder, Some(s), Era::Legacy)),
+        ),
+        (
+            "read_log",
+            0,
+            parts(read_log(k, l, &stream, Some(&holder), Some(s), 0, 1)),
+        ),
+        ("release", 3, parts(release(k, &streams))),
+        (
+            "cancel_call",
+            0,
+            parts(cancel_call(k, l, &stream, Some(&entry), Era::Modern, &said)),
+        ),
+        (
+            "post_mail",
+            0,
+            parts(post_mail(k, l, &stream, s, "{}", "{}")),
+        ),
+        ("take_mail", 0, parts(take_mail(k, &owner, 0, 100))),
+        ("keep_briefly", 0, parts(keep_briefly(k, l, &stream))),
+        (
+            "touch_session",
+            0,
+            parts(touch_session(k, l, s, "a", None, &["v"])),
+        ),
+        (
+            "change_session",
+            0,
+            parts(change_session(k, l, s, &change, None)),
+        ),
+        ("end_session", 0, parts(end_session(k, l, s, "somebody"))),
+        ("place_call", 0, parts(place_call(k, s, &call))),
+        ("cancel_calls", 0, parts(cancel_calls(k, s, "1"))),
+        ("publish_change", 0, parts(publish_change(k, l, "{}"))),
+        (
+            "announce_catalog",
+            0,
+            parts(announce_catalog(k, l, "{}", "{}")),
+        ),
+        ("newest_change", 0, parts(newest_change(k))),
+        ("read_changes", 0, parts(read_changes(k, l, &position, 1))),
+        (
+            "increment_state",
+            0,
+            parts(increment_state("{global}", "{global}a", 1, None)),
+        ),
+        (
+            "remove_state",
+            0,
+            parts(remove_state("{global}", "{global}a")),
+        ),
+        (
+            "session_state",
+            0,
+            parts(session_state(k, s, "key", &StateStep::Get(1))),
+        ),
+        ("read_value", 0, parts(read_value("{global}", 1))),
+        ("use_key", 0, parts(use_key(k, &once, None, window))),
+        ("leave_key", 0, parts(leave_key(k, &once, None, window))),
+        (
+            "count_kept",
+            0,
+            parts(count_kept(
+                k,
+                l,
+                &once.share,
+                "s.1",
+                Some((1, Some(window))),
+            )),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, repeated, (lua, args))| (name, repeated, lua, args))
+    .collect()
+}
+
+fn parts<T>(call: Call<T>) -> (&'static Lua, Vec<String>) {
+    let Body::Script(lua, command) = call.body else {
+        panic!("not a script");
+    };
+    let text = |arg| match arg {
+        Arg::Simple(bytes) => String::from_utf8(Vec::from(bytes)).unwrap(),
+        _ => panic!("not an argument"),
+    };
+    (lua, command.args_iter().map(text).collect())
+}
+
+/// Reads `-- KEYS 3 + 2 per request` or `-- KEYS 3` from the header.
+fn declared(lua: &Lua, repeated: usize) -> usize {
+    let header = lua
+        .source
+        .lines()
+        .find_map(|line| line.strip_prefix("-- KEYS "));
+    let words: Vec<_> = header.unwrap().split(' ').collect();
+    let number = |at: usize| words[at].parse::<usize>().unwrap();
+    match words.len() {
+        1 => number(0),
+        _ => number(0) + number(2) * repeated,
+    }
+}
+
+#[test]
+fn every_script_gets_the_keys_it_declares() {
+    for (name, repeated, lua, args) in calls() {
+        assert_eq!(args[0], "EVALSHA", "{name}");
+        let passed: usize = args[2].parse().unwrap();
+        assert_eq!(passed, declared(lua, repeated), "{name}");
+        assert!(args.len() >= 3 + passed, "{name}");
+    }
+}
+
+#[test]
+fn no_script_uses_a_key_or_an_argument_that_is_not_passed() {
+    for (name, _, lua, args) in calls() {
+        let keys: usize = args[2].parse().unwrap();
+        for (array, passed) in [("KEYS[", keys), ("ARGV[", args.len() - 3 - keys)] {
+            for used in lua.source.split(array).skip(1) {
+                let index = used.split(']').next().unwrap();
+                if let Ok(index) = index.parse::<usize>() {
+                    assert!(index <= passed, "{name} uses {array}{index}] of {passed}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_keys_of_a_script_have_one_hash_tag() {
+    for (name, _, _, args) in calls() {
+        let keys: usize = args[2].parse().unwrap();
+        let tag = |key: &String| {
+            let tag = key
+                .split_once('{')
+                .and_then(|(_, rest)| rest.split_once('}'));
+            tag.unwrap().0.to_owned()
+        };
+        let tags: BTreeSet<_> = args[3..3 + keys].iter().map(tag).collect();
+        assert_eq!(tags.len(), 1, "{name}: {tags:?}");
+    }
+}
+
+#[test]
+fn every_file_is_called() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lua"));
+    let files: BTreeSet<_> = files
+        .unwrap()
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let called: BTreeSet<_> = calls().into_iter().map(|call| call.0.to_owned()).collect();
+    assert_eq!(files, called);
+}
