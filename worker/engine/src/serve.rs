@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, NewsReceiver};
+use prynai_shared::bus::{Bus, NewsReceiver, RequestQueue};
 use prynai_shared::lifecycle::Shutdown;
 use prynai_shared::wire::signal::Signal;
 use rmcp::ServerHandler;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::call::ending::{Ending, FinishQueue};
+use crate::call::call_bus::CallBuses;
+use crate::call::changes::ChangePublisher;
+use crate::call::ending::FinishQueue;
 use crate::call::event_shares::EventShares;
 use crate::call::gone_holders::GoneHolders;
 use crate::call::idempotency::Idempotency;
@@ -24,6 +26,7 @@ use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
 use crate::roles::ended_calls::EndedCalls;
 use crate::roles::finisher::{Delivery, Finisher};
 use crate::roles::holder_watch::HolderWatch;
+use crate::roles::intake::Intake;
 use crate::roles::lease_keeper::LeaseKeeper;
 use crate::roles::processor::Processor;
 use crate::roles::reclaimer::{Reclaimer, Reserve};
@@ -50,7 +53,8 @@ pub async fn serve<H: ServerHandler>(
     let (tools, known_tools) = watch::channel(Tools::default());
     let announcer = CatalogAnnouncer {
         handler: Arc::clone(&handler),
-        bus: Arc::clone(&bus),
+        catalog: bus.clone(),
+        store: bus.clone(),
         tools,
         changed: Arc::new(Notify::new()),
     };
@@ -70,65 +74,57 @@ pub async fn serve<H: ServerHandler>(
         () = shutdown.soft().cancelled() => return,
         news = prepared => news,
     };
-
     let worker = Worker {
-        patience: PATIENCE,
-        permits: Arc::new(Semaphore::new(config.concurrency)),
+        requests: bus.clone(),
         running: Arc::clone(&leases.running),
         calls: TaskTracker::new(),
-        bus,
         config,
         shutdown,
     };
     let gone_holders = GoneHolders::default();
-    let (finishing, endings) = FinishQueue::new(worker.config.concurrency);
-    let idempotency = Idempotency {
-        bus: Arc::clone(&worker.bus),
-        window: worker.config.idempotency_window,
-        patience: worker.patience,
-    };
-    let runner = Arc::new(CallRunner {
-        handler,
-        bus: Arc::clone(&worker.bus),
-        worker: worker.config.worker.clone(),
-        patience: worker.patience,
-        finishing: finishing.clone(),
-        tools_changed: Arc::clone(&announcer.changed),
-        state_keys: worker.config.state_keys.clone(),
-        gone_holders: gone_holders.clone(),
-        idempotency: idempotency.clone(),
-        filters: Filters::default(),
-        max_result: worker.config.max_result,
-        event_shares: EventShares::new(worker.config.caller_kept),
-    });
     let mut roles = Roles::default();
-    let announce_again = Arc::clone(&announcer.changed);
+    let tools_changed = Arc::clone(&announcer.changed);
     roles.support.spawn(announcer.run());
     roles.support.spawn(leases.clone().run());
-    roles.support.spawn(worker.holder_watch(gone_holders).run());
-    let listener = worker.signal_listener(news, announce_again);
-    roles.support.spawn(listener.run());
-    let (ended, forgetter) = EndedCalls::new(Arc::clone(&worker.bus));
-    roles.finisher.spawn(worker.finisher(endings, ended).run());
-    roles.finisher.spawn(forgetter.run());
-    // Only these and the calls hold the finishing queue: when all have ended, so does the finisher.
-    let processor = worker.processor(leases.clone(), runner.clone());
-    roles.intake.spawn(processor.run());
-    let reclaimer = worker.reclaimer(leases, runner, known_tools, finishing, idempotency);
-    roles.intake.spawn(Arc::new(reclaimer).run());
+    let again = Arc::clone(&tools_changed);
+    worker.start_listening(&bus, news, again, gone_holders.clone(), &mut roles);
+    let finishing = worker.start_finishing(&bus, &mut roles);
+    // Only the intake and the calls hold the finishing queue: when all have ended, so does the finisher.
+    let calls = Calls {
+        buses: CallBuses {
+            bus: Arc::clone(&bus),
+            worker: worker.config.worker.clone(),
+            patience: PATIENCE,
+        },
+        idempotency: Idempotency {
+            outcomes: bus.clone(),
+            window: worker.config.idempotency_window,
+        },
+        finishing,
+    };
+    let changes = ChangePublisher {
+        feed: bus,
+        tools_changed,
+    };
+    let runner = worker.runner(handler, &calls, changes, gone_holders);
+    worker.start_intake(Arc::new(runner), leases, known_tools, calls, &mut roles);
     worker.until_stopped(roles).await;
 }
 
-/// What the roles of one worker have in common.
+/// What starting and stopping the roles needs.
 struct Worker {
-    bus: Arc<dyn Bus>,
-    config: WorkerConfig,
-    shutdown: Shutdown,
-    /// How long the bus may be away before a call counts as lost.
-    patience: Duration,
-    permits: Arc<Semaphore>,
+    requests: Arc<dyn RequestQueue>,
     running: Arc<Running>,
     calls: TaskTracker,
+    config: WorkerConfig,
+    shutdown: Shutdown,
+}
+
+/// What the runner of calls and the reclaimer have in common.
+struct Calls {
+    buses: CallBuses,
+    idempotency: Idempotency,
+    finishing: FinishQueue,
 }
 
 /// The long-running roles, in the order in which they stop.
@@ -181,92 +177,123 @@ impl Worker {
             if entries.is_empty() {
                 continue;
             }
-            let handed = self.bus.hand_back(&self.config.worker, &entries, begun);
+            let handed = self
+                .requests
+                .hand_back(&self.config.worker, &entries, begun);
             match tokio::time::timeout(LAST_STEP, handed).await {
                 Ok(Ok(())) => {
-                    tracing::warn!(requests = entries.len(), begun, "handed back requests");
+                    tracing::warn!(
+                        requests = entries.len(),
+                        begun,
+                        "handed requests back, for other workers to run"
+                    );
                 }
-                Ok(Err(error)) => tracing::error!(%error, "requests are left to their lease"),
-                Err(_) => tracing::error!("the bus is slow; requests are left to their lease"),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "requests could not be handed back; other workers get them when their lease ends")
+                }
+                Err(_) => tracing::error!(
+                    "requests could not be handed back in time; other workers get them when their lease ends"
+                ),
             }
         }
     }
 
-    fn holder_watch(&self, gone: GoneHolders) -> HolderWatch {
-        HolderWatch {
-            bus: Arc::clone(&self.bus),
-            running: Arc::clone(&self.running),
-            gone,
-        }
-    }
-
-    fn signal_listener(
+    /// Starts what hears of the client's side.
+    fn start_listening(
         &self,
+        bus: &Arc<dyn Bus>,
         news: NewsReceiver<Signal>,
         announce_again: Arc<Notify>,
-    ) -> SignalListener {
-        SignalListener {
-            bus: Arc::clone(&self.bus),
+        gone: GoneHolders,
+        roles: &mut Roles,
+    ) {
+        let holder_watch = HolderWatch {
+            signals: bus.clone(),
+            running: Arc::clone(&self.running),
+            gone,
+        };
+        roles.support.spawn(holder_watch.run());
+        let signal_listener = SignalListener {
+            signals: bus.clone(),
             worker: self.config.worker.clone(),
             running: Arc::clone(&self.running),
             news,
             announce_again,
+        };
+        roles.support.spawn(signal_listener.run());
+    }
+
+    fn runner<H>(
+        &self,
+        handler: Arc<H>,
+        calls: &Calls,
+        changes: ChangePublisher,
+        gone_holders: GoneHolders,
+    ) -> CallRunner<H> {
+        CallRunner {
+            handler,
+            buses: calls.buses.clone(),
+            finishing: calls.finishing.clone(),
+            changes,
+            state_keys: self.config.state_keys.clone(),
+            gone_holders,
+            idempotency: calls.idempotency.clone(),
+            filters: Filters::default(),
+            max_result: self.config.max_result,
+            event_shares: EventShares::new(self.config.caller_kept),
         }
     }
 
-    fn finisher(&self, queue: mpsc::Receiver<Ending>, ended: EndedCalls) -> Finisher {
+    /// Starts what ends requests.
+    fn start_finishing(&self, bus: &Arc<dyn Bus>, roles: &mut Roles) -> FinishQueue {
+        let (finishing, queue) = FinishQueue::new(self.config.concurrency);
+        let (ended, forgetter) = EndedCalls::new(bus.clone(), bus.clone());
         let delivery = Delivery {
-            bus: Arc::clone(&self.bus),
-            patience: self.patience,
+            requests: Arc::clone(&self.requests),
+            patience: PATIENCE,
             hard: self.shutdown.hard().clone(),
             ended,
         };
-        Finisher { queue, delivery }
+        roles.finisher.spawn(Finisher { queue, delivery }.run());
+        roles.finisher.spawn(forgetter.run());
+        finishing
     }
 
-    fn processor(&self, leases: LeaseKeeper, runner: Arc<dyn RunCall>) -> Processor {
-        Processor {
-            bus: Arc::clone(&self.bus),
-            worker: self.config.worker.clone(),
-            concurrency: self.config.concurrency,
-            permits: Arc::clone(&self.permits),
-            launcher: self.launcher(runner),
-            leases,
-            shutdown: self.shutdown.clone(),
-        }
-    }
-
-    fn reclaimer(
+    /// Starts what brings requests in.
+    fn start_intake(
         &self,
-        leases: LeaseKeeper,
         runner: Arc<dyn RunCall>,
+        leases: LeaseKeeper,
         tools: watch::Receiver<Tools>,
-        finishing: FinishQueue,
-        idempotency: Idempotency,
-    ) -> Reclaimer {
-        Reclaimer {
-            bus: Arc::clone(&self.bus),
-            worker: self.config.worker.clone(),
-            leases,
-            patience: self.patience,
-            max_attempts: self.config.max_attempts,
-            permits: Arc::clone(&self.permits),
-            reserve: Reserve::new(self.config.concurrency),
-            tools,
-            launcher: self.launcher(runner),
-            finishing,
-            idempotency,
-            shutdown: self.shutdown.clone(),
-        }
-    }
-
-    fn launcher(&self, runner: Arc<dyn RunCall>) -> Launcher {
-        Launcher {
-            bus: Arc::clone(&self.bus),
+        calls: Calls,
+        roles: &mut Roles,
+    ) {
+        let launcher = Launcher {
+            requests: Arc::clone(&self.requests),
             running: Arc::clone(&self.running),
             tasks: self.calls.clone(),
             runner,
-        }
+        };
+        let intake = Arc::new(Intake {
+            requests: Arc::clone(&self.requests),
+            worker: self.config.worker.clone(),
+            concurrency: self.config.concurrency,
+            permits: Arc::new(Semaphore::new(self.config.concurrency)),
+            launcher,
+            leases,
+            shutdown: self.shutdown.clone(),
+        });
+        roles.intake.spawn(Processor(Arc::clone(&intake)).run());
+        let reclaimer = Reclaimer {
+            intake,
+            buses: calls.buses,
+            max_attempts: self.config.max_attempts,
+            reserve: Reserve::new(self.config.concurrency),
+            tools,
+            finishing: calls.finishing,
+            idempotency: calls.idempotency,
+        };
+        roles.intake.spawn(Arc::new(reclaimer).run());
     }
 }
 

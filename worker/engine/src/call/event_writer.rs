@@ -1,22 +1,18 @@
 //! The only writer to one stream.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use prynai_shared::bus::{Bus, Ownership, Refusal, TakeOver};
+use prynai_shared::bus::{Refusal, TakeOver};
 use prynai_shared::wire::event::{EventKind, StreamEvent};
 use prynai_shared::wire::message::RawJson;
 
+use crate::call::call_bus::CallBus;
 use crate::call::event_shares::CallEvents;
-use crate::call::retry::retry_while_away;
-use crate::call::running::{Controls, Stop};
+use crate::call::running::Stop;
 
 /// Numbers the events of one stream and appends them, one at a time.
 pub(crate) struct EventWriter {
-    bus: Arc<dyn Bus>,
-    ownership: Ownership,
-    controls: Controls,
-    patience: Duration,
+    bus: CallBus,
     /// What the caller may still have; without a bound when there is none.
     events: Option<Arc<CallEvents>>,
     next: u64,
@@ -24,18 +20,10 @@ pub(crate) struct EventWriter {
 }
 
 impl EventWriter {
-    /// A writer that has written nothing yet. `patience`: how long the bus may be away.
-    pub(crate) fn new(
-        bus: Arc<dyn Bus>,
-        ownership: Ownership,
-        controls: Controls,
-        patience: Duration,
-    ) -> Self {
+    /// A writer that has written nothing yet.
+    pub(crate) fn new(bus: CallBus) -> Self {
         Self {
             bus,
-            ownership,
-            controls,
-            patience,
             events: None,
             next: 1,
             full: false,
@@ -50,9 +38,9 @@ impl EventWriter {
         }
     }
 
-    /// The right to write that it uses.
-    pub(crate) fn ownership(&self) -> &Ownership {
-        &self.ownership
+    /// The bus that it writes to.
+    pub(crate) fn bus(&self) -> &CallBus {
+        &self.bus
     }
 
     /// Makes a redelivered claim the owner of its stream.
@@ -61,11 +49,7 @@ impl EventWriter {
     ///
     /// Why the call must end.
     pub(crate) async fn take_over(&mut self) -> Result<(), Stop> {
-        let taken = retry_while_away(&self.controls, self.patience, "take over", || {
-            self.bus.take_over(&self.ownership)
-        })
-        .await?;
-        match taken {
+        match self.bus.take_over().await? {
             TakeOver::Taken { newest } => self.next = newest + 1,
             // Either way the entry is removed without a word: that is what a cancel does.
             TakeOver::Refused(Refusal::Cancelled | Refusal::Finished) => {
@@ -89,7 +73,7 @@ impl EventWriter {
     ///
     /// Why the call must end.
     pub(crate) async fn append(&mut self, message: RawJson) -> Result<bool, Stop> {
-        let stream = self.ownership.stream;
+        let stream = self.bus.ownership().stream;
         self.write(StreamEvent::new(
             stream,
             self.next,
@@ -105,7 +89,7 @@ impl EventWriter {
     ///
     /// Why the call must end.
     pub(crate) async fn pause(&mut self) -> Result<bool, Stop> {
-        let pause = StreamEvent::pause(self.ownership.stream, self.next);
+        let pause = StreamEvent::pause(self.bus.ownership().stream, self.next);
         self.write(pause).await
     }
 
@@ -113,25 +97,21 @@ impl EventWriter {
         if self.full {
             return Ok(false);
         }
-        let stream = self.ownership.stream;
+        let stream = self.bus.ownership().stream;
         let bytes = event.message.as_ref().map_or(0, |m| m.as_str().len());
         if self
             .events
             .as_ref()
             .is_some_and(|events| !events.take(bytes))
         {
-            tracing::warn!(%stream, events = self.next - 1, "the events of this caller's calls have as many bytes as they may: further notifications of this call are dropped");
+            tracing::warn!(%stream, events = self.next - 1, "the calls of this caller have as many bytes of events as --caller-kept allows; further notifications of this call are dropped");
             self.full = true;
             return Ok(false);
         }
-        let appended = retry_while_away(&self.controls, self.patience, "append", || {
-            self.bus.append(&self.ownership, &event)
-        })
-        .await?;
-        match appended {
+        match self.bus.append(&event).await? {
             Ok(()) => self.next += 1,
             Err(Refusal::LogFull) => {
-                tracing::warn!(%stream, events = self.next - 1, "log full: further notifications of this call are dropped");
+                tracing::warn!(%stream, events = self.next - 1, "the log of this call is full; its further notifications are dropped");
                 self.full = true;
             }
             Err(Refusal::Cancelled) => return Err(Stop::Cancelled),
@@ -142,6 +122,11 @@ impl EventWriter {
 
     /// The event that ends the stream; the finisher writes it.
     pub(crate) fn final_event(&self, message: RawJson) -> StreamEvent {
-        StreamEvent::new(self.ownership.stream, self.next, EventKind::Final, message)
+        StreamEvent::new(
+            self.bus.ownership().stream,
+            self.next,
+            EventKind::Final,
+            message,
+        )
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError, Claim, KeyState, KeyUse};
+use prynai_shared::bus::{Claim, KeyState, KeyUse, OutcomeStore};
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::outcome::Outcome;
 use rmcp::ErrorData;
@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::call::call_bus::CallBus;
 use crate::call::messages::outbound;
-use crate::call::retry::retry_while_away;
-use crate::call::running::{Controls, Stop};
+use crate::call::running::Stop;
 
 /// The client's key in `_meta` of `tools/call`.
 const META_KEY: &str = "ai.prynai/idempotencyKey";
@@ -32,11 +32,9 @@ const WAITING: Duration = Duration::from_secs(60);
 /// Makes calls under one key run once. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Idempotency {
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) outcomes: Arc<dyn OutcomeStore>,
     /// How long the end of a call is kept.
     pub(crate) window: Duration,
-    /// How long the bus may be away before a call counts as lost.
-    pub(crate) patience: Duration,
 }
 
 /// What becomes of a call under a key.
@@ -116,29 +114,27 @@ impl Idempotency {
         &self,
         once: &KeyUse,
         id: &RawJson,
-        controls: &Controls,
+        bus: &CallBus,
     ) -> Result<Use, Stop> {
         let mut backoff = Backoff::for_at_most(WAITING);
         loop {
-            let begin = || self.bus.begin_once(once, self.window);
-            let refused =
-                match retry_while_away(controls, self.patience, "use a key", begin).await? {
-                    KeyState::Yours => return Ok(Use::Run),
-                    KeyState::Lost => return Err(Stop::Lost),
-                    KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
-                    KeyState::Reused => reused(),
-                    KeyState::Running => {
-                        let waited = tokio::select! {
-                            biased;
-                            reason = controls.stopped() => return Err(reason),
-                            waited = backoff.pause() => waited,
-                        };
-                        if waited {
-                            continue;
-                        }
-                        in_progress()
+            let refused = match bus.begin_once(once, self.window).await? {
+                KeyState::Yours => return Ok(Use::Run),
+                KeyState::Lost => return Err(Stop::Lost),
+                KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
+                KeyState::Reused => reused(),
+                KeyState::Running => {
+                    let waited = tokio::select! {
+                        biased;
+                        reason = bus.controls().stopped() => return Err(reason),
+                        waited = backoff.pause() => waited,
+                    };
+                    if waited {
+                        continue;
                     }
-                };
+                    in_progress()
+                }
+            };
             return Ok(Use::Answer(outbound::error(id, &refused)));
         }
     }
@@ -153,19 +149,12 @@ impl Idempotency {
         &self,
         once: &KeyUse,
         message: &RawJson,
-        controls: &Controls,
+        bus: &CallBus,
     ) -> Result<(), Stop> {
         match outcome_of(message) {
-            Some(outcome) => {
-                let record = || self.bus.record_outcome(once, &outcome, self.window);
-                retry_while_away(controls, self.patience, "record an outcome", record).await?;
-            }
-            None => {
-                let release = || self.bus.release_key(once);
-                retry_while_away(controls, self.patience, "release a key", release).await?;
-            }
+            Some(outcome) => bus.record_outcome(once, &outcome, self.window).await,
+            None => bus.release_key(once).await,
         }
-        Ok(())
     }
 
     /// Notes that a call was stopped after it had begun. Tried for a while only: the record says that it
@@ -173,9 +162,13 @@ impl Idempotency {
     pub(crate) async fn stopped(&self, once: &KeyUse, unknown: &ErrorData) {
         let outcome = of_error(unknown);
         let mut backoff = Backoff::for_at_most(Duration::from_secs(5));
-        while let Err(error) = self.bus.record_outcome(once, &outcome, self.window).await {
+        while let Err(error) = self
+            .outcomes
+            .record_outcome(once, &outcome, self.window)
+            .await
+        {
             if !backoff.pause().await {
-                tracing::warn!(%error, "the end of a stopped call is not recorded under its key");
+                tracing::warn!(%error, "the outcome of a stopped call could not be recorded under its idempotency key; the key counts as in use until it expires");
                 break;
             }
         }
@@ -186,15 +179,16 @@ impl Idempotency {
     ///
     /// # Errors
     ///
-    /// When the bus is away.
+    /// Why the call must end.
     pub(crate) async fn conclude(
         &self,
         once: &KeyUse,
         id: &RawJson,
         unknown: &ErrorData,
-    ) -> Result<RawJson, BusError> {
+        bus: &CallBus,
+    ) -> Result<RawJson, Stop> {
         let outcome = of_error(unknown);
-        let concluded = self.bus.conclude_once(once, &outcome, self.window).await?;
+        let concluded = bus.conclude_once(once, &outcome, self.window).await?;
         Ok(match concluded {
             KeyState::Ended(outcome) => repeat(id, outcome),
             _ => outbound::error(id, unknown),

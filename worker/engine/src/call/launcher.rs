@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use prynai_shared::bus::{Bus, Claim};
+use prynai_shared::bus::{Claim, RequestQueue};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
@@ -12,7 +12,7 @@ use crate::call::running::{Running, Slot};
 /// Starts calls, each a task of its own with a place in the table.
 #[derive(Clone)]
 pub(crate) struct Launcher {
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) requests: Arc<dyn RequestQueue>,
     pub(crate) running: Arc<Running>,
     pub(crate) tasks: TaskTracker,
     pub(crate) runner: Arc<dyn RunCall>,
@@ -42,18 +42,18 @@ impl Launcher {
             Some(slot) => drop(self.tasks.spawn(work(claim, slot))),
             None => drop(
                 self.tasks
-                    .spawn(dead_letter_copy(Arc::clone(&self.bus), claim)),
+                    .spawn(dead_letter_copy(Arc::clone(&self.requests), claim)),
             ),
         }
     }
 }
 
 /// A gateway queues a request once: this one was put there by somebody else.
-async fn dead_letter_copy(bus: Arc<dyn Bus>, claim: Claim) {
+async fn dead_letter_copy(requests: Arc<dyn RequestQueue>, claim: Claim) {
     let (entry, stream) = (&claim.entry, &claim.request.stream);
-    tracing::warn!(%entry, %stream, "a copy of a request that runs is not begun");
-    let moved = bus.dead_letter(&claim, "a copy of a request that runs");
+    tracing::warn!(%entry, %stream, "a queue entry copies a request that is running here; it becomes a dead letter");
+    let moved = requests.dead_letter(&claim, "a copy of a request that runs");
     if let Err(error) = moved.await {
-        tracing::warn!(%entry, %error, "a copy of a request is left to its lease");
+        tracing::warn!(%entry, %error, "a copy of a running request could not become a dead letter; it is left to its lease");
     }
 }

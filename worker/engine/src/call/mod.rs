@@ -3,10 +3,14 @@
 //! 1. `launcher`: a claim becomes a task with a place in the table of `running` calls
 //! 2. `runner` runs it over a `request_transport` of its own, within `idempotency`
 //! 3. `messages`: what comes in is read, what goes out is written and what the caller may not see left out
-//! 4. `event_writer` puts it into the log, within the `event_shares` of the caller, and with `retry` while the bus is away
-//! 5. `ending`: what is handed over to the finisher
-//! 6. `gone_holders`: gateways for which no call is begun any more
+//! 4. `conversation`: what handler and client say to each other; `event_writer` puts it into the log, within the
+//!    `event_shares` of the caller, and `changes` are for everybody
+//! 5. `call_bus`: the bus as one call sees it, which may be away for a while
+//! 6. `ending`: what is handed over to the finisher
+//! 7. `gone_holders`: gateways for which no call is begun any more
 
+pub(crate) mod call_bus;
+pub(crate) mod changes;
 pub(crate) mod ending;
 pub(crate) mod event_shares;
 pub(crate) mod event_writer;
@@ -14,8 +18,8 @@ pub(crate) mod gone_holders;
 pub(crate) mod idempotency;
 pub(crate) mod launcher;
 pub(crate) mod messages;
-pub(crate) mod retry;
 pub(crate) mod runner;
 pub(crate) mod running;
 
+mod conversation;
 mod request_transport;

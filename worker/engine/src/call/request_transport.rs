@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, NumberOrString, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
+use rmcp::{ErrorData, RoleServer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +65,16 @@ pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, Lines) {
         mail,
     };
     (transport, lines)
+}
+
+impl Lines {
+    /// Answers a question of the handler in the client's place.
+    pub(crate) async fn refuse(&self, id: NumberOrString, reason: &'static str) {
+        let error = ErrorData::invalid_request(reason, None);
+        let message = JsonRpcMessage::error(error, Some(id));
+        // An error means that the call has ended.
+        drop(self.mail.send(message).await);
+    }
 }
 
 impl RequestTransport {

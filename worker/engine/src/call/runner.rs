@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, Claim, Finish, Ownership};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::change::Change;
+use prynai_shared::bus::{Claim, Finish};
 use prynai_shared::wire::event::StreamEvent;
 use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::{Era, RequestEnvelope};
@@ -17,9 +14,11 @@ use rmcp::model::{
 use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::call::call_bus::{CallBus, CallBuses};
+use crate::call::changes::ChangePublisher;
+use crate::call::conversation::Conversation;
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_shares::{CallEvents, EventShares};
 use crate::call::event_writer::EventWriter;
@@ -27,11 +26,10 @@ use crate::call::gone_holders::GoneHolders;
 use crate::call::idempotency::{self, Idempotency, Use};
 use crate::call::launcher::RunCall;
 use crate::call::messages::inbound;
-use crate::call::messages::outbound::{self, Outbound, Sent};
+use crate::call::messages::outbound::{self, Outbound};
 use crate::call::messages::visibility_filter::Filters;
-use crate::call::request_transport::{self, Lines};
-use crate::call::retry::retry_while_away;
-use crate::call::running::{Controls, Slot, Stop};
+use crate::call::request_transport;
+use crate::call::running::{Slot, Stop};
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::close_stream::CloseStream;
 use crate::handler::context;
@@ -43,18 +41,12 @@ const ENDING: Duration = Duration::from_secs(2);
 /// How long a handler may take to note a notification.
 const NOTING: Duration = Duration::from_secs(30);
 
-/// How long a change is tried to be published.
-const PUBLISHING: Duration = Duration::from_secs(5);
-
 /// Runs calls with a handler.
 pub(crate) struct CallRunner<H> {
     pub(crate) handler: Arc<H>,
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) worker: WorkerId,
-    /// How long the bus may be away before a call counts as lost.
-    pub(crate) patience: Duration,
+    pub(crate) buses: CallBuses,
     pub(crate) finishing: FinishQueue,
-    pub(crate) tools_changed: Arc<Notify>,
+    pub(crate) changes: ChangePublisher,
     pub(crate) state_keys: RequestStateKeys,
     pub(crate) gone_holders: GoneHolders,
     pub(crate) idempotency: Idempotency,
@@ -67,14 +59,16 @@ pub(crate) struct CallRunner<H> {
 impl<H: ServerHandler> RunCall for CallRunner<H> {
     fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let ownership = claim.ownership(&self.worker);
+            let ownership = claim.ownership(&self.buses.worker);
             let stream = claim.request.stream;
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
             let event = match self.answer(&claim, &slot, &events).await {
                 Ok(event) => event,
                 Err(Stop::Cancelled) => None,
-                Err(Stop::Lost) => return tracing::debug!(%stream, "the call is another's now"),
+                Err(Stop::Lost) => {
+                    return tracing::debug!(%stream, "another worker has this call now; its answer is dropped");
+                }
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
             let message = event.as_ref().and_then(|event| event.message.as_ref());
@@ -106,23 +100,19 @@ impl<H: ServerHandler> CallRunner<H> {
         if claim.cancelled {
             return Err(Stop::Cancelled);
         }
+        let bus = self.buses.of(claim, controls);
         if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
-            self.abandon(claim, controls).await?;
+            bus.cancel().await?;
+            return Err(Stop::Cancelled);
         }
-        let mut writer = EventWriter::new(
-            Arc::clone(&self.bus),
-            claim.ownership(&self.worker),
-            controls.clone(),
-            self.patience,
-        )
-        .within(Arc::clone(events));
+        let mut writer = EventWriter::new(bus).within(Arc::clone(events));
         if claim.delivery > 1 {
             writer.take_over().await?;
         }
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
-        let in_time = in_time(envelope, self.bus.now_ms());
+        let in_time = in_time(envelope, writer.bus().now_ms());
         let Some(id) = &envelope.request_id else {
             if in_time.is_err() {
                 let stream = &envelope.stream;
@@ -130,7 +120,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 return Ok(None);
             }
             slot.begin();
-            return self.notify(envelope, controls).await.map(|()| None);
+            return self.notify(envelope, writer.bus()).await.map(|()| None);
         };
         let begun = in_time.and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
@@ -157,26 +147,18 @@ impl<H: ServerHandler> CallRunner<H> {
             }
             Err(error) => return Ok(outbound::error(id, &error)),
         };
-        match self.idempotency.begin(&once, id, &slot.controls).await? {
+        match self.idempotency.begin(&once, id, writer.bus()).await? {
             Use::Run => {}
             Use::Answer(message) => return Ok(message),
         }
         slot.begin();
         let answer = self.converse(claim, id, request, slot, writer).await;
         match &answer {
-            Ok(message) => self.idempotency.end(&once, message, &slot.controls).await?,
+            Ok(message) => self.idempotency.end(&once, message, writer.bus()).await?,
             Err(Stop::Cancelled) => self.idempotency.stopped(&once, &cancelled()).await,
             Err(Stop::Lost | Stop::HandedBack) => {}
         }
         answer
-    }
-
-    /// Cancels a call for which nobody waits.
-    async fn abandon(&self, claim: &Claim, controls: &Controls) -> Result<(), Stop> {
-        let (stream, entry) = (claim.request.stream, Some(&claim.entry));
-        let cancel = || self.bus.cancel_call(&stream, entry, Era::Modern);
-        retry_while_away(controls, self.patience, "cancel", cancel).await?;
-        Err(Stop::Cancelled)
     }
 
     /// Lets rmcp and the handler deal with the request and brings to and fro what they and the client
@@ -189,28 +171,35 @@ impl<H: ServerHandler> CallRunner<H> {
         slot: &Slot,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let (envelope, controls) = (&claim.request, &slot.controls);
+        let (envelope, controls, bus) = (&claim.request, &slot.controls, writer.bus());
         let filter = self.filters.of(envelope);
         let repeated = writer.has_written();
         let mut outbound = Outbound::new(claim, request_id, &request, repeated, filter);
         outbound.limit(self.max_result);
         let close = CloseStream::default();
-        context::attach(request.extensions_mut(), envelope, &self.bus);
+        context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
-        let (transport, mut lines) = request_transport::open(message);
+        let (transport, lines) = request_transport::open(message);
         let guard = self.guard(envelope);
         let session = envelope.session.as_ref().map(context::peer_info);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
         let deadline = envelope.deadline_ms.map(|deadline| {
-            let left = deadline.saturating_sub(self.bus.now_ms());
+            let left = deadline.saturating_sub(bus.now_ms());
             Instant::now() + Duration::from_millis(left)
         });
-        let answer = self
-            .relay(&outbound, slot, writer, &mut lines, &close, deadline)
-            .await;
+        let mut conversation = Conversation {
+            outbound: &outbound,
+            slot,
+            writer,
+            lines,
+            close,
+            deadline,
+            changes: &self.changes,
+        };
+        let answer = conversation.relay().await;
         if let Err(reason) = answer {
             controls.stop(reason);
         }
@@ -229,7 +218,8 @@ impl<H: ServerHandler> CallRunner<H> {
 
     /// Lets the handler take note of something. It has nobody to talk to: what it says is dropped, but
     /// for changes, which concern everybody.
-    async fn notify(&self, envelope: &RequestEnvelope, controls: &Controls) -> Result<(), Stop> {
+    async fn notify(&self, envelope: &RequestEnvelope, bus: &CallBus) -> Result<(), Stop> {
+        let controls = bus.controls();
         let mut notification = match inbound::parse_notification(envelope) {
             Ok(notification) => notification,
             // What serde says may repeat what it read.
@@ -239,7 +229,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 return Ok(());
             }
         };
-        context::attach(notification.extensions_mut(), envelope, &self.bus);
+        context::attach(notification.extensions_mut(), envelope, bus.state_store());
         let message = ClientJsonRpcMessage::notification(notification);
         let (transport, mut lines) = request_transport::open(message);
         let guard = self.guard(envelope);
@@ -260,147 +250,17 @@ impl<H: ServerHandler> CallRunner<H> {
             match outgoing.message {
                 JsonRpcMessage::Notification(sent) => {
                     if let Some(change) = outbound::change(&sent.notification) {
-                        self.publish(&change).await;
+                        self.changes.publish(&change).await;
                     }
                 }
                 JsonRpcMessage::Request(asked) => {
-                    refuse(
-                        &lines,
-                        asked.id,
-                        "nobody can be asked during a notification",
-                    )
-                    .await;
+                    lines
+                        .refuse(asked.id, "nobody can be asked during a notification")
+                        .await;
                 }
                 _ => {}
             }
         }
-    }
-
-    /// The final message; `None` when the deadline passed before.
-    async fn relay(
-        &self,
-        outbound: &Outbound,
-        slot: &Slot,
-        writer: &mut EventWriter,
-        lines: &mut Lines,
-        close: &CloseStream,
-        deadline: Option<Instant>,
-    ) -> Result<Option<RawJson>, Stop> {
-        let controls = &slot.controls;
-        let mut received = 0;
-        loop {
-            let outgoing = tokio::select! {
-                biased;
-                reason = controls.stopped() => return Err(reason),
-                () = until(deadline) => return Ok(None),
-                // Also when nothing was asked: what nobody waits for must not stay in the mailbox.
-                () = controls.mail() => {
-                    tokio::select! {
-                        biased;
-                        reason = controls.stopped() => return Err(reason),
-                        () = until(deadline) => return Ok(None),
-                        () = slot.resume() => {}
-                    }
-                    self.deliver(writer.ownership(), controls, lines, &mut received)
-                        .await?;
-                    continue;
-                }
-                outgoing = lines.outgoing.recv() => outgoing,
-                () = close.asked() => {
-                    writer.pause().await?;
-                    continue;
-                }
-            };
-            let Some(outgoing) = outgoing else {
-                let error = ErrorData::internal_error("the handler ended without an answer", None);
-                return Ok(Some(outbound.error(&error)));
-            };
-            match outbound.translate(outgoing.message) {
-                Sent::Final(message) => return Ok(Some(message)),
-                Sent::Event(message) => {
-                    writer.append(message).await?;
-                }
-                Sent::Question { number, message } => {
-                    if writer.append(message).await? {
-                        slot.park();
-                    } else {
-                        refuse(
-                            lines,
-                            NumberOrString::Number(number),
-                            "too many messages in this call",
-                        )
-                        .await;
-                    }
-                }
-                Sent::Forbidden { number } => {
-                    let reason = "this client takes no requests; use Ask or InputRequiredResult";
-                    refuse(lines, NumberOrString::Number(number), reason).await;
-                }
-                Sent::TooLarge { number } => {
-                    let reason = "this question is larger than the server may send";
-                    refuse(lines, NumberOrString::Number(number), reason).await;
-                }
-                Sent::Change(change) => self.publish(&change).await,
-                Sent::Nothing => {}
-            }
-        }
-    }
-
-    /// Brings the client's mail to the handler, until there is none. What the handler has is removed by the next look.
-    async fn deliver(
-        &self,
-        owner: &Ownership,
-        controls: &Controls,
-        lines: &Lines,
-        received: &mut u64,
-    ) -> Result<(), Stop> {
-        loop {
-            let take = || self.bus.take_mail(owner, *received);
-            let mail = retry_while_away(controls, self.patience, "take mail", take).await?;
-            if mail.received == *received {
-                return Ok(());
-            }
-            *received = mail.received;
-            for message in &mail.messages {
-                match inbound::parse_mail(owner, message) {
-                    // rmcp reads at any time, so this does not wait for the handler. An error means
-                    // that the call has ended.
-                    Some(message) => drop(lines.mail.send(message).await),
-                    None => {
-                        tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped");
-                    }
-                }
-            }
-        }
-    }
-
-    async fn publish(&self, change: &Change) {
-        let mut backoff = Backoff::for_at_most(PUBLISHING);
-        while let Err(error) = self.bus.publish_change(change).await {
-            if !backoff.pause().await {
-                tracing::warn!(%error, ?change, "a change could not be published");
-                break;
-            }
-        }
-        if *change == Change::ToolsListChanged {
-            self.tools_changed.notify_one();
-        }
-    }
-}
-
-/// Answers a question of the handler in the client's place.
-async fn refuse(lines: &Lines, id: NumberOrString, reason: &'static str) {
-    let error = ErrorData::invalid_request(reason, None);
-    let message = JsonRpcMessage::error(error, Some(id));
-    // An error means that the call has ended.
-    drop(lines.mail.send(message).await);
-}
-
-/// Waits for a deadline, for ever if there is none.
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request};
-use prynai_shared::bus::Bus;
+use prynai_shared::bus::StateStore;
 use prynai_shared::wire::request::RequestEnvelope;
 use prynai_shared::wire::session::Session;
 use rmcp::model::{
@@ -16,11 +16,15 @@ use crate::handler::raw_message::RawMessage;
 use crate::handler::state::State;
 
 /// Gives a message its raw text, principal, session, state and HTTP parts.
-pub(crate) fn attach(extensions: &mut Extensions, envelope: &RequestEnvelope, bus: &Arc<dyn Bus>) {
+pub(crate) fn attach(
+    extensions: &mut Extensions,
+    envelope: &RequestEnvelope,
+    store: Arc<dyn StateStore>,
+) {
     extensions.insert(RawMessage::new(envelope.message.clone()));
     extensions.insert(envelope.principal.clone());
     let session = envelope.session.as_ref().map(|session| &session.id);
-    let state = State::new(Arc::clone(bus), &envelope.principal, session);
+    let state = State::new(store, &envelope.principal, session);
     extensions.insert(state);
     if let Some(session) = &envelope.session {
         extensions.insert(session.clone());

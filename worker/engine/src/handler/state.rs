@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError, StateScope};
+use prynai_shared::bus::{BusError, StateScope, StateStore};
 use prynai_shared::ids::{OperationId, SessionId};
 use prynai_shared::wire::principal::{Principal, Share};
 use rmcp::ErrorData;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// of their request, and tools and prompts may name it as a parameter.
 #[derive(Clone)]
 pub struct State {
-    bus: Arc<dyn Bus>,
+    store: Arc<dyn StateStore>,
     principal: String,
     share: Share,
     session: Option<SessionId>,
@@ -32,7 +32,7 @@ pub struct State {
 /// The part of the state that belongs to everybody, one principal or one session.
 #[derive(Clone)]
 pub struct ScopedState {
-    bus: Arc<dyn Bus>,
+    store: Arc<dyn StateStore>,
     share: Share,
     scope: StateScope,
 }
@@ -53,12 +53,12 @@ pub enum StateError {
 
 impl State {
     pub(crate) fn new(
-        bus: Arc<dyn Bus>,
+        store: Arc<dyn StateStore>,
         principal: &Principal,
         session: Option<&SessionId>,
     ) -> Self {
         Self {
-            bus,
+            store,
             principal: principal.subject.clone(),
             share: principal.share(),
             session: session.cloned(),
@@ -83,7 +83,7 @@ impl State {
 
     fn within(&self, scope: StateScope) -> ScopedState {
         ScopedState {
-            bus: Arc::clone(&self.bus),
+            store: Arc::clone(&self.store),
             share: self.share.clone(),
             scope,
         }
@@ -109,7 +109,7 @@ impl ScopedState {
     ///
     /// [`StateError`], also when the value has another type.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
-        let stored = retry_while_away(|| self.bus.get_state(&self.scope, key)).await?;
+        let stored = retry_while_away(|| self.store.get_state(&self.scope, key)).await?;
         Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
@@ -127,7 +127,7 @@ impl ScopedState {
     ) -> Result<(), StateError> {
         let text = serde_json::to_string(value)?;
         self.count(key, Some(text.len()), ttl).await?;
-        Ok(retry_while_away(|| self.bus.set_state(&self.scope, key, &text, ttl)).await?)
+        Ok(retry_while_away(|| self.store.set_state(&self.scope, key, &text, ttl)).await?)
     }
 
     /// Removes a value; `false` when there was none.
@@ -137,7 +137,7 @@ impl ScopedState {
     /// [`StateError`].
     pub async fn remove(&self, key: &str) -> Result<bool, StateError> {
         let operation = OperationId::generate();
-        let remove = || self.bus.remove_state(&self.scope, key, &operation);
+        let remove = || self.store.remove_state(&self.scope, key, &operation);
         let removed = retry_while_away(remove).await?;
         self.count(key, None, None).await?;
         Ok(removed)
@@ -151,7 +151,7 @@ impl ScopedState {
         ttl: Option<Duration>,
     ) -> Result<(), BusError> {
         let (share, scope) = (&self.share, &self.scope);
-        retry_while_away(|| self.bus.count_state(share, scope, key, bytes, ttl)).await
+        retry_while_away(|| self.store.count_state(share, scope, key, bytes, ttl)).await
     }
 
     /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
@@ -169,7 +169,7 @@ impl ScopedState {
         self.count(key, Some(NUMBER_BYTES), ttl).await?;
         let operation = OperationId::generate();
         let increment = || {
-            self.bus
+            self.store
                 .increment_state(&self.scope, key, by, ttl, &operation)
         };
         Ok(retry_while_away(increment).await?)

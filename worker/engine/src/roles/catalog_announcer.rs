@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::Bus;
+use prynai_shared::bus::{Catalog, StateStore};
 use prynai_shared::wire::FORMAT;
 use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
 use prynai_shared::wire::message::RawJson;
@@ -43,7 +43,9 @@ pub(crate) type Tools = Arc<BTreeMap<String, CatalogTool>>;
 /// away, and when the handler says that its tools changed.
 pub(crate) struct CatalogAnnouncer<H> {
     pub(crate) handler: Arc<H>,
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    /// What a handler may look at to say which tools it has.
+    pub(crate) store: Arc<dyn StateStore>,
     pub(crate) tools: watch::Sender<Tools>,
     pub(crate) changed: Arc<Notify>,
 }
@@ -81,7 +83,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
     async fn announce(&self) -> Result<(), String> {
         let record = self.record().await?;
         self.tools.send_replace(Arc::new(record.tools.clone()));
-        let announced = self.bus.announce_catalog(&record).await;
+        let announced = self.catalog.announce_catalog(&record).await;
         if announced.map_err(|error| error.to_string())? {
             tracing::info!(tools = record.tools.len(), "announced another catalog");
         }
@@ -144,7 +146,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
         let nothing = ClientCapabilities::default();
         let principal = Principal::named("prynai-worker");
-        let state = State::new(Arc::clone(&self.bus), &principal, None);
+        let state = State::new(self.store.clone(), &principal, None);
         request.extensions_mut().insert(state);
         request.extensions_mut().insert(principal);
         let (era, session) = if version.has_initialize() {

@@ -1,16 +1,16 @@
-//! Takes ended calls out of their sessions' books, so that only calls that run count there; lets the logs of callers
-//! who have many of them end soon.
+//! Takes ended calls out of their session's list of calls, so that only those that run count there; lets the logs of
+//! callers who have many of them end soon.
 
 use std::sync::Arc;
 
 use futures::future::join_all;
-use prynai_shared::bus::Bus;
+use prynai_shared::bus::{EventLog, SessionStore};
 use prynai_shared::ids::{SessionId, StreamId};
 use tokio::sync::mpsc;
 
 use crate::call::ending::Ending;
 
-/// Ended calls that wait to be forgotten. Beyond it they stay in the books until their session ends.
+/// Ended calls that wait to be forgotten. Beyond it they stay in their session's list until the session ends.
 const WAITING: usize = 4096;
 
 /// Ended calls forgotten at once.
@@ -31,15 +31,24 @@ struct EndedCall {
 
 /// Forgets ended calls.
 pub(crate) struct Forgetter {
-    bus: Arc<dyn Bus>,
+    logs: Arc<dyn EventLog>,
+    sessions: Arc<dyn SessionStore>,
     ended: mpsc::Receiver<EndedCall>,
 }
 
 impl EndedCalls {
     /// A list and the role that works it off.
-    pub(crate) fn new(bus: Arc<dyn Bus>) -> (Self, Forgetter) {
+    pub(crate) fn new(
+        logs: Arc<dyn EventLog>,
+        sessions: Arc<dyn SessionStore>,
+    ) -> (Self, Forgetter) {
         let (sender, ended) = mpsc::channel(WAITING);
-        (Self(sender), Forgetter { bus, ended })
+        let forgetter = Forgetter {
+            logs,
+            sessions,
+            ended,
+        };
+        (Self(sender), forgetter)
     }
 
     /// Notes calls that ended; those of the modern era belong to no session.
@@ -52,7 +61,9 @@ impl EndedCalls {
                 brief: ending.brief,
             });
             if ended.is_some_and(|ended| self.0.try_send(ended).is_err()) {
-                tracing::debug!("an ended call stays in its session's books");
+                tracing::debug!(
+                    "too many ended calls wait; one stays in its session's list of calls"
+                );
             }
         }
     }
@@ -64,16 +75,16 @@ impl Forgetter {
         let mut batch = Vec::with_capacity(BATCH);
         while self.ended.recv_many(&mut batch, BATCH).await > 0 {
             let forgotten = join_all(batch.drain(..).map(|ended| {
-                let bus = Arc::clone(&self.bus);
+                let (logs, sessions) = (Arc::clone(&self.logs), Arc::clone(&self.sessions));
                 async move {
                     if ended.brief {
-                        bus.keep_briefly(&ended.stream).await?;
+                        logs.keep_briefly(&ended.stream).await?;
                     }
-                    bus.forget_call(&ended.session, &ended.stream).await
+                    sessions.forget_call(&ended.session, &ended.stream).await
                 }
             }));
             for error in forgotten.await.into_iter().filter_map(Result::err) {
-                tracing::debug!(%error, "an ended call stays in its session's books");
+                tracing::debug!(%error, "an ended call stays in its session's list of calls");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError, Finish};
+use prynai_shared::bus::{BusError, Finish, Refusal, RequestQueue};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ pub(crate) struct Finisher {
 /// Brings endings to the bus. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) requests: Arc<dyn RequestQueue>,
     /// How long the bus may be away until results are given up.
     pub(crate) patience: Duration,
     pub(crate) hard: CancellationToken,
@@ -78,7 +78,7 @@ impl Delivery {
         let mut backoff = Backoff::for_at_most(self.patience);
         let mut told = false;
         loop {
-            let error = match self.bus.finish(&requests).await {
+            let error = match self.requests.finish(&requests).await {
                 Ok(answers) => {
                     tell_refusals(&requests, &answers);
                     return Ok(());
@@ -114,7 +114,7 @@ impl Delivery {
     }
 }
 
-fn tell_refusals(requests: &[Finish], answers: &[Result<(), prynai_shared::bus::Refusal>]) {
+fn tell_refusals(requests: &[Finish], answers: &[Result<(), Refusal>]) {
     for (request, answer) in requests.iter().zip(answers) {
         if let Err(refusal) = answer {
             tracing::debug!(stream = %request.ownership.stream, ?refusal, "result not wanted");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::bus::{BusError, SignalChannel};
 use prynai_shared::ids::GatewayId;
 use prynai_shared::wire::request::Era;
 
@@ -21,7 +21,7 @@ const LOOKS: u32 = 3;
 
 /// Looks whether the gateways are there for which modern calls run.
 pub(crate) struct HolderWatch {
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) signals: Arc<dyn SignalChannel>,
     pub(crate) running: Arc<Running>,
     pub(crate) gone: GoneHolders,
 }
@@ -48,7 +48,7 @@ impl HolderWatch {
             silences.clear();
             return Ok(());
         }
-        let silent = self.bus.silent_among(&holders).await?;
+        let silent = self.signals.silent_among(&holders).await?;
         self.gone.keep(&silent);
         silences.retain(|gateway, _| silent.contains(gateway));
         for gateway in silent {
@@ -70,7 +70,7 @@ impl HolderWatch {
         for call in self.running.modern_calls_of(gateway) {
             let (stream, entry) = (&call.stream, Some(&call.entry));
             // The mark wakes the call.
-            self.bus.cancel_call(stream, entry, Era::Modern).await?;
+            self.signals.cancel_call(stream, entry, Era::Modern).await?;
         }
         Ok(())
     }

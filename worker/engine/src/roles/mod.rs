@@ -2,6 +2,7 @@
 //!
 //! 1. `processor` claims requests and has them run
 //! 2. `reclaimer` takes those of lost workers over; its `verdict` says what becomes of them
+//!    (`intake`: what both work with)
 //! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
 //! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of gateways that are gone
 //! 5. `finisher` ends requests; `ended_calls` takes them out of their session's list of calls
@@ -11,6 +12,7 @@ pub(crate) mod catalog_announcer;
 pub(crate) mod ended_calls;
 pub(crate) mod finisher;
 pub(crate) mod holder_watch;
+pub(crate) mod intake;
 pub(crate) mod lease_keeper;
 pub(crate) mod processor;
 pub(crate) mod reclaimer;

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, Claim};
-use prynai_shared::ids::{EntryId, WorkerId};
-use prynai_shared::lifecycle::Shutdown;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use prynai_shared::bus::Claim;
+use prynai_shared::ids::EntryId;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::call::launcher::Launcher;
-use crate::roles::lease_keeper::LeaseKeeper;
+use crate::roles::intake::Intake;
 
 /// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
 /// client has answered gets one of them.
@@ -22,15 +20,7 @@ const HANDING_BACK: Duration = Duration::from_secs(5);
 
 /// Claims as many requests as there are free permits, but only a part of them at once: batches that
 /// overlap keep the bus and the handlers busy at the same time.
-pub(crate) struct Processor {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) worker: WorkerId,
-    pub(crate) concurrency: usize,
-    pub(crate) permits: Arc<Semaphore>,
-    pub(crate) launcher: Launcher,
-    pub(crate) leases: LeaseKeeper,
-    pub(crate) shutdown: Shutdown,
-}
+pub(crate) struct Processor(pub(crate) Arc<Intake>);
 
 impl Processor {
     /// Runs until the soft stop.
@@ -43,8 +33,9 @@ impl Processor {
             let wait = if is_ready { WAIT } else { Duration::ZERO };
             let asked = Instant::now();
             let claimed = self
-                .bus
-                .claim(&self.worker, max, wait, self.shutdown.soft())
+                .0
+                .requests
+                .claim(&self.0.worker, max, wait, self.0.shutdown.soft())
                 .await;
             is_owed = claimed.is_err();
             match claimed {
@@ -52,10 +43,10 @@ impl Processor {
                     backoff = Backoff::endless();
                     told = false;
                     if !is_ready {
-                        tracing::info!(worker = %self.worker, concurrency = self.concurrency, "ready");
+                        tracing::info!(worker = %self.0.worker, concurrency = self.0.concurrency, "ready");
                         is_ready = true;
                     }
-                    let is_late = self.leases.is_late(asked, wait);
+                    let is_late = self.0.leases.is_late(asked, wait);
                     self.start(claims, permits, is_late).await;
                 }
                 Err(error) => {
@@ -65,7 +56,7 @@ impl Processor {
                     }
                     drop(permits);
                     tokio::select! {
-                        () = self.shutdown.soft().cancelled() => {}
+                        () = self.0.shutdown.soft().cancelled() => {}
                         _ = backoff.pause() => {}
                     }
                 }
@@ -79,12 +70,13 @@ impl Processor {
     /// Gives back what a claim that failed may have handed out.
     async fn hand_back_owed(&self) {
         let mut backoff = Backoff::for_at_most(HANDING_BACK);
-        let most = self.concurrency.max(1);
+        let most = self.0.concurrency.max(1);
         loop {
-            let stopped = self.shutdown.soft();
+            let stopped = self.0.shutdown.soft();
             match self
-                .bus
-                .claim(&self.worker, most, Duration::ZERO, stopped)
+                .0
+                .requests
+                .claim(&self.0.worker, most, Duration::ZERO, stopped)
                 .await
             {
                 Ok(claims) if claims.is_empty() => return,
@@ -102,15 +94,15 @@ impl Processor {
 
     /// At least one permit; `None` after the soft stop.
     async fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        let batch = (self.concurrency / 8).max(1);
+        let batch = (self.0.concurrency / 8).max(1);
         let mut permits = tokio::select! {
             biased;
-            () = self.shutdown.soft().cancelled() => return None,
+            () = self.0.shutdown.soft().cancelled() => return None,
             // The semaphore is never closed.
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok()?,
+            permit = Arc::clone(&self.0.permits).acquire_owned() => permit.ok()?,
         };
         while permits.num_permits() < batch {
-            match Arc::clone(&self.permits).try_acquire_owned() {
+            match Arc::clone(&self.0.permits).try_acquire_owned() {
                 Ok(more) => permits.merge(more),
                 Err(_) => break,
             }
@@ -123,8 +115,8 @@ impl Processor {
         let mut not_begun = Vec::new();
         for claim in claims {
             match permits.split(1) {
-                Some(permit) if !is_late && !self.shutdown.hard().is_cancelled() => {
-                    self.launcher.launch(claim, permit);
+                Some(permit) if !is_late && !self.0.shutdown.hard().is_cancelled() => {
+                    self.0.launcher.launch(claim, permit);
                 }
                 _ => not_begun.push(claim.entry),
             }
@@ -137,7 +129,12 @@ impl Processor {
 
     async fn hand_back(&self, not_begun: &[EntryId]) {
         let mut backoff = Backoff::for_at_most(HANDING_BACK);
-        while let Err(error) = self.bus.hand_back(&self.worker, not_begun, false).await {
+        while let Err(error) = self
+            .0
+            .requests
+            .hand_back(&self.0.worker, not_begun, false)
+            .await
+        {
             if !backoff.pause().await {
                 tracing::warn!(%error, "requests are left to their lease");
                 return;

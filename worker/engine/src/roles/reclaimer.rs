@@ -5,23 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError, Claim, Finish, Refusal};
-use prynai_shared::ids::{EntryId, WorkerId};
-use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::bus::{BusError, Claim, Finish};
+use prynai_shared::ids::EntryId;
 use prynai_shared::wire::catalog::CatalogTool;
-use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::event::StreamEvent;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::call::call_bus::{CallBus, CallBuses};
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_writer::EventWriter;
 use crate::call::idempotency::{self, Idempotency};
-use crate::call::launcher::Launcher;
 use crate::call::messages::inbound;
 use crate::call::messages::outbound;
-use crate::call::retry::retry_while_away;
-use crate::call::running::{Controls, Slot, Stop};
-use crate::roles::lease_keeper::LeaseKeeper;
+use crate::call::running::{Slot, Stop};
+use crate::roles::intake::Intake;
 use crate::roles::verdict::{self, Verdict};
 
 /// Looks at least this often, because requests that were handed back wait for it, and clients wait for
@@ -39,20 +37,15 @@ const BATCH: usize = 64;
 const ANSWERS: usize = 64;
 
 /// Takes requests over whose lease ran out or that were handed back, and runs them again, answers
-/// them, or buries them.
+/// them, or makes them dead letters.
 pub(crate) struct Reclaimer {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) worker: WorkerId,
-    pub(crate) leases: LeaseKeeper,
-    pub(crate) patience: Duration,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) buses: CallBuses,
     pub(crate) max_attempts: u32,
-    pub(crate) permits: Arc<Semaphore>,
     pub(crate) reserve: Reserve,
     pub(crate) tools: watch::Receiver<Arc<BTreeMap<String, CatalogTool>>>,
-    pub(crate) launcher: Launcher,
     pub(crate) finishing: FinishQueue,
     pub(crate) idempotency: Idempotency,
-    pub(crate) shutdown: Shutdown,
 }
 
 /// What a worker can take over when all its permits are out: the requests of a lost worker must not
@@ -79,11 +72,11 @@ impl Reclaimer {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut told = false;
         loop {
-            let pause = (self.leases.lease / 2).min(LONGEST_PAUSE);
+            let pause = (self.intake.leases.lease / 2).min(LONGEST_PAUSE);
             let looks_at = Instant::now() + pause;
             tokio::select! {
                 biased;
-                () = self.shutdown.soft().cancelled() => return,
+                () = self.intake.shutdown.soft().cancelled() => return,
                 () = tokio::time::sleep_until(looks_at) => {}
             }
             let stood_still = looks_at.elapsed() > LATE;
@@ -100,16 +93,17 @@ impl Reclaimer {
 
     async fn reclaim_all(self: &Arc<Self>, stood_still: bool) -> Result<(), BusError> {
         if stood_still {
-            self.leases.renew().await?;
+            self.intake.leases.renew().await?;
         }
-        while !self.shutdown.soft().is_cancelled() {
+        while !self.intake.shutdown.soft().is_cancelled() {
             let asked = Instant::now();
             let claims = self
-                .bus
-                .reclaim(&self.worker, self.leases.lease, BATCH)
+                .intake
+                .requests
+                .reclaim(&self.intake.worker, self.intake.leases.lease, BATCH)
                 .await?;
             let are_all = claims.is_empty();
-            let is_late = self.leases.is_late(asked, Duration::ZERO);
+            let is_late = self.intake.leases.is_late(asked, Duration::ZERO);
             let mut given_back = Vec::new();
             for claim in claims {
                 given_back.extend(match is_late {
@@ -130,8 +124,13 @@ impl Reclaimer {
 
     /// Before the next reclaim: whatever is tried again must not give back what that one takes.
     async fn hand_back(&self, entries: &[EntryId]) -> Result<(), BusError> {
-        let mut backoff = Backoff::for_at_most(self.leases.lease);
-        while let Err(error) = self.bus.hand_back(&self.worker, entries, false).await {
+        let mut backoff = Backoff::for_at_most(self.intake.leases.lease);
+        while let Err(error) = self
+            .intake
+            .requests
+            .hand_back(&self.intake.worker, entries, false)
+            .await
+        {
             if !backoff.pause().await {
                 return Err(error);
             }
@@ -154,11 +153,12 @@ impl Reclaimer {
             "took over a request"
         );
         if verdict == Verdict::Run {
-            self.launcher.launch(claim, permit);
+            self.intake.launcher.launch(claim, permit);
             return None;
         }
         let this = Arc::clone(self);
-        self.launcher
+        self.intake
+            .launcher
             .launch_with(claim, permit, move |claim, slot| async move {
                 this.answer(claim, slot, verdict).await;
             });
@@ -169,53 +169,40 @@ impl Reclaimer {
     /// many requests another look.
     async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
         // It may have come while another request of the batch waited.
-        if self.shutdown.soft().is_cancelled() {
+        if self.intake.shutdown.soft().is_cancelled() {
             return None;
         }
         let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
         match verdict {
-            Verdict::Run => of(&self.permits).or_else(|| of(&self.reserve.runs)),
+            Verdict::Run => of(&self.intake.permits).or_else(|| of(&self.reserve.runs)),
             Verdict::OutcomeUnknown | Verdict::DeadLetter => {
                 let answers = Arc::clone(&self.reserve.answers).acquire_owned();
-                let stopped = self.shutdown.soft();
+                let stopped = self.intake.shutdown.soft();
                 stopped.run_until_cancelled(answers).await?.ok()
             }
         }
     }
 
-    /// Answers a request with an error instead of running it, and buries it when it had its attempts.
+    /// Answers a request with an error instead of running it, and makes it a dead letter when it had its attempts.
     async fn answer(&self, claim: Claim, slot: Slot, verdict: Verdict) {
-        let ownership = claim.ownership(&self.worker);
-        let controls = slot.controls.clone();
-        let mut writer = EventWriter::new(
-            Arc::clone(&self.bus),
-            ownership.clone(),
-            controls.clone(),
-            self.patience,
-        );
-        let event = match writer.take_over().await {
-            Ok(()) => match self.apology(&claim, verdict, &controls).await {
-                Ok(apology) => apology.map(|apology| writer.final_event(apology)),
-                Err(Stop::Cancelled) => None,
-                Err(Stop::Lost) => return,
-                Err(Stop::HandedBack) => return slot.keep_place(),
-            },
+        let mut writer = EventWriter::new(self.buses.of(&claim, &slot.controls));
+        let event = match self.error_event(&claim, verdict, &mut writer).await {
+            Ok(event) => event,
             Err(Stop::Cancelled) => None,
             Err(Stop::Lost) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
         };
         if verdict == Verdict::DeadLetter && event.is_some() {
-            let finish = [Finish {
-                ownership: ownership.clone(),
-                event: event.clone(),
-            }];
-            match self.bury(&claim, &controls, &finish).await {
+            match dead_letter(&claim, event.clone(), writer.bus()).await {
                 Ok(()) => {}
                 Err(Stop::HandedBack) => return slot.keep_place(),
                 Err(Stop::Cancelled | Stop::Lost) => return,
             }
         }
-        let finish = Finish { ownership, event };
+        let finish = Finish {
+            ownership: writer.bus().ownership().clone(),
+            event,
+        };
         let ending = Ending {
             finish,
             slot,
@@ -224,33 +211,14 @@ impl Reclaimer {
         self.finishing.push(ending).await;
     }
 
-    /// Answers first: a client that waits is worse than a dead letter too few.
-    async fn bury(
-        &self,
-        claim: &Claim,
-        controls: &Controls,
-        finish: &[Finish],
-    ) -> Result<(), Stop> {
-        let finished = retry_while_away(controls, self.patience, "answer", || {
-            self.bus.finish(finish)
-        });
-        if finished.await?.contains(&Err(Refusal::LostOwnership)) {
-            return Err(Stop::Lost);
-        }
-        let reason = format!("begun {} times", claim.delivery - 1);
-        let dead_letter = || self.bus.dead_letter(claim, &reason);
-        retry_while_away(controls, self.patience, "bury", dead_letter).await?;
-        tracing::error!(stream = %claim.request.stream, reason, "a dead letter");
-        Ok(())
-    }
-
-    /// The answer; `None` for a notification, which is not repeated either.
-    async fn apology(
+    /// The event that answers; `None` for a notification, which is not repeated either.
+    async fn error_event(
         &self,
         claim: &Claim,
         verdict: Verdict,
-        controls: &Controls,
-    ) -> Result<Option<RawJson>, Stop> {
+        writer: &mut EventWriter,
+    ) -> Result<Option<StreamEvent>, Stop> {
+        writer.take_over().await?;
         let error = match verdict {
             Verdict::DeadLetter => verdict::given_up(claim),
             Verdict::OutcomeUnknown | Verdict::Run => verdict::outcome_unknown(claim),
@@ -260,11 +228,31 @@ impl Reclaimer {
         };
         let request = inbound::parse_request(&claim.request).ok();
         let once = request.and_then(|request| idempotency::key_use(claim, &request).ok().flatten());
-        let Some(once) = once else {
-            return Ok(Some(outbound::error(id, &error)));
+        let message = match once {
+            Some(once) => {
+                let bus = writer.bus();
+                self.idempotency.conclude(&once, id, &error, bus).await?
+            }
+            None => outbound::error(id, &error),
         };
-        let conclude = || self.idempotency.conclude(&once, id, &error);
-        let concluded = retry_while_away(controls, self.patience, "record an outcome", conclude);
-        concluded.await.map(Some)
+        Ok(Some(writer.final_event(message)))
     }
+}
+
+/// Answers first: a client that waits is worse than a dead letter too few.
+async fn dead_letter(
+    claim: &Claim,
+    answer: Option<StreamEvent>,
+    bus: &CallBus,
+) -> Result<(), Stop> {
+    bus.finish(answer).await?;
+    let attempts = claim.delivery - 1;
+    let reason = format!("begun {attempts} times");
+    bus.dead_letter(claim, &reason).await?;
+    tracing::error!(
+        stream = %claim.request.stream,
+        attempts,
+        "a request lost its worker each time that it was begun; it is now a dead letter"
+    );
+    Ok(())
 }

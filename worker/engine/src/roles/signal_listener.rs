@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, News, NewsReceiver};
+use prynai_shared::bus::{News, NewsReceiver, SignalChannel};
 use prynai_shared::ids::WorkerId;
 use prynai_shared::wire::signal::{Signal, SignalKind};
 use tokio::sync::Notify;
@@ -13,7 +13,7 @@ use crate::call::running::Running;
 /// Passes wake-ups on to running calls, and looks at the stored state whenever it may have missed
 /// some.
 pub(crate) struct SignalListener {
-    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) signals: Arc<dyn SignalChannel>,
     pub(crate) worker: WorkerId,
     pub(crate) running: Arc<Running>,
     pub(crate) news: NewsReceiver<Signal>,
@@ -22,11 +22,14 @@ pub(crate) struct SignalListener {
 }
 
 /// Subscribes a worker to its wake-ups, again and again while the bus is away.
-pub(crate) async fn subscribe(bus: &dyn Bus, worker: &WorkerId) -> NewsReceiver<Signal> {
+pub(crate) async fn subscribe(
+    signals: &dyn SignalChannel,
+    worker: &WorkerId,
+) -> NewsReceiver<Signal> {
     let mut backoff = Backoff::endless();
     let mut told = false;
     loop {
-        match bus.signal_news(worker).await {
+        match signals.signal_news(worker).await {
             Ok(news) => return news,
             Err(error) if told => tracing::debug!(%error, "cannot hear signals"),
             Err(error) => {
@@ -50,7 +53,7 @@ impl SignalListener {
                 Some(News::Gap) => self.catch_up().await,
                 None => {
                     tracing::warn!("the subscription to signals ended; subscribing again");
-                    self.news = subscribe(self.bus.as_ref(), &self.worker).await;
+                    self.news = subscribe(self.signals.as_ref(), &self.worker).await;
                     self.catch_up().await;
                 }
             }
@@ -65,7 +68,7 @@ impl SignalListener {
             if streams.is_empty() {
                 return;
             }
-            match self.bus.cancelled_among(&streams).await {
+            match self.signals.cancelled_among(&streams).await {
                 Ok(cancelled) => {
                     cancelled.iter().for_each(|s| self.running.cancel(s));
                     streams.iter().for_each(|s| self.running.wake_for_mail(s));

@@ -275,7 +275,7 @@ async fn an_unknown_resource_is_named() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_running_call_is_buried() {
+async fn a_copy_of_a_running_call_becomes_a_dead_letter() {
     let mut stage = Stage::new().await;
     let (probe, mut watch) = probe();
     let worker = stage.serve(probe);
@@ -283,12 +283,12 @@ async fn a_copy_of_a_running_call_is_buried() {
     stage.enqueue(&request).await;
     soon("the call", watch.begun.recv()).await;
     let copy = stage.enqueue(&request).await;
-    let buried = async {
+    let dead_letter = async {
         while stage.bus.dead_letters().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    soon("the burial", buried).await;
+    soon("the dead letter", dead_letter).await;
     let letters = stage.bus.dead_letters();
     assert_eq!(letters[0].claim.entry, copy.entry);
     assert!(letters[0].reason.contains("copy"), "{letters:?}");

@@ -1,0 +1,205 @@
+//! The bus as one call sees it: it may be away for a while, and the call may have to end meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::backoff::Backoff;
+use prynai_shared::bus::{
+    Appended, Bus, BusError, Claim, Finish, KeyState, KeyUse, Mail, Ownership, Refusal, StateStore,
+    TakeOver,
+};
+use prynai_shared::ids::WorkerId;
+use prynai_shared::wire::event::StreamEvent;
+use prynai_shared::wire::outcome::Outcome;
+use prynai_shared::wire::request::Era;
+
+use crate::call::running::{Controls, Stop};
+
+/// Makes the bus of each call. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct CallBuses {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) worker: WorkerId,
+    /// How long the bus may be away before a call counts as lost.
+    pub(crate) patience: Duration,
+}
+
+/// The bus of one call. Each step is tried again while the bus is away, until the call must end or the bus was away for
+/// too long: then the call counts as lost.
+pub(crate) struct CallBus {
+    bus: Arc<dyn Bus>,
+    ownership: Ownership,
+    controls: Controls,
+    patience: Duration,
+}
+
+// === impl CallBuses ===
+
+impl CallBuses {
+    /// The bus of the call that was claimed, which `controls` can stop.
+    pub(crate) fn of(&self, claim: &Claim, controls: &Controls) -> CallBus {
+        CallBus {
+            bus: Arc::clone(&self.bus),
+            ownership: claim.ownership(&self.worker),
+            controls: controls.clone(),
+            patience: self.patience,
+        }
+    }
+}
+
+// === impl CallBus ===
+
+impl CallBus {
+    /// The call's right to write to its stream.
+    pub(crate) fn ownership(&self) -> &Ownership {
+        &self.ownership
+    }
+
+    /// What can stop the call.
+    pub(crate) fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// The time by the clock of the bus, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.bus.now_ms()
+    }
+
+    /// Where handlers keep their state.
+    pub(crate) fn state_store(&self) -> Arc<dyn StateStore> {
+        self.bus.clone()
+    }
+
+    /// Makes a redelivered claim the owner of its stream.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end; so it is with every step.
+    pub(crate) async fn take_over(&self) -> Result<TakeOver, Stop> {
+        self.retry("take over the stream", || {
+            self.bus.take_over(&self.ownership)
+        })
+        .await
+    }
+
+    /// Appends an event to the stream.
+    pub(crate) async fn append(&self, event: &StreamEvent) -> Result<Appended, Stop> {
+        self.retry("append an event", || {
+            self.bus.append(&self.ownership, event)
+        })
+        .await
+    }
+
+    /// Takes the client's mail; what came with the `received` first messages is removed.
+    pub(crate) async fn take_mail(&self, received: u64) -> Result<Mail, Stop> {
+        self.retry("take mail", || {
+            self.bus.take_mail(&self.ownership, received)
+        })
+        .await
+    }
+
+    /// Cancels the call, which is of the modern era: nobody waits for it.
+    pub(crate) async fn cancel(&self) -> Result<(), Stop> {
+        let (stream, entry) = (&self.ownership.stream, Some(&self.ownership.entry));
+        let cancel = || self.bus.cancel_call(stream, entry, Era::Modern);
+        self.retry("cancel the call", cancel).await.map(drop)
+    }
+
+    /// Uses an idempotency key.
+    pub(crate) async fn begin_once(
+        &self,
+        once: &KeyUse,
+        window: Duration,
+    ) -> Result<KeyState, Stop> {
+        self.retry("use an idempotency key", || {
+            self.bus.begin_once(once, window)
+        })
+        .await
+    }
+
+    /// Records how the call under a key ended.
+    pub(crate) async fn record_outcome(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<(), Stop> {
+        let record = || self.bus.record_outcome(once, outcome, window);
+        self.retry("record an outcome", record).await.map(drop)
+    }
+
+    /// Lets the next call under a key run.
+    pub(crate) async fn release_key(&self, once: &KeyUse) -> Result<(), Stop> {
+        let release = || self.bus.release_key(once);
+        self.retry("release an idempotency key", release)
+            .await
+            .map(drop)
+    }
+
+    /// Says how the call under a key ended, and if it has not, that it ended so.
+    pub(crate) async fn conclude_once(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<KeyState, Stop> {
+        let conclude = || self.bus.conclude_once(once, outcome, window);
+        self.retry("conclude a call under its idempotency key", conclude)
+            .await
+    }
+
+    /// Ends the request with an event, at once and by itself.
+    pub(crate) async fn finish(&self, event: Option<StreamEvent>) -> Result<(), Stop> {
+        let finish = [Finish {
+            ownership: self.ownership.clone(),
+            event,
+        }];
+        let finished = self.retry("finish the request", || self.bus.finish(&finish));
+        if finished.await?.contains(&Err(Refusal::LostOwnership)) {
+            return Err(Stop::Lost);
+        }
+        Ok(())
+    }
+
+    /// Makes the request a dead letter.
+    pub(crate) async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), Stop> {
+        let dead_letter = || self.bus.dead_letter(claim, reason);
+        self.retry("store a dead letter", dead_letter).await
+    }
+
+    async fn retry<T, F: Future<Output = Result<T, BusError>>>(
+        &self,
+        step: &'static str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Stop> {
+        let stream = &self.ownership.stream;
+        let mut backoff = Backoff::for_at_most(self.patience);
+        let mut told = false;
+        loop {
+            let error = tokio::select! {
+                biased;
+                reason = self.controls.stopped() => return Err(reason),
+                outcome = attempt() => match outcome {
+                    Ok(done) => return Ok(done),
+                    Err(error) if error.is_passing() => error,
+                    Err(error) => {
+                        tracing::error!(%error, step, %stream, "the bus refused a step of a call; the call is left to its lease");
+                        return Err(Stop::Lost);
+                    }
+                },
+            };
+            if !told {
+                tracing::warn!(%error, step, %stream, "the bus is away; trying again");
+                told = true;
+            }
+            let waited = tokio::select! {
+                reason = self.controls.stopped() => return Err(reason),
+                waited = backoff.pause() => waited,
+            };
+            if !waited {
+                tracing::error!(%error, step, %stream, "the bus was away for too long; the call is left to its lease");
+                return Err(Stop::Lost);
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the handler and the client of one call say to each other.
+
+use prynai_shared::wire::message::RawJson;
+use rmcp::ErrorData;
+use rmcp::model::NumberOrString;
+use tokio::time::Instant;
+
+use crate::call::changes::ChangePublisher;
+use crate::call::event_writer::EventWriter;
+use crate::call::messages::inbound;
+use crate::call::messages::outbound::{Outbound, Sent};
+use crate::call::request_transport::Lines;
+use crate::call::running::{Slot, Stop};
+use crate::handler::close_stream::CloseStream;
+
+/// Brings to and fro what the handler of one call and its client say, until there is a response.
+pub(crate) struct Conversation<'a> {
+    pub(crate) outbound: &'a Outbound,
+    pub(crate) slot: &'a Slot,
+    pub(crate) writer: &'a mut EventWriter,
+    pub(crate) lines: Lines,
+    pub(crate) close: CloseStream,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) changes: &'a ChangePublisher,
+}
+
+impl Conversation<'_> {
+    /// The final message; `None` when the deadline passed before.
+    pub(crate) async fn relay(&mut self) -> Result<Option<RawJson>, Stop> {
+        let (slot, deadline) = (self.slot, self.deadline);
+        let controls = &slot.controls;
+        let mut received = 0;
+        loop {
+            let outgoing = tokio::select! {
+                biased;
+                reason = controls.stopped() => return Err(reason),
+                () = until(deadline) => return Ok(None),
+                // Also when nothing was asked: what nobody waits for must not stay in the mailbox.
+                () = controls.mail() => {
+                    tokio::select! {
+                        biased;
+                        reason = controls.stopped() => return Err(reason),
+                        () = until(deadline) => return Ok(None),
+                        () = slot.resume() => {}
+                    }
+                    self.deliver(&mut received).await?;
+                    continue;
+                }
+                outgoing = self.lines.outgoing.recv() => outgoing,
+                () = self.close.asked() => {
+                    self.writer.pause().await?;
+                    continue;
+                }
+            };
+            let Some(outgoing) = outgoing else {
+                let error = ErrorData::internal_error("the handler ended without an answer", None);
+                return Ok(Some(self.outbound.error(&error)));
+            };
+            match self.outbound.translate(outgoing.message) {
+                Sent::Final(message) => return Ok(Some(message)),
+                Sent::Event(message) => {
+                    self.writer.append(message).await?;
+                }
+                Sent::Question { number, message } => {
+                    if self.writer.append(message).await? {
+                        slot.park();
+                    } else {
+                        let reason = "too many messages in this call";
+                        self.lines
+                            .refuse(NumberOrString::Number(number), reason)
+                            .await;
+                    }
+                }
+                Sent::Forbidden { number } => {
+                    let reason = "this client takes no requests; use Ask or InputRequiredResult";
+                    self.lines
+                        .refuse(NumberOrString::Number(number), reason)
+                        .await;
+                }
+                Sent::TooLarge { number } => {
+                    let reason = "this question is larger than the server may send";
+                    self.lines
+                        .refuse(NumberOrString::Number(number), reason)
+                        .await;
+                }
+                Sent::Change(change) => self.changes.publish(&change).await,
+                Sent::Nothing => {}
+            }
+        }
+    }
+
+    /// Brings the client's mail to the handler, until there is none. What the handler has is removed by the next look.
+    async fn deliver(&self, received: &mut u64) -> Result<(), Stop> {
+        let bus = self.writer.bus();
+        let owner = bus.ownership();
+        loop {
+            let mail = bus.take_mail(*received).await?;
+            if mail.received == *received {
+                return Ok(());
+            }
+            *received = mail.received;
+            for message in &mail.messages {
+                match inbound::parse_mail(owner, message) {
+                    // rmcp reads at any time, so this does not wait for the handler. An error means
+                    // that the call has ended.
+                    Some(message) => drop(self.lines.mail.send(message).await),
+                    None => {
+                        tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a deadline, for ever if there is none.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
