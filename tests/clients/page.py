@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -90,8 +91,17 @@ class Row:
 def page(rows: Sequence[Row], endings: Sequence[Row]) -> str:
     notes: list[str] = []
     tables = [table(rows, CAPABILITIES, notes), table(endings, ENDINGS, notes)]
-    numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
+    numbered = "".join(note_text(number, note) for number, note in enumerate(notes, 1))
     return f"{INTRODUCTION}{tables[0]}{ENDINGS_INTRODUCTION}{tables[1]}\n## Not supported by the client\n\n{numbered}"
+
+
+def note_text(number: int, note: str) -> str:
+    """A numbered note, as wide as every text here may be (scripts/pages)."""
+    first = f"{number}. "
+    filled = textwrap.fill(
+        note, 120, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False, break_on_hyphens=False
+    )
+    return f"{filled}\n"
 
 
 def table(rows: Sequence[Row], columns: dict[str, str], notes: list[str]) -> str:
