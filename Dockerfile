@@ -1,22 +1,24 @@
-# One image with the three programs; the command says which one runs. A second one, by --target issuer, has the authorization
-# server for development (compose/auth.yaml).
+# One image with the three programs; the command says which one runs. A second one, by --target issuer, has the
+# authorization server for development (compose/auth.yaml).
 #
 #   docker build -t prynai-mcp .
 #   docker run --rm prynai-mcp prynai-worker --redis-url redis://…      a worker
 #   docker run --rm -p 127.0.0.1:8000:8000 prynai-mcp prynai-mcp --insecure-no-auth
 #                                  the standalone server, for this machine alone and without authentication
 
-FROM rust:1.95-slim-trixie AS build
+FROM rust:1.95-slim-trixie AS source
 # The image's own toolchain is the one rust-toolchain.toml asks for, without the components that a build does not need.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
+
+FROM source AS build
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release -p prynai-gateway -p prynai-everything -p prynai-standalone --bins \
     && install -D -t /out target/release/prynai-gateway target/release/prynai-worker target/release/prynai-mcp
 
-FROM build AS build-issuer
+FROM source AS build-issuer
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --release -p prynai-dev-issuer \
