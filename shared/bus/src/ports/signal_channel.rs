@@ -14,7 +14,7 @@ use crate::wire::signal::Signal;
 ///
 /// What is said is stored (a cancel as a mark on the log, a message in the call's mailbox) and the
 /// running worker is woken. So a worker that registers a claim, then looks at the claim's
-/// `cancelled` and on every [`super::News::Gap`] at `is_cancelled` and `take_mail`, misses nothing.
+/// `cancelled` and on every [`super::News::Gap`] at `cancelled_among` and `take_mail`, misses nothing.
 #[async_trait]
 pub trait SignalChannel: Send + Sync {
     /// Marks a call as cancelled: from now on nothing is written to its stream, its holder is told
