@@ -22,14 +22,14 @@ param drainSeconds int
 
 var port = 8000
 var host = '${name}.${environmentDomain}'
-// A setting that is there but empty is refused.
+// Without origins there is no such setting.
 var pageOrigins = empty(allowedOrigins) ? [] : [
   {
     name: 'PRYNAI_ALLOWED_ORIGIN'
     value: join(allowedOrigins, ',')
   }
 ]
-// Neither may a secret be empty.
+// A secret must not be empty.
 var signs = !empty(envelopeKey)
 var envelopeSecrets = signs ? [
   {

@@ -18,7 +18,7 @@ param drainSeconds int
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
 
-// A setting, or a secret, that is there but empty is refused.
+// A secret must not be empty.
 var signs = !empty(envelopeKey)
 var envelopeSecrets = signs ? [
   {
