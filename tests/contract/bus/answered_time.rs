@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::Bus;
-use prynai_shared::clock::unix_millis;
-use prynai_shared::ids::{EntryId, WorkerId};
+use prynai_bus::Bus;
+use prynai_bus::ids::{EntryId, WorkerId};
+use prynai_process::clock::unix_millis;
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::{assert_eventually, eventually};
 

@@ -1,8 +1,8 @@
-//! [`Catalog`](prynai_shared::bus::Catalog): what the workers serve; outlives them.
+//! [`Catalog`](prynai_bus::Catalog): what the workers serve; outlives them.
 
-use prynai_shared::wire::FORMAT;
-use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
-use prynai_shared::wire::change::Change;
+use prynai_bus::wire::FORMAT;
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::change::Change;
 
 use super::scene::{Kind, begun, json, next};
 

@@ -1,10 +1,8 @@
-//! [`ChangeFeed`](prynai_shared::bus::ChangeFeed): one log of changes for all listeners.
+//! [`ChangeFeed`](prynai_bus::ChangeFeed): one log of changes for all listeners.
 
-use prynai_shared::bus::{
-    BusLimits, FeedPosition, InvalidPosition, NewsReceiver, PositionedChange,
-};
-use prynai_shared::ids::SessionId;
-use prynai_shared::wire::change::Change;
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::change::Change;
+use prynai_bus::{BusLimits, FeedPosition, InvalidPosition, NewsReceiver, PositionedChange};
 
 use super::scene::{Kind, Scene, begun, next};
 

@@ -1,8 +1,8 @@
 //! A request that somebody queued a second time, as it was: it cannot touch the stream of the first.
 
-use prynai_shared::bus::{Claim, Finish, LogState, Ownership, Refusal, TakeOver};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::event::StreamEvent;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::{Claim, Finish, LogState, Ownership, Refusal, TakeOver};
 
 use super::scene::{Kind, LONG_LEASE, Scene, claim_one, message, next, response};
 

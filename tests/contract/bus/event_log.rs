@@ -1,11 +1,11 @@
-//! [`EventLog`](prynai_shared::bus::EventLog): the log is the truth, publication carries the news.
+//! [`EventLog`](prynai_bus::EventLog): the log is the truth, publication carries the news.
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, Finish, LogState, Refusal};
-use prynai_shared::ids::{GatewayId, SessionId, StreamId};
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::request::Era;
+use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::request::Era;
+use prynai_bus::{BusLimits, Finish, LogState, Refusal};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{
@@ -563,7 +563,7 @@ async fn ends_with_its_retention(kind: Kind, limits: BusLimits, end: [bool; 3]) 
 
     let streams = [(modern, None), (legacy, Some(&session)), (open, None)];
     let is_kept = async |(owner, session): &(_, Option<&SessionId>)| {
-        let owner: &prynai_shared::bus::Ownership = owner;
+        let owner: &prynai_bus::Ownership = owner;
         let read = scene.gateways.read_log(&owner.stream, *session, 0);
         read.await.unwrap().is_some()
     };

@@ -1,10 +1,10 @@
-//! [`RequestQueue`](prynai_shared::bus::RequestQueue): the running entries are the lease table.
+//! [`RequestQueue`](prynai_bus::RequestQueue): the running entries are the lease table.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{Finish, Refusal, TakeOver};
-use prynai_shared::ids::WorkerId;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::{Finish, Refusal, TakeOver};
 use prynai_test_redis::{assert_eventually, eventually};
 
 use super::scene::{Kind, LONG_LEASE, claim_one};

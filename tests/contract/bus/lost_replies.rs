@@ -9,20 +9,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{
+use prynai_bus::ids::{OperationId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::session::SessionChange;
+use prynai_bus::{
     BeginCall, BegunCall, Bus, BusError, BusLimits, Catalog, ChangeFeed, Claim, EventLog, KeyState,
     KeyUse, LogState, OutcomeStore, Ownership, Placed, Posted, RequestQueue, SessionStore,
     SignalChannel, StateScope, StateStore, TakeOver,
 };
-use prynai_shared::ids::{OperationId, SessionId, StreamId, WorkerId};
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::outcome::Outcome;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::Era;
-use prynai_shared::wire::session::SessionChange;
+use prynai_process::backoff::Backoff;
+use prynai_redis_bus::RedisBus;
 use prynai_test_redis::PATIENCE;
 use prynai_test_redis::replies::{Mishap, ReplyThief, TOO_LATE};
 use prynai_test_redis::seed::Seed;
@@ -682,7 +682,7 @@ async fn a_cancel_reaches_a_call_that_is_being_placed() {
         let found = shaky.done(cancel).await;
         assert_eq!(found.len(), 1);
         let claim = shaky.scene.claimed(&shaky.scene.request()).await;
-        let call = prynai_shared::wire::request::CallRef {
+        let call = prynai_bus::wire::request::CallRef {
             stream: begin.stream,
             ..call_ref(&claim)
         };

@@ -1,10 +1,10 @@
-//! [`SignalChannel`](prynai_shared::bus::SignalChannel): what a client says to a running call is kept
+//! [`SignalChannel`](prynai_bus::SignalChannel): what a client says to a running call is kept
 //! until its worker takes it.
 
-use prynai_shared::bus::{BusLimits, Mail, Ownership, Posted};
-use prynai_shared::ids::{SessionId, StreamId, WorkerId};
-use prynai_shared::wire::request::Era;
-use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_bus::ids::{SessionId, StreamId, WorkerId};
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::{BusLimits, Mail, Ownership, Posted};
 
 use super::scene::{Kind, Scene, json, legacy_request, next};
 

@@ -5,8 +5,8 @@
 //! tests `memory::case` and `redis::case` of it. Both sides of a case (gateway and worker) have a bus
 //! of their own, as two processes would; in memory the two are one.
 //!
-//! [`MemoryBus`]: prynai_shared::memory_bus::MemoryBus
-//! [`RedisBus`]: prynai_shared::redis_bus::RedisBus
+//! [`MemoryBus`]: prynai_memory_bus::MemoryBus
+//! [`RedisBus`]: prynai_redis_bus::RedisBus
 
 macro_rules! for_both_buses {
     ($($case:ident),+ $(,)?) => {

@@ -1,11 +1,11 @@
-//! [`OutcomeStore`](prynai_shared::bus::OutcomeStore): of all calls under one key, one runs.
+//! [`OutcomeStore`](prynai_bus::OutcomeStore): of all calls under one key, one runs.
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, KeyState, KeyUse, ShareFull};
-use prynai_shared::ids::StreamId;
-use prynai_shared::wire::outcome::Outcome;
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::ids::StreamId;
+use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::{BusLimits, KeyState, KeyUse, ShareFull};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{Kind, Scene, json};

@@ -1,10 +1,10 @@
-//! [`EventLog`](prynai_shared::bus::EventLog): only the owner writes.
+//! [`EventLog`](prynai_bus::EventLog): only the owner writes.
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, LogState, Refusal, TakeOver};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::request::Era;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::request::Era;
+use prynai_bus::{BusLimits, LogState, Refusal, TakeOver};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{Kind, finish, message, next, response};

@@ -4,13 +4,13 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{
+use prynai_bus::ids::{SessionId, WorkerId};
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::{
     BusError, BusLimits, LogState, News, NewsReceiver, Ownership, SessionStore, StateScope,
 };
-use prynai_shared::ids::{SessionId, WorkerId};
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::principal::Principal;
+use prynai_redis_bus::RedisBus;
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::trickle::Trickle;
 use prynai_test_redis::{PATIENCE, assert_eventually, eventually};

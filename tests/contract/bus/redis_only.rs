@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BeginCall, BusError, BusLimits, Claim, LogState, StateScope};
-use prynai_shared::ids::{EntryId, OperationId, SessionId, StreamId, WorkerId};
-use prynai_shared::redis_bus::{RedisBus, check_url};
-use prynai_shared::wire::WireError;
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::RequestEnvelope;
-use prynai_shared::wire::session::SessionChange;
+use prynai_bus::ids::{EntryId, OperationId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::WireError;
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::session::SessionChange;
+use prynai_bus::{BeginCall, BusError, BusLimits, Claim, LogState, StateScope};
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::check_url;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 use super::catalog::catalog;

@@ -1,11 +1,11 @@
-//! [`RequestQueue`](prynai_shared::bus::RequestQueue): at least once, oldest first.
+//! [`RequestQueue`](prynai_bus::RequestQueue): at least once, oldest first.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BusError, BusLimits, Finish, LogState, Refusal};
-use prynai_shared::ids::{EntryId, GatewayId, SessionId, WorkerId};
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::{BusError, BusLimits, Finish, LogState, Refusal};
 use prynai_test_redis::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
 

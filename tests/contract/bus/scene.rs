@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{
+use prynai_bus::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::{
     Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
-use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::redis_bus::RedisBus;
+use prynai_memory_bus::MemoryBus;
+use prynai_redis_bus::RedisBus;
 
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
-use prynai_shared::wire::session::Session;
-use prynai_shared::wire::signature::EnvelopeKeys;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_bus::wire::session::Session;
+use prynai_redis_bus::signature::EnvelopeKeys;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use prynai_test_redis::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;

@@ -1,13 +1,13 @@
-//! [`SessionStore`](prynai_shared::bus::SessionStore): legacy sessions, and which calls run in them.
+//! [`SessionStore`](prynai_bus::SessionStore): legacy sessions, and which calls run in them.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use prynai_shared::bus::{BeginCall, BegunCall, BusError, BusLimits, Placed, ShareFull};
-use prynai_shared::ids::{EntryId, SessionId, StreamId};
-use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
-use prynai_shared::wire::request::CallRef;
-use prynai_shared::wire::session::{LogLevel, Session, SessionChange};
+use prynai_bus::ids::{EntryId, SessionId, StreamId};
+use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
+use prynai_bus::wire::request::CallRef;
+use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
+use prynai_bus::{BeginCall, BegunCall, BusError, BusLimits, Placed, ShareFull};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{Kind, Scene, json, session};

@@ -1,14 +1,14 @@
-//! [`SignalChannel`](prynai_shared::bus::SignalChannel): a cancel is a mark, the worker is woken, and a
+//! [`SignalChannel`](prynai_bus::SignalChannel): a cancel is a mark, the worker is woken, and a
 //! gateway that is gone is noticed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prynai_shared::bus::{BusLimits, Finish, LogState, NewsReceiver, Refusal};
-use prynai_shared::ids::{GatewayId, StreamId, WorkerId};
-use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::request::{CallRef, Era};
-use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_bus::ids::{GatewayId, StreamId, WorkerId};
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::wire::request::{CallRef, Era};
+use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::{BusLimits, Finish, LogState, NewsReceiver, Refusal};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{

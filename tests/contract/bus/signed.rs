@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, LogState, Posted};
-use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::RequestEnvelope;
-use prynai_shared::wire::signature::SIGNATURE;
-use prynai_shared::wire::visible::Visible;
+use prynai_bus::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::visible::Visible;
+use prynai_bus::{Bus, LogState, Posted};
+use prynai_redis_bus::signature::SIGNATURE;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
@@ -123,7 +123,7 @@ async fn no_field_of_a_signed_request_can_be_changed() {
     let own = full(&GatewayId::from("gw-elsewhere"));
     let other = RequestEnvelope {
         principal: Principal::named("somebody else"),
-        era: prynai_shared::wire::request::Era::Modern,
+        era: prynai_bus::wire::request::Era::Modern,
         protocol_version: "2026-07-28".to_owned(),
         method: "tools/list".to_owned(),
         name: Some("add".to_owned()),

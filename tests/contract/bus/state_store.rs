@@ -1,10 +1,10 @@
-//! [`StateStore`](prynai_shared::bus::StateStore): the tool author's key/value state.
+//! [`StateStore`](prynai_bus::StateStore): the tool author's key/value state.
 
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, BusLimits, ShareFull, StateScope};
-use prynai_shared::ids::{OperationId, SessionId};
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::ids::{OperationId, SessionId};
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::{BusError, BusLimits, ShareFull, StateScope};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{Kind, Scene, session};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusLimits, RequestQueue, StateScope};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::redis_bus::RedisBus;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::{Bus, BusLimits, RequestQueue, StateScope};
+use prynai_redis_bus::RedisBus;
 use prynai_test_redis::sentinels::Sentinels;
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::switch::Switch;

@@ -4,19 +4,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 
-use prynai_shared::ids::{SessionId, StreamId};
-use prynai_shared::secret::Secret;
-use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
-use prynai_shared::wire::change::{Change, ChangeEntry};
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::{CallerKind, Principal};
-use prynai_shared::wire::request::{Era, RequestEnvelope};
-use prynai_shared::wire::session::{LogLevel, Session};
-use prynai_shared::wire::signal::{Signal, SignalKind};
-use prynai_shared::wire::signature::{EnvelopeKeys, SIGNATURE};
-use prynai_shared::wire::visible::Visible;
-use prynai_shared::wire::{WireError, check_format};
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::change::{Change, ChangeEntry};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::{CallerKind, Principal};
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::session::{LogLevel, Session};
+use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::wire::visible::Visible;
+use prynai_bus::wire::{WireError, check_format};
+use prynai_process::secret::Secret;
+use prynai_redis_bus::signature::{EnvelopeKeys, SIGNATURE};
 use serde_json::{Value, json};
 
 /// The samples by file name; [`every_sample_is_read`] keeps the list complete.

@@ -1,6 +1,6 @@
 //! Time, as tokens tell it.
 
-use prynai_shared::clock::unix_millis;
+use prynai_process::clock::unix_millis;
 
 /// Seconds since the Unix epoch.
 pub(crate) fn now_s() -> i64 {

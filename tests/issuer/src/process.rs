@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::settings::parse_or_exit;
-use prynai_shared::telemetry::TelemetrySettings;
+use prynai_process::lifecycle::Shutdown;
+use prynai_process::settings::parse_or_exit;
+use prynai_process::telemetry::TelemetrySettings;
 
 use super::{Directory, Issuer, Options, Tls};
 

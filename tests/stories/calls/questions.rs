@@ -1,6 +1,6 @@
 //! Questions of a tool to the client: the answer arrives at any gateway and finds the call.
 
-use prynai_shared::ids::StreamId;
+use prynai_bus::ids::StreamId;
 use prynai_test_harness::client::{legacy, modern, modern_with, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;

@@ -7,7 +7,7 @@ mod exact;
 mod mirrored;
 mod random;
 
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::request::Era;
 use prynai_test_fixtures::mirror::TOOLS;
 use prynai_test_redis::assert_eventually;
 use reqwest::StatusCode;

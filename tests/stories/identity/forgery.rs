@@ -1,7 +1,7 @@
 //! A fleet with an envelope key: whoever may only write to Redis is not heard.
 
-use prynai_shared::ids::{GatewayId, StreamId};
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_bus::ids::{GatewayId, StreamId};
+use prynai_bus::wire::request::RequestEnvelope;
 use prynai_test_harness::client::{legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, ClusterPlan, QUEUE};
 use prynai_test_redis::{assert_eventually, eventually};

@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use prynai_shared::bus::{
+use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::session::{Session, SessionChange};
+use prynai_bus::{
     BeginCall, BusLimits, ChangeFeed, EventLog, FeedPosition, Followed, SessionStore,
 };
-use prynai_shared::ids::{GatewayId, SessionId, StreamId};
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::Era;
-use prynai_shared::wire::session::{Session, SessionChange};
+use prynai_redis_bus::RedisBus;
 use prynai_test_harness::client::{RawClient, Reply, legacy, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::RequestBuilder;

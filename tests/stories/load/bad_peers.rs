@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::BusLimits;
-use prynai_shared::ids::WorkerId;
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
+use prynai_bus::BusLimits;
+use prynai_bus::ids::WorkerId;
+use prynai_process::lifecycle::Shutdown;
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::{MODERN, legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, QUEUE};

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use prynai_shared::bus::BusLimits;
-use prynai_shared::redis_bus::RedisBus;
+use prynai_bus::BusLimits;
+use prynai_redis_bus::RedisBus;
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::{RawClient, legacy, modern, tool};
 use prynai_test_harness::process::Process;

@@ -1,10 +1,10 @@
 //! Many clients at once are served, late rather than refused, and cost only what concerns them.
 
 use futures::future::join_all;
+use prynai_bus::wire::change::Change;
+use prynai_bus::{BusLimits, ChangeFeed};
 use prynai_chaos::crowd::{Open, Storm, arrive, come_back};
-use prynai_shared::bus::{BusLimits, ChangeFeed};
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::wire::change::Change;
+use prynai_redis_bus::RedisBus;
 use prynai_test_harness::cluster::Cluster;
 
 const CLIENTS: usize = 500;

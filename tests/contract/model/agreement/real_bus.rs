@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use prynai_shared::bus::{Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
-use prynai_shared::ids::{EntryId, GatewayId, StreamId, WorkerId};
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::{Era, RequestEnvelope};
-use prynai_shared::wire::signal::Signal;
+use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::signal::Signal;
+use prynai_bus::{Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
 use prynai_test_redis::PATIENCE;
 use tokio_util::sync::CancellationToken;
 

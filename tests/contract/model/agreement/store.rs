@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusLimits};
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::{Bus, BusLimits};
+use prynai_memory_bus::MemoryBus;
+use prynai_redis_bus::RedisBus;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 /// How long an entry stays its worker's. Longer than all the retentions that pass in a sequence.

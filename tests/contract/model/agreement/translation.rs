@@ -1,7 +1,7 @@
 //! What a real bus says, in the words of the model.
 
-use prynai_shared::bus::{LogState, Refusal, TakeOver};
-use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::{LogState, Refusal, TakeOver};
 
 use crate::bus::{Answer, Event, Kind};
 use crate::stream::State;

@@ -97,5 +97,5 @@ fn part(token: &str, number: usize) -> Value {
 }
 
 fn now_s() -> i64 {
-    i64::try_from(prynai_shared::clock::unix_millis() / 1000).expect("fits")
+    i64::try_from(prynai_process::clock::unix_millis() / 1000).expect("fits")
 }

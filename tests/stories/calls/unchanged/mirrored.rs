@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::request::Era;
 use prynai_test_harness::client::{MODERN, Session};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::RequestBuilder;
