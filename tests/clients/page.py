@@ -30,8 +30,8 @@ ENDINGS = {
 INTRODUCTION = """\
 # Compatibility
 
-This page was written by `scripts/clients`, which runs the clients below against a fleet of two gateways and two workers
-on one Redis, behind a balancer that sends every request to the next gateway. Do not edit it; run the script.
+`scripts/clients` writes this page. It runs the clients below against a fleet of two gateways and two workers on one
+Redis, behind a load balancer that sends every request to the next gateway. Do not edit the page; run the script.
 
 Each capability is tried with a client of its own:
 
@@ -49,7 +49,7 @@ Each capability is tried with a client of its own:
 """
 
 ENDINGS_INTRODUCTION = """
-## What clients outlive
+## What clients survive
 
 In a session (2025-11-25 and before) each client is refused, or left without an answer, and must go on:
 
@@ -58,12 +58,11 @@ In a session (2025-11-25 and before) each client is refused, or left without an 
 - **queue full**: other callers fill the queue;
 - **Redis away**: Redis stands still;
 - **late answer**: its model answers when the call that asked has been cancelled;
-- **cancelled stream**: it cancels a call that has told of its progress, and is left with a stream that will never carry
+- **cancelled stream**: it cancels a call that has reported progress, and is left with a stream that will never carry
   more. It gives up that stream, and its other one goes on.
 
-*ok*: the client was told with an error, and the same client made a call afterwards. What
-[`0011-one-call-is-refused-in-its-answer.md`](decisions/0011-one-call-is-refused-in-its-answer.md) says of HTTP statuses is
-why.
+*ok*: the client got an error, and the same client made a call afterwards.
+[Decision 11](decisions/0011-one-call-is-refused-in-its-answer.md) says what this has to do with HTTP statuses.
 
 """
 

@@ -163,7 +163,7 @@ class Clients:
 
 
 def run_endings(clients: Clients) -> list[Row]:
-    """What clients outlive, on a fleet that can be made to refuse."""
+    """What clients survive, on a fleet that can be made to refuse."""
     folder = clients.results / "refusing"
     folder.mkdir()
     policy = folder / "policy.toml"
