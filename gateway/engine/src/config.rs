@@ -1,14 +1,14 @@
-//! Settings of the gateway, one struct per concern.
+//! Settings of the gateway: one struct for each concern, which lies with what it is about.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::admission::limits::LimitSettings;
 use crate::auth::AuthSettings;
-use crate::limits::LimitSettings;
-use crate::origin::{HostPattern, OriginPattern};
+use crate::listen::tls::TlsSettings;
+use crate::origin::OriginSettings;
 use crate::policy::PolicyFile;
 
 /// What a gateway itself needs, wherever its bus is.
@@ -53,45 +53,6 @@ impl GatewaySettings {
         self.limits.check()?;
         self.tls.check().map_err(|error| error.to_string())
     }
-}
-
-/// Certificate and key of this server; without them it speaks plain HTTP.
-#[derive(Debug, Clone, Default, Args)]
-pub struct TlsSettings {
-    /// Certificate to serve HTTPS with: a PEM file, the server's certificate first, then those between it
-    /// and its authority. Read again when it changes, without losing a connection.
-    #[arg(long, env = "PRYNAI_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
-
-    /// Private key of the certificate: a PEM file, not encrypted.
-    #[arg(long, env = "PRYNAI_TLS_KEY", value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
-}
-
-/// Which `Host` and `Origin` headers are let in, besides those of the loopback interface.
-#[derive(Debug, Clone, Default, Args)]
-pub struct OriginSettings {
-    /// Name clients may use for this server, as host or host:port; *.example.com allows every name below
-    /// example.com, * every name (only behind a proxy that checks it). Repeat it or separate by commas [default:
-    /// loopback, and the address of --listen].
-    #[arg(
-        long,
-        env = "PRYNAI_ALLOWED_HOST",
-        value_delimiter = ',',
-        value_name = "HOST"
-    )]
-    pub allowed_host: Vec<HostPattern>,
-
-    /// Origin of a web page that may call this server, such as https://app.example.com, http://dev.test:* for
-    /// every port or https://*.example.com for every name below. Repeat it or separate by commas [default:
-    /// loopback only].
-    #[arg(
-        long,
-        env = "PRYNAI_ALLOWED_ORIGIN",
-        value_delimiter = ',',
-        value_name = "ORIGIN"
-    )]
-    pub allowed_origin: Vec<OriginPattern>,
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

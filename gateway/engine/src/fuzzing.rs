@@ -18,9 +18,10 @@ use prynai_shared::wire::message::RawJson;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::envelope::{Message, Params};
-use crate::event_id::EventId;
-use crate::mirrored;
+use crate::message::envelope::Message;
+use crate::message::mirrored_headers;
+use crate::message::params::Params;
+use crate::streams::event_id::EventId;
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -98,12 +99,15 @@ pub fn mirrored_headers(input: &[u8]) {
     let Ok(sent) = HeaderValue::from_bytes(sent.unwrap_or_default()) else {
         return;
     };
-    let Ok(text) = mirrored::decoded(&sent, "it") else {
+    let Ok(text) = mirrored_headers::decoded(&sent, "it") else {
         return;
     };
     let encoded = format!("=?base64?{}?=", STANDARD.encode(text.as_bytes()));
     let encoded = HeaderValue::try_from(encoded).expect("Base64 is ASCII");
-    assert_eq!(mirrored::decoded(&encoded, "it").expect("decodes"), text);
+    assert_eq!(
+        mirrored_headers::decoded(&encoded, "it").expect("decodes"),
+        text
+    );
     for header in [&sent, &encoded] {
         assert!(names(header, &text) && !names(header, &format!("{text}x")));
         if let Some(Ok(arguments)) = arguments.map(serde_json::from_slice::<&RawValue>) {
@@ -122,7 +126,7 @@ fn names(header: &HeaderValue, target: &str) -> bool {
         ]
         .map(|(name, value)| (name.parse().expect("a name"), value)),
     );
-    mirrored::check_standard(&headers, "1", "tools/call", Some(target)).is_ok()
+    mirrored_headers::check_standard(&headers, "1", "tools/call", Some(target)).is_ok()
 }
 
 fn param(header: &HeaderValue, text: &str, arguments: &RawValue) {
@@ -132,7 +136,7 @@ fn param(header: &HeaderValue, text: &str, arguments: &RawValue) {
     };
     let mut headers = HeaderMap::new();
     headers.insert("mcp-param-v", header.clone());
-    let accepted = mirrored::check_params(&headers, &tool, Some(arguments)).is_ok();
+    let accepted = mirrored_headers::check_params(&headers, &tool, Some(arguments)).is_ok();
     let arguments: Value = serde_json::from_str(arguments.get()).unwrap_or_default();
     match arguments.get("v") {
         Some(Value::String(argument)) => assert_eq!(accepted, argument == text),

@@ -2,20 +2,30 @@
 
 use std::sync::Arc;
 
-use prynai_shared::bus::Bus;
+use axum::extract::FromRef;
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::ids::GatewayId;
 use prynai_shared::lifecycle::Shutdown;
+use prynai_shared::wire::principal::Principal;
+use prynai_shared::wire::session::Session;
+use tokio::task::JoinSet;
 
 use crate::admission::Admission;
+use crate::admission::turns::Turns;
 use crate::auth::Callers;
-use crate::canceller::Canceller;
-use crate::catalog::CatalogCache;
 use crate::changes::Changes;
+use crate::changes::catalog::CatalogCache;
 use crate::config::GatewaySettings;
-use crate::head::Sender;
-use crate::hub::Hub;
-use crate::lifetime::Lifetime;
-use crate::policy::Policy;
-use crate::turns::Turns;
+use crate::message::params::Params;
+use crate::message::request_head::Sender;
+use crate::origin::AllowedOrigins;
+use crate::policy::{self, Policy};
+use crate::refusal::RequestError;
+use crate::serve::health::Readiness;
+use crate::streamable_http::canceller::Canceller;
+use crate::streams::hub::Hub;
+use crate::streams::lifetime::Lifetime;
+use crate::streams::respond::{SessionUse, touch_every};
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +33,7 @@ pub(crate) struct AppState {
     pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) callers: Callers,
+    pub(crate) origins: AllowedOrigins,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
@@ -33,10 +44,94 @@ pub(crate) struct AppState {
     pub(crate) turns: Turns,
 }
 
+impl FromRef<AppState> for Callers {
+    fn from_ref(state: &AppState) -> Self {
+        state.callers.clone()
+    }
+}
+
+impl FromRef<AppState> for AllowedOrigins {
+    fn from_ref(state: &AppState) -> Self {
+        state.origins.clone()
+    }
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        Self {
+            shutdown: state.shutdown.clone(),
+            bus: state.bus.clone(),
+            hub: state.hub.clone(),
+        }
+    }
+}
+
 impl AppState {
+    /// The state of a gateway that has this name. What keeps it up to date runs in `roles`, none of which ever ends.
+    ///
+    /// # Errors
+    ///
+    /// When the bus cannot be subscribed to.
+    pub(crate) async fn start(
+        gateway: GatewayId,
+        bus: Arc<dyn Bus>,
+        settings: GatewaySettings,
+        policy: Policy,
+        shutdown: Shutdown,
+        roles: &mut JoinSet<()>,
+    ) -> Result<Self, BusError> {
+        let news = bus.event_news(&gateway).await?;
+        let (hub, hub_roles) = Hub::new(gateway, bus.clone(), news);
+        let news = bus.change_news().await?;
+        let (changes, changes_role) = Changes::new(bus.clone(), news).await?;
+        let (catalog, catalog_role) = CatalogCache::new(bus.clone(), &changes).await?;
+        roles.spawn(hub_roles);
+        roles.spawn(changes_role);
+        roles.spawn(catalog_role);
+        let scheme = if settings.tls.is_on() {
+            "https"
+        } else {
+            "http"
+        };
+        let (callers, callers_roles) = Callers::new(&settings.auth, scheme);
+        for role in callers_roles {
+            roles.spawn(role);
+        }
+        Ok(Self {
+            admission: Admission::new(bus.clone(), &settings.limits),
+            canceller: Canceller::new(bus.clone()),
+            origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
+            bus,
+            callers,
+            hub,
+            changes,
+            catalog,
+            policy,
+            settings: Arc::new(settings),
+            shutdown,
+            turns: Turns::new(),
+        })
+    }
+
     /// For an event stream that begins now.
     pub(crate) fn lifetime(&self, sender: &Sender) -> Lifetime {
         let most = self.settings.limits.max_stream_age;
         Lifetime::begin(self.shutdown.clone(), most, sender.expires)
+    }
+
+    /// For a stream of a session, whose being open is use of it.
+    pub(crate) fn use_of(&self, session: &Session) -> SessionUse {
+        let every = touch_every(self.settings.limits.session_idle);
+        SessionUse::new(self.bus.clone(), session, every)
+    }
+
+    /// Refuses what its caller may not send, as [`policy::check`].
+    pub(crate) async fn check_policy(
+        &self,
+        principal: &Principal,
+        method: &str,
+        params: &Params,
+    ) -> Result<(), RequestError> {
+        policy::check(&self.policy, &self.catalog, principal, method, params).await
     }
 }

@@ -1,54 +1,34 @@
 //! Who calls: the layer in front of the endpoint that finds it out.
 //!
-//! The settings ([`settings`], of [`trust`]ed issuers) say what callers prove themselves with. A request's
-//! token ([`bearer`]) is checked ([`tokens`]) with the keys of its issuer ([`keys`], fetched by
-//! [`issuer_client`] and read by [`jwks`]; [`signature`]), unless it was [`accepted`] before; its [`claims`] become a principal, and the
-//! [`rules`] say whether that may call. Who may not is told what to do about it ([`challenge`]), which the
-//! [`metadata`] explain.
+//! The [`settings`] say what callers prove themselves with, and whom they are issued that by ([`trust`]). A request's
+//! [`token`] is checked with the keys of its [`issuer`]; what it says becomes a principal, and the [`rules`] say
+//! whether that may call. Who may not is told what to do about it, which the [`resource_metadata`] explain.
 
-mod accepted;
-mod bearer;
-mod challenge;
-mod claims;
-mod issuer_client;
-mod jwks;
-mod keys;
-pub(crate) mod metadata;
+mod issuer;
+pub(crate) mod resource_metadata;
 mod rules;
 mod settings;
-mod signature;
-mod tokens;
+mod token;
 mod trust;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Extension, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use prynai_shared::clock::unix_millis;
 use prynai_shared::wire::principal::Principal;
-use tokio::time::Instant;
 
 use crate::admission;
-use crate::connection::Peer;
-use crate::error::RequestError;
-use crate::head::Sender;
-use crate::state::AppState;
+use crate::listen::connection::Peer;
+use crate::message::request_head::Sender;
+use crate::refusal::{Challenge, RequestError, TokenFault};
 
-use accepted::Verified;
-pub(crate) use challenge::{Challenge, Missing, TokenFault};
-use metadata::Metadata;
+use resource_metadata::Metadata;
 pub use settings::{AuthKind, AuthSettings, CallersAllowed, TokenVersion};
-use tokens::{Role, Tokens};
+use token::bearer;
+use token::verify::{Role, Tokens};
 pub use trust::{IssuerUrl, Roots, TenantId};
-
-/// How far the clocks of issuer and gateway may be apart, in seconds.
-const CLOCK_SKEW_S: u64 = 60;
-
-/// The longest time a token may last for the streams that end with it; any longer is as good as for ever.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Knows the callers. Cheap to clone.
 #[derive(Clone)]
@@ -80,13 +60,13 @@ impl Callers {
 /// Lets a request pass whose sender may be here, and says who that is. What the endpoint refuses for want
 /// of a permission gets its `WWW-Authenticate` here.
 pub(crate) async fn require(
-    State(state): State<AppState>,
+    State(callers): State<Callers>,
     Extension(Peer(address)): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let token = bearer::take(&mut request);
-    let Some(gate) = state.callers.gate() else {
+    let Some(gate) = callers.gate() else {
         let principal = Principal::anonymous_at(admission::network(address));
         let sender = Sender {
             principal,
@@ -104,7 +84,7 @@ pub(crate) async fn require(
     let mut response = match verified {
         Ok(verified) => {
             let sender = Sender {
-                expires: Some(expiry(&verified)),
+                expires: Some(verified.ends()),
                 principal: verified.principal.clone(),
                 address,
             };
@@ -122,18 +102,10 @@ pub(crate) async fn require(
     };
     if let Some(challenge) = response.extensions_mut().remove::<Challenge>() {
         let scopes = gate.metadata.to_ask_for(challenge.scopes.as_deref());
-        let header = challenge.header(&metadata::url_of(&resource), &scopes);
+        let header = challenge.header(&resource_metadata::url_of(&resource), &scopes);
         response
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, header);
     }
     response
-}
-
-/// When a token stops being accepted.
-fn expiry(verified: &Verified) -> Instant {
-    let now_s = unix_millis() as f64 / 1000.0;
-    let left_s = verified.expires_s + CLOCK_SKEW_S as f64 - now_s;
-    let left = Duration::try_from_secs_f64(left_s.max(0.0)).unwrap_or(LONGEST);
-    Instant::now() + left.min(LONGEST)
 }

@@ -2,10 +2,10 @@
 
 use prynai_shared::wire::principal::{CallerKind, Identity};
 
-use super::challenge::Missing;
-use super::claims::Audience;
-use super::settings::{AuthKind, AuthSettings, CallersAllowed};
-use crate::error::RequestError;
+use crate::auth::settings::{AuthKind, AuthSettings, CallersAllowed};
+use crate::auth::token::claims::Audience;
+use crate::refusal::Missing;
+use crate::refusal::RequestError;
 
 /// Which callers may call.
 pub(crate) struct Rules {

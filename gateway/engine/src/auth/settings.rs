@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
-use super::trust::{self, IssuerUrl, Roots, TenantId};
+use crate::auth::trust::{self, IssuerUrl, Roots, TenantId};
 
 const ENTRA: &str = "https://login.microsoftonline.com";
 const ENTRA_V1: &str = "https://sts.windows.net";
@@ -86,9 +86,9 @@ pub struct AuthSettings {
     )]
     pub auth_token_version: Vec<TokenVersion>,
 
-    /// What stands before a scope's short name when clients ask for it; --auth-scope-prefix "" for nothing
-    /// (an empty variable counts as none) [default: for entra the first audience that is a URI, else api:// and the first audience; for
-    /// oidc nothing].
+    /// What stands before a scope's short name when clients ask for it; --auth-scope-prefix "" for nothing (an empty
+    /// variable counts as none) [default: for entra the first audience that is a URI, else api:// and the first
+    /// audience; for oidc nothing].
     #[arg(long, env = "PRYNAI_AUTH_SCOPE_PREFIX", value_name = "TEXT")]
     pub auth_scope_prefix: Option<String>,
 

@@ -78,8 +78,8 @@ impl IssuerUrl {
 /// A URL that is safe to ask: whoever could change the answer could make keys of their own count.
 pub(crate) fn secured(text: &str) -> Result<Uri, String> {
     let (uri, host) = web_url(text)?;
-    // RFC 6761, section 6.3, reserves the names below localhost for this machine. Resolvers need not know that, so they are for
-    // development, where one may lead to a container.
+    // RFC 6761, section 6.3, reserves the names below localhost for this machine. Resolvers need not know that, so they
+    // are for development, where one may lead to a container.
     let is_near = is_loopback(&host) || host.to_ascii_lowercase().ends_with(".localhost");
     match uri.scheme() == Some(&Scheme::HTTPS) || is_near {
         true => Ok(uri),

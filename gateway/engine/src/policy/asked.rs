@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::edge::{Object, ResourceParams};
-use crate::envelope::Params;
-use crate::error::RequestError;
+use crate::message::method_params::{Object, ResourceParams};
+use crate::message::params::Params;
+use crate::refusal::RequestError;
 
 /// What a message asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Who may list and call what.
 //!
-//! The [`file`](mod@file) says it, the [`rules`] decide by it for what a message [`asks`](mod@asked) for, and [`follow`] keeps
-//! them as the file is now. `docs/policy.md` is the reference of the format.
+//! The [`file`](mod@file) says it, the [`rules`] decide by it for what a message [`asks`](mod@asked) for, and
+//! [`follow`] keeps them as the file is now. `docs/policy.md` is the reference of the format.
 //!
 //! Everything is decided here before anything is queued, but for lists: of those the gateway says what their
 //! caller may see, and the worker takes out the rest.
@@ -19,9 +19,9 @@ use prynai_shared::wire::principal::Principal;
 use prynai_shared::wire::visible::Visible;
 use tokio::sync::watch;
 
-use crate::envelope::Params;
-use crate::error::RequestError;
-use crate::state::AppState;
+use crate::changes::catalog::CatalogCache;
+use crate::message::params::Params;
+use crate::refusal::RequestError;
 
 use asked::{Asked, asked};
 pub use file::PolicyFile;
@@ -78,18 +78,19 @@ impl Policy {
 
 /// Refuses what its caller may not send: a request, or a notification that a handler would get.
 pub(crate) async fn check(
-    state: &AppState,
+    policy: &Policy,
+    catalog: &CatalogCache,
     principal: &Principal,
     method: &str,
     params: &Params,
 ) -> Result<(), RequestError> {
-    let Some(rules) = state.policy.in_force() else {
+    let Some(rules) = policy.in_force() else {
         return Ok(());
     };
     let asked = asked(method, params)?;
     let reads = match &asked {
         Asked::Tool(name) if rules.ask_what_reads() => {
-            let catalog = state.catalog.get().await?;
+            let catalog = catalog.get().await?;
             let tool = catalog.as_ref().and_then(|catalog| catalog.tools.get(name));
             tool.is_some_and(|tool| tool.read_only)
         }

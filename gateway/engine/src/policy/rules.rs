@@ -8,8 +8,8 @@ use prynai_shared::wire::visible::Visible;
 use serde::Deserialize;
 
 use super::asked::{Asked, List};
-use crate::auth::Missing;
-use crate::error::RequestError;
+use crate::refusal::Missing;
+use crate::refusal::RequestError;
 
 /// A policy, ready to decide. What no rule allows is refused.
 #[derive(Debug)]

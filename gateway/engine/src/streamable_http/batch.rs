@@ -8,15 +8,15 @@ use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::BodyExt;
 
-use super::sessionful;
-use crate::envelope::Message;
-use crate::error::{Refused, RequestError};
-use crate::head::Head;
-use crate::mirrored;
-use crate::respond::{accepted, json_response, sse_response};
-use crate::sse;
+use super::legacy;
+use crate::message::envelope::Message;
+use crate::message::mirrored_headers;
+use crate::message::request_head::Head;
+use crate::message::versions;
+use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
-use crate::versions;
+use crate::streams::respond::{accepted, json_response, sse_response};
+use crate::streams::sse;
 
 /// The one revision with batches.
 const REVISION: &str = "2025-03-26";
@@ -39,11 +39,11 @@ pub(super) async fn post(
         let reason = format!("send one message per request; batches are of {REVISION} only");
         RequestError::NotJsonRpc(reason)
     };
-    if mirrored::protocol_version(head.headers).is_some_and(versions::names_modern) {
+    if mirrored_headers::protocol_version(head.headers).is_some_and(versions::names_modern) {
         return Err(no_batch().into());
     }
-    sessionful::check_version(head.headers)?;
-    let session = sessionful::session(&state, head).await?;
+    legacy::check_version(head.headers)?;
+    let session = legacy::session(&state, head).await?;
     if session.protocol_version != REVISION {
         return Err(no_batch().into());
     }
@@ -75,7 +75,7 @@ async fn serve(
             let reason = "initialize must not be part of a batch".to_owned();
             Err(RequestError::NotJsonRpc(reason).answering(&request.id))
         }
-        Ok(message) => sessionful::post(state.clone(), head, message).await,
+        Ok(message) => legacy::post(state.clone(), head, message).await,
         Err(refused) => Err(refused),
     };
     match served {

@@ -12,12 +12,13 @@ use prynai_shared::wire::session::Session;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
-use crate::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
-use crate::envelope::{Notification, headers_for_handler};
-use crate::error::RequestError;
-use crate::head::Head;
-use crate::hub::HeldStream;
+use crate::message::envelope::Notification;
+use crate::message::handler_headers::headers_for_handler;
+use crate::message::request_head::Head;
+use crate::refusal::RequestError;
 use crate::state::AppState;
+use crate::streamable_http::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
+use crate::streams::hub::HeldStream;
 
 /// How long the session is tried to be told where its call lies.
 const PLACING: Duration = Duration::from_secs(30);

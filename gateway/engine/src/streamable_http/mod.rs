@@ -1,15 +1,17 @@
 //! The MCP endpoint: one URL, both eras.
 //!
 //! The era is decided per request (modern when `_meta` carries a protocol version or the version
-//! header names a modern revision), never by method name. What differs lies in [`stateless`] and
-//! [`sessionful`]; this module reads the message and chooses.
+//! header names a modern revision), never by method name. What differs lies in [`modern`] and
+//! [`legacy`]; this module reads the message and chooses.
 
 mod batch;
+pub(crate) mod canceller;
 mod enqueue;
+mod legacy;
+mod local_answers;
+mod modern;
 mod oversized;
 mod session_call;
-mod sessionful;
-mod stateless;
 
 use std::time::Duration;
 
@@ -22,18 +24,17 @@ use prynai_shared::wire::message::RawJson;
 use prynai_shared::wire::request::Era;
 
 use self::oversized::IdSearch;
-use crate::envelope::{Message, Params, ParamsView};
-use crate::error::{Refused, RequestError};
-use crate::head::{Head, Sender};
-use crate::mirrored;
+use crate::message::envelope::Message;
+use crate::message::mirrored_headers;
+use crate::message::params::{Params, ParamsView};
+use crate::message::request_head::{Head, Sender};
+use crate::message::size_limits::BODY_LIMIT;
+use crate::message::versions;
+use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
-use crate::versions;
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
-
-/// Largest body taken, in bytes.
-pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Bytes beyond [`BODY_LIMIT`] that are read to let the client see its refusal.
 const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
@@ -56,7 +57,8 @@ pub(crate) async fn endpoint(
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
-    let modern = mirrored::protocol_version(request.headers()).is_some_and(versions::names_modern);
+    let modern =
+        mirrored_headers::protocol_version(request.headers()).is_some_and(versions::names_modern);
     let (parts, body) = request.into_parts();
     let head = Head {
         headers: &parts.headers,
@@ -64,8 +66,8 @@ pub(crate) async fn endpoint(
     };
     let served = match parts.method {
         Method::POST => post(state, head, body).await,
-        Method::GET if !modern => sessionful::get(state, head).await,
-        Method::DELETE if !modern => sessionful::delete(state, head).await,
+        Method::GET if !modern => legacy::get(state, head).await,
+        Method::DELETE if !modern => legacy::delete(state, head).await,
         ref other => {
             let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
             Err(RequestError::HttpMethod(other.to_string(), allowed).into())
@@ -79,7 +81,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     const DECIDING: [&str; 5] = [
         "content-type",
         "last-event-id",
-        mirrored::PROTOCOL_VERSION,
+        mirrored_headers::PROTOCOL_VERSION,
         "mcp-session-id",
         "origin",
     ];
@@ -90,7 +92,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
             let reason = format!("the header {name} must have one value, of visible ASCII");
             // The one among them that mirrors the body (2026-07-28, Streamable HTTP, Server Validation).
             return Err(match name {
-                mirrored::PROTOCOL_VERSION => RequestError::HeaderMismatch(reason),
+                mirrored_headers::PROTOCOL_VERSION => RequestError::HeaderMismatch(reason),
                 _ => RequestError::NotAccepted(reason),
             });
         }
@@ -113,8 +115,8 @@ async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, R
     }
     let message = Message::parse(&body)?;
     match era_of(head.headers, &message)? {
-        Era::Modern => stateless::post(state, head, message).await,
-        Era::Legacy => sessionful::post(state, head, message).await,
+        Era::Modern => modern::post(state, head, message).await,
+        Era::Legacy => legacy::post(state, head, message).await,
     }
 }
 
@@ -129,11 +131,11 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
         Message::Notification(notification) => named(&notification.params)?,
         Message::Response(_) => false,
     };
-    let in_header = mirrored::protocol_version(headers).is_some_and(versions::names_modern);
+    let in_header = mirrored_headers::protocol_version(headers).is_some_and(versions::names_modern);
     // Only the earlier era has a handshake, so a revision that nobody knows yet is no reason to refuse one.
     let opens = matches!(message, Message::Request(request) if request.method == "initialize");
     let known = || {
-        let version = mirrored::protocol_version(headers);
+        let version = mirrored_headers::protocol_version(headers);
         version.is_some_and(|version| versions::is_served(version, Era::Modern))
     };
     let in_header = in_header && (!opens || known());
@@ -201,8 +203,8 @@ fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
 
 /// The refusal of a request of which only the headers can tell the era.
 fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
-    let modern = mirrored::protocol_version(headers).is_some_and(versions::names_modern);
-    if !modern && headers.contains_key(sessionful::SESSION_ID) {
+    let modern = mirrored_headers::protocol_version(headers).is_some_and(versions::names_modern);
+    if !modern && headers.contains_key(legacy::SESSION_ID) {
         error.answering_in_session(id)
     } else {
         error.answering(id)

@@ -12,16 +12,16 @@ use prynai_shared::wire::session::Session;
 use super::enqueue::{Call, CallParts, enqueue};
 use super::{prefers_events, takes_events};
 use crate::admission::Permit;
-use crate::canceller::ForgetOnDrop;
-use crate::envelope::Request;
-use crate::error::RequestError;
-use crate::event_id::EventId;
-use crate::head::Head;
-use crate::hub::Broken;
-use crate::respond::{CallStream, RETRY_MS, SessionUse, accepted, sse_response};
-use crate::sse;
+use crate::message::envelope::Request;
+use crate::message::request_head::Head;
+use crate::message::versions;
+use crate::refusal::RequestError;
 use crate::state::AppState;
-use crate::versions;
+use crate::streamable_http::canceller::ForgetOnDrop;
+use crate::streams::event_id::EventId;
+use crate::streams::hub::Broken;
+use crate::streams::respond::{CallStream, RETRY_MS, accepted, sse_response};
+use crate::streams::sse;
 
 /// How long an answer may take to be sent as one JSON body; after it the client gets an event
 /// stream it can resume.
@@ -41,7 +41,7 @@ pub(super) async fn call(
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
-    let in_use = SessionUse::new(&state, &session);
+    let in_use = state.use_of(&session);
     request.params.view()?.check(&request.method)?;
     let alone = !takes_events(head.headers);
     let polls = !alone && versions::understands_priming(&session.protocol_version);

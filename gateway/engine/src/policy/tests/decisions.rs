@@ -3,8 +3,9 @@
 use super::super::asked::{Asked, List, asked};
 use super::super::rules::Caller;
 use super::*;
-use crate::envelope::{Message, Params};
-use crate::error::RequestError;
+use crate::message::envelope::Message;
+use crate::message::params::Params;
+use crate::refusal::RequestError;
 
 fn tool(name: &str) -> Asked {
     Asked::Tool(name.to_owned())

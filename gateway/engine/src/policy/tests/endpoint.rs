@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::scene::{Scene, json_of, request};
 use super::*;
-use crate::auth::Challenge;
+use crate::refusal::Challenge;
 
 const POLICY: &str = r#"
 [[allow]]

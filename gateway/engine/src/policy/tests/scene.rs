@@ -28,18 +28,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
-use crate::admission::Admission;
-use crate::auth::Callers;
-use crate::canceller::Canceller;
-use crate::catalog::CatalogCache;
-use crate::changes::Changes;
 use crate::config::GatewaySettings;
-use crate::head::Sender;
-use crate::hub::Hub;
+use crate::message::request_head::Sender;
 use crate::policy::Policy;
 use crate::state::AppState;
 use crate::streamable_http;
-use crate::turns::Turns;
 
 /// Only a broken test waits for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,32 +71,19 @@ impl Scene {
         let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
         bus.announce_catalog(&catalog()).await.unwrap();
         let settings = Settings::parse_from(["gateway"]).gateway;
-        let gateway = GatewayId::generate();
-        let news = bus.event_news(&gateway).await.unwrap();
-        let (hub, hub_roles) = Hub::new(gateway, bus.clone(), news);
-        let news = bus.change_news().await.unwrap();
-        let (changes, changes_role) = Changes::new(bus.clone(), news).await.unwrap();
-        let (cache, catalog_role) = CatalogCache::new(bus.clone(), &changes).await.unwrap();
         let (policy, in_force) = watch::channel(text.map(|text| Arc::new(rules(text))));
         let (tell, queued) = mpsc::unbounded_channel();
         let mut roles = JoinSet::new();
-        roles.spawn(hub_roles);
-        roles.spawn(changes_role);
-        roles.spawn(catalog_role);
         roles.spawn(answer_everything(bus.clone(), tell));
-        let state = AppState {
-            admission: Admission::new(bus.clone(), &settings.limits),
-            callers: Callers::new(&settings.auth, "http").0,
-            hub,
-            changes,
-            catalog: cache,
-            canceller: Canceller::new(bus.clone()),
-            policy: Policy(in_force),
-            settings: Arc::new(settings),
-            shutdown: Shutdown::new(),
-            turns: Turns::new(),
-            bus: bus.clone(),
-        };
+        let state = AppState::start(
+            GatewayId::generate(),
+            bus.clone(),
+            settings,
+            Policy(in_force),
+            Shutdown::new(),
+            &mut roles,
+        );
+        let state = state.await.unwrap();
         let endpoint = Router::new()
             .route("/mcp", any(streamable_http::endpoint))
             .with_state(state);

@@ -1,0 +1,239 @@
+//! How much one caller may have under way at this gateway, so that no caller keeps others out: of its share
+//! ([`share_holder`]) as the [`limits`] say. A crowd waits for its [`turns`] at the bus.
+
+pub(crate) mod limits;
+mod share_holder;
+pub(crate) mod turns;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prynai_shared::bus::{Bus, BusError};
+
+use crate::refusal::RequestError;
+
+use limits::LimitSettings;
+pub(crate) use share_holder::{Caller, network};
+
+/// Admits calls and streams within each caller's share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Admission(Arc<Shares>);
+
+struct Shares {
+    bus: Arc<dyn Bus>,
+    queue_limit: usize,
+    caller_limit: usize,
+    caller_streams: usize,
+    caller_bytes: usize,
+    calls: Arc<Tally>,
+    bytes: Arc<Tally>,
+    errands: Arc<Tally>,
+    streams: Arc<Tally>,
+    /// For one line in the log each time the queue fills up.
+    told_full: AtomicBool,
+}
+
+#[derive(Default)]
+struct Tally(Mutex<HashMap<Caller, usize>>);
+
+/// What a request takes of its caller's share, until it is dropped.
+pub(crate) struct Permit {
+    _place: Option<Taken>,
+    bytes: Vec<Taken>,
+}
+
+/// A part of a caller's share.
+struct Taken {
+    tally: Arc<Tally>,
+    caller: Caller,
+    amount: usize,
+}
+
+// === impl Admission ===
+
+impl Admission {
+    pub(crate) fn new(bus: Arc<dyn Bus>, limits: &LimitSettings) -> Self {
+        Self(Arc::new(Shares {
+            bus,
+            queue_limit: limits.queue_limit.get(),
+            caller_limit: limits.caller_limit.get(),
+            caller_streams: limits.caller_streams.get(),
+            caller_bytes: limits.caller_bytes,
+            bytes: Arc::default(),
+            calls: Arc::default(),
+            errands: Arc::default(),
+            streams: Arc::default(),
+            told_full: AtomicBool::default(),
+        }))
+    }
+
+    /// Room for one more call: a caller may have as many as the queue has room left, so the first one
+    /// to fill the queue leaves the other half of it to the others (Choudhury and Hahne, "Dynamic
+    /// queue length thresholds", 1998).
+    ///
+    /// Its message, of so many bytes, counts to the share of `sender`, who may have several sessions.
+    pub(crate) async fn call(
+        &self,
+        caller: Caller,
+        sender: Caller,
+        bytes: usize,
+    ) -> Result<Permit, RequestError> {
+        let shares = &self.0;
+        let bytes = self.take_bytes(sender, bytes)?;
+        let own = shares.calls.count(&caller);
+        if own >= shares.caller_limit {
+            return Err(RequestError::CallerBusy);
+        }
+        let room = self.room(own + 1).await?;
+        let most = shares.caller_limit.min(room);
+        let place = Tally::take(&shares.calls, caller, 1, most);
+        let place = place.ok_or(RequestError::CallerBusy)?;
+        Ok(Permit {
+            _place: Some(place),
+            bytes: vec![bytes],
+        })
+    }
+
+    /// Room for a message of so many bytes.
+    pub(crate) fn bytes(&self, sender: Caller, bytes: usize) -> Result<Permit, RequestError> {
+        Ok(Permit {
+            _place: None,
+            bytes: vec![self.take_bytes(sender, bytes)?],
+        })
+    }
+
+    fn take_bytes(&self, sender: Caller, bytes: usize) -> Result<Taken, RequestError> {
+        let most = self.0.caller_bytes;
+        let taken = Tally::take(&self.0.bytes, sender, bytes, most);
+        taken.ok_or(RequestError::CallerBytes { limit: most })
+    }
+
+    /// Room for a notification, of which nobody knows when it ends: the second half of the queue is for
+    /// calls.
+    pub(crate) async fn notification(&self) -> Result<(), RequestError> {
+        let half = self.0.queue_limit.div_ceil(2);
+        match self.room(half).await? {
+            room if room >= half => Ok(()),
+            _ => Err(self.full()),
+        }
+    }
+
+    /// Room for one more request that no worker sees but the bus: as many as calls, and apart from these, since it
+    /// takes one to cancel a call.
+    pub(crate) fn errand(&self, caller: Caller) -> Result<Permit, RequestError> {
+        let most = self.0.caller_limit;
+        let place = Tally::take(&self.0.errands, caller, 1, most);
+        place.map(Permit::of).ok_or(RequestError::CallerBusy)
+    }
+
+    /// Room for one more open stream that is not the answer to a call.
+    pub(crate) fn stream(&self, caller: Caller) -> Result<Permit, RequestError> {
+        let most = self.0.caller_streams;
+        let place = Tally::take(&self.0.streams, caller, 1, most);
+        place.map(Permit::of).ok_or(RequestError::CallerStreams)
+    }
+
+    async fn room(&self, wanted: usize) -> Result<usize, RequestError> {
+        let room = self.0.bus.queue_room(wanted).await?;
+        if room == 0 {
+            if !self.0.told_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    limit = self.0.queue_limit,
+                    "the request queue is full: requests are refused"
+                );
+            }
+            return Err(self.full());
+        }
+        if self.0.told_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("the request queue has room again");
+        }
+        Ok(room)
+    }
+
+    fn full(&self) -> RequestError {
+        let limit = self.0.queue_limit;
+        BusError::QueueFull { limit }.into()
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    fn count(&self, caller: &Caller) -> usize {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(caller).copied().unwrap_or(0)
+    }
+
+    /// So much more, unless the caller then had more than `most`.
+    fn take(this: &Arc<Self>, caller: Caller, amount: usize, most: usize) -> Option<Taken> {
+        let mut counts = this.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = counts.get(&caller).copied().unwrap_or(0);
+        let sum = own.saturating_add(amount);
+        if sum > most {
+            return None;
+        }
+        counts.insert(caller.clone(), sum);
+        Some(Taken {
+            tally: this.clone(),
+            caller,
+            amount,
+        })
+    }
+}
+
+impl Permit {
+    fn of(place: Taken) -> Self {
+        Self {
+            _place: Some(place),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Takes more for the same request.
+    pub(crate) fn add(&mut self, mut more: Self) {
+        self.bytes.append(&mut more.bytes);
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut counts = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.get_mut(&self.caller) {
+            *own -= self.amount;
+            if *own == 0 {
+                counts.remove(&self.caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> Caller {
+        Caller::at(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_share_is_a_callers_own_and_comes_back() {
+        let tally = Arc::default();
+        let first = Tally::take(&tally, at("192.0.2.1"), 3, 4);
+        assert!(first.is_some());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 2, 4).is_none());
+        assert!(Tally::take(&tally, at("192.0.2.1"), 1, 4).is_some());
+        assert!(Tally::take(&tally, at("192.0.2.2"), 4, 4).is_some());
+        drop(first);
+        assert!(Tally::take(&tally, at("192.0.2.1"), 4, 4).is_some());
+        assert!(tally.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_network_is_one_caller() {
+        assert_eq!(at("2001:db8::1"), at("2001:db8::2:3"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+}

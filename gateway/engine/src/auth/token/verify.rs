@@ -1,0 +1,261 @@
+//! Checks access tokens: signature, issuer, audience, time, and then the rules.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
+use prynai_shared::wire::principal::Principal;
+use serde::Deserialize;
+
+use crate::auth::issuer::client::IssuerClient;
+use crate::auth::issuer::jwks::MAX_KID_BYTES;
+use crate::auth::issuer::keys::{IssuerKeys, NoKey};
+use crate::auth::rules::Rules;
+use crate::auth::settings::{AuthKind, AuthSettings, TokenVersion};
+use crate::auth::token::bearer::Bearer;
+use crate::auth::token::cache::CLOCK_SKEW_S;
+use crate::auth::token::cache::{Accepted, SignedWith, Verified};
+use crate::auth::token::claims::Claims;
+use crate::auth::token::signature;
+use crate::refusal::RequestError;
+use crate::refusal::TokenFault;
+
+/// What an access token says that it is, if it says so (RFC 9068, section 2.1; Entra ID writes JWT).
+const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+
+/// A role of the gateway: a task that never ends.
+pub(crate) type Role = BoxFuture<'static, ()>;
+
+/// Checks access tokens.
+pub(crate) struct Tokens {
+    /// By `iss`.
+    issuers: HashMap<String, Trusted>,
+    rules: Rules,
+    validation: Validation,
+    accepted: Accepted,
+}
+
+/// What counts for the tokens of one issuer.
+struct Trusted {
+    keys: IssuerKeys,
+    dialect: Dialect,
+}
+
+enum Dialect {
+    Entra {
+        tenant: String,
+        version: TokenVersion,
+        taken: bool,
+    },
+    Oidc,
+}
+
+/// Read before anything is checked, to know whose keys to check with.
+#[derive(Deserialize)]
+struct Claimed {
+    iss: String,
+}
+
+impl Tokens {
+    /// The roles fetch the issuers' keys.
+    pub(crate) fn new(settings: &AuthSettings) -> (Self, Vec<Role>) {
+        signature::install();
+        let client = IssuerClient::new(settings.auth_ca.as_ref());
+        let (issuers, roles) = match settings.auth {
+            AuthKind::Entra => entra_issuers(settings, &client),
+            AuthKind::Oidc | AuthKind::None => oidc_issuer(settings, &client),
+        };
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.leeway = CLOCK_SKEW_S;
+        validation.validate_nbf = true;
+        // Done here: jsonwebtoken takes a list of issuers or audiences if only one of it is right.
+        validation.validate_aud = false;
+        let tokens = Self {
+            issuers,
+            rules: Rules::new(settings),
+            validation,
+            accepted: Accepted::default(),
+        };
+        (tokens, roles)
+    }
+
+    /// Who sent this token.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not accepted, or that this cannot be known now.
+    pub(crate) async fn check(&self, bearer: &Bearer) -> Result<Arc<Verified>, RequestError> {
+        if let Some(known) = self.accepted.get(bearer.bytes()) {
+            return Ok(known);
+        }
+        let token = bearer.text();
+        let token = token.ok_or_else(|| invalid("the token is malformed"))?;
+        let verified = Arc::new(self.verify(token).await?);
+        self.accepted.put(bearer.bytes(), verified.clone());
+        Ok(verified)
+    }
+
+    async fn verify(&self, token: &str) -> Result<Verified, RequestError> {
+        let (kid, trusted) = self.claimed(token)?;
+        trusted.is_taken()?;
+        let key = trusted.keys.find(&kid).await.map_err(|why| match why {
+            NoKey::Unknown => {
+                invalid("the issuer has no key of the name (kid) that the token gives")
+            }
+            NoKey::Silence => RequestError::NoTokenKeys,
+        })?;
+        let claims = decode::<Claims>(token, &key, &self.validation)
+            .map_err(|error| invalid(told(error.kind())))?
+            .claims;
+        if !self.rules.is_meant_for_us(&claims.aud) {
+            return Err(invalid("the token is meant for another server (aud)"));
+        }
+        let expires_s = claims.exp;
+        let principal = trusted.dialect.principal(claims).map_err(invalid)?;
+        if let Some(identity) = &principal.identity {
+            self.rules.admit(identity)?;
+        }
+        Ok(Verified {
+            principal,
+            expires_s,
+            signed_with: SignedWith {
+                keys: trusted.keys.clone(),
+                kid,
+                key,
+            },
+        })
+    }
+
+    /// The key that a token claims to be signed with, and the issuer it claims to be from.
+    fn claimed(&self, token: &str) -> Result<(String, &Trusted), RequestError> {
+        let malformed = || invalid("the token is no JWT that is signed with RS256");
+        // A JWE has five parts.
+        if token.split('.').count() != 3 {
+            return Err(malformed());
+        }
+        let header = decode_header(token).map_err(|_| malformed())?;
+        if header.alg != Algorithm::RS256 {
+            return Err(malformed());
+        }
+        // RFC 7515, section 4.1.11: we understand no extension.
+        if header.crit.is_some() {
+            return Err(invalid(
+                "the token needs something (crit) that is not understood here",
+            ));
+        }
+        // RFC 8725, section 3.11: the same key may sign what is no access token.
+        let typ = header.typ.as_deref().unwrap_or("JWT");
+        if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
+            return Err(invalid(
+                "the token is of another type (typ) than an access token",
+            ));
+        }
+        let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
+        let kid = kid.ok_or_else(|| invalid("the token does not name its key (kid)"))?;
+        let claimed = dangerous::insecure_decode_claims::<Claimed>(token);
+        let iss = claimed
+            .map_err(|_| invalid("the token does not say who issued it (iss)"))?
+            .iss;
+        let trusted = self.issuers.get(&iss);
+        let trusted = trusted
+            .ok_or_else(|| invalid("the token is from an issuer (iss) that is not trusted here"))?;
+        Ok((kid, trusted))
+    }
+}
+
+impl Trusted {
+    fn is_taken(&self) -> Result<(), RequestError> {
+        match &self.dialect {
+            Dialect::Entra {
+                taken: false,
+                version: TokenVersion::V1,
+                ..
+            } => Err(invalid(
+                "v1 tokens are not taken here: set api.requestedAccessTokenVersion to 2 in the manifest \
+                 of the API's registration",
+            )),
+            Dialect::Entra { taken: false, .. } => Err(invalid("v2 tokens are not taken here")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Dialect {
+    fn principal(&self, claims: Claims) -> Result<Principal, &'static str> {
+        match self {
+            Self::Entra {
+                tenant, version, ..
+            } => claims.entra(tenant, *version),
+            Self::Oidc => claims.oidc(),
+        }
+    }
+}
+
+fn entra_issuers(
+    settings: &AuthSettings,
+    client: &IssuerClient,
+) -> (HashMap<String, Trusted>, Vec<Role>) {
+    let mut issuers = HashMap::new();
+    let mut roles: Vec<Role> = Vec::new();
+    for tenant in &settings.auth_tenant {
+        let tenant = tenant.as_str().to_owned();
+        let v2 = format!("{}/{tenant}/v2.0", settings.authority());
+        let v1 = format!("{}/{tenant}/", settings.authority_v1());
+        let keys = IssuerKeys::new();
+        for (name, version) in [(&v1, TokenVersion::V1), (&v2, TokenVersion::V2)] {
+            let dialect = Dialect::Entra {
+                tenant: tenant.clone(),
+                version,
+                taken: settings.takes(version),
+            };
+            let keys = keys.clone();
+            issuers.insert(name.clone(), Trusted { keys, dialect });
+        }
+        // The same keys sign both versions.
+        let url = format!("{}/{tenant}/discovery/v2.0/keys", settings.authority());
+        let (client, issuer) = (client.clone(), v2.clone());
+        roles.push(Box::pin(keys.keep(issuer, async move || {
+            // Most keys sign for every tenant, which they say with a placeholder.
+            let may_sign = |named: &str| named.replace("{tenantid}", &tenant) == v2;
+            client.keys(&url, may_sign).await
+        })));
+    }
+    (issuers, roles)
+}
+
+fn oidc_issuer(
+    settings: &AuthSettings,
+    client: &IssuerClient,
+) -> (HashMap<String, Trusted>, Vec<Role>) {
+    let mut issuers = HashMap::new();
+    let mut roles: Vec<Role> = Vec::new();
+    if let Some(issuer) = settings.auth_issuer.clone() {
+        let keys = IssuerKeys::new();
+        let name = issuer.as_str().to_owned();
+        let trusted = Trusted {
+            keys: keys.clone(),
+            dialect: Dialect::Oidc,
+        };
+        issuers.insert(name.clone(), trusted);
+        let client = client.clone();
+        let fetch = async move || client.discovered_keys(&issuer).await;
+        roles.push(Box::pin(keys.keep(name, fetch)));
+    }
+    (issuers, roles)
+}
+
+fn invalid(reason: &'static str) -> RequestError {
+    RequestError::Unauthorized(TokenFault::Invalid(reason))
+}
+
+fn told(error: &ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::ExpiredSignature => "the token has expired",
+        ErrorKind::ImmatureSignature => "the token is not valid yet",
+        ErrorKind::InvalidSignature => "the signature of the token is wrong",
+        ErrorKind::MissingRequiredClaim(_) => "the token does not say when it expires (exp)",
+        _ => "the token cannot be read: its claims or its signature are malformed",
+    }
+}

@@ -1,0 +1,141 @@
+//! What the workers serve, kept at hand.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prynai_shared::backoff::Backoff;
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::wire::catalog::CatalogRecord;
+use serde::Deserialize;
+
+use crate::changes::{Changes, Interest, Listener, Topic};
+use crate::refusal::RequestError;
+
+/// The catalog as last read. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct CatalogCache {
+    bus: Arc<dyn Bus>,
+    current: Arc<RwLock<Option<Known>>>,
+}
+
+/// A catalog, and what is read of it for every stream.
+#[derive(Clone)]
+struct Known {
+    record: Arc<CatalogRecord>,
+    announced: Announced,
+}
+
+/// What of the server's capabilities decides about change notifications.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announced {
+    pub(crate) tools_list_changed: bool,
+    pub(crate) prompts_list_changed: bool,
+    pub(crate) resources_list_changed: bool,
+    pub(crate) resource_subscriptions: bool,
+    pub(crate) logging: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Capabilities {
+    tools: Option<ListCapability>,
+    prompts: Option<ListCapability>,
+    resources: Option<ListCapability>,
+    logging: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ListCapability {
+    list_changed: bool,
+    subscribe: bool,
+}
+
+// === impl CatalogCache ===
+
+impl CatalogCache {
+    /// A cache and the role that keeps it fresh: run it until the process ends.
+    pub(crate) async fn new(
+        bus: Arc<dyn Bus>,
+        changes: &Changes,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), BusError> {
+        let cache = Self {
+            bus,
+            current: Arc::default(),
+        };
+        let listener = changes.listen(None, Interest::from([Topic::Catalog]));
+        cache.refresh().await?;
+        let role = cache.clone().keep_fresh(listener);
+        Ok((cache, role))
+    }
+
+    /// The catalog; read from the bus as long as nobody has announced one.
+    pub(crate) async fn get(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
+        match self.known() {
+            Some(known) => Ok(Some(known.record)),
+            None => self.refresh().await,
+        }
+    }
+
+    /// The catalog, or the refusal while there is none.
+    pub(crate) async fn required(&self) -> Result<Arc<CatalogRecord>, RequestError> {
+        self.get().await?.ok_or(RequestError::NoCatalog)
+    }
+
+    /// What the catalog announces now.
+    pub(crate) fn announced(&self) -> Announced {
+        self.known()
+            .map(|known| known.announced)
+            .unwrap_or_default()
+    }
+
+    fn known(&self) -> Option<Known> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+
+    async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
+        let record = self.bus.read_catalog().await?.map(Arc::new);
+        if let Some(record) = &record {
+            let known = Known {
+                announced: Announced::of(record),
+                record: record.clone(),
+            };
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        }
+        Ok(record)
+    }
+
+    async fn keep_fresh(self, mut listener: Listener) {
+        loop {
+            // Another catalog, or anything.
+            listener.next().await;
+            let mut backoff = Backoff::endless();
+            while let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
+                backoff.pause().await;
+            }
+        }
+    }
+}
+
+// === impl Announced ===
+
+impl Announced {
+    /// What a catalog announces.
+    pub(crate) fn of(catalog: &CatalogRecord) -> Self {
+        let Capabilities {
+            tools,
+            prompts,
+            resources,
+            logging,
+        } = catalog.capabilities.read().unwrap_or_default();
+        let changes = |list: &Option<ListCapability>| list.as_ref().is_some_and(|l| l.list_changed);
+        Self {
+            tools_list_changed: changes(&tools),
+            prompts_list_changed: changes(&prompts),
+            resources_list_changed: changes(&resources),
+            resource_subscriptions: resources.as_ref().is_some_and(|r| r.subscribe),
+            logging: logging.is_some(),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The GET stream of a legacy session: the change feed, filtered by what the session wants.
+//!
+//! An event's id is its place in the feed, so the stream resumes on any gateway. What is heard from there
+//! is what the session itself wants, so a place that another session was told of is of no use.
+
+use axum::response::Response;
+use bytes::Bytes;
+use prynai_shared::bus::FeedPosition;
+use prynai_shared::ids::{SessionId, StreamId};
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::session::Session;
+use tokio::time::Instant;
+
+use crate::admission::Permit;
+use crate::admission::turns::Turn;
+use crate::changes::notifier::{Filter, Notifier};
+use crate::changes::{Heed, Interest, Listener, Topic};
+use crate::message::request_head::Sender;
+use crate::message::versions;
+use crate::refusal::RequestError;
+use crate::state::AppState;
+use crate::streams::event_id::EventId;
+use crate::streams::lifetime::{Lifetime, soon_after};
+use crate::streams::respond::{KEEP_ALIVE, RETRY_MS, sse_response, touch_every};
+use crate::streams::sse;
+
+/// How long the client of a stream waits that a newer one of its session has replaced, in milliseconds.
+const REPLACED_RETRY_MS: u64 = 30_000;
+
+struct SessionStream {
+    state: AppState,
+    session: SessionId,
+    listener: Listener,
+    notifier: Notifier,
+    lifetime: Lifetime,
+    /// When the session is touched again.
+    touch_at: Instant,
+    id: StreamId,
+    /// Its own opening was heard: an opening heard later is newer.
+    opened: bool,
+    /// The client has an event id to resume from.
+    resumable: bool,
+    /// The client knows events without data, which only say where it is.
+    primes: bool,
+    _permit: Permit,
+}
+
+/// Opens the stream from after `position`, or from now.
+pub(crate) async fn open(
+    state: &AppState,
+    sender: &Sender,
+    session: SessionId,
+    position: Option<FeedPosition>,
+    permit: Permit,
+) -> Result<Response, RequestError> {
+    let turn = state.turns.take().await?;
+    let interest = Interest::from([Topic::Session(session.clone())]);
+    let mut stream = SessionStream {
+        listener: state.changes.listen(position.clone(), interest),
+        notifier: Notifier {
+            filter: Filter::default(),
+            subscription: None,
+            policy: state.policy.watch(),
+            principal: sender.principal.clone(),
+        },
+        lifetime: state.lifetime(sender),
+        touch_at: Instant::now(),
+        id: StreamId::generate(),
+        opened: false,
+        resumable: position.is_some(),
+        primes: false,
+        _permit: permit,
+        state: state.clone(),
+        session,
+    };
+    // Only now that listening has begun: what changes later is heard.
+    let session = stream.read_session(&turn).await?;
+    let session = session.ok_or(RequestError::SessionUnknown)?;
+    // What is announced decides what is told.
+    state.catalog.required().await?;
+    if let Some(position) = &position
+        && state.changes.is_to_come(position).await?
+    {
+        // Whoever began there would hear nothing.
+        return Err(RequestError::NotResumable("the event has not happened yet"));
+    }
+    stream.take_over(&turn).await?;
+    drop(turn);
+    stream.primes = versions::understands_priming(&session.protocol_version);
+    let first = match stream.primes {
+        true => stream.frame("", Some(retry_ms())),
+        false => sse::KEEP_ALIVE,
+    };
+    Ok(sse_response(stream.frames(first)))
+}
+
+impl SessionStream {
+    fn frames(self, first: Bytes) -> impl futures::Stream<Item = Bytes> + Send + 'static {
+        futures::stream::unfold(
+            (Some(self), vec![first]),
+            |(mut stream, mut ready)| async move {
+                while ready.is_empty() {
+                    match stream.as_mut()?.step().await {
+                        Step::Frames(frames) => {
+                            ready = frames;
+                            ready.reverse();
+                        }
+                        Step::Last(frame) => {
+                            ready.push(frame);
+                            stream = None;
+                        }
+                        Step::End => return None,
+                    }
+                }
+                Some((ready.pop()?, (stream, ready)))
+            },
+        )
+    }
+
+    async fn step(&mut self) -> Step {
+        if self.touch_at <= Instant::now() && self.has_ended().await {
+            return Step::End;
+        }
+        let quiet = touch_every(self.state.settings.limits.session_idle).min(KEEP_ALIVE);
+        let heed = tokio::select! {
+            heed = self.listener.next() => heed,
+            // Other lists are shown from now on.
+            () = self.notifier.policy.changed() => return self.assume_anything(),
+            () = self.lifetime.over_or_quiet(self.resumable, quiet) => {
+                return match self.lifetime.is_over(self.resumable) {
+                    true => self.close_for_now(),
+                    false => Step::Frames(vec![sse::KEEP_ALIVE]),
+                };
+            }
+            () = self.lifetime.stopping() => return self.close_for_now(),
+        };
+        match heed {
+            Heed::Change(change) => self.changed(&change.change).await,
+            Heed::AssumeAnything => match self.refresh().await {
+                Ok(true) => self.assume_anything(),
+                Ok(false) => Step::End,
+                Err(error) => self.close_until_known(&error),
+            },
+        }
+    }
+
+    async fn changed(&mut self, change: &Change) -> Step {
+        match change {
+            // All that is heard of sessions is of this one.
+            Change::SessionEnded { .. } => return Step::End,
+            Change::SessionListening { listener, .. } => {
+                let is_own = *listener == self.id;
+                let replaced = self.opened && !is_own;
+                self.opened |= is_own;
+                return match replaced {
+                    // Coming back at once it would close the newer one, whose client would come back as well.
+                    true => Step::Last(sse::retry(REPLACED_RETRY_MS)),
+                    false => Step::Frames(Vec::new()),
+                };
+            }
+            Change::SessionChanged { .. } => {
+                return match self.refresh().await {
+                    Ok(true) => Step::Frames(Vec::new()),
+                    Ok(false) => Step::End,
+                    Err(error) => self.close_until_known(&error),
+                };
+            }
+            _ => {}
+        }
+        self.heed_catalog();
+        let text = self.notifier.notification(change);
+        Step::Frames(text.iter().map(|text| self.frame(text, None)).collect())
+    }
+
+    /// Tells of everything that may have changed.
+    fn assume_anything(&mut self) -> Step {
+        self.heed_catalog();
+        let all = self.notifier.everything();
+        Step::Frames(all.iter().map(|text| self.frame(text, None)).collect())
+    }
+
+    /// Only what is announced now is told of.
+    fn heed_catalog(&mut self) {
+        let announced = self.state.catalog.announced();
+        self.notifier.filter.set_lists(announced);
+    }
+
+    /// Closes older streams of the session, on whichever gateway they are.
+    async fn take_over(&self, turn: &Turn) -> Result<(), RequestError> {
+        let opening = Change::SessionListening {
+            session: self.session.clone(),
+            listener: self.id,
+        };
+        let bus = &self.state.bus;
+        turn.step(|| bus.publish_change(&opening)).await?;
+        Ok(())
+    }
+
+    /// Restarts the session's idle time.
+    async fn has_ended(&mut self) -> bool {
+        match self.refresh().await {
+            Ok(lives) => !lives,
+            Err(error) => {
+                tracing::debug!(%error, "an open stream's session cannot be read now");
+                self.touch_at = soon_after(touch_every(self.state.settings.limits.session_idle));
+                false
+            }
+        }
+    }
+
+    /// Reads the session again; `false` when it has ended.
+    async fn refresh(&mut self) -> Result<bool, RequestError> {
+        let turn = self.state.turns.take().await?;
+        let (bus, principal) = (&self.state.bus, &self.notifier.principal);
+        let keep = || bus.keep_session(&self.session, principal);
+        Ok(turn.step(keep).await? && self.read_subscriptions(&turn).await?)
+    }
+
+    async fn read_session(&mut self, turn: &Turn) -> Result<Option<Session>, RequestError> {
+        let (bus, principal) = (&self.state.bus, &self.notifier.principal);
+        let touch = || bus.touch_session(&self.session, principal, None);
+        let touched = turn.step(touch).await?;
+        let session = touched.map(|touched| touched.session);
+        let lives = session.is_some() && self.read_subscriptions(turn).await?;
+        Ok(session.filter(|_| lives))
+    }
+
+    /// What the session has subscribed to, which decides what is heard; `false` when the session has ended.
+    async fn read_subscriptions(&mut self, turn: &Turn) -> Result<bool, RequestError> {
+        let bus = &self.state.bus;
+        let subscribed = turn.step(|| bus.subscriptions(&self.session)).await?;
+        let Some(uris) = subscribed else {
+            return Ok(false);
+        };
+        self.touch_at = soon_after(touch_every(self.state.settings.limits.session_idle));
+        self.notifier.filter.uris = uris.into_iter().map(Into::into).collect();
+        self.listener.wait_for(self.interest());
+        Ok(true)
+    }
+
+    /// Every list, since what is announced may change; and what the session itself wants.
+    fn interest(&self) -> Interest {
+        let lists = [Topic::Tools, Topic::Prompts, Topic::Resources];
+        let mut interest = self.notifier.filter.interest();
+        interest.extend(lists);
+        interest.insert(Topic::Session(self.session.clone()));
+        interest
+    }
+
+    /// What the session wants is unknown now; the client comes back and misses nothing.
+    fn close_until_known(&self, error: &RequestError) -> Step {
+        tracing::debug!(%error, "a change stream is closed until the bus is back");
+        Step::Last(sse::retry(retry_ms()))
+    }
+
+    /// The client comes back; it is told up to where it has heard everything, or a quiet stream would go back to its
+    /// beginning each time, until that is gone from the feed.
+    fn close_for_now(&mut self) -> Step {
+        Step::Last(match self.primes {
+            true => self.frame("", Some(retry_ms())),
+            false => sse::retry(retry_ms()),
+        })
+    }
+
+    fn frame(&mut self, text: &str, retry_ms: Option<u64>) -> Bytes {
+        self.resumable = true;
+        let id = EventId::Feed(self.listener.position());
+        sse::event(Some(&id.to_string()), retry_ms, text)
+    }
+}
+
+/// How long a client waits before it comes back, in milliseconds: not as long as all others do whose streams end with
+/// this one.
+fn retry_ms() -> u64 {
+    rand::random_range(RETRY_MS..4 * RETRY_MS)
+}
+
+enum Step {
+    Frames(Vec<Bytes>),
+    Last(Bytes),
+    End,
+}

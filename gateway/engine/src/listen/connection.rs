@@ -1,0 +1,259 @@
+//! One connection: who is there, and how long it may keep us waiting.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{self, Entry};
+use axum::http::{HeaderMap, Request, Response, Version};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, Watched};
+use crate::listen::stall::StallGuard;
+use crate::listen::tls::Tls;
+
+/// Time a client gets for the first request of a connection, and for headers that have begun.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest request head, in bytes; also how much an HTTP/1 connection buffers of an answer before it
+/// waits for the client, besides one frame.
+const HEAD_LIMIT: usize = 64 * 1024;
+
+/// Time a client may take nothing of what is there for it, before its connection is closed.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests at a time on one HTTP/2 connection.
+const CONCURRENT_STREAMS: u32 = 128;
+
+/// HTTP/2 requests that were reset before they were looked at, or by us for a fault of the client, after
+/// which the connection is closed (CVE-2023-44487 and its kin).
+const RESET_STREAMS: usize = 20;
+
+/// How often an HTTP/2 client must show that it is there, and how long it may take to.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The address a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Serves connections.
+pub(crate) struct Connections {
+    server: Arc<auto::Builder<TokioExecutor>>,
+    router: Router,
+    tls: Option<Tls>,
+    stopping: CancellationToken,
+    patience: Patience,
+    open: Open,
+    /// When connections get no further request.
+    closing: CancellationToken,
+    /// Counts those that are open.
+    served: TaskTracker,
+}
+
+/// Serves HTTP on one connection.
+struct Http {
+    server: Arc<auto::Builder<TokioExecutor>>,
+    service: FromPeer,
+    place: Registered,
+    closing: CancellationToken,
+    served: TaskTrackerToken,
+}
+
+/// The service of one connection.
+struct FromPeer {
+    peer: Peer,
+    activity: Arc<Activity>,
+    inner: TowerToHyperService<Router>,
+}
+
+// === impl Connections ===
+
+impl Connections {
+    /// Connections over TLS, if it is given, each of which may be `idle` for so long between two requests. After
+    /// `stopping` no handshake is waited for.
+    pub(crate) fn new(
+        router: Router,
+        tls: Option<Tls>,
+        idle: Duration,
+        stopping: CancellationToken,
+    ) -> Self {
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(HEAD_LIMIT);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(CONCURRENT_STREAMS)
+            .max_header_list_size(HEAD_LIMIT as u32)
+            .max_send_buf_size(HEAD_LIMIT)
+            .max_pending_accept_reset_streams(RESET_STREAMS)
+            .max_local_error_reset_streams(RESET_STREAMS)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self {
+            server: Arc::new(server),
+            router,
+            tls,
+            stopping,
+            patience: Patience {
+                head: HEADER_TIMEOUT,
+                idle,
+            },
+            open: Open::default(),
+            closing: CancellationToken::new(),
+            served: TaskTracker::new(),
+        }
+    }
+
+    /// Whether clients understand what is written without a handshake.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// Serves a connection to its end.
+    pub(crate) fn serve(&self, stream: TcpStream, peer: IpAddr) -> BoxFuture<'static, ()> {
+        // Small frames must not wait for each other; a failure costs only that.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+        let place = self.open.register(self.patience);
+        let http = Http {
+            server: self.server.clone(),
+            service: FromPeer {
+                peer: Peer(peer),
+                activity: place.activity.clone(),
+                inner: TowerToHyperService::new(self.router.clone()),
+            },
+            place,
+            closing: self.closing.clone(),
+            served: self.served.token(),
+        };
+        let Some(tls) = self.tls.clone() else {
+            return http.serve(StallGuard::new(stream, WRITE_TIMEOUT)).boxed();
+        };
+        let stopping = self.stopping.clone();
+        async move {
+            // Boxed each, so that a connection does not keep the room that its handshake took.
+            let handshake = tls.accept(stream, WRITE_TIMEOUT, &stopping).boxed();
+            if let Some(stream) = handshake.await {
+                http.serve(stream).boxed().await;
+            }
+        }
+        .boxed()
+    }
+
+    /// Makes room: closes the connection that has been idle for the longest. `false` when none is idle.
+    pub(crate) fn close_idlest(&self) -> bool {
+        self.open.close_idlest()
+    }
+
+    /// Completes when every connection has ended; none gets a further request.
+    pub(crate) async fn finish(self) {
+        self.closing.cancel();
+        self.served.close();
+        self.served.wait().await;
+    }
+}
+
+// === impl Http ===
+
+impl Http {
+    fn serve<S>(self, stream: S) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let io = TokioIo::new(Watched {
+            inner: stream,
+            activity: self.place.activity.clone(),
+        });
+        let connection = self.server.serve_connection(io, self.service).into_owned();
+        let (place, closing, served) = (self.place, self.closing, self.served);
+        async move {
+            if let Err(error) = idle::serve(connection, &place.activity, closing).await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop((place, served));
+        }
+    }
+}
+
+// === impl FromPeer ===
+
+impl Service<Request<Incoming>> for FromPeer {
+    type Response = Response<Answer>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let multiplexed = request.version() == Version::HTTP_2;
+        let under_way = self.activity.begin(multiplexed);
+        request.extensions_mut().insert(self.peer);
+        mark_secrets(request.headers_mut());
+        let answered = self.inner.call(request);
+        Box::pin(async move {
+            let response = answered.await?;
+            let response = if multiplexed {
+                response.map(given_up_when_stalled)
+            } else {
+                response
+            };
+            Ok(response.map(|body| Answer::new(body, under_way)))
+        })
+    }
+}
+
+/// Keeps credentials out of whatever prints headers.
+fn mark_secrets(headers: &mut HeaderMap) {
+    for name in [
+        header::AUTHORIZATION,
+        header::PROXY_AUTHORIZATION,
+        header::COOKIE,
+    ] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
+    }
+}
+
+/// A body that ends when the client takes nothing for too long. On HTTP/2 one stream of many may stall
+/// while the connection itself goes on.
+fn given_up_when_stalled(body: Body) -> Body {
+    if body.size_hint().exact().is_some() {
+        return body;
+    }
+    let (sender, mut receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut chunks = body.into_data_stream();
+        loop {
+            let chunk = tokio::select! {
+                chunk = chunks.next() => chunk,
+                () = sender.closed() => None,
+            };
+            let Some(chunk) = chunk else { break };
+            if sender.send_timeout(chunk, WRITE_TIMEOUT).await.is_err() {
+                break;
+            }
+        }
+    });
+    Body::from_stream(stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+}

@@ -1,0 +1,435 @@
+//! Why a request is refused, and what the client is told.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prynai_shared::bus::{BusError, ShareFull};
+use prynai_shared::wire::message::RawJson;
+use serde_json::{Value, json};
+
+use super::challenge::{Challenge, Missing, TokenFault};
+use crate::message::{json_rpc, versions};
+
+/// JSON-RPC error codes: JSON-RPC 2.0, section 5.1, and MCP 2026-07-28, Error Codes.
+pub(crate) mod code {
+    pub(crate) const PARSE_ERROR: i32 = -32700;
+    pub(crate) const INVALID_REQUEST: i32 = -32600;
+    pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
+    pub(crate) const INVALID_PARAMS: i32 = -32602;
+    pub(crate) const INTERNAL_ERROR: i32 = -32603;
+    pub(crate) const HEADER_MISMATCH: i32 = -32020;
+    pub(crate) const MISSING_CLIENT_CAPABILITY: i32 = -32021;
+    pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
+}
+
+/// Seconds after which a client may try again when the fleet cannot serve now.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Seconds after which something of what is kept for a caller may have expired.
+const SHARE_RETRY_AFTER_SECONDS: u32 = 60;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(String),
+    #[error("not a JSON-RPC 2.0 message: {0}")]
+    NotJsonRpc(String),
+    #[error("invalid params: {0}")]
+    InvalidParams(String),
+    #[error("method not found: {0}")]
+    MethodNotFound(String),
+    #[error("Content-Type must be application/json")]
+    ContentType,
+    #[error("the body must come as it is: send it without Content-Encoding")]
+    ContentEncoding,
+    #[error("the body must be UTF-8, and Content-Type may name no other charset")]
+    Charset,
+    #[error("Accept must allow {0}")]
+    NotAcceptable(&'static str),
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("nothing is here; the MCP endpoint is /mcp")]
+    NoSuchPath,
+    #[error("the body took longer than {} s to arrive", .0.as_secs())]
+    BodyTooSlow(Duration),
+    #[error("{0} is not allowed here; use {1}")]
+    HttpMethod(String, &'static str),
+    #[error(
+        "the header Mcp-Session-Id is missing: send initialize first and repeat the id it returns"
+    )]
+    SessionMissing,
+    #[error("no such session, or it has ended: send initialize to open a new one")]
+    SessionUnknown,
+    #[error("protocol version {requested:?} is not supported; use one of: {}", supported.join(", "))]
+    UnsupportedVersion {
+        requested: String,
+        supported: Vec<String>,
+    },
+    #[error("header mismatch: {0}")]
+    HeaderMismatch(String),
+    #[error("{0}")]
+    Forbidden(String),
+    /// The caller is not known. Only the layer that knows callers says so.
+    #[error("{0}")]
+    Unauthorized(TokenFault),
+    /// The caller is known and may not do this.
+    #[error("{missing}")]
+    InsufficientScope { missing: Missing },
+    #[error(
+        "access tokens cannot be checked right now: their issuer does not answer; try again in a moment"
+    )]
+    NoTokenKeys,
+    #[error("the policy of this server does not let you {0}")]
+    NotAllowed(&'static str),
+    #[error("Last-Event-ID cannot be resumed: {0}; send the request again")]
+    NotResumable(&'static str),
+    /// The stream of a call, to a client that has heard all of it that it ever will.
+    #[error("nothing follows Last-Event-ID: {0}")]
+    NothingFollows(&'static str),
+    #[error("{0}")]
+    NotAccepted(String),
+    #[error("this session has as many calls running as it may; wait for one to end")]
+    SessionBusy,
+    #[error("you have as many calls running as you may now; wait for one to end")]
+    CallerBusy,
+    #[error("you have as many streams open as you may; close one")]
+    CallerStreams,
+    #[error(
+        "the messages of your calls have as many bytes together as they may ({limit}); wait for one to end"
+    )]
+    CallerBytes { limit: usize },
+    #[error("this server is starting; try again in a moment")]
+    Starting,
+    #[error("too many requests wait for this server; try again in a moment")]
+    Crowded,
+    #[error("no worker has announced its tools yet; try again in a moment")]
+    NoCatalog,
+    #[error("{}", told(.0))]
+    Bus(#[from] BusError),
+    #[error("the answer was lost and the outcome of the request is unknown")]
+    AnswerLost,
+}
+
+/// A refusal, which names the id of the request that it is the answer to.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) id: Option<RawJson>,
+    pub(crate) error: RequestError,
+    form: Form,
+}
+
+/// How a client is told of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// By the HTTP status.
+    Status,
+    /// As the JSON-RPC answer to its request, with 200.
+    Answer,
+}
+
+// === impl RequestError ===
+
+impl RequestError {
+    /// The refusal in answer to the request `id`.
+    pub(crate) fn answering(self, id: &RawJson) -> Refused {
+        Refused {
+            id: Some(id.clone()),
+            error: self,
+            form: Form::Status,
+        }
+    }
+
+    /// The refusal in answer to the request `id` of a legacy session, which outlives it. To a client of that
+    /// era another status than 200 says that something is wrong with the connection or the session: some give
+    /// up both (`docs/decisions/0011-one-call-is-refused-in-its-answer.md`). The specification asks for an
+    /// answer in JSON-RPC and names no status (2025-11-25, Transports, Sending Messages, point 5).
+    pub(crate) fn answering_in_session(self, id: &RawJson) -> Refused {
+        let form = match self.concerns_more_than_one_request() {
+            true => Form::Status,
+            false => Form::Answer,
+        };
+        Refused {
+            form,
+            ..self.answering(id)
+        }
+    }
+
+    /// Whether it is about the session, the caller or the HTTP exchange. The specification gives each of these
+    /// a status of its own.
+    fn concerns_more_than_one_request(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionMissing
+                | Self::SessionUnknown
+                | Self::Bus(BusError::SessionEnded)
+                | Self::UnsupportedVersion { .. }
+                | Self::HeaderMismatch(_)
+                | Self::Unauthorized(_)
+                | Self::InsufficientScope { .. }
+                | Self::Forbidden(_)
+                | Self::HttpMethod(..)
+                | Self::NotAcceptable(_)
+        )
+    }
+
+    fn status_and_code(&self) -> (StatusCode, i32) {
+        match self {
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, code::PARSE_ERROR),
+            Self::NotJsonRpc(_) | Self::SessionMissing | Self::NotAccepted(_) => {
+                (StatusCode::BAD_REQUEST, code::INVALID_REQUEST)
+            }
+            Self::InvalidParams(_) => (StatusCode::BAD_REQUEST, code::INVALID_PARAMS),
+            Self::MethodNotFound(_) => (StatusCode::NOT_FOUND, code::METHOD_NOT_FOUND),
+            Self::ContentType | Self::ContentEncoding | Self::Charset => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST)
+            }
+            Self::NotAcceptable(_) => (StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, code::INVALID_REQUEST),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
+            Self::BodyTooSlow(_) => (StatusCode::REQUEST_TIMEOUT, code::INVALID_REQUEST),
+            Self::HttpMethod(..) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
+            Self::SessionUnknown => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
+            // Not 404, which would tell the client that its session has ended.
+            Self::NotResumable(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
+            // The one status that makes every client give up this stream and no other: to the Rust SDK any
+            // other is a reason to try again without end, to those of TypeScript and Python one to try twice.
+            Self::NothingFollows(_) => (StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST),
+            Self::UnsupportedVersion { .. } => {
+                (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
+            }
+            Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, code::INVALID_REQUEST),
+            Self::Forbidden(_) | Self::InsufficientScope { .. } | Self::NotAllowed(_) => {
+                (StatusCode::FORBIDDEN, code::INVALID_REQUEST)
+            }
+            Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
+            Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
+            Self::CallerBusy
+            | Self::CallerStreams
+            | Self::CallerBytes { .. }
+            | Self::Bus(BusError::ShareFull(_)) => {
+                (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
+            }
+            _ if self.is_passing() => (StatusCode::SERVICE_UNAVAILABLE, code::INTERNAL_ERROR),
+            Self::Starting
+            | Self::Crowded
+            | Self::NoCatalog
+            | Self::SessionBusy
+            | Self::NoTokenKeys
+            | Self::Bus(_)
+            | Self::AnswerLost => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
+        }
+    }
+
+    fn data(&self) -> Option<Value> {
+        let mut data = self.reason();
+        if self.is_passing() {
+            // In JSON as well: a client of an SDK sees no headers.
+            data["retryAfterSeconds"] = json!(self.retry_after_seconds());
+        }
+        (!data.is_null()).then_some(data)
+    }
+
+    /// What a program may heed; null for what only says that the request is wrong.
+    fn reason(&self) -> Value {
+        match self {
+            Self::UnsupportedVersion {
+                requested,
+                supported,
+            } => json!({ "requested": requested, "supported": supported }),
+            Self::InsufficientScope { missing } => json!({
+                "reason": "insufficient_scope",
+                "scopes": missing.scopes,
+                "roles": missing.roles,
+            }),
+            Self::NotAllowed(_) => json!({ "reason": "policy" }),
+            Self::BodyTooLarge { .. } => json!({ "reason": "body_too_large" }),
+            Self::SessionBusy => json!({ "reason": "session_limit" }),
+            Self::CallerBusy => json!({ "reason": "caller_limit" }),
+            Self::CallerStreams => json!({ "reason": "caller_streams" }),
+            Self::CallerBytes { .. } => json!({ "reason": "caller_bytes" }),
+            Self::Bus(BusError::ShareFull(ShareFull::Sessions { .. })) => {
+                json!({ "reason": "caller_sessions" })
+            }
+            Self::Bus(BusError::ShareFull(ShareFull::Kept { .. })) => {
+                json!({ "reason": "caller_kept" })
+            }
+            Self::Crowded => json!({ "reason": "crowd" }),
+            Self::Starting | Self::NoTokenKeys => json!({ "reason": "unavailable" }),
+            Self::NoCatalog => json!({ "reason": "no_workers" }),
+            Self::Bus(BusError::QueueFull { .. }) => json!({ "reason": "queue_full" }),
+            Self::Bus(BusError::Unavailable(_) | BusError::Refused(_) | BusError::Deaf(_)) => {
+                json!({ "reason": "unavailable" })
+            }
+            Self::Bus(BusError::Unanswered(_)) => {
+                json!({ "reason": "queue_unknown", "outcome": "unknown" })
+            }
+            Self::AnswerLost => json!({ "reason": "log_lost", "outcome": "unknown" }),
+            _ => Value::Null,
+        }
+    }
+
+    /// Whether trying again later may help.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Starting
+                | Self::Crowded
+                | Self::NoCatalog
+                | Self::SessionBusy
+                | Self::CallerBusy
+                | Self::CallerStreams
+                | Self::CallerBytes { .. }
+                | Self::NoTokenKeys
+                | Self::Bus(
+                    BusError::Unavailable(_)
+                        | BusError::Refused(_)
+                        | BusError::Deaf(_)
+                        | BusError::QueueFull { .. }
+                        | BusError::ShareFull(_)
+                )
+        )
+    }
+
+    fn retry_after_seconds(&self) -> u32 {
+        match self {
+            Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
+            _ => RETRY_AFTER_SECONDS,
+        }
+    }
+
+    /// What the answer must say in `WWW-Authenticate`.
+    fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Unauthorized(fault) => Some((*fault).into()),
+            Self::InsufficientScope { missing } => Some(missing.into()),
+            _ => None,
+        }
+    }
+
+    /// The JSON-RPC error response for the request `id`.
+    pub(crate) fn to_json_rpc(&self, id: Option<&RawJson>) -> String {
+        let (_, code) = self.status_and_code();
+        let mut error = json!({ "code": code, "message": self.to_string() });
+        if let Some(data) = self.data() {
+            error["data"] = data;
+        }
+        json_rpc::error(id, &error)
+    }
+
+    /// For versions the gateway does not serve.
+    pub(crate) fn unsupported_version(requested: &str) -> Self {
+        Self::UnsupportedVersion {
+            requested: requested.to_owned(),
+            supported: versions::supported(),
+        }
+    }
+}
+
+/// What a client may know of the bus.
+fn told(error: &BusError) -> String {
+    match error {
+        BusError::Full { .. } | BusError::ShareFull(_) | BusError::SessionEnded => {
+            error.to_string()
+        }
+        BusError::Unavailable(_)
+        | BusError::Refused(_)
+        | BusError::Deaf(_)
+        | BusError::QueueFull { .. } => {
+            "this server cannot serve the request right now; try again in a moment".to_owned()
+        }
+        BusError::Unanswered(_) => {
+            "nobody knows whether the request was begun; its outcome is unknown".to_owned()
+        }
+        BusError::Wire(_) | BusError::Unexpected(_) | BusError::Unusable(_) => {
+            "this server failed to serve the request; its log says why".to_owned()
+        }
+    }
+}
+
+// === impl Refused ===
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self {
+            id: None,
+            error,
+            form: Form::Status,
+        }
+    }
+}
+
+impl From<BusError> for Refused {
+    fn from(error: BusError) -> Self {
+        RequestError::from(error).into()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, _) = self.error.status_and_code();
+        let in_answer = self.form == Form::Answer;
+        match &self.error {
+            // Of which there are many; admission tells once, and a full share is its caller's affair.
+            RequestError::Bus(BusError::QueueFull { .. } | BusError::ShareFull(_)) => {}
+            RequestError::Bus(error) => {
+                tracing::warn!(%error, source = "the bus", "refused a request");
+            }
+            _ => {}
+        }
+        let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
+        *response.status_mut() = if in_answer { StatusCode::OK } else { status };
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        if self.error.is_passing() && !in_answer {
+            let seconds = self.error.retry_after_seconds();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        match self.error {
+            RequestError::HttpMethod(_, allowed) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            RequestError::NothingFollows(_) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
+                // A cache may keep a 405 (RFC 9110, section 15.5.6), and hand it to other streams.
+                let never = HeaderValue::from_static("no-store");
+                headers.insert(header::CACHE_CONTROL, never);
+            }
+            _ => {}
+        }
+        if let Some(challenge) = self.error.challenge() {
+            // The layer that knows callers makes the header of it.
+            response.extensions_mut().insert(challenge);
+        }
+        response
+    }
+}
+
+impl IntoResponse for RequestError {
+    fn into_response(self) -> Response {
+        Refused::from(self).into_response()
+    }
+}
+
+/// The HTTP status of a JSON-RPC error that a worker decided (2026-07-28, Streamable HTTP,
+/// Protocol Version Header, and Basic, General fields). Other errors travel with 200.
+pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
+    match i32::try_from(code) {
+        Ok(code::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+        Ok(
+            code::HEADER_MISMATCH
+            | code::MISSING_CLIENT_CAPABILITY
+            | code::UNSUPPORTED_PROTOCOL_VERSION,
+        ) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Serving: from a bus, settings and a port to the last connection.
+//!
+//! The [`router`] has the routes and the order of the layers, [`health`] the probes. The [`heartbeat`] tells the
+//! workers that somebody waits for the answers. Until the process has its bus, the [`waiting_room`] answers.
+
+pub(crate) mod health;
+mod heartbeat;
+mod router;
+mod waiting_room;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::ids::GatewayId;
+use prynai_shared::lifecycle::Shutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::GatewaySettings;
+use crate::listen::accept::accept;
+use crate::listen::connection::Connections;
+use crate::listen::tls::{CertificateError, Tls};
+use crate::policy::Policy;
+use crate::state::AppState;
+
+pub use waiting_room::wait_for_bus;
+
+/// How long cancels and records may take after the last connection.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// Why a gateway does not serve, or not any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// Certificate and key, if it has any.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
+
+/// Serves on `listener` until `shutdown`; returns when every connection has ended.
+///
+/// # Errors
+///
+/// When the bus cannot be subscribed to, or the certificate cannot be used, at the start.
+pub async fn serve(
+    listener: TcpListener,
+    bus: Arc<dyn Bus>,
+    settings: GatewaySettings,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    let tls = Tls::start(&settings.tls)?;
+    let gateway = GatewayId::generate();
+    let mut roles = JoinSet::new();
+    roles.spawn(heartbeat::run(bus.clone(), gateway.clone()));
+    let tls = tls.map(|(tls, renewal)| {
+        roles.spawn(renewal);
+        tls
+    });
+    let (policy, policy_role) = Policy::new(settings.policy.clone());
+    if let Some(role) = policy_role {
+        roles.spawn(role);
+    }
+    let max_connections = settings.limits.max_connections;
+    let connection_idle = settings.limits.connection_idle;
+    let name = gateway.clone();
+    let stopping = shutdown.clone();
+    let state = AppState::start(name, bus, settings, policy, stopping, &mut roles).await?;
+    let tasks = state.canceller.tasks().clone();
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");
+    }
+    let accepting = accept(
+        listener,
+        Connections::new(
+            router::router(state),
+            tls,
+            connection_idle,
+            shutdown.soft().clone(),
+        ),
+        max_connections,
+        &shutdown,
+        &tasks,
+    );
+    tokio::select! {
+        () = accepting => {}
+        _ = roles.join_next() => {
+            shutdown.abort();
+            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()).into());
+        }
+    }
+    // What was begun for clients that are gone; bounded, since the bus may be away.
+    tasks.close();
+    if tokio::time::timeout(LAST_TASKS, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            left = tasks.len(),
+            "stopped before every call of a lost client was cancelled"
+        );
+    }
+    tracing::info!(%gateway, "stopped");
+    Ok(())
+}

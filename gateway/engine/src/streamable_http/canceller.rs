@@ -1,0 +1,241 @@
+//! Cancelling calls whatever becomes of the client that made them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_shared::backoff::Backoff;
+use prynai_shared::bus::{Bus, BusError};
+use prynai_shared::ids::{EntryId, SessionId, StreamId};
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::{CallRef, Era};
+use prynai_shared::wire::session::Session;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::refusal::RequestError;
+
+/// How long a cancel is tried while the bus is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client waits for what is done to its end in any case. Longer than one call of the bus, so that it hears
+/// of a second attempt.
+const WAITED_FOR: Duration = Duration::from_secs(2);
+
+/// Steps taken on the bus at a time, so that each ends before its deadline when a thousand clients are lost at once.
+const AT_A_TIME: usize = 128;
+
+/// Cancels calls in tasks of their own, which a stopping gateway waits for. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Canceller {
+    bus: Arc<dyn Bus>,
+    tasks: TaskTracker,
+    at_bus: Arc<Semaphore>,
+}
+
+/// Cancels a modern call when it is dropped before the answer was delivered: the broken connection is
+/// the cancel (2026-07-28, Streamable HTTP, Cancellation).
+pub(crate) struct CancelOnDrop {
+    canceller: Canceller,
+    call: Option<CallRef>,
+}
+
+/// Forgets a call of a session when it is dropped: the call was begun there and is not queued.
+pub(crate) struct ForgetOnDrop {
+    canceller: Canceller,
+    session: SessionId,
+    stream: StreamId,
+    armed: bool,
+}
+
+impl Canceller {
+    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
+        Self {
+            bus,
+            tasks: TaskTracker::new(),
+            at_bus: Arc::new(Semaphore::new(AT_A_TIME)),
+        }
+    }
+
+    /// Tasks that go on when their client is gone.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Cancels a modern call unless it is disarmed.
+    pub(crate) fn on_drop(self, call: CallRef) -> CancelOnDrop {
+        CancelOnDrop {
+            canceller: self,
+            call: Some(call),
+        }
+    }
+
+    /// Forgets a call that is about to be begun in a session, unless it is queued.
+    pub(crate) fn forget_on_drop(&self, session: SessionId, stream: StreamId) -> ForgetOnDrop {
+        ForgetOnDrop {
+            canceller: self.clone(),
+            session,
+            stream,
+            armed: true,
+        }
+    }
+
+    /// Cancels a call.
+    pub(crate) fn cancel(&self, call: CallRef, era: Era) {
+        self.keep_cancelling(call.stream, Some(call.entry), era);
+    }
+
+    /// Cancels the calls of a legacy session that have this request id. An unknown request may just have ended: nothing
+    /// to do (2025-11-25, Cancellation).
+    ///
+    /// # Errors
+    ///
+    /// As [`Canceller::complete`].
+    pub(crate) async fn cancel_request(
+        &self,
+        session: SessionId,
+        request_id: RawJson,
+    ) -> Result<(), RequestError> {
+        let cancelled = self.complete(move |bus| {
+            let (session, request_id) = (session.clone(), request_id.clone());
+            async move {
+                for call in bus.cancel_calls(&session, &request_id).await? {
+                    let (stream, entry) = (&call.stream, call.entry.as_ref());
+                    bus.cancel_call(stream, entry, Era::Legacy).await?;
+                }
+                Ok(())
+            }
+        });
+        cancelled.await
+    }
+
+    /// Cancels a request of which nobody knows whether it was queued: its client was refused and will
+    /// send it again.
+    pub(crate) fn withdraw(&self, stream: StreamId, era: Era) {
+        self.keep_cancelling(stream, None, era);
+    }
+
+    /// Ends a session of which nobody knows whether it was opened: its client was refused.
+    pub(crate) fn take_back(&self, session: Session) {
+        self.keep_trying("a session that nobody uses waits for its end", move |bus| {
+            let session = session.clone();
+            async move {
+                if bus
+                    .end_session(&session.id, &session.principal)
+                    .await?
+                    .is_some()
+                {
+                    bus.forget_session(&session.id).await?;
+                }
+                Ok(())
+            }
+        });
+    }
+
+    /// Does something to its end, also when its client does not wait for it: while the bus is away it is tried
+    /// again from its beginning. Every step must be one that may be repeated. The caller waits for a moment only.
+    ///
+    /// # Errors
+    ///
+    /// Those of the steps; while the bus is away for longer, that it is.
+    pub(crate) async fn complete<T, F>(
+        &self,
+        steps: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+    ) -> Result<T, RequestError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RequestError>> + Send,
+    {
+        let bus = self.bus.clone();
+        let done = self.tasks.spawn(async move {
+            let mut backoff = Backoff::for_at_most(PATIENCE);
+            loop {
+                match steps(bus.clone()).await {
+                    Err(RequestError::Bus(error)) if error.is_passing() => {
+                        if !backoff.pause().await {
+                            return Err(error.into());
+                        }
+                    }
+                    decided => return decided,
+                }
+            }
+        });
+        match tokio::time::timeout(WAITED_FOR, done).await {
+            Ok(done) => done.unwrap_or(Err(RequestError::AnswerLost)),
+            Err(_) => Err(BusError::Unavailable("no answer in time".to_owned()).into()),
+        }
+    }
+
+    fn keep_cancelling(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
+        self.keep_trying("a cancelled call runs on", move |bus| {
+            let entry = entry.clone();
+            async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
+        });
+    }
+
+    fn forget(&self, session: SessionId, stream: StreamId) {
+        self.keep_trying("a refused call stays in its session's books", move |bus| {
+            let session = session.clone();
+            async move { bus.forget_call(&session, &stream).await }
+        });
+    }
+
+    /// Tries again while the bus is away.
+    fn keep_trying<F>(
+        &self,
+        otherwise: &'static str,
+        step: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), BusError>> + Send,
+    {
+        let (bus, at_bus) = (self.bus.clone(), self.at_bus.clone());
+        self.tasks.spawn(async move {
+            let mut backoff = Backoff::for_at_most(PATIENCE);
+            loop {
+                // Nobody closes the semaphore.
+                let turn = at_bus.acquire().await;
+                let stepped = step(bus.clone()).await;
+                drop(turn);
+                let Err(error) = stepped else { break };
+                if !backoff.pause().await {
+                    tracing::warn!(%error, "{otherwise}");
+                    break;
+                }
+            }
+        });
+    }
+}
+
+impl ForgetOnDrop {
+    /// The stream of the call.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The call is queued: whoever ends it forgets it.
+    pub(crate) fn disarm(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for ForgetOnDrop {
+    fn drop(&mut self) {
+        if self.armed {
+            self.canceller.forget(self.session.clone(), self.stream);
+        }
+    }
+}
+
+impl CancelOnDrop {
+    /// The answer is out: nothing to cancel any more.
+    pub(crate) fn disarm(&mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.canceller.cancel(call, Era::Modern);
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures::future::try_join_all;
+use prynai_shared::bus::{BeginCall, BusError, Posted, Touched};
+use prynai_shared::ids::{QuestionId, SessionId, StreamId};
+use prynai_shared::wire::change::Change;
+use prynai_shared::wire::message::RawJson;
+use prynai_shared::wire::request::Era;
+use prynai_shared::wire::session::{Session, SessionChange};
+use serde::Deserialize;
+
+use super::enqueue::enqueue_notification;
+use super::{EVENTS, check_accept, check_room, local_answers, session_call};
+use crate::admission::Permit;
+use crate::changes::session_stream;
+use crate::message::envelope::{ClientResponse, Message, Notification, Request};
+use crate::message::method_params::{InitializeParams, ResourceParams, SetLevelParams};
+use crate::message::mirrored_headers;
+use crate::message::request_head::Head;
+use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
+use crate::message::{json_rpc, versions};
+use crate::refusal::{Refused, RequestError};
+use crate::state::AppState;
+use crate::streams::event_id::EventId;
+use crate::streams::hub::Resumed;
+use crate::streams::respond::{CallStream, RETRY_MS, accepted, json_response};
+use crate::streams::sse;
+
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The one request that opens a session and has none yet.
+const INITIALIZE: &str = "initialize";
+
+/// Bytes of `clientInfo` and `capabilities` that the bound of calls is enough for.
+const SMALL_CLIENT_BYTES: usize = 4 * 1024;
+
+/// `params` of `notifications/cancelled`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CancelledParams {
+    request_id: RawJson,
+}
+
+/// `params` of `notifications/progress`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressParams {
+    progress_token: RawJson,
+}
+
+/// Serves one message.
+pub(super) async fn post(
+    state: AppState,
+    head: Head<'_>,
+    message: Message,
+) -> Result<Response, Refused> {
+    match message {
+        Message::Request(request) => {
+            let id = request.id.clone();
+            let opens = request.method == INITIALIZE;
+            let served = serve(state, head, request).await;
+            served.map_err(|error| match opens {
+                true => error.answering(&id),
+                false => error.answering_in_session(&id),
+            })
+        }
+        Message::Notification(notification) => notified(&state, head, &notification).await,
+        Message::Response(response) => answered(&state, head, &response).await,
+    }
+}
+
+async fn serve(
+    state: AppState,
+    head: Head<'_>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    // By its body alone, whatever the header says (2025-11-25, Lifecycle, Version Negotiation): the header is for
+    // what comes after.
+    if request.method == INITIALIZE {
+        return initialize(&state, head, &request).await;
+    }
+    check_version(head.headers)?;
+    let principal = &head.sender.principal;
+    state
+        .check_policy(principal, &request.method, &request.params)
+        .await?;
+    match request.method.as_str() {
+        "ping" => drop(kept(&state, head).await?),
+        "logging/setLevel" => {
+            let (session, _permit) = kept(&state, head).await?;
+            let SetLevelParams { level } = request.params.read()?;
+            change(&state, &session, SessionChange::LogLevel(level)).await?;
+        }
+        "resources/subscribe" => {
+            let (session, _permit) = kept(&state, head).await?;
+            let ResourceParams { uri } = request.params.read()?;
+            if uri.len() > MAX_SUBSCRIBED_URI_BYTES {
+                return Err(too_large("uri", uri.len(), MAX_SUBSCRIBED_URI_BYTES));
+            }
+            change(&state, &session, SessionChange::Subscribe(uri)).await?;
+        }
+        "resources/unsubscribe" => {
+            let (session, _permit) = kept(&state, head).await?;
+            let ResourceParams { uri } = request.params.read()?;
+            change(&state, &session, SessionChange::Unsubscribe(uri)).await?;
+        }
+        _ => return begin_call(state, head, request).await,
+    }
+    let body = json_rpc::response(&request.id, "{}");
+    Ok(json_response(StatusCode::OK, body))
+}
+
+/// A call for a worker; its session knows of it before it is queued.
+async fn begin_call(
+    state: AppState,
+    head: Head<'_>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let id = session_id(head.headers)?;
+    let (caller, sender) = (head.caller(Some(&id)), head.caller(None));
+    let bytes = request.raw.as_str().len();
+    let mut permit = state.admission.call(caller, sender, bytes).await?;
+    check_room(&state, head, &request.method, &request.params.view()?).await?;
+    let begin = BeginCall {
+        stream: StreamId::generate(),
+        request_id: request.id.clone(),
+    };
+    let begun = state.canceller.forget_on_drop(id.clone(), begin.stream);
+    let Touched { session, has_room } = touched(&state, head, &id, Some(&begin)).await?;
+    if !has_room {
+        return Err(RequestError::SessionBusy);
+    }
+    // What the client said of itself is queued with each of its calls.
+    let told = session.client_info.as_str().len() + session.capabilities.as_str().len();
+    if told > SMALL_CLIENT_BYTES {
+        permit.add(state.admission.bytes(head.caller(None), told)?);
+    }
+    session_call::call(state, head, session, request, begun, permit).await
+}
+
+/// Opens a session (2025-11-25, Lifecycle, Initialization).
+async fn initialize(
+    state: &AppState,
+    head: Head<'_>,
+    request: &Request,
+) -> Result<Response, RequestError> {
+    let params: InitializeParams = request.params.read()?;
+    let capabilities = params.capabilities()?;
+    let kept = [&params.client_info.0, &capabilities].map(|object| object.as_str().len());
+    let kept = kept.iter().sum::<usize>();
+    if kept > MAX_CLIENT_BYTES {
+        let fields = "clientInfo and capabilities together";
+        return Err(too_large(fields, kept, MAX_CLIENT_BYTES));
+    }
+    let turn = state.turns.take().await?;
+    let catalog = state.catalog.required().await?;
+    let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
+        .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;
+    let result = local_answers::initialize_result(&catalog, version)?;
+    let session = Session {
+        id: SessionId::generate(),
+        principal: head.sender.principal.clone(),
+        protocol_version: version.to_owned(),
+        client_info: params.client_info.0,
+        capabilities,
+        log_level: None,
+    };
+    if let Err(error) = turn.step(|| state.bus.create_session(&session)).await {
+        if matches!(error, BusError::Unavailable(_)) {
+            state.canceller.take_back(session);
+        }
+        return Err(error.into());
+    }
+    drop(turn);
+    let mut response = json_response(StatusCode::OK, json_rpc::response(&request.id, &result));
+    // A session id is visible ASCII by construction, so it is always a header value.
+    if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
+        response.headers_mut().insert(SESSION_ID, id);
+    }
+    Ok(response)
+}
+
+async fn change(
+    state: &AppState,
+    session: &SessionId,
+    change: SessionChange,
+) -> Result<(), RequestError> {
+    let session = session.clone();
+    let _turn = state.turns.take().await?;
+    let both_or_nothing = state.canceller.complete(move |bus| {
+        let (session, change) = (session.clone(), change.clone());
+        async move {
+            if !bus.change_session(&session, &change).await? {
+                return Err(RequestError::SessionUnknown);
+            }
+            // The log level travels with every request, so only subscriptions concern open streams.
+            if !matches!(change, SessionChange::LogLevel(_)) {
+                let changed = Change::SessionChanged { session };
+                bus.publish_change(&changed).await?;
+            }
+            Ok(())
+        }
+    });
+    both_or_nothing.await
+}
+
+async fn notified(
+    state: &AppState,
+    head: Head<'_>,
+    notification: &Notification,
+) -> Result<Response, Refused> {
+    check_version(head.headers)?;
+    match notification.method.as_str() {
+        "notifications/cancelled" => {
+            let (session, _permit) = kept(state, head).await?;
+            let CancelledParams { request_id } = notification.params.read()?;
+            state.canceller.cancel_request(session, request_id).await?;
+        }
+        "notifications/progress" => {
+            let (session, _permit) = kept(state, head).await?;
+            let ProgressParams { progress_token } = notification.params.read()?;
+            if let Some(question) = question(&progress_token) {
+                let stream = &question.stream;
+                let raw = &notification.raw;
+                // Progress on a question that has ended is of no use to anybody.
+                let _: Posted = state.bus.post_mail(stream, &session, raw).await?;
+            }
+        }
+        method => {
+            let session = session(state, head).await?;
+            let principal = &head.sender.principal;
+            state
+                .check_policy(principal, method, &notification.params)
+                .await?;
+            let version = session.protocol_version.clone();
+            let queued = async {
+                state.admission.notification().await?;
+                enqueue_notification(state, head, version, Some(session), notification).await?;
+                Ok(())
+            };
+            match queued.await {
+                // Nobody waits for what becomes of a notification, and a client that is told of a full queue
+                // here is one that cannot even say that it is there.
+                Err(RequestError::Bus(BusError::QueueFull { .. })) => {
+                    tracing::debug!(method, "the request queue is full: dropped a notification");
+                }
+                queued => queued?,
+            }
+        }
+    }
+    Ok(accepted())
+}
+
+/// An answer to a question of a handler; it may arrive at any gateway.
+async fn answered(
+    state: &AppState,
+    head: Head<'_>,
+    response: &ClientResponse,
+) -> Result<Response, Refused> {
+    check_version(head.headers)?;
+    let (session, _permit) = kept(state, head).await?;
+    let refused = |reason: &str| Err(RequestError::NotAccepted(reason.to_owned()).into());
+    let Some(question) = question(&response.id) else {
+        return refused("this server asked no question with this id");
+    };
+    let (stream, raw) = (question.stream, response.raw.clone());
+    // A person may have answered, and will not be asked again.
+    let posted = state.canceller.complete(move |bus| {
+        let (session, raw) = (session.clone(), raw.clone());
+        async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
+    });
+    match posted.await? {
+        // A person may answer when the call is over, and a client cannot know. (Or the call is another
+        // session's, which nobody is told.)
+        Posted::Accepted | Posted::NoSuchCall => Ok(accepted()),
+        Posted::Full => refused("too many answers wait for this request"),
+    }
+}
+
+/// The question that this fleet asked under an id. Its form says so: no table of questions outlives their calls.
+fn question(id: &RawJson) -> Option<QuestionId> {
+    let question: QuestionId = id.read::<String>().ok()?.parse().ok()?;
+    question.stream.is_generated().then_some(question)
+}
+
+/// Opens the session's stream of change notifications, or resumes any stream of the session.
+pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+    check_accept(head.headers, EVENTS, EVENTS)?;
+    check_version(head.headers)?;
+    let id = session_id(head.headers)?;
+    let permit = state.admission.stream(head.caller(Some(&id)))?;
+    let last = head.headers.get(LAST_EVENT_ID);
+    let last: Option<Option<EventId>> =
+        last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
+    let (stream, offset) = match last {
+        None => return Ok(session_stream::open(&state, head.sender, id, None, permit).await?),
+        Some(Some(EventId::Feed(position))) => {
+            let position = Some(position);
+            return Ok(session_stream::open(&state, head.sender, id, position, permit).await?);
+        }
+        Some(Some(EventId::Call { stream, offset })) => (stream, offset),
+        Some(None) => {
+            let reason = "Last-Event-ID is not an event id of this server".to_owned();
+            session(&state, head).await?;
+            return Err(RequestError::NotAccepted(reason).into());
+        }
+    };
+    let session = session(&state, head).await?;
+    resume(&state, head, session, (stream, offset), permit).await
+}
+
+/// Resumes the stream of a call from after an event.
+async fn resume(
+    state: &AppState,
+    head: Head<'_>,
+    session: Session,
+    (stream, offset): (StreamId, u64),
+    permit: Permit,
+) -> Result<Response, Refused> {
+    let in_use = state.use_of(&session);
+    // Again, for clients that forget where they were when nothing comes: from there they would go on to open
+    // the stream of the session.
+    let first = if versions::understands_priming(&session.protocol_version) {
+        let id = EventId::Call { stream, offset }.to_string();
+        sse::event(Some(&id), Some(RETRY_MS), "")
+    } else {
+        sse::KEEP_ALIVE
+    };
+    let turn = state.turns.take().await?;
+    let held = turn
+        .step(|| state.hub.resume(stream, session.id.clone(), offset))
+        .await?;
+    drop(turn);
+    let held = match held {
+        Resumed::Held(held) => held,
+        Resumed::Over => {
+            let reason = "its call was cancelled, or its answer was the last event";
+            return Err(RequestError::NothingFollows(reason).into());
+        }
+        Resumed::Unknown => {
+            let reason = "its stream is unknown here or no longer kept";
+            return Err(RequestError::NothingFollows(reason).into());
+        }
+    };
+    let resumed = CallStream {
+        held,
+        lifetime: state.lifetime(head.sender),
+        request_id: None,
+        cancel: None,
+        era: Era::Legacy,
+        resumable: true,
+        session: Some(in_use),
+        _permit: permit,
+    };
+    Ok(resumed.into_sse(vec![first]))
+}
+
+/// Ends a session: its calls are cancelled, its streams close on every gateway.
+pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+    check_version(head.headers)?;
+    let (session, caller) = (session_id(head.headers)?, head.sender.principal.clone());
+    let _permit = state.admission.errand(head.caller(Some(&session)))?;
+    let ended = state.canceller.complete(move |bus| {
+        let (session, caller) = (session.clone(), caller.clone());
+        async move {
+            let running = bus.end_session(&session, &caller).await?;
+            let running = running.ok_or(RequestError::SessionUnknown)?;
+            let cancels = running.iter().map(|call| {
+                let (stream, entry) = (&call.stream, call.entry.as_ref());
+                bus.cancel_call(stream, entry, Era::Legacy)
+            });
+            try_join_all(cancels).await?;
+            let ended = Change::SessionEnded {
+                session: session.clone(),
+            };
+            bus.publish_change(&ended).await?;
+            if let Err(error) = bus.forget_session(&session).await {
+                tracing::debug!(%error, "what an ended session leaves waits for its time");
+            }
+            Ok(())
+        }
+    });
+    ended.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The session named in the headers, for its own principal. To any other it is unknown, like one that
+/// never was.
+pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
+    let id = session_id(head.headers)?;
+    Ok(touched(state, head, &id, None).await?.session)
+}
+
+/// The id of the session named in the headers, for its own principal, of which nothing is read. What is asked of it
+/// takes a place in the caller's share.
+async fn kept(state: &AppState, head: Head<'_>) -> Result<(SessionId, Permit), RequestError> {
+    let id = session_id(head.headers)?;
+    let permit = state.admission.errand(head.caller(Some(&id)))?;
+    if !state.bus.keep_session(&id, &head.sender.principal).await? {
+        return Err(RequestError::SessionUnknown);
+    }
+    Ok((id, permit))
+}
+
+async fn touched(
+    state: &AppState,
+    head: Head<'_>,
+    id: &SessionId,
+    begin: Option<&BeginCall>,
+) -> Result<Touched, RequestError> {
+    let caller = &head.sender.principal;
+    let turn = state.turns.take().await?;
+    let touch = || state.bus.touch_session(id, caller, begin);
+    let touched = turn.step(touch).await?;
+    touched.ok_or(RequestError::SessionUnknown)
+}
+
+fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
+    let id = headers
+        .get(SESSION_ID)
+        .ok_or(RequestError::SessionMissing)?;
+    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    id.ok_or(RequestError::SessionUnknown)
+}
+
+/// Any revision of this era may be named, also another than the negotiated one: real clients do.
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
+    match mirrored_headers::protocol_version(headers) {
+        Some(version) if !versions::is_served(version, Era::Legacy) => {
+            Err(RequestError::unsupported_version(version))
+        }
+        _ => Ok(()),
+    }
+}

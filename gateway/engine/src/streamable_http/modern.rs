@@ -1,0 +1,240 @@
+//! The modern era (2026-07-28): POST only, every request for itself, a broken connection is the
+//! cancel.
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use prynai_shared::ids::StreamId;
+use prynai_shared::wire::absent::is_empty_list;
+use prynai_shared::wire::catalog::CatalogRecord;
+use prynai_shared::wire::request::Era;
+use serde_json::value::RawValue;
+
+use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
+use super::{
+    EVENTS, META_PROTOCOL_VERSION, check_room, local_answers, prefers_events, takes_events,
+};
+use crate::admission::Permit;
+use crate::changes::subscription;
+use crate::message::envelope::{Message, Notification, Request};
+use crate::message::mirrored_headers;
+use crate::message::params::{META_CLIENT_CAPABILITIES, ParamsView};
+use crate::message::request_head::Head;
+use crate::message::{json_rpc, versions};
+use crate::refusal::{Refused, RequestError};
+use crate::state::AppState;
+use crate::streams::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response};
+use crate::streams::sse;
+
+/// Methods of earlier revisions that this one removed (2026-07-28, Changelog).
+const REMOVED: [&str; 5] = [
+    "initialize",
+    "ping",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
+];
+
+/// Notifications of MCP's own that clients send elsewhere: on other transports, in other revisions. None
+/// has a meaning here, where the stream's end is the cancel (Streamable HTTP, Sending Messages, note).
+const MEANINGLESS: [&str; 4] = [
+    "notifications/cancelled",
+    "notifications/initialized",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+];
+
+/// Serves one message.
+pub(super) async fn post(
+    state: AppState,
+    head: Head<'_>,
+    message: Message,
+) -> Result<Response, Refused> {
+    match message {
+        Message::Request(request) => {
+            let id = request.id.clone();
+            serve(state, head, request)
+                .await
+                .map_err(|error| error.answering(&id))
+        }
+        Message::Notification(notification) => {
+            notified(&state, head, &notification).await?;
+            Ok(accepted())
+        }
+        Message::Response(_) => Err(RequestError::NotAccepted(
+            "this revision has no questions to clients, so there is nothing to answer".to_owned(),
+        )
+        .into()),
+    }
+}
+
+/// Passes the notification of an extension on to the handler. The revision asks for none of the headers
+/// and fields here that a request must have.
+async fn notified(
+    state: &AppState,
+    head: Head<'_>,
+    notification: &Notification,
+) -> Result<(), RequestError> {
+    if MEANINGLESS.contains(&notification.method.as_str()) {
+        return Ok(());
+    }
+    let version = match mirrored_headers::protocol_version(head.headers) {
+        Some(version) => version.to_owned(),
+        None => version_in_meta(&notification.params.view()?)?,
+    };
+    if !versions::is_served(&version, Era::Modern) {
+        return Err(RequestError::unsupported_version(&version));
+    }
+    let principal = &head.sender.principal;
+    state
+        .check_policy(principal, &notification.method, &notification.params)
+        .await?;
+    state.admission.notification().await?;
+    enqueue_notification(state, head, version, None, notification).await?;
+    Ok(())
+}
+
+async fn serve(
+    state: AppState,
+    head: Head<'_>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let view = request.params.view()?;
+    let version = requested_version(&view)?;
+    view.check(&request.method)?;
+    let target = view.target(&request.method)?;
+    mirrored_headers::check_standard(head.headers, &version, &request.method, target.as_deref())?;
+    if !versions::is_served(&version, Era::Modern) {
+        return Err(RequestError::unsupported_version(&version));
+    }
+    let catalog = state.catalog.required().await?;
+    if !catalog.protocol_versions.contains(&version) {
+        return Err(RequestError::UnsupportedVersion {
+            requested: version,
+            supported: versions::served_with(&catalog.protocol_versions),
+        });
+    }
+    match request.method.as_str() {
+        method if REMOVED.contains(&method) => Err(RequestError::MethodNotFound(method.to_owned())),
+        "server/discover" => {
+            let result = local_answers::discover_result(&catalog)?;
+            let body = json_rpc::response(&request.id, &result);
+            Ok(json_response(StatusCode::OK, body))
+        }
+        "subscriptions/listen" => {
+            if !takes_events(head.headers) {
+                return Err(RequestError::NotAcceptable(EVENTS));
+            }
+            let permit = state.admission.stream(head.caller(None))?;
+            subscription::listen(&state, head.sender, &request, permit).await
+        }
+        method => {
+            let principal = &head.sender.principal;
+            state
+                .check_policy(principal, method, &request.params)
+                .await?;
+            check_tool_headers(&catalog, head.headers, method, target.as_deref(), &view)?;
+            check_room(&state, head, method, &view).await?;
+            let parts = CallParts {
+                stream: StreamId::generate(),
+                era: Era::Modern,
+                protocol_version: version,
+                target,
+                timeout: view.timeout()?,
+                request_id: Some(request.id),
+                method: request.method,
+                message: request.raw,
+                session: None,
+            };
+            let (caller, bytes) = (head.caller(None), parts.message.as_str().len());
+            let sender = caller.clone();
+            let permit = state.admission.call(caller, sender, bytes).await?;
+            call(state, head, parts, permit).await
+        }
+    }
+}
+
+/// What `_meta` must carry (2026-07-28, Basic, Per-request protocol fields).
+fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
+    let version = version_in_meta(view)?;
+    let capabilities = required(view, META_CLIENT_CAPABILITIES)?;
+    if !capabilities.get().starts_with('{') && !is_empty_list(capabilities.get()) {
+        return Err(RequestError::InvalidParams(format!(
+            "_meta[{META_CLIENT_CAPABILITIES:?}] must be an object"
+        )));
+    }
+    Ok(version)
+}
+
+fn version_in_meta(view: &ParamsView<'_>) -> Result<String, RequestError> {
+    let version = required(view, META_PROTOCOL_VERSION)?;
+    serde_json::from_str(version.get()).map_err(|_| {
+        RequestError::InvalidParams(format!("_meta[{META_PROTOCOL_VERSION:?}] must be a string"))
+    })
+}
+
+fn required<'a>(view: &'a ParamsView<'_>, key: &str) -> Result<&'a RawValue, RequestError> {
+    view.meta(key)
+        .ok_or_else(|| RequestError::InvalidParams(format!("_meta[{key:?}] is missing")))
+}
+
+fn check_tool_headers(
+    catalog: &CatalogRecord,
+    headers: &HeaderMap,
+    method: &str,
+    target: Option<&str>,
+    view: &ParamsView<'_>,
+) -> Result<(), RequestError> {
+    let (true, Some(tool)) = (method == "tools/call", target) else {
+        return Ok(());
+    };
+    match catalog.tools.get(tool) {
+        Some(tool) => mirrored_headers::check_params(headers, tool, view.arguments),
+        None => Ok(()),
+    }
+}
+
+async fn call(
+    state: AppState,
+    head: Head<'_>,
+    parts: CallParts,
+    permit: Permit,
+) -> Result<Response, RequestError> {
+    let request_id = parts.request_id.clone();
+    let Call { held, cancel, .. } = enqueue(&state, head, parts, None).await?;
+    let stream = CallStream {
+        held,
+        cancel,
+        resumable: false,
+        session: None,
+        lifetime: state.lifetime(head.sender),
+        request_id,
+        era: Era::Modern,
+        _permit: permit,
+    };
+    if !takes_events(head.headers) {
+        return stream.into_json_alone(None).await;
+    }
+    answer(stream, prefers_events(head.headers)).await
+}
+
+/// No status line before the first event, since the worker may decide 400 or 404. A call that stays
+/// silent is committed to an event stream all the same, so that comments keep its connection open.
+async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response, RequestError> {
+    let first = match tokio::time::timeout(KEEP_ALIVE, stream.held.next()).await {
+        Err(_) => {
+            if let Err(error) = stream.held.open_log(Era::Modern).await {
+                tracing::debug!(%error, "the log of a silent call cannot be opened now");
+            }
+            return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
+        }
+        // The call may still run; dropping the stream cancels it.
+        Ok(None | Some(Err(_))) => return Err(RequestError::AnswerLost),
+        Ok(Some(Ok(event))) => event,
+    };
+    let as_json = !prefers_events || respond::is_refusal(&first);
+    Ok(if first.ends_stream() && as_json {
+        stream.into_json(&first)
+    } else {
+        stream.into_sse_from(Vec::new(), &first)
+    })
+}

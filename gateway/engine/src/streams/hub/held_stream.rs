@@ -1,0 +1,300 @@
+//! One stream, read in order and without holes, however its news arrives.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prynai_shared::bus::{BusError, Followed, LogState};
+use prynai_shared::ids::{EntryId, GatewayId, SessionId, StreamId};
+use prynai_shared::mutation::Mutation;
+use prynai_shared::wire::event::{EventKind, StreamEvent};
+use prynai_shared::wire::request::Era;
+
+use super::registry::{End, Inbox, Registry, Wake};
+
+/// After this silence the log is read, should news have been lost without notice.
+pub(super) const PROBE: Duration = Duration::from_secs(10);
+
+/// Pause before the log is read again after the bus was away.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// One stream, read in order and without holes.
+pub(crate) struct HeldStream {
+    registry: Arc<Registry>,
+    stream: StreamId,
+    session: Option<SessionId>,
+    inbox: Inbox,
+    pub(super) ready: VecDeque<StreamEvent>,
+    delivered: u64,
+    /// Up to here a pause was meant for the connection before this one; without one, every pause was.
+    heeds_pauses_after: Option<u64>,
+    log_seen: bool,
+    /// Where the request lies in the queue, if it was queued here.
+    entry: Option<EntryId>,
+    must_read: bool,
+    ended: bool,
+}
+
+/// Why a stream has no more events before its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Events or the whole log are gone: the outcome is unknown.
+    Lost,
+    /// Another connection reads the stream now.
+    Replaced,
+}
+
+impl HeldStream {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        stream: StreamId,
+        session: Option<SessionId>,
+        inbox: Inbox,
+    ) -> Self {
+        Self {
+            registry,
+            stream,
+            session,
+            inbox,
+            ready: VecDeque::new(),
+            delivered: 0,
+            heeds_pauses_after: None,
+            log_seen: false,
+            entry: None,
+            must_read: false,
+            ended: false,
+        }
+    }
+
+    /// Goes on after an event that was delivered elsewhere; `newest` is the newest one in the log.
+    pub(super) async fn resume(
+        &mut self,
+        after: u64,
+        newest: u64,
+    ) -> Result<Result<(), Broken>, BusError> {
+        self.delivered = after;
+        self.log_seen = true;
+        self.heeds_pauses_after = Some(newest);
+        self.read_log().await
+    }
+
+    /// Whether the client has heard all that there ever will be. A pause that is not heeded says nothing to it.
+    pub(super) fn is_over(&self) -> bool {
+        let cancelled = |last: &StreamEvent| last.kind == EventKind::Cancelled;
+        let untold = |event: &StreamEvent| event.message.is_none();
+        self.ended || (self.ready.back().is_some_and(cancelled) && self.ready.iter().all(untold))
+    }
+
+    /// The stream's name.
+    pub(crate) fn id(&self) -> StreamId {
+        self.stream
+    }
+
+    /// The request is in the queue: from now on it is noticed when it is lost there.
+    pub(crate) fn queued_as(&mut self, entry: EntryId) {
+        self.entry = Some(entry);
+    }
+
+    /// For a client that comes back when its connection is closed.
+    pub(crate) fn heed_pauses(&mut self) {
+        self.heeds_pauses_after.get_or_insert(0);
+    }
+
+    /// Whether the client comes back when its connection is closed.
+    pub(crate) fn client_comes_back(&self) -> bool {
+        self.heeds_pauses_after.is_some()
+    }
+
+    fn heeds(&self, pause: &StreamEvent) -> bool {
+        self.heeds_pauses_after
+            .is_some_and(|after| pause.offset > after)
+    }
+
+    /// Makes the log exist, so that a client may resume from here and a lost log is noticed.
+    pub(crate) async fn open_log(&mut self, era: Era) -> Result<(), BusError> {
+        if !self.log_seen {
+            self.registry
+                .bus
+                .open_log(
+                    &self.stream,
+                    &self.registry.gateway,
+                    self.session.as_ref(),
+                    era,
+                )
+                .await?;
+            self.log_seen = true;
+        }
+        Ok(())
+    }
+
+    /// The next event; `None` after the one that ends the stream. May be dropped and called again
+    /// without loss.
+    pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
+        while !self.ended {
+            if let Some(event) = self.ready.pop_front() {
+                self.delivered = event.offset;
+                self.ended = event.ends_stream();
+                if event.kind == EventKind::Pause && !self.heeds(&event) {
+                    continue;
+                }
+                return Some(Ok(event));
+            }
+            self.must_read |= self.inbox.behind.swap(false, Ordering::AcqRel);
+            let heard = if self.must_read {
+                self.catch_up().await
+            } else {
+                self.hear().await
+            };
+            if let Err(broken) = heard {
+                self.ended = true;
+                return Some(Err(broken));
+            }
+        }
+        None
+    }
+
+    /// Waits for news, or for the time to look without any.
+    async fn hear(&mut self) -> Result<(), Broken> {
+        match tokio::time::timeout(PROBE, self.inbox.next()).await {
+            Ok(Some(Wake::Event(event))) => {
+                if event.offset == self.delivered + 1 {
+                    self.ready.push_back(event);
+                } else if event.offset > self.delivered {
+                    self.must_read = !Mutation::LogRead.is_planted();
+                }
+            }
+            Ok(Some(Wake::ReadLog)) | Err(_) => {
+                self.must_read = !Mutation::LogRead.is_planted();
+            }
+            Ok(None) => return Err(Broken::Replaced),
+        }
+        Ok(())
+    }
+
+    /// Reads the log; waits a little when the bus is away.
+    async fn catch_up(&mut self) -> Result<(), Broken> {
+        let registry = self.registry.clone();
+        // Nobody closes the semaphore.
+        let look = registry.looks.acquire().await;
+        let read = self.read_log().await;
+        drop(look);
+        match read {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
+                tokio::time::sleep(RETRY).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The client has the whole answer and will not come back for it: its log is not needed.
+    pub(crate) fn release(&self) {
+        self.note(End::Release(self.stream));
+    }
+
+    /// The call has ended. Its worker forgets it as well, but may have done so before it was recorded.
+    pub(crate) fn forget_call(&self) {
+        if let Some(session) = &self.session {
+            self.note(End::Forget(session.clone(), self.stream));
+        }
+    }
+
+    fn note(&self, end: End) {
+        if self.registry.ends.try_send(end).is_err() {
+            tracing::debug!(stream = %self.stream, "too many ends at once; this one is not noted");
+        }
+    }
+
+    async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
+        let mut followed = self.followed().await?;
+        self.must_read = false;
+        if self.has_no_news(followed.as_ref()) && !self.is_pending().await? {
+            // Answered between the two looks, or lost with the queue.
+            followed = self.followed().await?;
+            if self.has_no_news(followed.as_ref()) {
+                return Ok(Err(Broken::Lost));
+            }
+        }
+        Ok(match followed {
+            Some(followed) => self.take(followed),
+            None if self.may_have_no_log() => Ok(()),
+            None => Err(Broken::Lost),
+        })
+    }
+
+    fn has_no_news(&self, followed: Option<&Followed>) -> bool {
+        match followed {
+            Some(followed) => followed.state == LogState::Open && followed.events.is_empty(),
+            None => self.may_have_no_log(),
+        }
+    }
+
+    /// As a rule nothing was written yet.
+    fn may_have_no_log(&self) -> bool {
+        !self.log_seen && self.delivered == 0
+    }
+
+    async fn followed(&self) -> Result<Option<Followed>, BusError> {
+        let session = self.session.as_ref();
+        let bus = &self.registry.bus;
+        bus.read_log(&self.stream, session, self.delivered).await
+    }
+
+    /// Whether somebody will write more, as far as it is known here.
+    async fn is_pending(&self) -> Result<bool, BusError> {
+        match &self.entry {
+            Some(entry) => self.registry.bus.is_pending(entry).await,
+            None => Ok(true),
+        }
+    }
+
+    fn take(&mut self, followed: Followed) -> Result<(), Broken> {
+        self.log_seen = true;
+        let elsewhere = |holder: &GatewayId| *holder != self.registry.gateway;
+        if followed.holder.as_ref().is_some_and(elsewhere) {
+            return Err(Broken::Replaced);
+        }
+        // A log that is shorter than what was delivered lost its end, or a client made up where it was.
+        if followed.newest < self.delivered {
+            return Err(Broken::Lost);
+        }
+        let consecutive = followed
+            .events
+            .iter()
+            .zip(self.delivered + 1..)
+            .all(|(event, offset)| event.offset == offset);
+        let last = followed.events.last().map_or(self.delivered, |e| e.offset);
+        let is_hole = match followed.has_more {
+            true => followed.events.is_empty(),
+            false => last != followed.newest,
+        };
+        if !consecutive || is_hole {
+            return Err(Broken::Lost);
+        }
+        self.ready = followed.events.into();
+        if followed.has_more {
+            self.must_read = true;
+            return Ok(());
+        }
+        let end_is_ready = self.ready.back().is_some_and(StreamEvent::ends_stream);
+        match followed.state {
+            LogState::Cancelled if !end_is_ready => {
+                self.ready
+                    .push_back(StreamEvent::cancelled(self.stream, last + 1));
+            }
+            // Everything up to the response was delivered before.
+            LogState::Finished if self.ready.is_empty() => self.ended = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HeldStream {
+    fn drop(&mut self) {
+        self.registry
+            .unregister(&self.stream, self.inbox.registration);
+    }
+}

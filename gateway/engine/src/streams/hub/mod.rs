@@ -1,0 +1,148 @@
+//! The streams this gateway holds.
+//!
+//! The bus publishes every event to its stream's holder; the hub hands it to the task that answers
+//! the client. News can be missed (a lost subscription, a slow client), so the hub only ever
+//! hurries: [`HeldStream`] reads the log whenever offsets do not follow on each other.
+
+mod held_stream;
+mod registry;
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use prynai_shared::bus::{Bus, BusError, News, NewsReceiver};
+use prynai_shared::ids::{GatewayId, SessionId, StreamId};
+use prynai_shared::wire::event::StreamEvent;
+use tokio::sync::mpsc;
+
+pub(crate) use held_stream::{Broken, HeldStream};
+use registry::{End, Registry, Wake};
+
+/// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
+const PENDING_ENDS: usize = 10_000;
+
+/// The streams this gateway holds. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hub(Arc<Registry>);
+
+/// What became of an attempt to take over a stream.
+pub(crate) enum Resumed {
+    /// What follows comes here.
+    Held(HeldStream),
+    /// The client has heard all that there ever will be.
+    Over,
+    /// There is no such stream (any more), or it belongs to another session.
+    Unknown,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// A hub and the roles that serve it: run both until the process ends.
+    pub(crate) fn new(
+        gateway: GatewayId,
+        bus: Arc<dyn Bus>,
+        news: NewsReceiver<StreamEvent>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (ends, to_note) = mpsc::channel(PENDING_ENDS);
+        let hub = Self(Arc::new(Registry::new(gateway, bus.clone(), ends)));
+        let roles = {
+            let hub = hub.clone();
+            async move {
+                tokio::join!(hub.dispatch(news), note_ends(bus, to_note));
+            }
+        };
+        (hub, roles)
+    }
+
+    /// The name under which events are published to this hub.
+    pub(crate) fn gateway(&self) -> &GatewayId {
+        &self.0.gateway
+    }
+
+    /// How many streams are held now.
+    pub(crate) fn held(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Holds the stream of a request that is about to be queued.
+    pub(crate) fn hold(&self, stream: StreamId, session: Option<SessionId>) -> HeldStream {
+        let inbox = self.0.register(stream);
+        HeldStream::new(self.0.clone(), stream, session, inbox)
+    }
+
+    /// Takes a stream over that was begun elsewhere, from after the event `after`.
+    pub(crate) async fn resume(
+        &self,
+        stream: StreamId,
+        session: SessionId,
+        after: u64,
+    ) -> Result<Resumed, BusError> {
+        // Looked at before it is registered: a stranger's attempt must not disturb the reader.
+        let registry = &self.0;
+        let known = registry
+            .bus
+            .follow(&stream, &registry.gateway, Some(&session), after)
+            .await?;
+        let Some(known) = known else {
+            return Ok(Resumed::Unknown);
+        };
+        let mut held = self.hold(stream, Some(session));
+        Ok(match held.resume(after, known.newest).await? {
+            Ok(()) if held.is_over() => Resumed::Over,
+            Ok(()) => Resumed::Held(held),
+            Err(_) => Resumed::Unknown,
+        })
+    }
+
+    async fn dispatch(&self, mut news: NewsReceiver<StreamEvent>) {
+        while let Some(item) = news.recv().await {
+            match item {
+                News::Item(event) => {
+                    if let Some(held) = self.0.lock().get(&event.stream) {
+                        held.wake(Wake::Event(event));
+                    }
+                }
+                News::Gap => {
+                    for held in self.0.lock().values() {
+                        held.wake(Wake::ReadLog);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
+    let mut batch = Vec::new();
+    while ends.recv_many(&mut batch, 128).await > 0 {
+        let mut finished = Vec::new();
+        let mut forgotten = Vec::new();
+        for end in batch.drain(..) {
+            match end {
+                End::Release(stream) => finished.push(stream),
+                End::Forget(session, stream) => {
+                    let bus = bus.clone();
+                    forgotten.push(async move { bus.forget_call(&session, &stream).await });
+                }
+            }
+        }
+        let released = async {
+            if finished.is_empty() {
+                return Ok(());
+            }
+            bus.release(&finished).await
+        };
+        let (released, forgotten) = tokio::join!(released, join_all(forgotten));
+        if let Some(error) = forgotten
+            .into_iter()
+            .chain([released])
+            .find_map(Result::err)
+        {
+            tracing::debug!(%error, "some ends of calls are left to their retention");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
