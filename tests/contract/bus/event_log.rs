@@ -9,7 +9,7 @@ use prynai_bus::{BusLimits, Finish, LogState, Refusal};
 use prynai_test_redis::assert_eventually;
 
 use super::scene::{
-    Kind, LONG_LEASE, finish, json, legacy_request, message, next, request, response,
+    Kind, LONG_LEASE, finish, json, legacy_request, message, modern_request, next, response,
 };
 
 for_both_buses! {
@@ -320,7 +320,7 @@ async fn only_the_holder_hears_the_events(kind: Kind) {
     let mut theirs = scene.events_of(&other).await;
 
     let owner = scene.owned().await;
-    let their_request = request(&other);
+    let their_request = modern_request(&other);
     let their_owner = scene.claimed(&their_request).await.ownership(&scene.worker);
     let our_events = [scene.say(&owner, 1).await, scene.respond(&owner, 2).await];
     let their_event = scene.respond(&their_owner, 1).await;

@@ -10,7 +10,8 @@ use prynai_test_redis::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
 
 use super::scene::{
-    Kind, LONG_LEASE, claim, claim_one, finish, json, legacy_request, next, request, response,
+    Kind, LONG_LEASE, claim, claim_one, finish, json, legacy_request, modern_request, next,
+    response,
 };
 
 for_both_buses! {
@@ -306,7 +307,7 @@ async fn many_requests_of_several_holders_finish_in_one_call(kind: Kind) {
     let holders: Vec<_> = (0..3).map(|_| GatewayId::generate()).collect();
     let mut finishes = Vec::new();
     for number in 0..30 {
-        let request = request(&holders[number % 3]);
+        let request = modern_request(&holders[number % 3]);
         let owner = scene.claimed(&request).await.ownership(&scene.worker);
         let answer = response(owner.stream, 1);
         finishes.push(finish(&owner, &answer));

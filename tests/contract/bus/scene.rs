@@ -1,10 +1,10 @@
 //! Who takes part in a case, and what they say.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::ids::{GatewayId, StreamId, WorkerId};
+pub(super) use prynai_bus::testing::{json, legacy_request, modern_request, session};
 use prynai_bus::{
     Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
@@ -12,10 +12,7 @@ use prynai_memory_bus::MemoryBus;
 use prynai_redis_bus::RedisBus;
 
 use prynai_bus::wire::event::{EventKind, StreamEvent};
-use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
-use prynai_bus::wire::session::Session;
 use prynai_redis_bus::signature::EnvelopeKeys;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use prynai_test_redis::{PATIENCE, assert_eventually};
@@ -133,7 +130,7 @@ impl Scene {
 
     /// A modern request that the scene's gateway holds.
     pub(super) fn request(&self) -> RequestEnvelope {
-        request(&self.gateway)
+        modern_request(&self.gateway)
     }
 
     /// Queues a request and lets the scene's worker claim it.
@@ -257,58 +254,12 @@ pub(super) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Ve
     letters
 }
 
-/// A modern request without a name, headers or a deadline.
-pub(super) fn request(holder: &GatewayId) -> RequestEnvelope {
-    RequestEnvelope {
-        stream: StreamId::generate(),
-        holder: holder.clone(),
-        era: Era::Modern,
-        protocol_version: "2026-07-28".to_owned(),
-        method: "tools/list".to_owned(),
-        name: None,
-        request_id: Some(json("1")),
-        principal: Principal::anonymous(),
-        session: None,
-        headers: BTreeMap::new(),
-        queued_at_ms: 1_785_000_000_000,
-        deadline_ms: None,
-        visible: None,
-        message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
-    }
-}
-
-/// A legacy request in a session.
-pub(super) fn legacy_request(holder: &GatewayId, id: &SessionId) -> RequestEnvelope {
-    RequestEnvelope {
-        era: Era::Legacy,
-        protocol_version: "2025-11-25".to_owned(),
-        session: Some(session(id)),
-        ..request(holder)
-    }
-}
-
-/// A session as `initialize` makes it.
-pub(super) fn session(id: &SessionId) -> Session {
-    Session {
-        id: id.clone(),
-        principal: Principal::anonymous(),
-        protocol_version: "2025-11-25".to_owned(),
-        client_info: json(r#"{"name":"tester","version":"1"}"#),
-        capabilities: json(r#"{"sampling":{}}"#),
-        log_level: None,
-    }
-}
-
 /// Where a claimed call is found.
 pub(super) fn call_ref(claim: &Claim) -> CallRef {
     CallRef {
         stream: claim.request.stream,
         entry: claim.entry.clone(),
     }
-}
-
-pub(super) fn json(text: &str) -> RawJson {
-    RawJson::parse(text).expect("JSON")
 }
 
 /// A notification.

@@ -13,7 +13,7 @@ use redis::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::redis_only::queue;
-use super::scene::{LONG_LEASE, Scene, json, legacy_request, redis_dead_letters, request};
+use super::scene::{LONG_LEASE, Scene, json, legacy_request, modern_request, redis_dead_letters};
 
 /// A server with two sides that have the same key.
 struct Fleet {
@@ -105,7 +105,7 @@ fn visible(name: &str) -> Visible {
 async fn what_a_gateway_signed_is_handed_out_as_it_was() {
     let fleet = Fleet::new().await;
     let scene = &fleet.scene;
-    for request in [full(&scene.gateway), request(&scene.gateway)] {
+    for request in [full(&scene.gateway), modern_request(&scene.gateway)] {
         let claim = scene.claimed(&request).await;
         assert_eq!(claim.request, request);
         scene.respond(&claim.ownership(&scene.worker), 1).await;

@@ -1,14 +1,12 @@
 //! Both real buses.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
+use prynai_bus::testing::{json, modern_request};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
-use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
 use prynai_bus::{Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
@@ -47,7 +45,7 @@ impl RealBus {
             bus,
             store,
             workers,
-            requests: std::array::from_fn(|_| request(&gateway)),
+            requests: std::array::from_fn(|_| modern_request(&gateway)),
             entries: Default::default(),
             claims: Vec::new(),
             events,
@@ -206,7 +204,7 @@ impl RealBus {
     async fn sentinels(&self) -> Vec<StreamId> {
         let mut sentinels = Vec::new();
         for worker in 0..WORKERS as Worker {
-            let sentinel = request(&self.requests[0].holder);
+            let sentinel = modern_request(&self.requests[0].holder);
             let entry = self.bus.enqueue(&sentinel).await.expect("queued");
             let claims = self.claim(worker, STREAMS + 1).await;
             assert!(claims.iter().any(|claim| claim.entry == entry));
@@ -268,29 +266,6 @@ impl Subject for RealBus {
         }
         told
     }
-}
-
-fn request(holder: &GatewayId) -> RequestEnvelope {
-    RequestEnvelope {
-        stream: StreamId::generate(),
-        holder: holder.clone(),
-        era: Era::Modern,
-        protocol_version: "2026-07-28".to_owned(),
-        method: "tools/list".to_owned(),
-        name: None,
-        request_id: Some(json("1")),
-        principal: Principal::anonymous(),
-        session: None,
-        headers: BTreeMap::new(),
-        visible: None,
-        queued_at_ms: 1_785_000_000_000,
-        deadline_ms: None,
-        message: json("{}"),
-    }
-}
-
-fn json(text: &str) -> RawJson {
-    RawJson::parse(text).expect("JSON")
 }
 
 /// A subscription that hears everything from now on.
