@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use prynai_bus::wire::change::Change;
+use prynai_bus::{Bus, BusError, News};
 use prynai_gateway_engine::{AuthKind, GatewaySettings};
-use prynai_shared::bus::{Bus, BusError, News};
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::redis_bus::{RedisBus, check_tls};
-use prynai_shared::settings::{
-    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, exit_if_unusable,
-    parse_or_exit, redis_url,
+use prynai_memory_bus::MemoryBus;
+use prynai_process::lifecycle::Shutdown;
+use prynai_process::settings::parse_or_exit;
+use prynai_process::telemetry::TelemetrySettings;
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::{
+    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, check_tls, exit_if_unusable,
+    redis_url,
 };
-use prynai_shared::telemetry::TelemetrySettings;
-use prynai_shared::wire::change::Change;
 use prynai_worker::{RequestStateKeys, WorkSettings};
 use rmcp::ServerHandler;
 

@@ -10,11 +10,11 @@ use std::str::FromStr;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prynai_shared::bus::FeedPosition;
-use prynai_shared::ids::{QuestionId, SessionId, StreamId};
-use prynai_shared::wire::absent::is_absent;
-use prynai_shared::wire::catalog::CatalogTool;
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::FeedPosition;
+use prynai_bus::ids::{QuestionId, SessionId, StreamId};
+use prynai_bus::wire::absent::is_absent;
+use prynai_bus::wire::catalog::CatalogTool;
+use prynai_bus::wire::message::RawJson;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use prynai_shared::bus::{Bus, BusError};
-use prynai_shared::ids::GatewayId;
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::session::Session;
+use prynai_bus::ids::GatewayId;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::session::Session;
+use prynai_bus::{Bus, BusError};
+use prynai_process::lifecycle::Shutdown;
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;

@@ -1,11 +1,12 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use anyhow::Context;
+use prynai_bus::BusError;
 use prynai_gateway_engine::{listen, serve, wait_for_bus};
-use prynai_shared::bus::BusError;
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
+use prynai_process::lifecycle::Shutdown;
+use prynai_process::settings::parse_or_exit;
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::exit_if_unusable;
 use tokio::sync::watch;
 
 use crate::settings::ProcessSettings;

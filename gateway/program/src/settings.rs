@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use prynai_gateway_engine::GatewaySettings;
-use prynai_shared::settings::RedisSettings;
-use prynai_shared::telemetry::TelemetrySettings;
+use prynai_process::telemetry::TelemetrySettings;
+use prynai_redis_bus::settings::RedisSettings;
 
 /// Everything the process `prynai-gateway` can be told.
 #[derive(Debug, Clone, Parser)]

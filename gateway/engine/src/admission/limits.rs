@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Args;
-use prynai_shared::bus::BusLimits;
-use prynai_shared::settings::byte_size;
+use prynai_bus::BusLimits;
+use prynai_process::settings::byte_size;
 
 use crate::message::size_limits::BODY_LIMIT;
 

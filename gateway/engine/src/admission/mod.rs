@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prynai_shared::bus::{Bus, BusError};
+use prynai_bus::{Bus, BusError};
 
 use crate::refusal::RequestError;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use prynai_shared::ids::SessionId;
+use prynai_bus::ids::SessionId;
 
 /// Whose share something counts to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

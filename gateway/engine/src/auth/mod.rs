@@ -17,7 +17,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
 use crate::listen::connection::Peer;

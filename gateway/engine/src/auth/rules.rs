@@ -1,6 +1,6 @@
 //! Which of the callers that an issuer vouches for may call this server.
 
-use prynai_shared::wire::principal::{CallerKind, Identity};
+use prynai_bus::wire::principal::{CallerKind, Identity};
 
 use crate::auth::settings::{AuthKind, AuthSettings, CallersAllowed};
 use crate::auth::token::claims::Audience;

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError};
-use prynai_shared::wire::catalog::CatalogRecord;
+use prynai_bus::wire::catalog::CatalogRecord;
+use prynai_bus::{Bus, BusError};
+use prynai_process::backoff::Backoff;
 use serde::Deserialize;
 
 use crate::changes::{Changes, Interest, Listener, Topic};

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusError, FeedPosition, News, NewsReceiver, PositionedChange};
+use prynai_bus::{Bus, BusError, FeedPosition, News, NewsReceiver, PositionedChange};
 
 pub(crate) use topic::{Interest, Topic};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
 use serde_json::json;
 
 use crate::changes::catalog::Announced;

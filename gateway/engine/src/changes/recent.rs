@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use prynai_shared::bus::{FeedPosition, PositionedChange};
+use prynai_bus::{FeedPosition, PositionedChange};
 
 use super::topic::{Interest, Topic};
 
@@ -133,7 +133,7 @@ fn bytes(topic: &Topic) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::wire::change::Change;
+    use prynai_bus::wire::change::Change;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use prynai_shared::bus::{ChangePage, FeedPosition, PositionedChange};
+use prynai_bus::{ChangePage, FeedPosition, PositionedChange};
 
 use super::Heed;
 use super::recent::Recent;

@@ -5,10 +5,10 @@
 
 use axum::response::Response;
 use bytes::Bytes;
-use prynai_shared::bus::FeedPosition;
-use prynai_shared::ids::{SessionId, StreamId};
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::session::Session;
+use prynai_bus::FeedPosition;
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::session::Session;
 use tokio::time::Instant;
 
 use crate::admission::Permit;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use bytes::Bytes;
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
 use serde_json::json;
 

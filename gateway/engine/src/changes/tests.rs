@@ -1,9 +1,9 @@
 //! The feed as listeners of a gateway hear it, over the memory bus.
 
-use prynai_shared::bus::BusLimits;
-use prynai_shared::ids::{SessionId, StreamId};
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::wire::change::Change;
+use prynai_bus::BusLimits;
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::change::Change;
+use prynai_memory_bus::MemoryBus;
 use tokio::task::JoinHandle;
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use prynai_shared::ids::SessionId;
-use prynai_shared::wire::change::Change;
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::change::Change;
 
 /// What one change is about, and what a listener may wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

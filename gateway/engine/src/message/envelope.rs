@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::error::Category;

@@ -1,6 +1,6 @@
 //! JSON-RPC 2.0 as it is written, around members that are JSON already.
 
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 
 /// A response with a result that is JSON already.
 pub(crate) fn response(id: &RawJson, result: &str) -> String {

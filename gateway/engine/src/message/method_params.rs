@@ -1,8 +1,8 @@
 //! The `params` of the methods that the gateway answers itself.
 
-use prynai_shared::wire::absent::{is_empty_list, tidy_capabilities};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::session::LogLevel;
+use prynai_bus::wire::absent::{is_empty_list, tidy_capabilities};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::session::LogLevel;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prynai_shared::wire::catalog::CatalogTool;
+use prynai_bus::wire::catalog::CatalogTool;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use prynai_shared::wire::absent::is_absent;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::session::LogLevel;
+use prynai_bus::wire::absent::is_absent;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::session::LogLevel;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

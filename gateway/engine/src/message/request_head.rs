@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
-use prynai_shared::ids::SessionId;
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::principal::Principal;
 use tokio::time::Instant;
 
 use crate::admission::Caller;

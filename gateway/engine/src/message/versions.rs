@@ -1,6 +1,6 @@
 //! The revisions of MCP this gateway serves.
 
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::request::Era;
 
 /// Legacy revisions over Streamable HTTP, oldest first.
 const LEGACY: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];

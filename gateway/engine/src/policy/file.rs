@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prynai_shared::patterns;
+use prynai_bus::patterns;
 use serde::Deserialize;
 use toml::Spanned;
 

@@ -15,8 +15,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::visible::Visible;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::visible::Visible;
 use tokio::sync::watch;
 
 use crate::changes::catalog::CatalogCache;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use prynai_shared::patterns::{PatternError, Patterns};
-use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
-use prynai_shared::wire::visible::Visible;
+use prynai_bus::patterns::{PatternError, Patterns};
+use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
+use prynai_bus::wire::visible::Visible;
 use serde::Deserialize;
 
 use super::asked::{Asked, List};

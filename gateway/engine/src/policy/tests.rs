@@ -8,7 +8,7 @@ mod texts;
 
 use std::sync::Arc;
 
-use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
+use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 
 use super::file::parse;
 use super::rules::Rules;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::{BusError, ShareFull};
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::{BusError, ShareFull};
 use serde_json::{Value, json};
 
 use super::challenge::{Challenge, Missing, TokenFault};

@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use prynai_shared::bus::Bus;
-use prynai_shared::lifecycle::Shutdown;
+use prynai_bus::Bus;
+use prynai_process::lifecycle::Shutdown;
 use serde_json::json;
 
 use crate::streams::hub::Hub;

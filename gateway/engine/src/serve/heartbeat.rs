@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::Bus;
-use prynai_shared::ids::GatewayId;
+use prynai_bus::Bus;
+use prynai_bus::ids::GatewayId;
 
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(2);

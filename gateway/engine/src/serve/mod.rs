@@ -11,9 +11,9 @@ mod waiting_room;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, BusError};
-use prynai_shared::ids::GatewayId;
-use prynai_shared::lifecycle::Shutdown;
+use prynai_bus::ids::GatewayId;
+use prynai_bus::{Bus, BusError};
+use prynai_process::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError};
-use prynai_shared::ids::{EntryId, SessionId, StreamId};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era};
-use prynai_shared::wire::session::Session;
+use prynai_bus::ids::{EntryId, SessionId, StreamId};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::{CallRef, Era};
+use prynai_bus::wire::session::Session;
+use prynai_bus::{Bus, BusError};
+use prynai_process::backoff::Backoff;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 

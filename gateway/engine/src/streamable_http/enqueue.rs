@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError, Placed};
-use prynai_shared::ids::{EntryId, SessionId, StreamId};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
-use prynai_shared::wire::session::Session;
+use prynai_bus::ids::{EntryId, SessionId, StreamId};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_bus::wire::session::Session;
+use prynai_bus::{Bus, BusError, Placed};
+use prynai_process::backoff::Backoff;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
@@ -215,11 +215,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use prynai_shared::bus::{BeginCall, BegunCall, BusLimits, News, NewsReceiver};
-    use prynai_shared::ids::{GatewayId, WorkerId};
-    use prynai_shared::memory_bus::MemoryBus;
-    use prynai_shared::wire::principal::Principal;
-    use prynai_shared::wire::signal::{Signal, SignalKind};
+    use prynai_bus::ids::{GatewayId, WorkerId};
+    use prynai_bus::wire::principal::Principal;
+    use prynai_bus::wire::signal::{Signal, SignalKind};
+    use prynai_bus::{BeginCall, BegunCall, BusLimits, News, NewsReceiver};
+    use prynai_memory_bus::MemoryBus;
     use tokio_util::sync::CancellationToken;
 
     use super::*;

@@ -3,12 +3,12 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
-use prynai_shared::bus::{BeginCall, BusError, Posted, Touched};
-use prynai_shared::ids::{QuestionId, SessionId, StreamId};
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::Era;
-use prynai_shared::wire::session::{Session, SessionChange};
+use prynai_bus::ids::{QuestionId, SessionId, StreamId};
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::session::{Session, SessionChange};
+use prynai_bus::{BeginCall, BusError, Posted, Touched};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;

@@ -1,8 +1,8 @@
 //! What the gateway answers by itself, from the catalog, so that it is fast and works while no
 //! worker runs.
 
-use prynai_shared::wire::catalog::CatalogRecord;
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::catalog::CatalogRecord;
+use prynai_bus::wire::message::RawJson;
 use serde::Serialize;
 
 use crate::message::versions;
@@ -68,7 +68,6 @@ pub(crate) fn discover_result(catalog: &CatalogRecord) -> Result<String, Request
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, RequestError> {
-    serde_json::to_string(value).map_err(|error| {
-        RequestError::Bus(prynai_shared::bus::BusError::Unexpected(error.to_string()))
-    })
+    serde_json::to_string(value)
+        .map_err(|error| RequestError::Bus(prynai_bus::BusError::Unexpected(error.to_string())))
 }

@@ -20,8 +20,8 @@ use axum::extract::{Extension, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::Era;
 
 use self::oversized::IdSearch;
 use crate::message::envelope::Message;

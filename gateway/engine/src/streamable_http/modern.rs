@@ -3,10 +3,10 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use prynai_shared::ids::StreamId;
-use prynai_shared::wire::absent::is_empty_list;
-use prynai_shared::wire::catalog::CatalogRecord;
-use prynai_shared::wire::request::Era;
+use prynai_bus::ids::StreamId;
+use prynai_bus::wire::absent::is_empty_list;
+use prynai_bus::wire::catalog::CatalogRecord;
+use prynai_bus::wire::request::Era;
 use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};

@@ -1,7 +1,7 @@
 //! The id of a request whose body is too large to be kept: without it nobody could tell the client which of its
 //! requests is refused.
 
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 
 /// Most bytes kept of a member's name, or of the id.
 const MOST_KEPT: usize = 1024;

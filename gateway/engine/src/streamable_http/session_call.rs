@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
-use prynai_shared::bus::Placed;
-use prynai_shared::wire::request::Era;
-use prynai_shared::wire::session::Session;
+use prynai_bus::Placed;
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::session::Session;
 
 use super::enqueue::{Call, CallParts, enqueue};
 use super::{prefers_events, takes_events};

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use prynai_shared::bus::FeedPosition;
-use prynai_shared::ids::{StreamId, canonical_number};
+use prynai_bus::FeedPosition;
+use prynai_bus::ids::{StreamId, canonical_number};
 
 /// Sets places in the feed apart from events of calls.
 const FEED: &str = "feed-";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prynai_shared::lifecycle::Shutdown;
+use prynai_process::lifecycle::Shutdown;
 use tokio::time::Instant;
 
 /// The part of the greatest age by which streams end earlier, at most, and of a silence by which it ends earlier: what

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::DecodingKey;
-use prynai_shared::clock::unix_millis;
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::wire::principal::Principal;
+use prynai_process::clock::unix_millis;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
+use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 use serde::Deserialize;
 
 use crate::auth::settings::TokenVersion;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::wire::principal::Principal;
 use serde::Deserialize;
 
 use crate::auth::issuer::client::IssuerClient;

@@ -1,8 +1,8 @@
 //! What one change costs, counted.
 
 use futures::task::noop_waker;
-use prynai_shared::ids::{SessionId, StreamId};
-use prynai_shared::wire::change::Change;
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::change::Change;
 
 use super::*;
 

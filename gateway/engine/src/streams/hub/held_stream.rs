@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, Followed, LogState};
-use prynai_shared::ids::{EntryId, GatewayId, SessionId, StreamId};
-use prynai_shared::mutation::Mutation;
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::request::Era;
+use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::request::Era;
+use prynai_bus::{BusError, Followed, LogState};
+use prynai_process::mutation::Mutation;
 
 use super::registry::{End, Inbox, Registry, Wake};
 

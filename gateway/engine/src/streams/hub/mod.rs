@@ -10,9 +10,9 @@ mod registry;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use prynai_shared::bus::{Bus, BusError, News, NewsReceiver};
-use prynai_shared::ids::{GatewayId, SessionId, StreamId};
-use prynai_shared::wire::event::StreamEvent;
+use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::{Bus, BusError, News, NewsReceiver};
 use tokio::sync::mpsc;
 
 pub(crate) use held_stream::{Broken, HeldStream};

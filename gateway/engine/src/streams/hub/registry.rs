@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prynai_shared::bus::Bus;
-use prynai_shared::ids::{GatewayId, SessionId, StreamId};
-use prynai_shared::wire::event::StreamEvent;
+use prynai_bus::Bus;
+use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::wire::event::StreamEvent;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Events that wait for a client to read, and their bytes, but for the last one; more stay in the log

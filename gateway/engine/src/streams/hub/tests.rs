@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use prynai_shared::bus::{BusLimits, Finish, Ownership};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::{Era, RequestEnvelope};
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::{BusLimits, Finish, Ownership};
+use prynai_memory_bus::MemoryBus;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
