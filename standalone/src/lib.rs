@@ -19,7 +19,7 @@ use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, check_tls, exit_if_unusable,
     redis_url,
 };
-use prynai_worker::{RequestStateKeys, WorkSettings};
+use prynai_worker::{RequestStateKeys, WorkerSettings};
 use rmcp::ServerHandler;
 
 /// Everything the process can be told.
@@ -36,7 +36,7 @@ pub struct StandaloneSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
-    pub work: WorkSettings,
+    pub work: WorkerSettings,
 
     /// Redis to use in place of the in-memory bus, so that sessions and state survive a restart and
     /// several processes work together: `redis://[user:password@]host:port`, `rediss://` for TLS, or

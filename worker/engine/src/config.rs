@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use prynai_shared::ids::WorkerId;
+use prynai_bus::ids::WorkerId;
 
 use crate::handler::ask::request_state::RequestStateKeys;
 
-/// What [`crate::serve()`] needs to know.
+/// What [`crate::serve()`] needs to know, whatever the process has it from.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// The name under which requests are claimed; a new one for every process.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{Bus, NewsReceiver, RequestQueue};
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::wire::signal::Signal;
+use prynai_bus::wire::signal::Signal;
+use prynai_bus::{Bus, NewsReceiver, RequestQueue};
+use prynai_process::lifecycle::Shutdown;
 use rmcp::ServerHandler;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;

@@ -10,12 +10,12 @@
 mod run;
 mod settings;
 
-pub use prynai_shared::secret::Secret;
-pub use prynai_shared::wire::principal::{CallerKind, Identity, Principal};
-pub use prynai_shared::wire::session::Session;
+pub use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
+pub use prynai_bus::wire::session::Session;
+pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
     Answerable, Ask, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState, State,
     StateError, Unanswered, WorkerConfig, hush_handler_panics, serve,
 };
 pub use run::run;
-pub use settings::{WorkSettings, WorkerSettings};
+pub use settings::{ProcessSettings, WorkerSettings};

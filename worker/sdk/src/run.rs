@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::BusLimits;
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::redis_bus::RedisBus;
-use prynai_shared::settings::{exit_if_unusable, parse_or_exit};
+use prynai_bus::BusLimits;
+use prynai_process::lifecycle::Shutdown;
+use prynai_process::settings::parse_or_exit;
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::exit_if_unusable;
 use prynai_worker_engine::{WorkerConfig, hush_handler_panics, serve};
 use rmcp::ServerHandler;
 
-use crate::settings::WorkerSettings;
+use crate::settings::ProcessSettings;
 
 /// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
 /// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
@@ -20,7 +21,7 @@ use crate::settings::WorkerSettings;
 ///
 /// When Redis cannot be used as it is set up. A Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &WorkerSettings| {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
         settings.telemetry.start()
     });

@@ -1,23 +1,21 @@
-//! What can be set, and what is refused.
+//! What the command line says: the settings of the process, and those of a worker in any process. What the engine is
+//! told is a [`WorkerConfig`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
-use prynai_shared::bus::BusLimits;
-use prynai_shared::ids::WorkerId;
-use prynai_shared::secret::Secret;
-use prynai_shared::settings::{RedisSettings, byte_size};
-use prynai_shared::telemetry::TelemetrySettings;
+use prynai_bus::BusLimits;
+use prynai_bus::ids::WorkerId;
+use prynai_process::secret::Secret;
+use prynai_process::settings::byte_size;
+use prynai_process::telemetry::TelemetrySettings;
+use prynai_redis_bus::settings::RedisSettings;
 use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
 
-const CONCURRENCY: std::ops::RangeInclusive<usize> = 1..=10_000;
-const LEASE: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(3600);
-const WINDOW: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
-const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=100;
 /// As much as the log of a stream may hold.
-const RESULT: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
+const LARGEST_RESULT: usize = 64 * 1024 * 1024;
 
 /// Settings of the worker process.
 #[derive(Debug, Clone, Parser)]
@@ -26,14 +24,14 @@ const RESULT: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024 * 1024;
     version,
     about = "Runs MCP requests that gateways put into Redis"
 )]
-pub struct WorkerSettings {
+pub struct ProcessSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub redis: RedisSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
-    pub work: WorkSettings,
+    pub work: WorkerSettings,
 
     /// Bytes that may be kept for one caller in the whole fleet, in sessions, results under idempotency keys and
     /// values of tools, such as 64MiB; the same for every gateway and worker. As many again may be in the events of
@@ -66,13 +64,14 @@ pub struct WorkerSettings {
 
 /// How a worker works, alone or inside another process.
 #[derive(Debug, Clone, Args)]
-pub struct WorkSettings {
+pub struct WorkerSettings {
     /// Requests that run at the same time in this process (1 to 10000).
     #[arg(
         long,
         env = "PRYNAI_CONCURRENCY",
         default_value_t = 64,
-        value_name = "COUNT"
+        value_name = "COUNT",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000)
     )]
     pub concurrency: usize,
 
@@ -83,7 +82,7 @@ pub struct WorkSettings {
         env = "PRYNAI_LEASE",
         default_value = "30s",
         value_name = "DURATION",
-        value_parser = humantime::parse_duration
+        value_parser = lease
     )]
     pub lease: Duration,
 
@@ -93,7 +92,8 @@ pub struct WorkSettings {
         long,
         env = "PRYNAI_MAX_ATTEMPTS",
         default_value_t = 3,
-        value_name = "COUNT"
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(1..=100)
     )]
     pub max_attempts: u32,
 
@@ -104,7 +104,7 @@ pub struct WorkSettings {
         env = "PRYNAI_IDEMPOTENCY_WINDOW",
         default_value = "24h",
         value_name = "DURATION",
-        value_parser = humantime::parse_duration
+        value_parser = idempotency_window
     )]
     pub idempotency_window: Duration,
 
@@ -115,7 +115,7 @@ pub struct WorkSettings {
         env = "PRYNAI_MAX_RESULT",
         default_value = "16MiB",
         value_name = "SIZE",
-        value_parser = byte_size
+        value_parser = max_result
     )]
     pub max_result: usize,
 
@@ -132,7 +132,7 @@ pub struct WorkSettings {
     pub state_key: Vec<Secret>,
 }
 
-impl WorkerSettings {
+impl ProcessSettings {
     /// Refuses what cannot work.
     ///
     /// # Errors
@@ -144,32 +144,17 @@ impl WorkerSettings {
     }
 }
 
-impl WorkSettings {
+impl WorkerSettings {
     /// Refuses what cannot work.
     ///
     /// # Errors
     ///
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
-        if !CONCURRENCY.contains(&self.concurrency) {
-            return Err("--concurrency must be between 1 and 10000".to_owned());
-        }
-        if !LEASE.contains(&self.lease) {
-            return Err("--lease must be between 1s and 1h".to_owned());
-        }
-        if !ATTEMPTS.contains(&self.max_attempts) {
-            return Err("--max-attempts must be between 1 and 100".to_owned());
-        }
-        if !WINDOW.contains(&self.idempotency_window) {
-            return Err("--idempotency-window must be between 1s and 30d".to_owned());
-        }
-        if !RESULT.contains(&self.max_result) {
-            return Err("--max-result must be between 4KiB and 64MiB".to_owned());
-        }
         RequestStateKeys::new(&self.state_key).map(drop)
     }
 
-    /// The configuration of a new worker. Settings that [`WorkSettings::check`] would refuse give no
+    /// The configuration of a new worker. Settings that [`WorkerSettings::check`] would refuse give no
     /// state keys.
     pub fn config(&self) -> WorkerConfig {
         WorkerConfig {
@@ -185,18 +170,44 @@ impl WorkSettings {
     }
 }
 
+fn lease(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
+    within(duration(text)?, least..=most, "between 1s and 1h")
+}
+
+fn idempotency_window(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3600));
+    within(duration(text)?, least..=most, "between 1s and 30d")
+}
+
+fn max_result(text: &str) -> Result<usize, String> {
+    let range = 4 * 1024..=LARGEST_RESULT;
+    within(byte_size(text)?, range, "between 4KiB and 64MiB")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn within<T: PartialOrd>(value: T, range: RangeInclusive<T>, words: &str) -> Result<T, String> {
+    let is_within = range.contains(&value);
+    is_within
+        .then_some(value)
+        .ok_or_else(|| format!("it must be {words}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> WorkerSettings {
+    fn parse(args: &[&str]) -> Result<ProcessSettings, clap::Error> {
         let args = std::iter::once("prynai-worker").chain(args.iter().copied());
-        WorkerSettings::try_parse_from(args).expect("parses")
+        ProcessSettings::try_parse_from(args)
     }
 
     #[test]
     fn the_defaults_are_accepted() {
-        let settings = parse(&[]);
+        let settings = parse(&[]).expect("parses");
         assert_eq!(settings.check(), Ok(()));
         assert_eq!(settings.work.lease, Duration::from_secs(30));
         assert_eq!(settings.drain_timeout, Duration::from_secs(20));
@@ -215,21 +226,23 @@ mod tests {
             ["--max-result", "4096"],
             ["--max-result", "64MiB"],
         ] {
-            assert_eq!(parse(&good).check(), Ok(()), "{good:?}");
+            let settings = parse(&good).expect("parses");
+            assert_eq!(settings.check(), Ok(()), "{good:?}");
         }
-        for bad in [
-            ["--concurrency", "0"],
-            ["--concurrency", "10001"],
-            ["--lease", "999ms"],
-            ["--lease", "3601s"],
-            ["--max-attempts", "0"],
-            ["--idempotency-window", "0s"],
-            ["--idempotency-window", "31d"],
-            ["--max-result", "4095"],
-            ["--max-result", "65MiB"],
+        for (option, value, range) in [
+            ("--concurrency", "0", "1..=10000"),
+            ("--concurrency", "10001", "1..=10000"),
+            ("--lease", "999ms", "between 1s and 1h"),
+            ("--lease", "3601s", "between 1s and 1h"),
+            ("--max-attempts", "0", "1..=100"),
+            ("--max-attempts", "101", "1..=100"),
+            ("--idempotency-window", "0s", "between 1s and 30d"),
+            ("--idempotency-window", "31d", "between 1s and 30d"),
+            ("--max-result", "4095", "between 4KiB and 64MiB"),
+            ("--max-result", "65MiB", "between 4KiB and 64MiB"),
         ] {
-            let reason = parse(&bad).check().expect_err("is refused");
-            assert!(reason.contains(bad[0]), "{reason}");
+            let error = parse(&[option, value]).expect_err("is refused").to_string();
+            assert!(error.contains(option) && error.contains(range), "{error}");
         }
     }
 }

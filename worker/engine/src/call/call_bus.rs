@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::request::Era;
+use prynai_bus::{
     Appended, Bus, BusError, Claim, Finish, KeyState, KeyUse, Mail, Ownership, Refusal, StateStore,
     TakeOver,
 };
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::event::StreamEvent;
-use prynai_shared::wire::outcome::Outcome;
-use prynai_shared::wire::request::Era;
+use prynai_process::backoff::Backoff;
 
 use crate::call::running::{Controls, Stop};
 

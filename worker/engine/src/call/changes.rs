@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::ChangeFeed;
-use prynai_shared::wire::change::Change;
+use prynai_bus::ChangeFeed;
+use prynai_bus::wire::change::Change;
+use prynai_process::backoff::Backoff;
 use tokio::sync::Notify;
 
 /// How long a change is tried to be published.

@@ -1,6 +1,6 @@
 //! What the handler and the client of one call say to each other.
 
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 use rmcp::ErrorData;
 use rmcp::model::NumberOrString;
 use tokio::time::Instant;

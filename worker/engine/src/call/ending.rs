@@ -1,6 +1,6 @@
 //! What a call hands over when it has come to its end.
 
-use prynai_shared::bus::Finish;
+use prynai_bus::Finish;
 use tokio::sync::mpsc;
 
 use crate::call::running::Slot;

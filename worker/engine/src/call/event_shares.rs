@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prynai_shared::bus::BusLimits;
-use prynai_shared::wire::principal::Share;
-use prynai_shared::wire::request::Era;
+use prynai_bus::BusLimits;
+use prynai_bus::wire::principal::Share;
+use prynai_bus::wire::request::Era;
 use tokio::time::Instant;
 
 /// What a log costs besides its events, in bytes, about.
@@ -132,7 +132,7 @@ impl Drop for CallEvents {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::wire::principal::Principal;
+    use prynai_bus::wire::principal::Principal;
 
     use super::*;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use prynai_shared::bus::{Refusal, TakeOver};
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::{Refusal, TakeOver};
 
 use crate::call::call_bus::CallBus;
 use crate::call::event_shares::CallEvents;

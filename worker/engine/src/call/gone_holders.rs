@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prynai_shared::ids::GatewayId;
+use prynai_bus::ids::GatewayId;
 
 /// Gateways remembered as gone, for their requests that are still to be claimed.
 const REMEMBERED: usize = 64;

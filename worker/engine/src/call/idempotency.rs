@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Claim, KeyState, KeyUse, OutcomeStore};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::outcome::Outcome;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::{Claim, KeyState, KeyUse, OutcomeStore};
+use prynai_process::backoff::Backoff;
 use rmcp::ErrorData;
 use rmcp::model::{ClientRequest, GetMeta};
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use prynai_shared::bus::{Claim, RequestQueue};
+use prynai_bus::{Claim, RequestQueue};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use prynai_shared::bus::{Claim, Finish};
-use prynai_shared::wire::event::StreamEvent;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::{Claim, Finish};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
 };

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use prynai_shared::bus::Claim;
-use prynai_shared::ids::{EntryId, GatewayId, StreamId};
-use prynai_shared::wire::request::{CallRef, Era};
+use prynai_bus::Claim;
+use prynai_bus::ids::{EntryId, GatewayId, StreamId};
+use prynai_bus::wire::request::{CallRef, Era};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request};
-use prynai_shared::bus::StateStore;
-use prynai_shared::wire::request::RequestEnvelope;
-use prynai_shared::wire::session::Session;
+use prynai_bus::StateStore;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::session::Session;
 use rmcp::model::{
     ClientCapabilities, Extensions, Implementation, InitializeRequestParams, ProtocolVersion,
 };
@@ -69,9 +69,9 @@ pub(crate) fn protocol_version(text: &str) -> ProtocolVersion {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::ids::SessionId;
-    use prynai_shared::wire::message::RawJson;
-    use prynai_shared::wire::principal::Principal;
+    use prynai_bus::ids::SessionId;
+    use prynai_bus::wire::message::RawJson;
+    use prynai_bus::wire::principal::Principal;
 
     use super::*;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures::FutureExt;
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::request::Era;
 use rmcp::model::{
     ClientNotification, ClientRequest, ErrorCode, NotificationMetaObject, ProtocolVersion,
     ServerConfig, ServerResult,

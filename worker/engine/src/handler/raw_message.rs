@@ -1,6 +1,6 @@
 //! The client's message as it came.
 
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::wire::message::RawJson;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Deserialize;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{BusError, StateScope, StateStore};
-use prynai_shared::ids::{OperationId, SessionId};
-use prynai_shared::wire::principal::{Principal, Share};
+use prynai_bus::ids::{OperationId, SessionId};
+use prynai_bus::wire::principal::{Principal, Share};
+use prynai_bus::{BusError, StateScope, StateStore};
+use prynai_process::backoff::Backoff;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use serde::Serialize;

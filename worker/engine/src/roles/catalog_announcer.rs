@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Catalog, StateStore};
-use prynai_shared::wire::FORMAT;
-use prynai_shared::wire::catalog::{CatalogRecord, CatalogTool};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::FORMAT;
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::Era;
+use prynai_bus::{Catalog, StateStore};
+use prynai_process::backoff::Backoff;
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta,
     Implementation, InitializeRequestParams, JsonRpcMessage, ListToolsRequest, NumberOrString,

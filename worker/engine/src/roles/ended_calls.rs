@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use prynai_shared::bus::{EventLog, SessionStore};
-use prynai_shared::ids::{SessionId, StreamId};
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::{EventLog, SessionStore};
 use tokio::sync::mpsc;
 
 use crate::call::ending::Ending;

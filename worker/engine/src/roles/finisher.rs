@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{BusError, Finish, Refusal, RequestQueue};
+use prynai_bus::{BusError, Finish, Refusal, RequestQueue};
+use prynai_process::backoff::Backoff;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

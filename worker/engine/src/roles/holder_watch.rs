@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{BusError, SignalChannel};
-use prynai_shared::ids::GatewayId;
-use prynai_shared::wire::request::Era;
+use prynai_bus::ids::GatewayId;
+use prynai_bus::wire::request::Era;
+use prynai_bus::{BusError, SignalChannel};
 
 use crate::call::gone_holders::GoneHolders;
 use crate::call::running::Running;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use prynai_shared::bus::RequestQueue;
-use prynai_shared::ids::WorkerId;
-use prynai_shared::lifecycle::Shutdown;
+use prynai_bus::RequestQueue;
+use prynai_bus::ids::WorkerId;
+use prynai_process::lifecycle::Shutdown;
 use tokio::sync::Semaphore;
 
 use crate::call::launcher::Launcher;

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{Bus, BusError};
-use prynai_shared::ids::WorkerId;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::{Bus, BusError};
+use prynai_process::backoff::Backoff;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use tokio::time::Instant;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::Claim;
-use prynai_shared::ids::EntryId;
+use prynai_bus::Claim;
+use prynai_bus::ids::EntryId;
+use prynai_process::backoff::Backoff;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 

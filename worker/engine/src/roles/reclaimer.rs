@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{BusError, Claim, Finish};
-use prynai_shared::ids::EntryId;
-use prynai_shared::wire::catalog::CatalogTool;
-use prynai_shared::wire::event::StreamEvent;
+use prynai_bus::ids::EntryId;
+use prynai_bus::wire::catalog::CatalogTool;
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::{BusError, Claim, Finish};
+use prynai_process::backoff::Backoff;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 

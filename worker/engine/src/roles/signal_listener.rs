@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use prynai_shared::backoff::Backoff;
-use prynai_shared::bus::{News, NewsReceiver, SignalChannel};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::signal::{Signal, SignalKind};
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::{News, NewsReceiver, SignalChannel};
+use prynai_process::backoff::Backoff;
 use tokio::sync::Notify;
 
 use crate::call::running::Running;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use prynai_shared::bus::Claim;
-use prynai_shared::wire::catalog::CatalogTool;
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_bus::Claim;
+use prynai_bus::wire::catalog::CatalogTool;
+use prynai_bus::wire::request::RequestEnvelope;
 use rmcp::ErrorData;
 use serde_json::json;
 
@@ -89,10 +89,10 @@ pub(crate) fn given_up(claim: &Claim) -> ErrorData {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::ids::{GatewayId, StreamId};
-    use prynai_shared::wire::message::RawJson;
-    use prynai_shared::wire::principal::Principal;
-    use prynai_shared::wire::request::Era;
+    use prynai_bus::ids::{GatewayId, StreamId};
+    use prynai_bus::wire::message::RawJson;
+    use prynai_bus::wire::principal::Principal;
+    use prynai_bus::wire::request::Era;
 
     use super::*;
 

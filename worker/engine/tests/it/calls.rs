@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use prynai_bus::BusLimits;
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::wire::message::RawJson;
 use prynai_everything::Everything;
-use prynai_shared::bus::BusLimits;
-use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::message::RawJson;
 use serde_json::{Value, json};
 
 use crate::probe::probe;

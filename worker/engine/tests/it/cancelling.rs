@@ -1,5 +1,5 @@
-use prynai_shared::bus::{EventLog, LogState, RequestQueue};
-use prynai_shared::wire::event::EventKind;
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::{EventLog, LogState, RequestQueue};
 use serde_json::json;
 
 use crate::probe::probe;

@@ -1,7 +1,7 @@
+use prynai_bus::wire::catalog::CatalogTool;
+use prynai_bus::wire::change::Change;
+use prynai_bus::{Catalog, ChangeFeed, News};
 use prynai_everything::Everything;
-use prynai_shared::bus::{Catalog, ChangeFeed, News};
-use prynai_shared::wire::catalog::CatalogTool;
-use prynai_shared::wire::change::Change;
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, soon, text};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use prynai_shared::bus::{RequestQueue, SignalChannel};
-use prynai_shared::ids::GatewayId;
+use prynai_bus::ids::GatewayId;
+use prynai_bus::{RequestQueue, SignalChannel};
 use serde_json::json;
 
 use crate::probe::probe;
@@ -26,7 +26,7 @@ async fn a_modern_call_ends_when_its_gateway_is_gone() {
     assert_eq!(marked.unwrap(), [call.stream]);
 
     // What it had queued is not begun.
-    request.stream = prynai_shared::ids::StreamId::generate();
+    request.stream = prynai_bus::ids::StreamId::generate();
     stage.enqueue(&request).await;
     let waits = async || {
         let depth = stage.bus.queue_depth().await.unwrap();

@@ -1,7 +1,7 @@
 //! Notifications of a client reach the handler and leave nothing behind.
 
-use prynai_shared::bus::RequestQueue;
-use prynai_shared::wire::message::RawJson;
+use prynai_bus::RequestQueue;
+use prynai_bus::wire::message::RawJson;
 use rmcp::model::ServerConfig;
 use rmcp::service::NotificationContext;
 use rmcp::{RoleServer, ServerHandler};

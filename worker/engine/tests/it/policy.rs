@@ -1,6 +1,6 @@
 //! A tool's author overrules its hints.
 
-use prynai_shared::wire::event::StreamEvent;
+use prynai_bus::wire::event::StreamEvent;
 use prynai_worker_engine::Redelivery;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};

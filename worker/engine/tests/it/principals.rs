@@ -1,8 +1,8 @@
 //! What one principal said, did or stored is nothing to another.
 
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::RequestEnvelope;
 use prynai_everything::Everything;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::RequestEnvelope;
 use serde_json::{Value, json};
 
 use crate::probe::probe;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::session::Session;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::session::Session;
 use prynai_worker_engine::State;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,

@@ -1,9 +1,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::wire::request::RequestEnvelope;
 use prynai_everything::Everything;
-use prynai_shared::wire::event::EventKind;
-use prynai_shared::wire::request::RequestEnvelope;
 use serde_json::{Value, json};
 
 use crate::probe::probe;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::{EventLog, Refusal, RequestQueue, StateScope, StateStore};
 use prynai_everything::Everything;
-use prynai_shared::bus::{EventLog, Refusal, RequestQueue, StateScope, StateStore};
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::event::{EventKind, StreamEvent};
 use serde_json::json;
 
 use crate::probe::probe;

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::bus::{
+use prynai_bus::ids::{GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_bus::wire::session::Session;
+use prynai_bus::{
     Bus, BusLimits, Claim, EventLog, News, NewsReceiver, RequestQueue, SignalChannel,
 };
-use prynai_shared::ids::{GatewayId, SessionId, StreamId, WorkerId};
-use prynai_shared::lifecycle::Shutdown;
-use prynai_shared::memory_bus::MemoryBus;
-use prynai_shared::wire::event::{EventKind, StreamEvent};
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::{CallRef, Era, RequestEnvelope};
-use prynai_shared::wire::session::Session;
+use prynai_memory_bus::MemoryBus;
+use prynai_process::lifecycle::Shutdown;
 use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ impl Stage {
             .post_mail(&stream, session, &raw(&mail))
             .await
             .expect("posts");
-        assert_eq!(posted, prynai_shared::bus::Posted::Accepted);
+        assert_eq!(posted, prynai_bus::Posted::Accepted);
     }
 
     pub(crate) fn modern(&self, method: &str, params: Value) -> RequestEnvelope {

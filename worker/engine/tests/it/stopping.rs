@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use prynai_shared::bus::RequestQueue;
-use prynai_shared::ids::WorkerId;
-use prynai_shared::wire::event::EventKind;
+use prynai_bus::RequestQueue;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::event::EventKind;
 use serde_json::json;
 
 use crate::probe::probe;

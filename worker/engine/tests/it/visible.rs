@@ -1,7 +1,7 @@
 //! A list holds what its caller may see, in the log as well: that is what a client reads again when it resumes.
 
+use prynai_bus::wire::visible::Visible;
 use prynai_everything::Everything;
-use prynai_shared::wire::visible::Visible;
 use serde_json::{Value, json};
 
 use crate::passing_on::Attentive;

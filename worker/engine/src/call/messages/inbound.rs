@@ -1,10 +1,10 @@
 //! What comes in: the request as claimed, and the client's mail to a running call.
 
-use prynai_shared::bus::Ownership;
-use prynai_shared::ids::QuestionId;
-use prynai_shared::wire::absent::without_absent;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::RequestEnvelope;
+use prynai_bus::Ownership;
+use prynai_bus::ids::QuestionId;
+use prynai_bus::wire::absent::without_absent;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::RequestEnvelope;
 use rmcp::ErrorData;
 use rmcp::model::{
     CallToolRequest, CancelTaskRequest, ClientJsonRpcMessage, ClientNotification, ClientRequest,
@@ -143,8 +143,8 @@ fn question(asker: &Ownership, id: &str) -> Option<NumberOrString> {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::ids::StreamId;
-    use prynai_shared::wire::request::Era;
+    use prynai_bus::ids::StreamId;
+    use prynai_bus::wire::request::Era;
     use serde_json::json;
 
     use super::*;

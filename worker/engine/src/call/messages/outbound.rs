@@ -1,11 +1,11 @@
 //! What goes out: messages of the handler as the client shall see them.
 
-use prynai_shared::bus::Claim;
-use prynai_shared::ids::{QuestionId, StreamId};
-use prynai_shared::wire::change::Change;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::{Era, RequestEnvelope};
-use prynai_shared::wire::session::LogLevel;
+use prynai_bus::Claim;
+use prynai_bus::ids::{QuestionId, StreamId};
+use prynai_bus::wire::change::Change;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::session::LogLevel;
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientRequest, GetMeta, JsonRpcMessage, JsonRpcNotification, JsonRpcRequest, NumberOrString,
@@ -324,9 +324,9 @@ mod logging {
 
 #[cfg(test)]
 mod tests {
-    use prynai_shared::ids::SessionId;
-    use prynai_shared::wire::principal::Principal;
-    use prynai_shared::wire::session::Session;
+    use prynai_bus::ids::SessionId;
+    use prynai_bus::wire::principal::Principal;
+    use prynai_bus::wire::session::Session;
     use rmcp::model::{CustomRequest, ServerResult};
     use serde_json::Value;
 

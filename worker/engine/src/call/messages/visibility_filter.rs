@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prynai_shared::patterns::Patterns;
-use prynai_shared::wire::message::RawJson;
-use prynai_shared::wire::request::RequestEnvelope;
-use prynai_shared::wire::visible::Visible;
+use prynai_bus::patterns::Patterns;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::visible::Visible;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -198,9 +198,9 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use prynai_shared::ids::{GatewayId, StreamId};
-    use prynai_shared::wire::principal::Principal;
-    use prynai_shared::wire::request::Era;
+    use prynai_bus::ids::{GatewayId, StreamId};
+    use prynai_bus::wire::principal::Principal;
+    use prynai_bus::wire::request::Era;
     use serde_json::{Value, json};
 
     use super::*;

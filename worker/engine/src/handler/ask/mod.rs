@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::wire::principal::Principal;
-use prynai_shared::wire::request::Era;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::Era;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
     ClientCapabilities, ClientRequest, ElicitRequest, ElicitRequestParams, ElicitResult,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_shared::secret::{Secret, check_keys};
+use prynai_process::secret::{Secret, check_keys};
 use rmcp::ErrorData;
 use rmcp::model::{InputResponses, RequestStateCodec, SealOptions};
 

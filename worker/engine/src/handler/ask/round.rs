@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use prynai_shared::wire::principal::Principal;
+use prynai_bus::wire::principal::Principal;
 use rmcp::ErrorData;
 use rmcp::model::{
     ClientRequest, InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject,
