@@ -145,7 +145,7 @@ impl Worker {
             () = self.shutdown.soft().cancelled() => {}
             // Roles end before the stop only when they panic; without one of them this is no worker.
             () = roles.any_ended() => {
-                tracing::error!("a role of the worker ended unexpectedly; stopping");
+                tracing::error!("a part of the worker ended unexpectedly; the worker stops, and its requests go to others");
                 self.shutdown.begin();
             }
         }

@@ -105,7 +105,7 @@ impl Conversation<'_> {
                     // that the call has ended.
                     Some(message) => drop(self.lines.mail.send(message).await),
                     None => {
-                        tracing::debug!(stream = %owner.stream, "mail that answers no question was dropped");
+                        tracing::debug!(stream = %owner.stream, "a message of the client answers no question of this call; it is dropped");
                     }
                 }
             }

@@ -116,7 +116,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let Some(id) = &envelope.request_id else {
             if in_time.is_err() {
                 let stream = &envelope.stream;
-                tracing::debug!(%stream, "a notification waited for longer than its deadline");
+                tracing::debug!(%stream, "a notification waited for longer than its deadline; it is dropped");
                 return Ok(None);
             }
             slot.begin();
@@ -225,7 +225,7 @@ impl<H: ServerHandler> CallRunner<H> {
             // What serde says may repeat what it read.
             Err(_) => {
                 let method = &envelope.method;
-                tracing::debug!(method, "a notification that cannot be read was dropped");
+                tracing::debug!(method, "a notification cannot be read; it is dropped");
                 return Ok(());
             }
         };

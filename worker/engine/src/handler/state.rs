@@ -198,7 +198,7 @@ impl From<StateError> for ErrorData {
         if let StateError::Bus(BusError::ShareFull(full)) = &error {
             return Self::internal_error(full.to_string(), Some(json!({"reason": "caller_kept"})));
         }
-        tracing::warn!(%error, source = "a handler", "a handler could not use its state");
+        tracing::warn!(%error, source = "a handler", "the state store did not do what a handler asked for; the call gets an error");
         Self::internal_error("the state store could not be used", None)
     }
 }

@@ -85,7 +85,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         self.tools.send_replace(Arc::new(record.tools.clone()));
         let announced = self.catalog.announce_catalog(&record).await;
         if announced.map_err(|error| error.to_string())? {
-            tracing::info!(tools = record.tools.len(), "announced another catalog");
+            tracing::info!(tools = record.tools.len(), "announced a changed catalog");
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ fn supported(handler: &impl ServerHandler) -> Vec<ProtocolVersion> {
 
 fn entry(tool: &Tool) -> (String, CatalogTool) {
     let header_params = header_params(&tool.input_schema).unwrap_or_else(|| {
-        tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules; clients will not list it");
+        tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules of 2026-07-28; clients will not list it");
         BTreeMap::new()
     });
     let hints = tool.annotations.as_ref();

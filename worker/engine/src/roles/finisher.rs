@@ -86,7 +86,7 @@ impl Delivery {
                 Err(error) => error,
             };
             if !told {
-                tracing::warn!(%error, requests = requests.len(), "results cannot be delivered");
+                tracing::warn!(%error, requests = requests.len(), "answers cannot be written to the bus");
                 told = true;
             }
             if !error.is_passing() {
@@ -107,7 +107,7 @@ impl Delivery {
     /// process it is handed back.
     fn give_up(&self, ending: Ending) {
         let stream = ending.finish.ownership.stream;
-        tracing::error!(%stream, "a result was given up; the request is left to its lease");
+        tracing::error!(%stream, "an answer could not be written to the bus; the request goes to another worker when its lease ends");
         if self.hard.is_cancelled() {
             ending.slot.keep_place();
         }
@@ -117,7 +117,7 @@ impl Delivery {
 fn tell_refusals(requests: &[Finish], answers: &[Result<(), Refusal>]) {
     for (request, answer) in requests.iter().zip(answers) {
         if let Err(refusal) = answer {
-            tracing::debug!(stream = %request.ownership.stream, ?refusal, "result not wanted");
+            tracing::debug!(stream = %request.ownership.stream, ?refusal, "the bus refused an answer: the request is cancelled, finished, or another worker's");
         }
     }
 }

@@ -33,7 +33,7 @@ impl HolderWatch {
         loop {
             tokio::time::sleep(LOOK).await;
             if let Err(error) = self.look(&mut silences).await {
-                tracing::debug!(%error, "cannot look for gateways that are gone");
+                tracing::debug!(%error, "cannot ask the bus which gateways are gone; asking again");
             }
         }
     }
@@ -58,7 +58,7 @@ impl HolderWatch {
                 continue;
             }
             if !known.contains(&gateway) {
-                tracing::warn!(%gateway, "a gateway is gone; its calls are cancelled");
+                tracing::warn!(%gateway, "a gateway is gone; its clients' modern calls are cancelled");
                 self.gone.remember(gateway.clone());
             }
             self.cancel_calls_of(&gateway).await?;

@@ -63,7 +63,9 @@ impl LeaseKeeper {
         let thread = std::thread::Builder::new().name("leases".to_owned());
         match thread.spawn(keep) {
             Ok(_) => drop(ended.await),
-            Err(error) => tracing::error!(%error, "there is no thread to keep leases on"),
+            Err(error) => {
+                tracing::error!(%error, "cannot start the thread that renews leases; other workers will take over what runs here")
+            }
         }
     }
 
@@ -87,7 +89,7 @@ impl LeaseKeeper {
                 self.until_done(&bus, stands.is_some()).await;
             } else if !was_dead {
                 tracing::error!(
-                    "the runtime has stood still for {DEAD_AFTER_LEASES} leases; its calls are left to other workers"
+                    "handlers have blocked the runtime for {DEAD_AFTER_LEASES} leases; other workers take over its calls"
                 );
             }
         }
@@ -98,7 +100,9 @@ impl LeaseKeeper {
         loop {
             match Arc::clone(&self.bus).apart().await {
                 Ok(bus) => return bus,
-                Err(error) => tracing::debug!(%error, "no connection to keep leases on"),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot connect to renew leases; trying again")
+                }
             }
             backoff.pause().await;
         }
@@ -110,7 +114,7 @@ impl LeaseKeeper {
         let mut told = false;
         while let Err(error) = self.renew_on(bus, stands_still).await {
             if !told {
-                tracing::warn!(%error, "leases cannot be renewed; trying again");
+                tracing::warn!(%error, "cannot renew leases; trying again");
                 told = true;
             }
             backoff.pause().await;

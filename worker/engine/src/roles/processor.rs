@@ -85,7 +85,7 @@ impl Processor {
                     self.hand_back(&entries).await;
                 }
                 Err(error) if !backoff.pause().await => {
-                    return tracing::warn!(%error, "requests may be left to their lease");
+                    return tracing::warn!(%error, "a claim failed at the stop; what it handed out goes to other workers when its lease ends");
                 }
                 Err(_) => {}
             }
@@ -136,7 +136,7 @@ impl Processor {
             .await
         {
             if !backoff.pause().await {
-                tracing::warn!(%error, "requests are left to their lease");
+                tracing::warn!(%error, "requests could not be handed back; other workers get them when their lease ends");
                 return;
             }
         }

@@ -82,9 +82,11 @@ impl Reclaimer {
             let stood_still = looks_at.elapsed() > LATE;
             match self.reclaim_all(stood_still).await {
                 Ok(()) => told = false,
-                Err(error) if told => tracing::debug!(%error, "cannot look for lost requests"),
+                Err(error) if told => {
+                    tracing::debug!(%error, "cannot look for requests of lost workers")
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot look for lost requests; trying again");
+                    tracing::warn!(%error, "cannot look for requests of lost workers; trying again");
                     told = true;
                 }
             }
@@ -150,7 +152,7 @@ impl Reclaimer {
             method = claim.request.method,
             delivery = claim.delivery,
             ?verdict,
-            "took over a request"
+            "took over a request whose worker was lost or handed it back"
         );
         if verdict == Verdict::Run {
             self.intake.launcher.launch(claim, permit);

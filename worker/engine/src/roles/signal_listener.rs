@@ -31,9 +31,9 @@ pub(crate) async fn subscribe(
     loop {
         match signals.signal_news(worker).await {
             Ok(news) => return news,
-            Err(error) if told => tracing::debug!(%error, "cannot hear signals"),
+            Err(error) if told => tracing::debug!(%error, "cannot subscribe to cancels and mail"),
             Err(error) => {
-                tracing::warn!(%error, "cannot hear signals; trying again");
+                tracing::warn!(%error, "cannot subscribe to cancels and mail; trying again");
                 told = true;
             }
         }
@@ -52,7 +52,7 @@ impl SignalListener {
                 },
                 Some(News::Gap) => self.catch_up().await,
                 None => {
-                    tracing::warn!("the subscription to signals ended; subscribing again");
+                    tracing::warn!("the subscription to cancels and mail ended; subscribing again");
                     self.news = subscribe(self.signals.as_ref(), &self.worker).await;
                     self.catch_up().await;
                 }
@@ -74,7 +74,9 @@ impl SignalListener {
                     streams.iter().for_each(|s| self.running.wake_for_mail(s));
                     return;
                 }
-                Err(error) => tracing::debug!(%error, "cannot look for missed signals"),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot look for missed cancels and mail; trying again")
+                }
             }
             backoff.pause().await;
         }

@@ -173,7 +173,7 @@ impl Shown {
         let prepared = |patterns| {
             // A gateway of another release may have said something that nobody here understands.
             Patterns::new(patterns).unwrap_or_else(|error| {
-                tracing::warn!(%error, "lists are shown empty: what their callers may see cannot be read");
+                tracing::warn!(%error, "the patterns of what a caller may see cannot be read; its lists are shown empty");
                 Patterns::default()
             })
         };

@@ -222,7 +222,10 @@ impl<C: AsRequestContext> FromContextPart<C> for Ask {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
         let extensions = &context.as_request_context().extensions;
         extensions.get::<Self>().cloned().ok_or_else(|| {
-            ErrorData::internal_error("questions to the client need a prynai worker", None)
+            ErrorData::internal_error(
+                "Ask needs a prynai worker: no other server puts it into the request",
+                None,
+            )
         })
     }
 }

@@ -82,7 +82,9 @@ impl RequestStateKeys {
 }
 
 fn no_key() -> ErrorData {
-    tracing::error!("a question depends on another: set --state-key, the same on every worker");
+    tracing::error!(
+        "a tool asked a second question, which needs --state-key; set it, the same on every worker"
+    );
     ErrorData::internal_error("the server is not set up for a second question", None)
 }
 
