@@ -1,7 +1,7 @@
 //! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
 //!
-//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a call
-//! whose worker was lost.
+//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a
+//! call whose worker was lost.
 //!
 //! 1. `settings`: what the command line says, and what is refused
 //! 2. `run`: the process, which connects to Redis

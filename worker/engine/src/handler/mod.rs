@@ -1,7 +1,7 @@
 //! What a handler runs in, and what it is given.
 //!
 //! 1. `guard` stands between rmcp and the handler
-//! 2. `context`: what a handler finds in the extensions of its request; `state`, `raw_message` and `close_stream` are of it
+//! 2. `context`: what a handler finds in the extensions of its request, such as `state`, `raw_message` and `close_stream`
 //! 3. `ask`: questions to the client
 //! 4. `redelivery`: what a tool's author says about calls whose worker was lost
 

@@ -41,8 +41,8 @@ impl LeaseKeeper {
         self.renew_on(&self.bus, false).await
     }
 
-    /// Whether what the bus handed out since `asked` may be another's by now. The answer lay there while the runtime stood
-    /// still, and nobody renewed leases of which nobody knew. `waited`: how long the bus had for its answer.
+    /// Whether what the bus handed out since `asked` may be another's by now. The answer lay there while the runtime
+    /// stood still, and nobody renewed leases of which nobody knew. `waited`: how long the bus had for its answer.
     pub(crate) fn is_late(&self, asked: Instant, waited: Duration) -> bool {
         asked.elapsed() > waited + self.lease / 3
     }

@@ -4,7 +4,7 @@
 //! 2. `reclaimer` takes those of lost workers over; its `verdict` says what becomes of them
 //!    (`intake`: what both work with)
 //! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
-//! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of gateways that are gone
+//! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of lost gateways
 //! 5. `finisher` ends requests; `ended_calls` takes them out of their session's list of calls
 //! 6. `catalog_announcer` tells gateways what the handler serves, with the `header_params` of its tools
 

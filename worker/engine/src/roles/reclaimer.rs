@@ -26,8 +26,8 @@ use crate::roles::verdict::{self, Verdict};
 /// those whose worker was lost.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A look that is late by so much comes from a process that stood still: it renews its own leases first, so that it takes
-/// nothing over from itself.
+/// A look that is late by so much comes from a process that stood still: it renews its own leases first, so that it
+/// takes nothing over from itself.
 const LATE: Duration = Duration::from_secs(1);
 
 /// Requests taken over at once.
@@ -167,8 +167,8 @@ impl Reclaimer {
         None
     }
 
-    /// Room for a run is there or not. For an answer there soon is: giving back what waits for its turn would cost each of
-    /// many requests another look.
+    /// Room for a run is there or not. For an answer there soon is: giving back what waits for its turn would cost each
+    /// of many requests another look.
     async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
         // It may have come while another request of the batch waited.
         if self.intake.shutdown.soft().is_cancelled() {

@@ -100,8 +100,8 @@ pub(crate) fn change(notification: &ServerNotification) -> Option<Change> {
 // === impl Outbound ===
 
 impl Outbound {
-    /// For the answers to `request`, which is `claim` as read and has the id `request_id`; `repeated` when an earlier attempt
-    /// wrote to the stream already, and with a `filter` when it is a list that is shown in part.
+    /// For the answers to `request`, which is `claim` as read and has the id `request_id`; `repeated` when an earlier
+    /// attempt wrote to the stream already, and with a `filter` when it is a list that is shown in part.
     pub(crate) fn new(
         claim: &Claim,
         request_id: &RawJson,
