@@ -45,7 +45,7 @@ pub(crate) struct Listener {
 
 /// What a listener hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Heed {
+pub(crate) enum Heard {
     /// Something changed.
     Change(Arc<PositionedChange>),
     /// Changes were lost: assume that anything changed.
@@ -157,7 +157,7 @@ impl Listener {
     }
 
     /// What is heard next. May be dropped and called again without loss.
-    pub(crate) async fn next(&mut self) -> Heed {
+    pub(crate) async fn next(&mut self) -> Heard {
         poll_fn(|cx| lock(&self.registry).poll_next(self.id, cx)).await
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use prynai_bus::{ChangePage, FeedPosition, PositionedChange};
 
-use super::Heed;
+use super::Heard;
 use super::recent::Recent;
 use super::topic::{Interest, Topic};
 
@@ -154,7 +154,7 @@ impl Registry {
     }
 
     /// What a listener hears next.
-    pub(super) fn poll_next(&mut self, id: ListenerId, cx: &mut Context<'_>) -> Poll<Heed> {
+    pub(super) fn poll_next(&mut self, id: ListenerId, cx: &mut Context<'_>) -> Poll<Heard> {
         let Some(place) = self.listeners.get_mut(&id) else {
             return Poll::Pending;
         };
@@ -162,11 +162,11 @@ impl Registry {
             place.catch_up(&self.recent);
         }
         if std::mem::take(&mut place.lost) {
-            return Poll::Ready(Heed::AssumeAnything);
+            return Poll::Ready(Heard::AssumeAnything);
         }
         if let Some(change) = place.waiting.pop_front() {
             place.position.clone_from(&change.position);
-            return Poll::Ready(Heed::Change(change));
+            return Poll::Ready(Heard::Change(change));
         }
         // Nothing up to there concerned it.
         if self.recent.newest().is_after(&place.position) {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::admission::Permit;
 use crate::admission::turns::Turn;
 use crate::changes::notifier::{Filter, Notifier};
-use crate::changes::{Heed, Interest, Listener, Topic};
+use crate::changes::{Heard, Interest, Listener, Topic};
 use crate::message::request_head::Sender;
 use crate::message::versions;
 use crate::refusal::RequestError;
@@ -122,8 +122,8 @@ impl SessionStream {
             return Step::End;
         }
         let quiet = touch_every(self.state.settings.limits.session_idle).min(KEEP_ALIVE);
-        let heed = tokio::select! {
-            heed = self.listener.next() => heed,
+        let heard = tokio::select! {
+            heard = self.listener.next() => heard,
             // Other lists are shown from now on.
             () = self.notifier.policy.changed() => return self.assume_anything(),
             () = self.lifetime.over_or_quiet(self.resumable, quiet) => {
@@ -134,9 +134,9 @@ impl SessionStream {
             }
             () = self.lifetime.stopping() => return self.close_for_now(),
         };
-        match heed {
-            Heed::Change(change) => self.changed(&change.change).await,
-            Heed::AssumeAnything => match self.refresh().await {
+        match heard {
+            Heard::Change(change) => self.changed(&change.change).await,
+            Heard::AssumeAnything => match self.refresh().await {
                 Ok(true) => self.assume_anything(),
                 Ok(false) => Step::End,
                 Err(error) => self.close_until_known(&error),
@@ -167,20 +167,20 @@ impl SessionStream {
             }
             _ => {}
         }
-        self.heed_catalog();
+        self.follow_catalog();
         let text = self.notifier.notification(change);
         Step::Frames(text.iter().map(|text| self.frame(text, None)).collect())
     }
 
     /// Tells of everything that may have changed.
     fn assume_anything(&mut self) -> Step {
-        self.heed_catalog();
+        self.follow_catalog();
         let all = self.notifier.everything();
         Step::Frames(all.iter().map(|text| self.frame(text, None)).collect())
     }
 
     /// Only what is announced now is told of.
-    fn heed_catalog(&mut self) {
+    fn follow_catalog(&mut self) {
         let announced = self.state.catalog.announced();
         self.notifier.filter.set_lists(announced);
     }

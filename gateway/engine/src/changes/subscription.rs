@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::admission::Permit;
 use crate::changes::catalog::Announced;
 use crate::changes::notifier::{Filter, Notifier};
-use crate::changes::{Heed, Listener};
+use crate::changes::{Heard, Listener};
 use crate::message::envelope::Request;
 use crate::message::json_rpc;
 use crate::message::method_params::Object;
@@ -133,10 +133,10 @@ impl Subscription {
 
     /// The next frames, and whether the stream ends with them.
     async fn step(&mut self) -> (Vec<Bytes>, bool) {
-        let heed = tokio::select! {
-            heed = self.listener.next() => heed,
+        let heard = tokio::select! {
+            heard = self.listener.next() => heard,
             // Other lists are shown from now on.
-            () = self.notifier.policy.changed() => Heed::AssumeAnything,
+            () = self.notifier.policy.changed() => Heard::AssumeAnything,
             () = self.lifetime.over_or_quiet(true, KEEP_ALIVE) => {
                 return match self.lifetime.is_over(true) {
                     true => self.last(),
@@ -145,9 +145,9 @@ impl Subscription {
             }
             () = self.lifetime.stopping() => return self.last(),
         };
-        let texts = match heed {
-            Heed::Change(change) => Vec::from_iter(self.notifier.notification(&change.change)),
-            Heed::AssumeAnything => self.notifier.everything(),
+        let texts = match heard {
+            Heard::Change(change) => Vec::from_iter(self.notifier.notification(&change.change)),
+            Heard::AssumeAnything => self.notifier.everything(),
         };
         let frames = texts.iter().map(|text| sse::event(None, None, text));
         (frames.collect(), false)

@@ -74,16 +74,16 @@ fn resource(uri: &str) -> Interest {
     [Topic::Resource(uri.into())].into()
 }
 
-async fn next(listener: &mut Listener) -> Heed {
-    let heed = tokio::time::timeout(LONG, listener.next()).await;
-    heed.expect("is heard in time")
+async fn next(listener: &mut Listener) -> Heard {
+    let heard = tokio::time::timeout(LONG, listener.next()).await;
+    heard.expect("is heard in time")
 }
 
 /// The position of the change that is heard next.
 async fn heard(listener: &mut Listener) -> FeedPosition {
     match next(listener).await {
-        Heed::Change(change) => change.position.clone(),
-        Heed::AssumeAnything => panic!("nothing was lost"),
+        Heard::Change(change) => change.position.clone(),
+        Heard::AssumeAnything => panic!("nothing was lost"),
     }
 }
 
@@ -190,7 +190,7 @@ async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
         scene.update("a://1").await;
     }
     scene.changes.read_on().await.unwrap();
-    assert_eq!(next(&mut deaf).await, Heed::AssumeAnything);
+    assert_eq!(next(&mut deaf).await, Heard::AssumeAnything);
     let newest = scene.bus.newest_change().await.unwrap();
     let known = deaf.position();
     assert!(known.is_after(&begun) && !known.is_after(&newest));
@@ -211,7 +211,7 @@ async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
         },
     ] {
         let mut resumed = scene.listen(Some(from), "a://1");
-        assert_eq!(next(&mut resumed).await, Heed::AssumeAnything);
+        assert_eq!(next(&mut resumed).await, Heard::AssumeAnything);
         assert_eq!(resumed.position(), last);
     }
 }

@@ -9,16 +9,11 @@ use prynai_bus::wire::catalog::CatalogTool;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::versions;
 use crate::refusal::RequestError;
 
-pub(crate) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-
-/// The version header as sent, if it is there and readable.
-pub(crate) fn protocol_version(headers: &HeaderMap) -> Option<&str> {
-    headers.get(PROTOCOL_VERSION)?.to_str().ok().map(str::trim)
-}
 
 /// Checks the headers every modern request has to carry.
 pub(crate) fn check_standard(
@@ -27,7 +22,7 @@ pub(crate) fn check_standard(
     method: &str,
     target: Option<&str>,
 ) -> Result<(), RequestError> {
-    must_equal(headers, PROTOCOL_VERSION, "MCP-Protocol-Version", version)?;
+    must_equal(headers, versions::HEADER, "MCP-Protocol-Version", version)?;
     must_equal(headers, METHOD, "Mcp-Method", method)?;
     match target {
         Some(target) => {

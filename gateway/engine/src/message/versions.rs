@@ -1,6 +1,10 @@
 //! The revisions of MCP this gateway serves.
 
+use axum::http::HeaderMap;
 use prynai_bus::wire::request::Era;
+
+/// The header that names the revision.
+pub(crate) const HEADER: &str = "mcp-protocol-version";
 
 /// Legacy revisions over Streamable HTTP, oldest first.
 const LEGACY: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
@@ -49,8 +53,21 @@ pub(crate) fn negotiate(requested: &str, by_handler: &[String]) -> Option<&'stat
         .or_else(|| served().next())
 }
 
+/// The version header as sent, if it is there and readable.
+pub(crate) fn in_header(headers: &HeaderMap) -> Option<&str> {
+    headers.get(HEADER)?.to_str().ok().map(str::trim)
+}
+
+/// The era that the headers tell. `_meta` may tell another, so this decides alone only where no body is read.
+pub(crate) fn era_in_header(headers: &HeaderMap) -> Era {
+    match in_header(headers) {
+        Some(version) if names_modern(version) => Era::Modern,
+        _ => Era::Legacy,
+    }
+}
+
 /// Whether a version header names the modern era: the first modern revision or a later date.
-pub(crate) fn names_modern(version: &str) -> bool {
+fn names_modern(version: &str) -> bool {
     let [first, ..] = MODERN;
     let date = version.len() == first.len()
         && version

@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
 use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::BodyExt;
+use prynai_bus::wire::request::Era;
 
 use super::legacy;
 use crate::message::envelope::Message;
-use crate::message::mirrored_headers;
 use crate::message::request_head::Head;
 use crate::message::versions;
 use crate::refusal::{Refused, RequestError};
@@ -39,7 +39,7 @@ pub(super) async fn post(
         let reason = format!("send one message per request; batches are of {REVISION} only");
         RequestError::NotJsonRpc(reason)
     };
-    if mirrored_headers::protocol_version(head.headers).is_some_and(versions::names_modern) {
+    if versions::era_in_header(head.headers) == Era::Modern {
         return Err(no_batch().into());
     }
     legacy::check_version(head.headers)?;

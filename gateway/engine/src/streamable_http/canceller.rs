@@ -79,9 +79,14 @@ impl Canceller {
         }
     }
 
-    /// Cancels a call.
-    pub(crate) fn cancel(&self, call: CallRef, era: Era) {
-        self.keep_cancelling(call.stream, Some(call.entry), era);
+    /// Cancels a call, also while the bus is away. Without its `entry` nobody knows whether it was queued: its client
+    /// was refused and will send it again.
+    pub(crate) fn cancel(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
+        let otherwise = "could not cancel a call, so it runs to its end";
+        self.keep_trying(otherwise, move |bus| {
+            let entry = entry.clone();
+            async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
+        });
     }
 
     /// Cancels the calls of a legacy session that have this request id. An unknown request may just have ended: nothing
@@ -108,15 +113,11 @@ impl Canceller {
         cancelled.await
     }
 
-    /// Cancels a request of which nobody knows whether it was queued: its client was refused and will
-    /// send it again.
-    pub(crate) fn withdraw(&self, stream: StreamId, era: Era) {
-        self.keep_cancelling(stream, None, era);
-    }
-
     /// Ends a session of which nobody knows whether it was opened: its client was refused.
     pub(crate) fn take_back(&self, session: Session) {
-        self.keep_trying("a session that nobody uses waits for its end", move |bus| {
+        let otherwise =
+            "could not end a session whose initialize was refused; it ends by being idle";
+        self.keep_trying(otherwise, move |bus| {
             let session = session.clone();
             async move {
                 if bus
@@ -165,15 +166,9 @@ impl Canceller {
         }
     }
 
-    fn keep_cancelling(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
-        self.keep_trying("a cancelled call runs on", move |bus| {
-            let entry = entry.clone();
-            async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
-        });
-    }
-
     fn forget(&self, session: SessionId, stream: StreamId) {
-        self.keep_trying("a refused call stays in its session's books", move |bus| {
+        let otherwise = "could not take a refused call out of its session's list of calls";
+        self.keep_trying(otherwise, move |bus| {
             let session = session.clone();
             async move { bus.forget_call(&session, &stream).await }
         });
@@ -235,7 +230,8 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            self.canceller.cancel(call, Era::Modern);
+            self.canceller
+                .cancel(call.stream, Some(call.entry), Era::Modern);
         }
     }
 }

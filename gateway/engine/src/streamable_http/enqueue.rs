@@ -74,7 +74,7 @@ pub(super) async fn enqueue(
             Ok(entry) => entry,
             Err(error) => {
                 if matches!(error, BusError::Unanswered(_)) {
-                    canceller.withdraw(stream, era);
+                    canceller.cancel(stream, None, era);
                 }
                 return drop(queued.send(Err(error)));
             }
@@ -109,7 +109,7 @@ async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: 
         match bus.place_call(session, &call).await {
             Ok(Placed::Running) => return Placed::Running,
             Ok(placed) => {
-                canceller.cancel(call, Era::Legacy);
+                canceller.cancel(call.stream, Some(call.entry), Era::Legacy);
                 return placed;
             }
             // It may have run: to refuse it now would invite a second one.
@@ -150,7 +150,7 @@ pub(super) async fn enqueue_notification(
     };
     let queued = state.bus.enqueue(&envelope).await;
     if matches!(queued, Err(BusError::Unanswered(_))) {
-        state.canceller.withdraw(envelope.stream, envelope.era);
+        state.canceller.cancel(envelope.stream, None, envelope.era);
     }
     let entry = queued?;
     if let Some(permit) = permit {

@@ -17,7 +17,6 @@ use crate::admission::Permit;
 use crate::changes::session_stream;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
 use crate::message::method_params::{InitializeParams, ResourceParams, SetLevelParams};
-use crate::message::mirrored_headers;
 use crate::message::request_head::Head;
 use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
 use crate::message::{json_rpc, versions};
@@ -345,16 +344,7 @@ async fn resume(
             return Err(RequestError::NothingFollows(reason).into());
         }
     };
-    let resumed = CallStream {
-        held,
-        lifetime: state.lifetime(head.sender),
-        request_id: None,
-        cancel: None,
-        era: Era::Legacy,
-        resumable: true,
-        session: Some(in_use),
-        _permit: permit,
-    };
+    let resumed = CallStream::resumed(held, state.lifetime(head.sender), permit, in_use);
     Ok(resumed.into_sse(vec![first]))
 }
 
@@ -428,7 +418,7 @@ fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
 
 /// Any revision of this era may be named, also another than the negotiated one: real clients do.
 pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
-    match mirrored_headers::protocol_version(headers) {
+    match versions::in_header(headers) {
         Some(version) if !versions::is_served(version, Era::Legacy) => {
             Err(RequestError::unsupported_version(version))
         }

@@ -25,7 +25,6 @@ use prynai_bus::wire::request::Era;
 
 use self::oversized::IdSearch;
 use crate::message::envelope::Message;
-use crate::message::mirrored_headers;
 use crate::message::params::{Params, ParamsView};
 use crate::message::request_head::{Head, Sender};
 use crate::message::size_limits::BODY_LIMIT;
@@ -57,8 +56,7 @@ pub(crate) async fn endpoint(
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
-    let modern =
-        mirrored_headers::protocol_version(request.headers()).is_some_and(versions::names_modern);
+    let modern = versions::era_in_header(request.headers()) == Era::Modern;
     let (parts, body) = request.into_parts();
     let head = Head {
         headers: &parts.headers,
@@ -81,7 +79,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     const DECIDING: [&str; 5] = [
         "content-type",
         "last-event-id",
-        mirrored_headers::PROTOCOL_VERSION,
+        versions::HEADER,
         "mcp-session-id",
         "origin",
     ];
@@ -92,7 +90,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
             let reason = format!("the header {name} must have one value, of visible ASCII");
             // The one among them that mirrors the body (2026-07-28, Streamable HTTP, Server Validation).
             return Err(match name {
-                mirrored_headers::PROTOCOL_VERSION => RequestError::HeaderMismatch(reason),
+                versions::HEADER => RequestError::HeaderMismatch(reason),
                 _ => RequestError::NotAccepted(reason),
             });
         }
@@ -131,11 +129,11 @@ fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
         Message::Notification(notification) => named(&notification.params)?,
         Message::Response(_) => false,
     };
-    let in_header = mirrored_headers::protocol_version(headers).is_some_and(versions::names_modern);
+    let in_header = versions::era_in_header(headers) == Era::Modern;
     // Only the earlier era has a handshake, so a revision that nobody knows yet is no reason to refuse one.
     let opens = matches!(message, Message::Request(request) if request.method == "initialize");
     let known = || {
-        let version = mirrored_headers::protocol_version(headers);
+        let version = versions::in_header(headers);
         version.is_some_and(|version| versions::is_served(version, Era::Modern))
     };
     let in_header = in_header && (!opens || known());
@@ -203,7 +201,7 @@ fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
 
 /// The refusal of a request of which only the headers can tell the era.
 fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
-    let modern = mirrored_headers::protocol_version(headers).is_some_and(versions::names_modern);
+    let modern = versions::era_in_header(headers) == Era::Modern;
     if !modern && headers.contains_key(legacy::SESSION_ID) {
         error.answering_in_session(id)
     } else {

@@ -77,7 +77,7 @@ async fn notified(
     if MEANINGLESS.contains(&notification.method.as_str()) {
         return Ok(());
     }
-    let version = match mirrored_headers::protocol_version(head.headers) {
+    let version = match versions::in_header(head.headers) {
         Some(version) => version.to_owned(),
         None => version_in_meta(&notification.params.view()?)?,
     };
@@ -201,16 +201,13 @@ async fn call(
 ) -> Result<Response, RequestError> {
     let request_id = parts.request_id.clone();
     let Call { held, cancel, .. } = enqueue(&state, head, parts, None).await?;
-    let stream = CallStream {
+    let stream = CallStream::modern(
         held,
-        cancel,
-        resumable: false,
-        session: None,
-        lifetime: state.lifetime(head.sender),
+        state.lifetime(head.sender),
+        permit,
         request_id,
-        era: Era::Modern,
-        _permit: permit,
-    };
+        cancel,
+    );
     if !takes_events(head.headers) {
         return stream.into_json_alone(None).await;
     }

@@ -72,16 +72,13 @@ pub(super) async fn call(
         Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
         Ok(Placed::Running) | Err(_) => {}
     }
-    let mut stream = CallStream {
+    let mut stream = CallStream::legacy(
         held,
-        lifetime: state.lifetime(head.sender),
-        request_id: Some(request_id),
-        cancel: None,
-        era: Era::Legacy,
-        resumable: false,
-        session: Some(in_use),
-        _permit: permit,
-    };
+        state.lifetime(head.sender),
+        permit,
+        request_id,
+        in_use,
+    );
     if alone {
         let first = match first {
             Ok(Some(Ok(event))) => Some(event),

@@ -37,18 +37,18 @@ pub(crate) const RETRY_MS: u64 = 500;
 /// The events of one call, on their way to the client.
 pub(crate) struct CallStream {
     pub(crate) held: HeldStream,
-    pub(crate) lifetime: Lifetime,
+    lifetime: Lifetime,
     /// The client's request id, when it is known (a resumed stream does not name it).
     pub(crate) request_id: Option<RawJson>,
     /// Modern only.
-    pub(crate) cancel: Option<CancelOnDrop>,
-    pub(crate) era: Era,
+    cancel: Option<CancelOnDrop>,
+    era: Era,
     /// The client has an event id to resume from.
     pub(crate) resumable: bool,
     /// Legacy only: an open stream is use of its session.
-    pub(crate) session: Option<SessionUse>,
+    session: Option<SessionUse>,
     /// The caller's, until the last event is delivered or the client is gone.
-    pub(crate) _permit: Permit,
+    _permit: Permit,
 }
 
 /// Keeps a session from falling idle while one of its streams is open.
@@ -63,6 +63,65 @@ pub(crate) struct SessionUse {
 // === impl CallStream ===
 
 impl CallStream {
+    /// The answer to a request for itself: `cancel` says what a broken connection does.
+    pub(crate) fn modern(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        request_id: Option<RawJson>,
+        cancel: Option<CancelOnDrop>,
+    ) -> Self {
+        Self {
+            held,
+            lifetime,
+            request_id,
+            cancel,
+            era: Era::Modern,
+            resumable: false,
+            session: None,
+            _permit: permit,
+        }
+    }
+
+    /// The answer to a request of a session, to the connection that brought it.
+    pub(crate) fn legacy(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        request_id: RawJson,
+        session: SessionUse,
+    ) -> Self {
+        Self {
+            held,
+            lifetime,
+            request_id: Some(request_id),
+            cancel: None,
+            era: Era::Legacy,
+            resumable: false,
+            session: Some(session),
+            _permit: permit,
+        }
+    }
+
+    /// The rest of such an answer, to a client that has come back for it.
+    pub(crate) fn resumed(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        session: SessionUse,
+    ) -> Self {
+        Self {
+            held,
+            lifetime,
+            request_id: None,
+            cancel: None,
+            era: Era::Legacy,
+            resumable: true,
+            session: Some(session),
+            _permit: permit,
+        }
+    }
+
     /// The stream as server-sent events, after the frames in `first`.
     pub(crate) fn into_sse(self, first: Vec<Bytes>) -> Response {
         sse_response(futures::stream::unfold(

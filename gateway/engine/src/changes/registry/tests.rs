@@ -134,7 +134,7 @@ fn what_waits_for_a_listener_that_does_not_listen_is_bounded() {
     let waker = noop_waker();
     let mut cx = Context::from_waker(&waker);
     for major in 1..=1_000 {
-        let Poll::Ready(Heed::Change(change)) = registry.poll_next(id, &mut cx) else {
+        let Poll::Ready(Heard::Change(change)) = registry.poll_next(id, &mut cx) else {
             panic!("change {major} is not there");
         };
         assert_eq!(change.position.major, major);
@@ -163,9 +163,9 @@ fn a_loss_is_told_to_all_and_only_once() {
     let mut cx = Context::from_waker(&waker);
     for id in ids {
         let first = registry.poll_next(id, &mut cx);
-        assert_eq!(first, Poll::Ready(Heed::AssumeAnything));
+        assert_eq!(first, Poll::Ready(Heard::AssumeAnything));
         assert_eq!(registry.position(id).major, 51);
-        let Poll::Ready(Heed::Change(change)) = registry.poll_next(id, &mut cx) else {
+        let Poll::Ready(Heard::Change(change)) = registry.poll_next(id, &mut cx) else {
             panic!("the change after the loss is not there");
         };
         assert_eq!(change.position.major, 52);
