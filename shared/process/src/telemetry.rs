@@ -1,6 +1,8 @@
 //! Structured logs on standard output, which no reader can hold up: what is logged waits in a bounded
 //! [`log_queue`] for a thread of its own, and lines of one source that repeat become one ([`repeats`]).
 
+mod fold_repeats;
+mod line;
 mod log_queue;
 mod repeats;
 
@@ -16,8 +18,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use self::fold_repeats::FoldRepeats;
 use self::log_queue::LogQueue;
-use self::repeats::FoldRepeats;
 
 const DEFAULT_FILTER: &str = "info";
 

@@ -6,9 +6,11 @@ use redis::{Value, cmd};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{DEADLINE, HotConnection, Link};
+use super::budget::DEADLINE;
+use super::connection::HotConnection;
 use super::connector::Connector;
 use super::error::Fault;
+use super::link::Link;
 use super::scripts::Call;
 
 /// Time between attempts to end a read: one that comes before Redis has blocked does nothing.

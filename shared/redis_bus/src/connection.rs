@@ -6,34 +6,22 @@
 //! | [`PooledConnections`] | state and catalog, and all that is [`LARGE`]; one caller at a time | when one is needed |
 //! | [`Link`] on its own | a blocking read, a subscription | by its user |
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bb8_redis::bb8::{self, Pool, RunError};
 use prynai_process::backoff::Backoff;
 use redis::FromRedisValue;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::connector::{Connector, Generation};
-use super::error::{Fault, ends_connection, is_wrong_peer};
-use super::peer::Peer;
+use super::budget::{DEADLINE, LARGE, allowance};
+use super::connector::Connector;
+use super::error::Fault;
+use super::link::Link;
+use super::queue_group::QueueGroup;
 use super::scripts::Call;
-
-/// A small call has its answer within this time, or fails. Below the second that callers are promised.
-/// [`allowance`] says how long others have.
-pub(super) const DEADLINE: Duration = Duration::from_millis(800);
-
-/// Bytes a second that the way to Redis carries at least (4 Mbit/s), shared by all that is [`LARGE`].
-const SLOWEST: u64 = 512 * 1024;
-
-/// A call that carries more bytes, there and back, has a connection to itself: others would wait for it. It is
-/// also the largest event that is published; a larger one is read in the log. Redis cuts subscribers off that
-/// are 32 MB behind.
-pub(super) const LARGE: usize = 128 * 1024;
 
 /// Large calls of one process that are under way at the same time: they share one way.
 const LARGE_AT_ONCE: usize = 4;
@@ -43,20 +31,6 @@ const STABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Connections the pool holds at most.
 const POOL_SIZE: u32 = 16;
-
-/// One connection. RESP3, so that the library reports its end at once.
-#[derive(Clone)]
-pub(super) struct Link {
-    pub(super) connection: MultiplexedConnection,
-    /// Fires when the connection is of no use any more.
-    pub(super) lost: CancellationToken,
-    /// All that were made since the last time that one led to the wrong server.
-    pub(super) generation: Generation,
-    /// Whom it leads to.
-    pub(super) peer: Peer,
-    /// How many answers came on it.
-    pub(super) answers: Arc<AtomicU64>,
-}
 
 /// The connection that all tasks share.
 pub(super) struct HotConnection {
@@ -77,50 +51,6 @@ pub(super) struct PooledConnections {
     pool: Arc<Mutex<Pool<Connector>>>,
     large: Semaphore,
     _keeper: DropGuard,
-}
-
-/// How long a call may take that carries so many bytes, there and back.
-pub(super) fn allowance(bytes: usize) -> Duration {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    DEADLINE + Duration::from_millis(bytes.saturating_mul(1000) / SLOWEST)
-}
-
-// === impl Link ===
-
-impl Link {
-    /// Sends a call and waits for its answer, until `deadline` at most.
-    pub(super) async fn run<T: FromRedisValue>(
-        &mut self,
-        call: &Call<T>,
-        deadline: Instant,
-    ) -> Result<T, Fault> {
-        let answers = self.answers.load(Ordering::Relaxed);
-        match timeout_at(deadline, call.run(&mut self.connection)).await {
-            Ok(Ok(answer)) => {
-                self.answers.fetch_add(1, Ordering::Relaxed);
-                Ok(answer)
-            }
-            Ok(Err(error)) => {
-                if ends_connection(&error) {
-                    self.lost.cancel();
-                } else {
-                    self.answers.fetch_add(1, Ordering::Relaxed);
-                }
-                if is_wrong_peer(&error) {
-                    self.generation.end(&mut self.connection, &error).await;
-                }
-                Err(error.into())
-            }
-            Err(_) => {
-                // Redis may only be slow, and is if others have their answers. But a connection whose other end vanished
-                // looks the same as one on which nobody hears anything.
-                if self.answers.load(Ordering::Relaxed) == answers {
-                    self.lost.cancel();
-                }
-                Err(Fault::away("no answer in time"))
-            }
-        }
-    }
 }
 
 // === impl HotConnection ===
@@ -168,6 +98,12 @@ impl HotConnection {
             Ok(Err(_)) => Err(Fault::away("the bus was closed")),
             Err(_) => Err(Fault::away("connecting")),
         }
+    }
+
+    /// Makes the consumer group again that was found to be gone.
+    pub(super) async fn repair(&self, group: &QueueGroup) -> Result<(), Fault> {
+        group.tell(&self.run(&group.make_again()).await?);
+        Ok(())
     }
 
     /// Waits until there is a connection, until `deadline` at most: for callers that would otherwise

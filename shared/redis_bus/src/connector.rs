@@ -11,16 +11,16 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, RedisError,
-    cmd,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, cmd,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::address::{Address, Sentinels};
-use super::connection::{DEADLINE, Link};
+use super::budget::DEADLINE;
 use super::error::Fault;
+use super::generation::Generation;
+use super::link::Link;
 use super::peer::Peer;
-use super::queue_group::{LastWords, QueueGroup};
+use super::queue_group::QueueGroup;
 use super::resolver::Resolver;
 use super::tls::Tls;
 
@@ -39,16 +39,6 @@ pub(super) struct Connector {
     generation: Arc<Mutex<Generation>>,
     /// Whether the log says that Redis cannot be used as it is set up: once for all that connect.
     told: Arc<AtomicBool>,
-}
-
-/// Connections that end together, when one of them finds that it does not lead to the master.
-#[derive(Clone)]
-pub(super) struct Generation(Arc<Ending>);
-
-struct Ending {
-    ended: CancellationToken,
-    has_begun: AtomicBool,
-    last_words: LastWords,
 }
 
 impl Connector {
@@ -74,7 +64,7 @@ impl Connector {
             .generation
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if generation.0.ended.is_cancelled() {
+        if generation.has_ended() {
             *generation = Generation::new(self.group.last_words());
         }
         generation.clone()
@@ -174,7 +164,7 @@ impl Connector {
         listener: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
     ) -> Result<Link, Fault> {
         let place = format!("Redis at {}", server.addr());
-        let lost = generation.0.ended.child_token();
+        let lost = generation.lost();
         let report = lost.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(DEADLINE))
@@ -222,37 +212,6 @@ impl Connector {
         let client = client.map_err(|error| Fault::at(place, &error))?;
         let connected = client.get_multiplexed_async_connection_with_config(config);
         connected.await.map_err(|error| Fault::at(place, &error))
-    }
-}
-
-// === impl Generation ===
-
-impl Generation {
-    fn new(last_words: LastWords) -> Self {
-        Self(Arc::new(Ending {
-            ended: CancellationToken::new(),
-            has_begun: AtomicBool::new(false),
-            last_words,
-        }))
-    }
-
-    /// Ends all its connections, once. `connection` is one of them, which failed with `error`: its server is not the
-    /// master, or not any more.
-    pub(super) async fn end(&self, connection: &mut MultiplexedConnection, error: &RedisError) {
-        if self.0.has_begun.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.0.last_words.hear(connection).await;
-        tracing::warn!(%error, "this is not the Redis to write to, or not yet; connecting anew");
-        self.0.ended.cancel();
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.0.ended.is_cancelled()
-    }
-
-    pub(super) async fn ended(&self) {
-        self.0.ended.cancelled().await;
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 mod address;
 mod blocking_read;
+mod budget;
 mod catalog;
 mod change_feed;
 mod connection;
@@ -25,9 +26,13 @@ mod deliveries;
 mod error;
 mod event_log;
 mod forgeries;
+mod generation;
+mod info;
 mod kept;
 mod keys;
+mod last_words;
 mod lines;
+mod link;
 mod outcome_store;
 mod peer;
 mod queue_entry;
@@ -48,7 +53,8 @@ mod tls;
 mod unreadable;
 
 use address::Address;
-use connection::{DEADLINE, HotConnection, LARGE, PooledConnections};
+use budget::{DEADLINE, LARGE};
+use connection::{HotConnection, PooledConnections};
 use connector::Connector;
 use deliveries::Deliveries;
 use error::Fault;
@@ -218,7 +224,7 @@ impl RedisBus {
     async fn run<T: FromRedisValue>(&self, call: &Call<T>) -> Result<T, Fault> {
         match self.send(call).await {
             Err(fault) if fault.is_group_gone() => {
-                self.group.repair(&self.hot).await?;
+                self.hot.repair(&self.group).await?;
                 self.send(call).await
             }
             answer => answer,

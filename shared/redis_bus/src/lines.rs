@@ -9,7 +9,7 @@ use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::wire::{WireError, check_format};
 use prynai_bus::{BusError, PositionedChange};
 
-use super::connection::LARGE;
+use super::budget::LARGE;
 
 /// The event that says "cancelled", cut where its offset goes: only the script knows that.
 pub(super) struct CancelledLine {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking_read::BlockingReader;
-use super::connection::{DEADLINE, LARGE};
+use super::budget::{DEADLINE, LARGE};
 use super::deliveries::Deliveries;
 use super::error::Fault;
 use super::keys::GROUP;
@@ -126,7 +126,7 @@ impl RequestQueue for RedisBus {
         given.set_owed(true);
         let (entries, marks) = match self.read_new(&mut reader, worker, max, wait, stop).await {
             Err(fault) if fault.is_group_gone() => {
-                self.group.repair(&self.hot).await?;
+                self.hot.repair(&self.group).await?;
                 self.read_new(&mut reader, worker, max, wait, stop).await?
             }
             answer => answer?,

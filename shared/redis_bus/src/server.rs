@@ -4,6 +4,7 @@ use prynai_bus::BusError;
 use redis::cmd;
 
 use super::connection::HotConnection;
+use super::info::fact;
 use super::scripts::Call;
 
 /// Warns of a Redis that evicts keys.
@@ -28,12 +29,4 @@ fn check_eviction(policy: Option<&str>) {
         ),
         None => tracing::info!("Redis does not say its eviction policy; it must be noeviction"),
     }
-}
-
-/// The value of a line `name:value`.
-pub(super) fn fact<'a>(facts: &'a str, name: &str) -> Option<&'a str> {
-    let mut values = facts
-        .lines()
-        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    values.next().map(str::trim)
 }

@@ -18,11 +18,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::connection::{DEADLINE, HotConnection, Link};
+use super::budget::DEADLINE;
+use super::connection::HotConnection;
 use super::connector::Connector;
 use super::error::Fault;
 use super::keys::Keys;
 use super::lines;
+use super::link::Link;
 use super::scripts::Call;
 
 /// Published messages that wait to be forwarded. Beyond it they are dropped and a gap is reported.

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{BusError, NewsReceiver, Ownership};
+use super::ownership::{Ownership, Refusal};
+use super::{BusError, NewsReceiver};
 use crate::ids::{GatewayId, SessionId, StreamId};
 use crate::wire::event::StreamEvent;
 use crate::wire::request::Era;
@@ -134,19 +135,6 @@ pub enum LogState {
     Finished,
     /// The request was cancelled; there is no response.
     Cancelled,
-}
-
-/// Why the owner may not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Another delivery owns the stream, or the log is gone: stop, write nothing more.
-    LostOwnership,
-    /// The client cancelled: stop, write nothing more.
-    Cancelled,
-    /// There is nothing to say: the stream has its response already, or is another entry's.
-    Finished,
-    /// The log holds as many events, or bytes, as it may; only `finish` is accepted.
-    LogFull,
 }
 
 /// What became of an append.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::{BusError, Refusal};
-use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use super::BusError;
+use super::ownership::{Ownership, Refusal};
+use crate::ids::{EntryId, WorkerId};
 use crate::wire::event::StreamEvent;
-use crate::wire::request::{Era, RequestEnvelope};
+use crate::wire::request::RequestEnvelope;
 
 /// Requests on their way to a worker, at least once, oldest first.
 ///
@@ -187,26 +188,6 @@ pub struct Claim {
     pub request: RequestEnvelope,
 }
 
-/// The right to write to a stream: a fencing token with what the first write must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ownership {
-    /// The stream.
-    pub stream: StreamId,
-    /// Its queue entry.
-    pub entry: EntryId,
-    /// The worker.
-    pub worker: WorkerId,
-    /// The delivery under which it was claimed. Only delivery 1 may take ownership by its first
-    /// write; a later one calls [`super::EventLog::take_over`] first.
-    pub delivery: u32,
-    /// The gateway that asked; overruled by a later `follow`.
-    pub holder: GatewayId,
-    /// The session the stream belongs to.
-    pub session: Option<SessionId>,
-    /// Decides how long the finished log is kept.
-    pub era: Era,
-}
-
 /// A request to be ended.
 #[derive(Debug, Clone)]
 pub struct Finish {
@@ -228,12 +209,5 @@ impl Claim {
             session: self.request.session.as_ref().map(|s| s.id.clone()),
             era: self.request.era,
         }
-    }
-}
-
-impl Ownership {
-    /// The fencing token as stored: worker and delivery.
-    pub fn token(&self) -> String {
-        format!("{}:{}", self.worker, self.delivery)
     }
 }

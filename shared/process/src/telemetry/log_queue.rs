@@ -5,12 +5,10 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::LogFormat;
+use super::line::line;
 use super::repeats::{Repeated, Repeats};
 
 /// Most bytes of lines that wait. As much again may be on its way out.
@@ -216,43 +214,6 @@ fn lost_line(lost: u64, format: LogFormat) -> String {
     line(format, "WARN", target, &message, &[("lines", lost.into())])
 }
 
-/// A line that no event stands behind, in the form of the others.
-pub(super) fn line(
-    format: LogFormat,
-    level: &str,
-    target: &str,
-    message: &str,
-    fields: &[(&str, Value)],
-) -> String {
-    let mut timestamp = String::new();
-    // Without a time is better than not at all.
-    let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
-    let mut line = match format {
-        LogFormat::Json => {
-            let mut object = serde_json::Map::new();
-            object.insert("timestamp".to_owned(), timestamp.into());
-            object.insert("level".to_owned(), level.into());
-            object.insert("message".to_owned(), message.into());
-            for (name, value) in fields {
-                object.insert((*name).to_owned(), value.clone());
-            }
-            object.insert("target".to_owned(), target.into());
-            Value::Object(object).to_string()
-        }
-        LogFormat::Text => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| format!(" {name}={value}"));
-            format!(
-                "{timestamp} {level:>5} {message}{}",
-                fields.collect::<String>()
-            )
-        }
-    };
-    line.push('\n');
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -296,7 +257,7 @@ mod tests {
                 read += 1;
                 continue;
             }
-            let told: Value = serde_json::from_slice(&text).expect("is JSON");
+            let told: serde_json::Value = serde_json::from_slice(&text).expect("is JSON");
             assert_eq!(told["level"], "WARN");
             lost += told["lines"].as_u64().expect("is a number");
         }

@@ -9,11 +9,10 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing::{Event, Level};
 
 use super::LogFormat;
-use super::log_queue::{LogQueue, line};
+use super::line::line;
 
 /// The field that says what provoked a line. Lines of one place in the code with the same source, and the
 /// same `error` if they have one, are alike.
@@ -30,9 +29,6 @@ const MAX_TEXT: usize = 256;
 
 /// Stands for the sources beyond [`MAX_SOURCES`].
 const OTHERS: &str = "others";
-
-/// Keeps events out of the log that were counted instead.
-pub(super) struct FoldRepeats(LogQueue);
 
 /// Events that are alike.
 #[derive(Debug, Clone)]
@@ -55,38 +51,6 @@ type Key = (&'static str, String, Option<String>);
 pub(super) struct Repeats {
     begun: Option<Instant>,
     counted: HashMap<Key, Repeated>,
-}
-
-// === impl FoldRepeats ===
-
-impl FoldRepeats {
-    pub(super) fn new(queue: LogQueue) -> Self {
-        Self(queue)
-    }
-}
-
-impl<S: Subscriber> Filter<S> for FoldRepeats {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        if event.fields().all(|field| field.name() != SOURCE) {
-            return true;
-        }
-        let metadata = event.metadata();
-        let mut repeated = Repeated {
-            place: metadata.name(),
-            level: *metadata.level(),
-            target: metadata.target(),
-            message: String::new(),
-            source: String::new(),
-            error: None,
-            times: 0,
-        };
-        event.record(&mut repeated);
-        self.0.is_first(repeated)
-    }
 }
 
 // === impl Repeats ===
@@ -136,6 +100,25 @@ impl Repeats {
 // === impl Repeated ===
 
 impl Repeated {
+    /// The event, if it takes part.
+    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+        if event.fields().all(|field| field.name() != SOURCE) {
+            return None;
+        }
+        let metadata = event.metadata();
+        let mut repeated = Self {
+            place: metadata.name(),
+            level: *metadata.level(),
+            target: metadata.target(),
+            message: String::new(),
+            source: String::new(),
+            error: None,
+            times: 0,
+        };
+        event.record(&mut repeated);
+        Some(repeated)
+    }
+
     fn key(&self) -> Key {
         (self.place, self.source.clone(), self.error.clone())
     }

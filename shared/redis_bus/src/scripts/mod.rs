@@ -12,7 +12,7 @@ use redis::{
     Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd,
 };
 
-use super::connection::LARGE;
+use super::budget::LARGE;
 
 mod edge;
 mod outcomes;

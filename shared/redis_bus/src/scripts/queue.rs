@@ -9,7 +9,7 @@ use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 
 use super::{Call, lua, millis};
 use crate::keys::{GROUP, Keys, NOBODY};
-use crate::queue_group::Words;
+use crate::last_words::Words;
 
 lua!(MAKE_GROUP, "make_group.lua");
 lua!(FINISH, "finish.lua");
