@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use prynai_chaos::abandoned;
-use prynai_chaos::crowd;
-use prynai_chaos::fault::Fault;
-use prynai_chaos::scenario::Scenario;
+use prynai_chaos::faults::fault::Fault;
+use prynai_chaos::scenarios::abandoned;
+use prynai_chaos::scenarios::crowd;
+use prynai_chaos::scenarios::scenario::Scenario;
 
 /// Breaks a fleet on purpose and checks that no call is lost, doubled or mixed up.
 #[derive(Parser)]

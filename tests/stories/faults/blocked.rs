@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use prynai_chaos::ledger::{Deed, LEDGER, Ledger};
-use prynai_chaos::time::BLOCK;
+use prynai_chaos::faults::time::BLOCK;
+use prynai_chaos::tools::ledger::{Deed, LEDGER, Ledger};
 use prynai_test_harness::client::{modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;

@@ -1,8 +1,8 @@
 //! A standalone server with the tools of the chaos runs.
 
-use prynai_chaos::handler::Chaos;
-use prynai_chaos::ledger::Pen;
-use prynai_chaos::time::block_when_told;
+use prynai_chaos::faults::time::block_when_told;
+use prynai_chaos::tools::handler::Chaos;
+use prynai_chaos::tools::ledger::Pen;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

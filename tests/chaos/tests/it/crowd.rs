@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use prynai_bus::wire::change::Change;
 use prynai_bus::{BusLimits, ChangeFeed};
-use prynai_chaos::crowd::{Open, Storm, arrive, come_back};
+use prynai_chaos::scenarios::crowd::{Open, Storm, arrive, come_back};
 use prynai_redis_bus::RedisBus;
 use prynai_test_harness::cluster::Cluster;
 

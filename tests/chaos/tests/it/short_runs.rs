@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use prynai_chaos::fault::Fault;
-use prynai_chaos::outcome::Outcome;
-use prynai_chaos::record::{Answer, Era};
-use prynai_chaos::scenario::Scenario;
+use prynai_chaos::clients::record::{Answer, Era};
+use prynai_chaos::faults::fault::Fault;
+use prynai_chaos::judging::outcome::Outcome;
+use prynai_chaos::scenarios::scenario::Scenario;
 
 async fn holds(name: &str, seed: u64, faults: &[Fault]) -> Outcome {
     let scenario = Scenario::small(name, seed).faults(faults);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::balancer::Balancer;
-use super::record::Answer;
-use super::time;
+use crate::clients::balancer::Balancer;
+use crate::clients::record::Answer;
+use crate::faults::time;
 use prynai_test_harness::cluster::{Cluster, QUEUE};
 use prynai_test_redis::seed::Seed;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fault::Injected;
-use super::ledger::{Deed, Deeds, Entry};
-use super::record::{Answer, Record};
+use crate::clients::record::{Answer, Record};
+use crate::faults::fault::Injected;
+use crate::tools::ledger::{Deed, Deeds, Entry};
 
 /// Times from the loss of a worker. When another one was lost while a call waited, and may have taken it over by then, its
 /// time begins with that loss: what was taken over and not begun must be waited for a second time.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::outcome::Outcome;
-use super::spread::Spread;
+use crate::judging::outcome::Outcome;
+use crate::judging::spread::Spread;
 
 /// How far recovery may lag behind the lease.
 const AFTER_LEASE: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::http::{Frames, whole};
+use crate::clients::http::{Frames, whole};
 use prynai_test_harness::client::{BOTH, LEGACY, legacy};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::server::RedisServer;

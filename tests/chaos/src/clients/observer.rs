@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::ledger::Run;
-use super::record::{Answer, Call};
+use crate::clients::record::{Answer, Call};
+use crate::tools::ledger::Run;
 use prynai_test_harness::client::Frame;
 
 /// What was seen of one call so far.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use super::outcome::Outcome;
-use super::record::Record;
-use super::scenario::Scenario;
-use super::spread::Spread;
+use crate::clients::record::Record;
+use crate::judging::outcome::Outcome;
+use crate::judging::spread::Spread;
+use crate::scenarios::scenario::Scenario;
 
 /// Violations that are shown; the rest is counted.
 const SHOWN: usize = 20;

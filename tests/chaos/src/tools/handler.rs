@@ -13,7 +13,7 @@ use rmcp::{RoleServer, ServerHandler, schemars, tool, tool_handler, tool_router}
 use serde::Deserialize;
 use serde_json::json;
 
-use super::ledger::{Deed, Pen, Run};
+use crate::tools::ledger::{Deed, Pen, Run};
 
 /// The handler of the chaos worker.
 #[derive(Debug)]

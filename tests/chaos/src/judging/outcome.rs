@@ -2,12 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::fault::Injected;
-use super::ledger::{Deed, Deeds};
-use super::record::{Answer, Record};
-use super::recovery::Recovery;
-use super::spread::Spread;
-use super::verdict::Violation;
+use crate::clients::record::{Answer, Record};
+use crate::faults::fault::Injected;
+use crate::judging::recovery::Recovery;
+use crate::judging::spread::Spread;
+use crate::judging::verdict::Violation;
+use crate::tools::ledger::{Deed, Deeds};
 
 /// All that is known of a run when it is over.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::balancer::Balancer;
+use crate::clients::balancer::Balancer;
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::skew::skewed_by;
 use prynai_test_redis::seed::Seed;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::fault::{Fault, Injected};
-use super::ledger::{Deed, Deeds, Entry};
-use super::record::{Answer, Record, Tool};
+use crate::clients::record::{Answer, Record, Tool};
+use crate::faults::fault::{Fault, Injected};
+use crate::tools::ledger::{Deed, Deeds, Entry};
 
 /// Something that must not happen did.
 #[derive(Debug, Clone, PartialEq, Eq)]

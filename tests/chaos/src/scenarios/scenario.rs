@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::balancer::Balancer;
-use super::fault::{Fault, Injected};
-use super::figure::{Figure, Reached};
-use super::ledger::{LEDGER, Ledger};
-use super::load::{Load, LoadPlan};
-use super::outcome::Outcome;
-use super::record::{Era, Tool};
-use super::recovery::Recovery;
-use super::time::{BLOCK, blocked_for};
-use super::verdict::{Invariant, Violation, judge};
+use crate::clients::balancer::Balancer;
+use crate::clients::load::{Load, LoadPlan};
+use crate::clients::record::{Era, Tool};
+use crate::faults::fault::{Fault, Injected};
+use crate::faults::time::{BLOCK, blocked_for};
+use crate::judging::figure::{Figure, Reached};
+use crate::judging::outcome::Outcome;
+use crate::judging::recovery::Recovery;
+use crate::judging::verdict::{Invariant, Violation, judge};
+use crate::tools::ledger::{LEDGER, Ledger};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::PATIENCE;
 use prynai_test_redis::seed::Seed;

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode};
 
-use super::balancer::Balancer;
-use super::http::{self, Frames, NoAnswer};
-use super::modern::{message, refusal};
-use super::observer::Observer;
-use super::record::{Answer, Call};
+use crate::clients::balancer::Balancer;
+use crate::clients::http::{self, Frames, NoAnswer};
+use crate::clients::modern::{message, refusal};
+use crate::clients::observer::Observer;
+use crate::clients::record::{Answer, Call};
 use prynai_test_harness::client::{BOTH, LEGACY};
 
 /// How long this client waits before it tries again what was refused.

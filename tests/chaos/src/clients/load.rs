@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::balancer::Balancer;
-use super::legacy::Session;
-use super::modern;
-use super::observer::Observer;
-use super::record::{Answer, Call, Era, Record, Tool};
+use crate::clients::balancer::Balancer;
+use crate::clients::legacy::Session;
+use crate::clients::modern;
+use crate::clients::observer::Observer;
+use crate::clients::record::{Answer, Call, Era, Record, Tool};
 use prynai_test_redis::seed::Seed;
 
 /// What the clients do.

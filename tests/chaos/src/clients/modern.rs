@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 
-use super::http::{self, Frames, NoAnswer};
-use super::observer::Observer;
-use super::record::{Answer, Call};
+use crate::clients::http::{self, Frames, NoAnswer};
+use crate::clients::observer::Observer;
+use crate::clients::record::{Answer, Call};
 use prynai_test_harness::client::{BOTH, MODERN};
 
 const META: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"info""#;

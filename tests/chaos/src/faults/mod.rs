@@ -1,0 +1,4 @@
+//! What is broken, and when.
+
+pub mod fault;
+pub mod time;

@@ -1,0 +1,5 @@
+//! Whole runs.
+
+pub mod abandoned;
+pub mod crowd;
+pub mod scenario;

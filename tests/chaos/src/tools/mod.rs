@@ -1,0 +1,4 @@
+//! The tools that are called, and the ledger of what they did.
+
+pub mod handler;
+pub mod ledger;
