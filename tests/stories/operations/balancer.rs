@@ -113,7 +113,7 @@ async fn calls_with_pauses_between_them_pass_the_balancer() {
 async fn a_gateway_that_comes_back_elsewhere_is_found_and_a_dead_one_is_passed_over() {
     let port = free_port().await;
     let fleet = Fleet::start(port, &[FIRST, SECOND]).await;
-    let (first, mut second) = (fleet.gateway(FIRST).await, fleet.gateway(SECOND).await);
+    let (mut first, mut second) = (fleet.gateway(FIRST).await, fleet.gateway(SECOND).await);
     let client = client();
     fleet.calls_succeed(&client, 20).await;
     second.kill().await;
@@ -127,7 +127,8 @@ async fn a_gateway_that_comes_back_elsewhere_is_found_and_a_dead_one_is_passed_o
         fleet.balancer.looks() > looks
     });
     fleet.calls_succeed(&client, 20).await;
-    drop(first);
+    // Until it is gone: a call that it took and did not answer is not tried again.
+    first.kill().await;
     fleet.calls_succeed(&client, 20).await;
     // One that answers no attempt to connect, as a machine that is gone: its queue is full.
     let deaf = TcpSocket::new_v4().expect("a socket");

@@ -20,7 +20,7 @@ if received > removed then
 end
 local answer, bytes, too_large = {}, 0, 0
 for i = 0, redis.call('LLEN', KEYS[2]) - 1 do
-  local message = redis.call('LINDEX', KEYS[2], i)
+  local message = redis.call('LRANGE', KEYS[2], i, i)[1]
   if bytes + #message > tonumber(ARGV[3]) then
     too_large = #message
     break
