@@ -1,4 +1,4 @@
-// A fleet to try things on: small, and without workers while nobody calls.
+// A fleet to try things out: small, and without workers while nobody calls.
 using './main.bicep'
 
 param name = 'prynai-dev'

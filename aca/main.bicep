@@ -1,20 +1,20 @@
 // PrynAI MCP on Azure Container Apps: one app for the gateways, one for the workers, and the Redis between them.
-// Parameters and composition only; each module holds one Azure concern.
+// This file has only the parameters and the composition; each module holds one Azure concern.
 //
 //   REGISTRY_NAME=<registry> IMAGE=<registry>.azurecr.io/prynai-mcp:<tag> API_CLIENT_ID=<guid> \
 //     az deployment group create -g <group> -f aca/main.bicep -p aca/dev.bicepparam
 
 targetScope = 'resourceGroup'
 
-@description('Region of everything.')
+@description('Region of all resources.')
 param location string = resourceGroup().location
 
-@description('Beginning of every name.')
+@description('Prefix of every name.')
 @minLength(3)
 @maxLength(20)
 param name string
 
-@description('Container image with prynai-gateway and prynai-worker, with its tag.')
+@description('Container image that holds prynai-gateway and prynai-worker, with its tag.')
 param image string
 
 @description('Azure Container Registry that holds the image, in this resource group.')
@@ -26,14 +26,14 @@ param redisSku string
 @description('Whether Redis has a replica on a second node.')
 param redisHighAvailability bool
 
-@description('Gateway replicas. At least one: it holds open streams and answers while no worker runs.')
+@description('Gateway replicas, at least one: it holds open streams, and answers while no worker runs.')
 @minValue(1)
 param gatewayMinReplicas int
 
 @minValue(1)
 param gatewayMaxReplicas int
 
-@description('Worker replicas. With 0, the first call after a quiet time waits for a worker to start.')
+@description('Worker replicas. With 0, the first call after a quiet time waits until a worker has started.')
 @minValue(0)
 param workerMinReplicas int
 
@@ -45,11 +45,11 @@ param workerMaxReplicas int
 @maxValue(10000)
 param workerConcurrency int = 64
 
-@description('Secret with which gateways sign what workers run, 32 characters or more; two, separated by a comma, while it is replaced. Empty: nothing is signed. Given to a fleet that runs already, it may cost the calls of that moment.')
+@description('Secret with which gateways sign what workers run, 32 characters or more; two, separated by a comma, while you replace it. If it is empty, nothing is signed. If you add it to a running fleet, calls of that moment may be lost, because gateways and workers are updated together.')
 @secure()
 param envelopeKey string = ''
 
-@description('Host names clients may use, besides the one Container Apps gives the gateway.')
+@description('Host names that clients may use, besides the one that Container Apps gives the gateway.')
 param allowedHosts string[] = []
 
 @description('Origins of web pages that may call the gateway.')
@@ -58,17 +58,17 @@ param allowedOrigins string[] = []
 @description('Directory (tenant) whose users and applications may call.')
 param tenantId string = tenant().tenantId
 
-@description('Client id of the registration in Entra ID that stands for this server as an API; its manifest asks for v2 tokens (api.requestedAccessTokenVersion).')
+@description('Client id of the registration in Entra ID that represents this server as an API; its manifest must request v2 tokens (api.requestedAccessTokenVersion).')
 param apiClientId string
 
-@description('Scopes of that API, of which a caller needs one.')
+@description('Scopes of that API; a caller needs one of them.')
 @minLength(1)
 param scopes string[] = ['mcp.call']
 
-@description('App roles of that API, of which an application that calls by itself needs one.')
+@description('App roles of that API; an application that calls on its own needs one of them.')
 param roles string[] = []
 
-@description('Seconds that a stopping replica has to end what it has begun.')
+@description('Seconds that a stopping replica has to finish what it has begun.')
 @minValue(5)
 @maxValue(590)
 param drainSeconds int = 60

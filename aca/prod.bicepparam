@@ -1,4 +1,4 @@
-// A fleet that people rely on: everything at least twice.
+// A fleet that people rely on: at least two of everything.
 using './main.bicep'
 
 param name = 'prynai'

@@ -1,4 +1,4 @@
-// The Container Apps environment; its logs go to the workspace without a shared key.
+// The Container Apps environment. It sends its logs to the workspace without a shared key.
 
 param location string
 param name string

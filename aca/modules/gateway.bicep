@@ -1,4 +1,4 @@
-// The gateways: they hold the clients' connections and are all the internet sees.
+// The gateways: they hold the clients' connections, and nothing else is reachable from the internet.
 
 param location string
 param name string
@@ -22,14 +22,14 @@ param drainSeconds int
 
 var port = 8000
 var host = '${name}.${environmentDomain}'
-// Without origins there is no such setting.
+// Without origins, the setting is left out.
 var pageOrigins = empty(allowedOrigins) ? [] : [
   {
     name: 'PRYNAI_ALLOWED_ORIGIN'
     value: join(allowedOrigins, ',')
   }
 ]
-// A secret must not be empty.
+// Container Apps does not accept an empty secret.
 var signs = !empty(envelopeKey)
 var envelopeSecrets = signs ? [
   {
@@ -93,7 +93,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
       ])
     }
     template: {
-      // Longer than the process takes by itself, so that it is never killed while it ends.
+      // Longer than the process itself takes, so that it is never killed while it finishes.
       terminationGracePeriodSeconds: drainSeconds + 10
       containers: [
         {
@@ -130,7 +130,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
               value: join(scopes, ',')
             }
             {
-              // The certificate is the ingress's, so the gateway cannot know by itself.
+              // The ingress has the certificate, so the gateway does not know that clients use https.
               name: 'PRYNAI_PUBLIC_URL'
               value: 'https://${host}/mcp'
             }
@@ -168,7 +168,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
               failureThreshold: 3
             }
             {
-              // Fails while Redis is away or deaf, and as soon as the process is asked to stop.
+              // Fails while Redis is away or published events do not arrive, and once the process is told to stop.
               type: 'Readiness'
               httpGet: {
                 path: '/readyz'
@@ -194,7 +194,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
             }
           }
           {
-            // The rule above counts requests as they begin; long streams only show in the load.
+            // The rule above counts requests when they begin; only the load shows long streams.
             name: 'cpu'
             custom: {
               type: 'cpu'

@@ -1,4 +1,4 @@
-// Who the apps are. A user-assigned identity, so that its right to pull the image exists before the apps do.
+// The identity of the apps. It is user-assigned, so that its right to pull the image exists before the apps do.
 
 param location string
 param name string

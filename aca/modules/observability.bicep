@@ -1,4 +1,4 @@
-// Where logs go.
+// The workspace for logs.
 
 param location string
 param name string

@@ -1,5 +1,5 @@
-// The one thing gateways and workers share. It holds work and sessions, so nothing may be evicted, and a restart must
-// lose at most a second.
+// The one thing that gateways and workers share. It holds work and sessions, so it must evict nothing, and a restart
+// must lose at most one or two seconds of writes.
 
 param location string
 param name string
@@ -23,7 +23,7 @@ resource cluster 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
     properties: {
       clientProtocol: 'Encrypted'
       port: 10000
-      // One endpoint, so a plain client is enough; up to 25 GB.
+      // A single endpoint, so a plain client is enough. Allowed up to 25 GB.
       clusteringPolicy: 'NoCluster'
       evictionPolicy: 'NoEviction'
       persistence: {
@@ -31,7 +31,7 @@ resource cluster 'Microsoft.Cache/redisEnterprise@2025-07-01' = {
         aofFrequency: '1s'
         rdbEnabled: false
       }
-      // The redis-streams scaler of KEDA cannot sign in with Entra ID.
+      // KEDA's redis-streams scaler cannot sign in with Entra ID.
       accessKeysAuthentication: 'Enabled'
     }
   }

@@ -1,4 +1,4 @@
-// The workers: they run the tools, take no connections, and come and go with the work that waits in Redis.
+// The workers: they run the tools and accept no connections. Their number follows the work that waits in Redis.
 
 param location string
 param name string
@@ -14,11 +14,11 @@ param minReplicas int
 param maxReplicas int
 param drainSeconds int
 
-// As shared/redis_bus/src/keys.rs spells them, under the default prefix.
+// As shared/redis_bus/src/keys.rs spells them, with the default prefix.
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
 
-// A secret must not be empty.
+// Container Apps does not accept an empty secret.
 var signs = !empty(envelopeKey)
 var envelopeSecrets = signs ? [
   {
@@ -76,7 +76,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
       ])
     }
     template: {
-      // Longer than the process takes by itself, so that it is never killed while it ends.
+      // Longer than the process itself takes, so that it is never killed while it finishes.
       terminationGracePeriodSeconds: drainSeconds + 10
       containers: [
         {
@@ -114,7 +114,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
         cooldownPeriod: 300
         rules: [
           {
-            // Requests that no worker has claimed yet. Wakes the first worker.
+            // Requests that no worker has claimed yet. This rule starts the first worker.
             name: 'waiting'
             custom: {
               type: 'redis-streams'
@@ -134,7 +134,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
             }
           }
           {
-            // Requests that run. Without it a fleet that has claimed everything would be scaled in while it works.
+            // Running requests. Without this rule, a fleet that has claimed everything is scaled in while it works.
             name: 'running'
             custom: {
               type: 'redis-streams'
