@@ -32,6 +32,11 @@ impl Backoff {
         }
     }
 
+    /// Pauses as at first again; what time is left does not change.
+    pub(crate) fn begin_anew(&mut self) {
+        self.next = FIRST;
+    }
+
     /// Waits; `false`, at once, when there is no time left.
     pub async fn pause(&mut self) -> bool {
         let pause = self.next.mul_f64(rand::random_range(0.5..1.0));

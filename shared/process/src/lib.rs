@@ -5,13 +5,14 @@
 //! 1. [`settings`]: how settings are read and refused; [`secret`]: values that nobody must see
 //! 2. [`telemetry`]: how a process logs
 //! 3. [`lifecycle`]: how it stops
-//! 4. [`clock`], [`backoff`]: how it tells the time and waits
+//! 4. [`clock`], [`backoff`], [`outage`]: how it tells the time, waits, and tells of trouble once
 //! 5. [`mutation`]: bugs that tests plant
 
 pub mod backoff;
 pub mod clock;
 pub mod lifecycle;
 pub mod mutation;
+pub mod outage;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;

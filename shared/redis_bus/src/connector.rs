@@ -3,12 +3,13 @@
 //! A server that stops being the master keeps its connections open, so one that finds this out ends all
 //! of the process; each of them then asks anew where the master is.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bb8_redis::bb8::ManageConnection;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use prynai_process::outage::Alarm;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, cmd,
@@ -37,8 +38,8 @@ pub(super) struct Connector {
     tls: Tls,
     group: Arc<QueueGroup>,
     generation: Arc<Mutex<Generation>>,
-    /// Whether the log says that Redis cannot be used as it is set up: once for all that connect.
-    told: Arc<AtomicBool>,
+    /// Redis cannot be used as it is set up: told once for all that connect.
+    unusable: Arc<Alarm>,
 }
 
 impl Connector {
@@ -49,7 +50,7 @@ impl Connector {
             tls,
             group,
             generation: Arc::new(Mutex::new(generation)),
-            told: Arc::default(),
+            unusable: Arc::default(),
         }
     }
 
@@ -80,14 +81,14 @@ impl Connector {
     pub(super) async fn link_to_queue(&self) -> Result<Link, Fault> {
         let mut link = self.link().await?;
         self.group.prepare(&mut link).await?;
-        self.told.store(false, Ordering::Release);
+        self.unusable.clear();
         Ok(link)
     }
 
     /// Says why an attempt failed; what no waiting mends once until one succeeds.
     pub(super) fn tell(&self, fault: &Fault) {
         let reason = fault.to_string();
-        if matches!(fault, Fault::SetUp(_)) && !self.told.swap(true, Ordering::AcqRel) {
+        if matches!(fault, Fault::SetUp(_)) && self.unusable.raise() {
             tracing::error!(reason, "Redis cannot be used as it is set up; trying again");
         } else {
             tracing::debug!(reason, "Redis cannot be reached");

@@ -12,10 +12,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Warns of forgeries now and then, and counts those in between.
 #[derive(Default)]
-pub(super) struct Forgeries(Mutex<Told>);
+pub(super) struct Forgeries(Mutex<Warned>);
 
 #[derive(Default)]
-struct Told {
+struct Warned {
     last: Option<Instant>,
     since: u64,
 }
@@ -30,13 +30,13 @@ impl Forgeries {
 
     /// Counts one; how many others there were since the last warning, if it is time for the next.
     fn count(&self) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.last.is_some_and(|last| last.elapsed() < PAUSE) {
-            told.since += 1;
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.last.is_some_and(|last| last.elapsed() < PAUSE) {
+            warned.since += 1;
             return None;
         }
-        told.last = Some(Instant::now());
-        Some(std::mem::take(&mut told.since))
+        warned.last = Some(Instant::now());
+        Some(std::mem::take(&mut warned.since))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use prynai_bus::ids::WorkerId;
 use prynai_bus::{Bus, BusError, BusLimits};
-use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use redis::{FromRedisValue, cmd};
 use tokio::time::Instant;
 
@@ -200,20 +200,18 @@ impl RedisBus {
         limits: BusLimits,
         mut tell: impl FnMut(&str),
     ) -> Result<Arc<Self>, BusError> {
-        let mut backoff = Backoff::endless();
-        let mut told = false;
+        let mut outage = Outage::endless();
         loop {
             match Self::connect_as_set(settings, limits.clone()).await {
                 Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
-                    if !told {
+                    if outage.begins() {
                         tracing::warn!(reason, "Redis is away; waiting for it");
-                        told = true;
                     }
                     tell(&reason);
                 }
                 decided => return decided,
             }
-            backoff.pause().await;
+            outage.pause().await;
         }
     }
 

@@ -1,9 +1,10 @@
 //! The clock of Redis: the one by which the whole fleet tells deadlines.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use prynai_process::clock::unix_millis;
+use prynai_process::outage::Alarm;
 use redis::cmd;
 
 use super::connection::HotConnection;
@@ -20,8 +21,8 @@ pub(super) struct ServerClock {
     started: Instant,
     /// What Redis' clock showed then, Unix milliseconds.
     at_start_ms: AtomicI64,
-    /// Whether it was told that this machine's clock is off.
-    told: AtomicBool,
+    /// This machine's clock is off.
+    off: Alarm,
 }
 
 /// The answer to `TIME`: seconds and microseconds.
@@ -33,7 +34,7 @@ impl ServerClock {
         let clock = Self {
             started: Instant::now(),
             at_start_ms: AtomicI64::new(0),
-            told: AtomicBool::new(false),
+            off: Alarm::default(),
         };
         let time = hot.run(&Call::command(cmd("TIME"))).await?;
         clock.saw(unix_ms(time), clock.started);
@@ -63,8 +64,11 @@ impl ServerClock {
         let own = i64::try_from(own_ms).unwrap_or(i64::MAX);
         let now = i64::try_from(self.now_ms()).unwrap_or(i64::MAX);
         let ahead_ms = own.saturating_sub(now);
-        let is_off = ahead_ms.abs() > TOLERATED_MS;
-        if self.told.swap(is_off, Ordering::Relaxed) || !is_off {
+        if ahead_ms.abs() <= TOLERATED_MS {
+            self.off.clear();
+            return;
+        }
+        if !self.off.raise() {
             return;
         }
         tracing::warn!(

@@ -6,10 +6,10 @@ mod share_holder;
 pub(crate) mod turns;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prynai_bus::{Bus, BusError};
+use prynai_process::outage::Alarm;
 
 use crate::refusal::RequestError;
 
@@ -30,8 +30,8 @@ struct Shares {
     bytes: Arc<Tally>,
     errands: Arc<Tally>,
     streams: Arc<Tally>,
-    /// For one line in the log each time the queue fills up.
-    told_full: AtomicBool,
+    /// The queue is full: told each time that it fills up.
+    full: Alarm,
 }
 
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Admission {
             calls: Arc::default(),
             errands: Arc::default(),
             streams: Arc::default(),
-            told_full: AtomicBool::default(),
+            full: Alarm::default(),
         }))
     }
 
@@ -137,7 +137,7 @@ impl Admission {
     async fn room(&self, wanted: usize) -> Result<usize, RequestError> {
         let room = self.0.bus.queue_room(wanted).await?;
         if room == 0 {
-            if !self.0.told_full.swap(true, Ordering::Relaxed) {
+            if self.0.full.raise() {
                 tracing::warn!(
                     limit = self.0.queue_limit,
                     "the request queue is full: requests are refused"
@@ -145,7 +145,7 @@ impl Admission {
             }
             return Err(self.full());
         }
-        if self.0.told_full.swap(false, Ordering::Relaxed) {
+        if self.0.full.clear() {
             tracing::info!("the request queue has room again");
         }
         Ok(room)

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::{Bus, BusError};
-use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use serde::Deserialize;
 
 use crate::changes::{Changes, Interest, Listener, Topic};
@@ -109,10 +109,15 @@ impl CatalogCache {
         loop {
             // Another catalog, or anything.
             listener.next().await;
-            let mut backoff = Backoff::endless();
+            let mut outage = Outage::endless();
             while let Err(error) = self.refresh().await {
-                tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
-                backoff.pause().await;
+                if outage.begins() {
+                    tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
+                }
+                outage.pause().await;
+            }
+            if outage.ends() {
+                tracing::info!("the catalog was read again");
             }
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_process::lifecycle::Shutdown;
+use prynai_process::outage::Alarm;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -37,8 +38,8 @@ const TOO_MANY: &[u8] =
 struct Places {
     free: Arc<Semaphore>,
     most: NonZeroUsize,
-    /// For one line in the log each time they run out.
-    told: bool,
+    /// There are too few: told each time that they run out.
+    scarce: Alarm,
 }
 
 /// Listens on an address, with room for a crowd.
@@ -67,7 +68,7 @@ pub(crate) async fn accept(
     shutdown: &Shutdown,
     tasks: &TaskTracker,
 ) {
-    let mut places = Places::new(most);
+    let places = Places::new(most);
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.borrow().accept() => match accepted {
@@ -119,24 +120,25 @@ impl Places {
         Self {
             free: Arc::new(Semaphore::new(permits)),
             most,
-            told: false,
+            scarce: Alarm::default(),
         }
     }
 
-    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
         let place = self.free.clone().try_acquire_owned().ok();
         // Not with every connection that comes and goes at the limit.
-        self.told &= self.free.available_permits() <= self.most.get() / 10;
+        if self.free.available_permits() > self.most.get() / 10 {
+            self.scarce.clear();
+        }
         place
     }
 
-    fn tell_refusal(&mut self) {
-        if !self.told {
+    fn tell_refusal(&self) {
+        if self.scarce.raise() {
             tracing::warn!(
                 limit = self.most,
                 "too many connections, none of which is idle: new ones are closed"
             );
-            self.told = true;
         }
     }
 }

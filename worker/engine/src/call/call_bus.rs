@@ -11,7 +11,7 @@ use prynai_bus::{
     Appended, Bus, BusError, Claim, Finish, KeyState, KeyUse, Mail, Ownership, Refusal, StateStore,
     TakeOver,
 };
-use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 
 use crate::call::running::{Controls, Stop};
 
@@ -173,8 +173,7 @@ impl CallBus {
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, Stop> {
         let stream = &self.ownership.stream;
-        let mut backoff = Backoff::for_at_most(self.patience);
-        let mut told = false;
+        let mut outage = Outage::for_at_most(self.patience);
         loop {
             let error = tokio::select! {
                 biased;
@@ -188,13 +187,12 @@ impl CallBus {
                     }
                 },
             };
-            if !told {
+            if outage.begins() {
                 tracing::warn!(%error, step, %stream, "the bus is away; trying again");
-                told = true;
             }
             let waited = tokio::select! {
                 reason = self.controls.stopped() => return Err(reason),
-                waited = backoff.pause() => waited,
+                waited = outage.pause() => waited,
             };
             if !waited {
                 tracing::error!(%error, step, %stream, "the bus was away for too long; the call is left to its lease");

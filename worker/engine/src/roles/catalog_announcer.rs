@@ -10,7 +10,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{Catalog, StateStore};
-use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta,
     Implementation, InitializeRequestParams, JsonRpcMessage, ListToolsRequest, NumberOrString,
@@ -53,14 +53,12 @@ pub(crate) struct CatalogAnnouncer<H> {
 impl<H: ServerHandler> CatalogAnnouncer<H> {
     /// Announces for the first time, again and again while the bus is away.
     pub(crate) async fn announce_first(&self) {
-        let mut backoff = Backoff::endless();
-        let mut told = false;
+        let mut outage = Outage::endless();
         while let Err(reason) = self.announce().await {
-            if !told {
+            if outage.begins() {
                 tracing::warn!(reason, "the catalog cannot be announced; trying again");
-                told = true;
             }
-            backoff.pause().await;
+            outage.pause().await;
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::{BusError, Finish, Refusal, RequestQueue};
-use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -75,8 +75,7 @@ impl Delivery {
 
     async fn finish(&self, batch: &[Ending]) -> Result<(), BusError> {
         let requests: Vec<Finish> = batch.iter().map(|ending| ending.finish.clone()).collect();
-        let mut backoff = Backoff::for_at_most(self.patience);
-        let mut told = false;
+        let mut outage = Outage::for_at_most(self.patience);
         loop {
             let error = match self.requests.finish(&requests).await {
                 Ok(answers) => {
@@ -85,9 +84,8 @@ impl Delivery {
                 }
                 Err(error) => error,
             };
-            if !told {
+            if outage.begins() {
                 tracing::warn!(%error, requests = requests.len(), "answers cannot be written to the bus");
-                told = true;
             }
             if !error.is_passing() {
                 return Err(error);
@@ -95,7 +93,7 @@ impl Delivery {
             let again = tokio::select! {
                 biased;
                 () = self.hard.cancelled() => false,
-                again = backoff.pause() => again,
+                again = outage.pause() => again,
             };
             if !again {
                 return Err(error);

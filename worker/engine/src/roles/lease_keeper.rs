@@ -7,6 +7,7 @@ use std::time::Duration;
 use prynai_bus::ids::WorkerId;
 use prynai_bus::{Bus, BusError};
 use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -110,14 +111,15 @@ impl LeaseKeeper {
 
     /// Tried again at once: after a third of the lease it may be too late.
     async fn until_done(&self, bus: &Arc<dyn Bus>, stands_still: bool) {
-        let mut backoff = Backoff::endless();
-        let mut told = false;
+        let mut outage = Outage::endless();
         while let Err(error) = self.renew_on(bus, stands_still).await {
-            if !told {
+            if outage.begins() {
                 tracing::warn!(%error, "cannot renew leases; trying again");
-                told = true;
             }
-            backoff.pause().await;
+            outage.pause().await;
+        }
+        if outage.ends() {
+            tracing::info!("leases are renewed again");
         }
     }
 

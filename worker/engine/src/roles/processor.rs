@@ -6,6 +6,7 @@ use std::time::Duration;
 use prynai_bus::Claim;
 use prynai_bus::ids::EntryId;
 use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -25,8 +26,8 @@ pub(crate) struct Processor(pub(crate) Arc<Intake>);
 impl Processor {
     /// Runs until the soft stop.
     pub(crate) async fn run(self) {
-        let mut backoff = Backoff::endless();
-        let (mut told, mut is_owed, mut is_ready) = (false, false, false);
+        let mut outage = Outage::endless();
+        let (mut is_owed, mut is_ready) = (false, false);
         while let Some(permits) = self.free_permits().await {
             let max = permits.num_permits();
             // The first claim does not wait: it shows that this worker can claim.
@@ -40,24 +41,24 @@ impl Processor {
             is_owed = claimed.is_err();
             match claimed {
                 Ok(claims) => {
-                    backoff = Backoff::endless();
-                    told = false;
+                    let was_away = outage.ends();
                     if !is_ready {
                         tracing::info!(worker = %self.0.worker, concurrency = self.0.concurrency, "ready");
                         is_ready = true;
+                    } else if was_away {
+                        tracing::info!("requests are claimed again");
                     }
                     let is_late = self.0.leases.is_late(asked, wait);
                     self.start(claims, permits, is_late).await;
                 }
                 Err(error) => {
-                    if !told {
+                    if outage.begins() {
                         tracing::warn!(%error, "requests cannot be claimed; trying again");
-                        told = true;
                     }
                     drop(permits);
                     tokio::select! {
                         () = self.0.shutdown.soft().cancelled() => {}
-                        _ = backoff.pause() => {}
+                        _ = outage.pause() => {}
                     }
                 }
             }

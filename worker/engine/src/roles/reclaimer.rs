@@ -9,6 +9,7 @@ use prynai_bus::wire::catalog::CatalogTool;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{BusError, Claim, Finish};
 use prynai_process::backoff::Backoff;
+use prynai_process::outage::Alarm;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
@@ -70,7 +71,7 @@ impl Reserve {
 impl Reclaimer {
     /// Runs until the soft stop.
     pub(crate) async fn run(self: Arc<Self>) {
-        let mut told = false;
+        let alarm = Alarm::default();
         loop {
             let pause = (self.intake.leases.lease / 2).min(LONGEST_PAUSE);
             let looks_at = Instant::now() + pause;
@@ -81,14 +82,15 @@ impl Reclaimer {
             }
             let stood_still = looks_at.elapsed() > LATE;
             match self.reclaim_all(stood_still).await {
-                Ok(()) => told = false,
-                Err(error) if told => {
-                    tracing::debug!(%error, "cannot look for requests of lost workers")
+                Ok(()) => {
+                    if alarm.clear() {
+                        tracing::info!("requests of lost workers are looked for again");
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look for requests of lost workers; trying again");
-                    told = true;
+                Err(error) if alarm.raise() => {
+                    tracing::warn!(%error, "cannot look for requests of lost workers; trying again")
                 }
+                Err(error) => tracing::debug!(%error, "cannot look for requests of lost workers"),
             }
         }
     }

@@ -6,6 +6,7 @@ use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::{News, NewsReceiver, SignalChannel};
 use prynai_process::backoff::Backoff;
+use prynai_process::outage::Outage;
 use tokio::sync::Notify;
 
 use crate::call::running::Running;
@@ -26,18 +27,16 @@ pub(crate) async fn subscribe(
     signals: &dyn SignalChannel,
     worker: &WorkerId,
 ) -> NewsReceiver<Signal> {
-    let mut backoff = Backoff::endless();
-    let mut told = false;
+    let mut outage = Outage::endless();
     loop {
         match signals.signal_news(worker).await {
             Ok(news) => return news,
-            Err(error) if told => tracing::debug!(%error, "cannot subscribe to cancels and mail"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot subscribe to cancels and mail; trying again");
-                told = true;
+            Err(error) if outage.begins() => {
+                tracing::warn!(%error, "cannot subscribe to cancels and mail; trying again")
             }
+            Err(error) => tracing::debug!(%error, "cannot subscribe to cancels and mail"),
         }
-        backoff.pause().await;
+        outage.pause().await;
     }
 }
 
