@@ -1,13 +1,13 @@
 // The program of the web page: a client of the fleet that the page itself was not loaded from. drive.mjs calls it.
 
-import { CHECKS, withClient } from '../clients/node/checks.mjs';
+import { CAPABILITIES, withClient } from '../clients/node/checks.mjs';
 import { connect } from '../clients/node/sdk2_client.mjs';
 
-globalThis.capabilities = Object.keys(CHECKS);
+globalThis.capabilities = Object.keys(CAPABILITIES);
 
 // Puts a client of its own through one check; fails as the check does.
 globalThis.check = async ({ capability, url, fleet, revision }) => {
-  await withClient(() => connect(url, revision), (client, signal) => CHECKS[capability]({ client, fleet, signal }));
+  await withClient(() => connect(url, revision), (client, signal) => CAPABILITIES[capability]({ client, fleet, signal }));
 };
 
 // What a call of this tool answers, in a session or without one.

@@ -22,6 +22,9 @@ ENDINGS = {
     "policy": "forbidden by the policy",
     "too_large": "body too large",
     "queue_full": "queue full",
+    "share": "share used up",
+    "deadline": "deadline passed",
+    "large_result": "result too large",
     "away": "Redis away",
     "late_answer": "late answer",
     "cancelled_stream": "cancelled stream",
@@ -56,6 +59,9 @@ In a session (2025-11-25 and before) each client is refused, or left without an 
 - **forbidden by the policy**: it reads a resource that no policy allows;
 - **body too large**: it calls a tool with 5 MiB;
 - **queue full**: other callers fill the queue;
+- **share used up**: it makes more calls at a time than one caller may;
+- **deadline passed**: its call runs for longer than `--request-timeout`;
+- **result too large**: a tool's result is larger than `--max-result`;
 - **Redis away**: Redis stands still;
 - **late answer**: its model answers when the call that asked has been cancelled;
 - **cancelled stream**: it cancels a call that has reported progress, and is left with a stream that will never carry
@@ -85,6 +91,12 @@ class Row:
     def failed(self) -> list[str]:
         """A capability that was not reported has failed as well."""
         return [name for name in self.columns if self.outcomes.get(name) not in ("ok", "missing")]
+
+    def add(self, other: Row) -> None:
+        """What the same client was put through elsewhere."""
+        self.columns = {name: shown for name, shown in ENDINGS.items() if name in {*self.columns, *other.columns}}
+        self.outcomes |= other.outcomes
+        self.reasons |= other.reasons
 
 
 def page(rows: Sequence[Row], endings: Sequence[Row]) -> str:

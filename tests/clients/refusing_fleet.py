@@ -20,9 +20,14 @@ from processes import Server
 
 # Clients wait for half a second between two attempts, as they are told to.
 QUIET_SECONDS = 3
-# More than the queue holds, and refusals in a row that each gateway had its turn in.
-MOST_FILLERS = 64
+# More than it takes to fill the queue, and refusals in a row that each gateway had its turn in.
+MOST_ATTEMPTS = 128
 REFUSALS = 4
+
+# What the fleet is started with: room for what a client is put through, and for a few others that fill it.
+QUEUE_LIMIT = 16
+GATEWAY_FLAGS = ["--queue-limit", str(QUEUE_LIMIT), "--caller-limit", "4"]
+WORKER_FLAGS = ["--max-result", "64KiB"]
 
 
 def request(method: str, params: dict[str, object]) -> str:
@@ -76,8 +81,9 @@ class RefusingFleet(FleetWork):
 
     def fill(self) -> bool:
         refused = 0
-        for _ in range(MOST_FILLERS):
-            if refused == REFUSALS:
+        for _ in range(MOST_ATTEMPTS):
+            # What waits or runs beside the fillers ends soon, and would leave room.
+            if len(self._fillers) >= QUEUE_LIMIT and refused >= REFUSALS:
                 return True
             refused = 0 if self._holds_one_more() else refused + 1
         return False

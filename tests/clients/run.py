@@ -10,6 +10,7 @@ if nothing failed and, with --check, the page says what came out.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import shutil
@@ -26,9 +27,15 @@ sys.path.insert(0, str(HERE.parent / "python"))
 from fleet_work import FleetWork, served  # noqa: E402
 from page import CAPABILITIES, ENDINGS, Row, page, same  # noqa: E402
 from processes import Server, clean_environment, fleet  # noqa: E402
-from refusing_fleet import RefusingFleet  # noqa: E402
+from refusing_fleet import GATEWAY_FLAGS, WORKER_FLAGS, RefusingFleet  # noqa: E402
 
 PAGE = ROOT / "docs" / "compatibility.md"
+# What a program can be asked for, and what it then reports.
+COLUMNS = {
+    "capabilities": CAPABILITIES,
+    "endings": {name: shown for name, shown in ENDINGS.items() if name != "deadline"},
+    "deadline": {"deadline": ENDINGS["deadline"]},
+}
 HANDSHAKE = "2025-11-25"
 STATELESS = "2026-07-28"
 LOG_LINES_SHOWN = 60
@@ -36,8 +43,7 @@ LOG_LINES_SHOWN = 60
 CLIENT_SECONDS = 360
 LEFT_BEHIND_SECONDS = 90
 
-# Of the fleet that refuses: what a client is put through needs no more room, and a few others fill it.
-QUEUE_LIMIT = "8"
+# Of the fleet that refuses.
 POLICY = """
 [[allow]]
 tools = ["*"]
@@ -92,11 +98,10 @@ class Clients:
             # Node looks for packages beside the program.
             shutil.copy(program, self.folder / "node")
 
-    def run(self, program: Program, revision: str, server: Server, work: str, endings: bool = False) -> Row:
-        row = Row(program.client, revision, columns=ENDINGS if endings else CAPABILITIES)
-        name = f"{Path(program.file).stem}-{program.environment}-{revision}{'-endings' if endings else ''}"
-        command = [*self.command(program), server.url, work, revision, *(["endings"] if endings else [])]
-        printed = self._printed(name, command)
+    def run(self, program: Program, revision: str, server: Server, work: str, checks: str = "capabilities") -> Row:
+        row = Row(program.client, revision, columns=COLUMNS[checks])
+        name = f"{Path(program.file).stem}-{program.environment}-{revision}-{checks}"
+        printed = self._printed(name, [*self.command(program), server.url, work, revision, checks])
         for line in map(json.loads, printed.splitlines()):
             row.version = line.get("version", row.version)
             if capability := line.get("capability"):
@@ -115,7 +120,8 @@ class Clients:
         """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, and
         endings::ending."""
         name = "rmcp"
-        tests = ["-p", "prynai-test-stories", "--test", "stories", "clients::rmcp_client::"]
+        # Built by scripts/clients, with the same words.
+        tests = ["--workspace", "--test", "stories", "clients::rmcp_client::"]
         printed = self._printed(name, ["cargo", "test", "--locked", *tests])
         (self.results / f"{name}.out").write_text(printed)
         version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
@@ -169,15 +175,20 @@ def run_endings(clients: Clients) -> list[Row]:
     policy = folder / "policy.toml"
     policy.write_text(POLICY)
     rows = []
-    limits = ["--queue-limit", QUEUE_LIMIT, "--caller-limit", QUEUE_LIMIT]
-    with fleet(folder, gateway_flags=["--policy", str(policy), *limits]) as server:
+    gateway_flags = ["--policy", str(policy), *GATEWAY_FLAGS]
+    with fleet(folder, gateway_flags=gateway_flags, worker_flags=WORKER_FLAGS) as server:
         work = RefusingFleet(server)
         with served(work) as address:
             for program in PROGRAMS:
-                rows.append(clients.run(program, HANDSHAKE, server, address, endings=True))
+                rows.append(clients.run(program, HANDSHAKE, server, address, "endings"))
                 print(f"  streams opened or resumed until now: {work.gets()}", flush=True)
                 work.serve_again()
                 assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
+    folder = clients.results / "deadline"
+    folder.mkdir()
+    with fleet(folder, gateway_flags=["--request-timeout", "2s"]) as server:
+        for program, row in zip(PROGRAMS, rows, strict=True):
+            row.add(clients.run(program, HANDSHAKE, server, "", "deadline"))
     return rows
 
 
@@ -203,8 +214,10 @@ def main(folder: Path, check: bool) -> int:
     if not check:
         PAGE.write_text(written)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")
-    elif not same(written, PAGE.read_text() if PAGE.exists() else ""):
-        print(f"\n{written}\nThis is not what {PAGE.relative_to(ROOT)} says: run scripts/clients.")
+    elif not same(written, committed := PAGE.read_text() if PAGE.exists() else ""):
+        name = str(PAGE.relative_to(ROOT))
+        lines = difflib.unified_diff(committed.splitlines(), written.splitlines(), name, "what came out", lineterm="", n=0)
+        print("", *lines, f"This is not what {name} says: run scripts/clients.", sep="\n")
         failed = True
     return 1 if failed else 0
 

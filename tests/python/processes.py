@@ -136,6 +136,7 @@ def fleet(
     workers: int = 2,
     worker: str = "prynai-worker",
     gateway_flags: Sequence[str] = (),
+    worker_flags: Sequence[str] = (),
     port: int = 0,
 ) -> Iterator[Server]:
     """`port` is the balancer's, if it must be known before."""
@@ -145,7 +146,7 @@ def fleet(
         shared = ["--redis-url", redis_url, "--log-format", "json"]
 
         running = [
-            starter.start(f"worker-{n}", [binary(worker), *shared], says("ready", "worker"))
+            starter.start(f"worker-{n}", [binary(worker), *shared, *worker_flags], says("ready", "worker"))
             for n in range(workers)
         ]
         for process in running:

@@ -1,13 +1,13 @@
 // How a client's program reports what it was put through (checks.mjs): the same as ../python/capabilities.py, for clients
 // of Node. A program calls `main`, which runs it as
 //
-//     node PROGRAM.mjs URL FLEET REVISION [endings]
+//     node PROGRAM.mjs URL FLEET REVISION capabilities|endings|deadline
 //
 // where the packages are found: the programs run as copies beside their node_modules.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CHECKS, ENDINGS, withClient } from './checks.mjs';
+import { CAPABILITIES, DEADLINE, ENDINGS, withClient } from './checks.mjs';
 
 export * from './checks.mjs';
 
@@ -15,8 +15,9 @@ export * from './checks.mjs';
 // the reason.
 export async function main(version, connect, missing = {}) {
   const [url, fleet, revision, which] = process.argv.slice(2);
+  const checks = { capabilities: CAPABILITIES, endings: ENDINGS, deadline: DEADLINE }[which];
   say({ version });
-  for (const [capability, check] of Object.entries(which === 'endings' ? ENDINGS : CHECKS)) {
+  for (const [capability, check] of Object.entries(checks)) {
     if (missing[capability]) {
       say({ capability, outcome: 'missing', reason: missing[capability] });
       continue;

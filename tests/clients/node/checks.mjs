@@ -17,6 +17,10 @@ const NOTE = 'everything://notes/resume';
 const FORBIDDEN = 'everything://counter';
 // A gateway takes 4 MiB.
 const TOO_LARGE = 5 << 20;
+// A worker of the fleet that refuses sends 64 KiB.
+const TOO_LARGE_A_RESULT = 80 << 10;
+// More than one caller may have under way at both gateways of that fleet.
+const MORE_THAN_THE_SHARE = 12;
 
 // Only something that hangs meets it.
 const CAPABILITY_MS = 30_000;
@@ -30,7 +34,7 @@ const REFUSED_MS = 10_000;
 //   close()
 // and, if one cannot know when a watch has begun, `hidesItsStream`.
 
-export const CHECKS = {
+export const CAPABILITIES = {
   async list({ client }) {
     const tools = await client.listTools();
     for (const tool of ['add', 'book_table', 'echo', 'long_running', 'summarize', 'touch_resource']) {
@@ -115,6 +119,23 @@ export const ENDINGS = {
     await livesAgain(client, signal);
   },
 
+  async share({ client }) {
+    await lives(client);
+    const calls = Array.from({ length: MORE_THAN_THE_SHARE }, () =>
+      client.call('long_running', { steps: 20, delay_ms: 100 }),
+    );
+    const ended = await Promise.allSettled(calls);
+    const refused = ended.filter(({ status }) => status === 'rejected');
+    console.error(`refused: ${String(refused[0]?.reason).slice(0, 300)}`);
+    assert(0 < refused.length && refused.length < ended.length, `${refused.length} of ${ended.length}`);
+    await lives(client);
+  },
+
+  async large_result({ client }) {
+    await isRefused(client.call('echo', { text: 'x'.repeat(TOO_LARGE_A_RESULT) }));
+    await lives(client);
+  },
+
   async away({ client, fleet, signal }) {
     await lives(client);
     await ask(fleet, 'away');
@@ -165,6 +186,13 @@ export const ENDINGS = {
     } finally {
       clearInterval(timer);
     }
+  },
+};
+
+export const DEADLINE = {
+  async deadline({ client }) {
+    await isRefused(client.call('long_running', { steps: 60, delay_ms: 1000 }));
+    await lives(client);
   },
 };
 

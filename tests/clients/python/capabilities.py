@@ -2,11 +2,13 @@
 
 A program here adapts one client to `Client` and calls `main`, which runs it as
 
-    python PROGRAM.py URL FLEET REVISION [endings]
+    python PROGRAM.py URL FLEET REVISION capabilities|endings|deadline
 
 where URL is the endpoint, FLEET that of ../fleet_work.py, and REVISION the protocol revision to speak. With `endings`
-the client is refused, or left without an answer, and must live on. Each capability gets a client of its own and one line of JSON on standard output; the reasons of failures go to
-standard error. ../node/capabilities.mjs asks the same of the clients of Node.
+the client is refused, or left without an answer, and must live on; so too with `deadline`, on a fleet where a request
+may take two seconds. Each capability gets a client of its own and one
+line of JSON on standard output; the reasons of failures go to standard error. ../node/capabilities.mjs asks the same of
+the clients of Node.
 """
 
 from __future__ import annotations
@@ -38,6 +40,10 @@ README = "everything://readme"
 FORBIDDEN = "everything://counter"
 # A gateway takes 4 MiB.
 TOO_LARGE = "x" * (5 << 20)
+# A worker of the fleet that refuses sends 64 KiB.
+TOO_LARGE_A_RESULT = 80 << 10
+# More than one caller may have under way at both gateways of that fleet.
+MORE_THAN_THE_SHARE = 12
 NOTE = "everything://notes/resume"
 
 # Only something that hangs meets it.
@@ -257,6 +263,30 @@ async def outlives_a_full_queue(stage: Stage) -> None:
         await lives_again(client)
 
 
+async def outlives_its_share(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await lives(client)
+        steps = {"steps": 20, "delay_ms": 100}
+        calls = (client.call("long_running", steps) for _ in range(MORE_THAN_THE_SHARE))
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [each for each in ended if isinstance(each, Exception)]
+        print(f"refused: {refused[:1]!r:.300}", file=sys.stderr)
+        assert 0 < len(refused) < MORE_THAN_THE_SHARE, ended
+        await lives(client)
+
+
+async def outlives_its_deadline(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await is_refused(client.call("long_running", {"steps": 60, "delay_ms": 1000}))
+        await lives(client)
+
+
+async def outlives_a_large_result(stage: Stage) -> None:
+    async with stage.connect() as client:
+        await is_refused(client.call("echo", {"text": "x" * TOO_LARGE_A_RESULT}))
+        await lives(client)
+
+
 async def outlives_an_outage(stage: Stage) -> None:
     async with stage.connect() as client:
         await lives(client)
@@ -292,12 +322,18 @@ ENDINGS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "policy": outlives_policy,
     "too_large": outlives_a_large_body,
     "queue_full": outlives_a_full_queue,
+    "share": outlives_its_share,
+    "large_result": outlives_a_large_result,
     "away": outlives_an_outage,
     "late_answer": answers_late,
     "cancelled_stream": gives_up_cancelled_streams,
 }
 
-CHECKS: dict[str, Callable[[Stage], Awaitable[None]]] = {
+DEADLINE: dict[str, Callable[[Stage], Awaitable[None]]] = {
+    "deadline": outlives_its_deadline,
+}
+
+CAPABILITIES: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "list": lists,
     "call": calls,
     "progress": hears_progress,
@@ -311,9 +347,9 @@ CHECKS: dict[str, Callable[[Stage], Awaitable[None]]] = {
 
 def main(version: str, connect: Connect, missing: dict[str, str] | None = None) -> None:
     """Runs the checks. `missing` are capabilities that the client has no API for, each with the reason."""
-    url, fleet, revision, *which = sys.argv[1:]
+    url, fleet, revision, which = sys.argv[1:]
     say(version=version)
-    checks = ENDINGS if which == ["endings"] else CHECKS
+    checks = {"capabilities": CAPABILITIES, "endings": ENDINGS, "deadline": DEADLINE}[which]
     anyio.run(_run, Stage(lambda: connect(url, revision), fleet), checks, missing or {})
 
 

@@ -30,6 +30,7 @@ MISSING = {
     "sampling": "The CLI does not offer sampling to servers.",
     "elicitation": "The CLI does not offer elicitation to servers.",
     "too_large": "A command line takes no argument of 4 MiB.",
+    "share": "Each process of the CLI makes one call, in a session of its own.",
     "late_answer": "The CLI does not offer sampling to servers.",
     "cancelled_stream": "The CLI has no command that cancels a call.",
     "update": "The CLI has no command for it: it refuses `--method resources/subscribe`.",

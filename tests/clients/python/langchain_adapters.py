@@ -89,6 +89,7 @@ async def user(_mcp_context: Any, _params: Any, _context: Any) -> types.ElicitRe
 
 
 MISSING = {
+    "share": "Each of its calls has a session of its own, and a session of this fleet a share.",
     "late_answer": "It ends the session with a call that is given up, and so never answers late.",
 }
 

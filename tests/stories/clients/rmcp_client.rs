@@ -350,17 +350,17 @@ mod endings {
         let (other, url) = (&scene.cluster.client, scene.cluster.proxy());
         let endless = json!({ "steps": 1_000, "delay_ms": 100 });
         let mut fillers = Vec::new();
-        // In a row: each gateway had its turn.
-        let mut refused = 0;
-        while refused < 4 {
+        // In a row: each gateway had its turn. What ends soon, and would leave room, is not counted.
+        let (mut begun, mut refused) = (0, 0);
+        while begun < 4 || refused < 4 {
             let session = other.open_session(&url).await;
             let call = legacy(1, "tools/call", tool("long_running", endless.clone()));
             let reply = other.legacy(&url, &session, &call).await;
-            refused = if reply.is_event_stream() {
-                0
+            if reply.is_event_stream() {
+                (begun, refused) = (begun + 1, 0);
             } else {
-                refused + 1
-            };
+                refused += 1;
+            }
             fillers.push((session, reply));
         }
         scene.is_refused("echo", json!({ "text": "x" })).await;
@@ -369,6 +369,48 @@ mod endings {
         }
         scene.is_idle().await;
         scene.lives_again().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn share() {
+        let limits = ["--caller-limit", "2"];
+        let plan = Cluster::new().gateways(2).gateway_args(&limits);
+        let scene = Scene::on(plan, MODE).await;
+        let endless = json!({ "steps": 1_000, "delay_ms": 100 });
+        let mut calls = Vec::new();
+        // Two at each gateway.
+        for _ in 0..4 {
+            calls.push(scene.begin("long_running", endless.clone()).await);
+        }
+        let redis = &scene.cluster.redis;
+        assert_eventually!(redis.command::<i64>(&["XLEN", QUEUE]).await == 4);
+        scene.is_refused("echo", json!({ "text": "x" })).await;
+        for call in calls {
+            call.cancel(None).await.expect("cancelled");
+        }
+        scene.is_idle().await;
+        scene.lives_again().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn deadline() {
+        let plan = Cluster::new().gateway_args(&["--request-timeout", "1s"]);
+        let scene = Scene::on(plan, MODE).await;
+        let endless = json!({ "steps": 1_000, "delay_ms": 100 });
+        scene.is_refused("long_running", endless).await;
+        scene.lives().await;
+        scene.close().await;
+    }
+
+    #[tokio::test]
+    async fn large_result() {
+        let plan = Cluster::new().worker_args(&["--max-result", "64KiB"]);
+        let scene = Scene::on(plan, MODE).await;
+        let text = "x".repeat(80 << 10);
+        scene.is_refused("echo", json!({ "text": text })).await;
+        scene.lives().await;
         scene.close().await;
     }
 
