@@ -103,8 +103,8 @@ pub struct LimitSettings {
     #[arg(long, env = "PRYNAI_CONNECTION_IDLE", default_value = "65m", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub connection_idle: Duration,
 
-    /// Time after which a request that still waits is not begun any more (1s to 24h); a client may ask
-    /// for less in `_meta["ai.prynai/timeoutMs"]`.
+    /// Time that a request may take: when it is over, one that waits is not begun and one that runs is stopped (1s to
+    /// 24h); a client may ask for less in `_meta["ai.prynai/timeoutMs"]`.
     #[arg(long, env = "PRYNAI_REQUEST_TIMEOUT", default_value = "1h", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub request_timeout: Duration,
 
