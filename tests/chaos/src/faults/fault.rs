@@ -217,9 +217,7 @@ impl Fault {
     pub fn excuses(self, answer: &Answer) -> bool {
         match answer {
             Answer::Result(_) => true,
-            Answer::OutcomeUnknown | Answer::GivenUp => {
-                matches!(self, Self::KillWorker | Self::FreezeWorker) || self.hits_redis()
-            }
+            Answer::OutcomeUnknown | Answer::GivenUp => self.repeats_runs(),
             Answer::Refused(_) => {
                 let refuses = [
                     Self::StopGateway,
