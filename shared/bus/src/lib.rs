@@ -4,7 +4,7 @@
 //!
 //! 1. [`ids`]: the names of sessions, streams, gateways and workers
 //! 2. [`wire`]: what travels between the processes, with its format version
-//! 3. [`ports`]: the eight ports, each a small trait whose documentation is its contract
+//! 3. [`ports`]: the ports, each a small trait whose documentation is its contract
 //! 4. [`patterns`]: how names and URIs are matched, by policies and lists
 //!
 //! With the feature `testing` there are builders of requests and sessions for tests.

@@ -5,7 +5,7 @@ use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, BusError, BusLimits, EventLog, Followed, LogState, NewsReceiver, Ownership, Refusal,
+    Appended, BusError, BusLimits, EventLog, LogPage, LogState, NewsReceiver, Ownership, Refusal,
     TakeOver,
 };
 
@@ -36,15 +36,14 @@ impl EventLog for MemoryBus {
         stream: &StreamId,
         holder: &GatewayId,
         session: Option<&SessionId>,
-        after: u64,
-    ) -> Result<Option<Followed>, BusError> {
+    ) -> Result<Option<u64>, BusError> {
         let mut partition = lock(&self.partition);
         let log = partition.logs.get_mut(stream);
         let Some(log) = log.filter(|log| log.belongs_to(session)) else {
             return Ok(None);
         };
         log.holder = Some(holder.clone());
-        Ok(Some(log.read(after, &self.limits)))
+        Ok(Some(log.newest()))
     }
 
     async fn read_log(
@@ -52,7 +51,7 @@ impl EventLog for MemoryBus {
         stream: &StreamId,
         session: Option<&SessionId>,
         after: u64,
-    ) -> Result<Option<Followed>, BusError> {
+    ) -> Result<Option<LogPage>, BusError> {
         let partition = lock(&self.partition);
         let log = partition.logs.get(stream);
         Ok(log

@@ -29,6 +29,7 @@ mod change_feed;
 mod event_log;
 mod expiry;
 mod kept;
+mod liveness;
 mod log;
 mod news;
 mod outcome_store;
@@ -114,6 +115,12 @@ impl MemoryBus {
             outcomes: Mutex::default(),
             accounts: Mutex::default(),
         })
+    }
+
+    /// How many requests wait, and how many run.
+    pub fn queue_depth(&self) -> (usize, usize) {
+        let partition = lock(&self.partition);
+        (partition.waiting.len(), partition.running.len())
     }
 
     /// The newest entries that could not be served, oldest first.

@@ -1,11 +1,11 @@
-//! The log of a stream: what its owner may write, and what its followers read.
+//! The log of a stream: what its owner may write, and what its readers find.
 
 use std::collections::VecDeque;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::{BusLimits, Followed, LogState, Mail, Ownership, Refusal};
+use prynai_bus::{BusLimits, LogPage, LogState, Mail, Ownership, Refusal};
 
 /// The log of one stream, with the mailbox of its call.
 pub(super) struct Log {
@@ -78,7 +78,7 @@ impl Log {
         self.owner().filter(|_| writes)
     }
 
-    pub(super) fn read(&self, after: u64, limits: &BusLimits) -> Followed {
+    pub(super) fn read(&self, after: u64, limits: &BusLimits) -> LogPage {
         let seen = self.events.partition_point(|event| event.offset <= after);
         let mut page = Vec::new();
         let mut bytes = 0;
@@ -90,7 +90,7 @@ impl Log {
             }
             page.push(event.clone());
         }
-        Followed {
+        LogPage {
             has_more: self.events.len() - seen > page.len(),
             events: page,
             newest: self.newest,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{BusError, BusLimits, Claim, Finish, QueueDepth, Refusal, RequestQueue};
+use prynai_bus::{BusError, BusLimits, Claim, Finish, Refusal, RequestQueue};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,14 +31,6 @@ impl RequestQueue for MemoryBus {
         let partition = lock(&self.partition);
         let taken = partition.waiting.len() + partition.running.len();
         Ok(self.limits.queue.saturating_sub(taken))
-    }
-
-    async fn queue_depth(&self) -> Result<QueueDepth, BusError> {
-        let partition = lock(&self.partition);
-        Ok(QueueDepth {
-            waiting: partition.waiting.len(),
-            running: partition.running.len(),
-        })
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

@@ -1,9 +1,7 @@
 //! [`SignalChannel`] in memory.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
-use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::ids::{EntryId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
@@ -72,19 +70,6 @@ impl SignalChannel for MemoryBus {
             log.is_some_and(|log| log.state() == LogState::Cancelled)
         };
         Ok(streams.iter().filter(cancelled).copied().collect())
-    }
-
-    async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
-        lock(&self.gateways).insert(gateway.clone(), (), Some(life));
-        Ok(())
-    }
-
-    async fn silent_among(&self, gateways: &[GatewayId]) -> Result<Vec<GatewayId>, BusError> {
-        let live = lock(&self.gateways);
-        let silent = gateways
-            .iter()
-            .filter(|gateway| live.get(gateway).is_none());
-        Ok(silent.cloned().collect())
     }
 
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {

@@ -5,7 +5,7 @@ use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, BusError, EventLog, Followed, LogState, NewsReceiver, Ownership, Refusal, TakeOver,
+    Appended, BusError, EventLog, LogPage, LogState, NewsReceiver, Ownership, Refusal, TakeOver,
 };
 
 use super::scripts;
@@ -33,9 +33,9 @@ impl EventLog for RedisBus {
         stream: &StreamId,
         holder: &GatewayId,
         session: Option<&SessionId>,
-        after: u64,
-    ) -> Result<Option<Followed>, BusError> {
-        self.read_page(stream, Some(holder), session, after).await
+    ) -> Result<Option<u64>, BusError> {
+        let follow = scripts::follow(&self.keys, stream, holder, session);
+        Ok(self.run(&follow).await?)
     }
 
     async fn read_log(
@@ -43,8 +43,15 @@ impl EventLog for RedisBus {
         stream: &StreamId,
         session: Option<&SessionId>,
         after: u64,
-    ) -> Result<Option<Followed>, BusError> {
-        self.read_page(stream, None, session, after).await
+    ) -> Result<Option<LogPage>, BusError> {
+        let (keys, limits) = (&self.keys, &self.limits);
+        let read = |bytes| scripts::read_log(keys, limits, stream, session, after, bytes);
+        let mut answer = self.run(&read(limits.page_bytes)).await?;
+        // An event that is larger than a page is read by itself, now that it is known how long that may take.
+        if let Some(bytes) = answer.as_deref().and_then(next_size) {
+            answer = self.run(&read(bytes)).await?;
+        }
+        answer.map(log_page).transpose()
     }
 
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
@@ -103,26 +110,6 @@ impl EventLog for RedisBus {
     }
 }
 
-impl RedisBus {
-    /// Reads a page. An event that is larger than a page is read by itself, now that it is known how long that may
-    /// take.
-    async fn read_page(
-        &self,
-        stream: &StreamId,
-        holder: Option<&GatewayId>,
-        session: Option<&SessionId>,
-        after: u64,
-    ) -> Result<Option<Followed>, BusError> {
-        let (keys, limits) = (&self.keys, &self.limits);
-        let read = |bytes| scripts::read_log(keys, limits, stream, holder, session, after, bytes);
-        let mut answer = self.run(&read(limits.page_bytes)).await?;
-        if let Some(bytes) = answer.as_deref().and_then(next_size) {
-            answer = self.run(&read(bytes)).await?;
-        }
-        answer.map(followed).transpose()
-    }
-}
-
 /// In an answer of `read_log.lua`: the size of an event that was not read for it.
 fn next_size(answer: &[String]) -> Option<usize> {
     answer.get(4)?.parse().ok()
@@ -130,7 +117,7 @@ fn next_size(answer: &[String]) -> Option<usize> {
 
 /// Reads an answer of `read_log.lua`: state, newest offset, holder, whether there are more, the size of the next one,
 /// events.
-fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
+fn log_page(answer: Vec<String>) -> Result<LogPage, BusError> {
     let mut answer = answer.into_iter();
     let state = match answer.next().as_deref() {
         Some("open") => LogState::Open,
@@ -150,7 +137,7 @@ fn followed(answer: Vec<String>) -> Result<Followed, BusError> {
         .skip(1)
         .map(|line| StreamEvent::from_line(&line))
         .collect();
-    Ok(Followed {
+    Ok(LogPage {
         events: events?,
         has_more,
         newest,

@@ -33,6 +33,7 @@ mod keys;
 mod last_words;
 mod lines;
 mod link;
+mod liveness;
 mod outcome_store;
 mod peer;
 mod queue_entry;

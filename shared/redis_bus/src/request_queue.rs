@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{BusError, Claim, Finish, QueueDepth, Refusal, RequestQueue};
+use prynai_bus::{BusError, Claim, Finish, Refusal, RequestQueue};
 use redis::{Value, cmd, pipe};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -78,25 +78,6 @@ impl RequestQueue for RedisBus {
             self.read_queue_length().await?;
         }
         Ok(self.gauge.room(limit))
-    }
-
-    async fn queue_depth(&self) -> Result<QueueDepth, BusError> {
-        let queue = self.keys.queue();
-        let mut both = pipe();
-        both.cmd("XLEN").arg(&queue);
-        both.cmd("XPENDING").arg(&queue).arg(GROUP);
-        let (length, pending): (usize, Value) = self.run(&Call::pipeline(both)).await?;
-        let running = match pending {
-            Value::Array(summary) => match summary.first() {
-                Some(Value::Int(count)) => usize::try_from(*count).unwrap_or(0),
-                _ => 0,
-            },
-            _ => 0,
-        };
-        Ok(QueueDepth {
-            waiting: length.saturating_sub(running),
-            running,
-        })
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

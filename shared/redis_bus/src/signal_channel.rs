@@ -1,9 +1,7 @@
 //! [`SignalChannel`] on Redis: a mark on the log or a list of messages, and a published wake-up.
 
-use std::time::{Duration, Instant};
-
 use async_trait::async_trait;
-use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::ids::{EntryId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
@@ -11,8 +9,7 @@ use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::{BusError, Mail, NewsReceiver, Ownership, Posted, SignalChannel};
 use redis::pipe;
 
-use super::scripts::{self, Call, CancelLines, millis};
-use super::server_clock::{Time, unix_ms};
+use super::scripts::{self, Call, CancelLines};
 use super::{RedisBus, lines};
 
 /// Logs that are looked at in one round trip.
@@ -84,37 +81,6 @@ impl SignalChannel for RedisBus {
             cancelled.extend(marked.map(|(stream, _)| *stream));
         }
         Ok(cancelled)
-    }
-
-    async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
-        let mut beat = pipe();
-        beat.cmd("SET")
-            .arg(self.keys.gateway_life(gateway))
-            .arg("1")
-            .arg("PX")
-            .arg(millis(life))
-            .ignore();
-        // The deadlines that the gateway gives go by it.
-        beat.cmd("TIME");
-        let asked = Instant::now();
-        let (time,) = self.run(&Call::<(Time,)>::pipeline(beat)).await?;
-        self.clock.saw(unix_ms(time), asked);
-        Ok(())
-    }
-
-    async fn silent_among(&self, gateways: &[GatewayId]) -> Result<Vec<GatewayId>, BusError> {
-        let mut silent = Vec::new();
-        for gateways in gateways.chunks(LOOKS_AT_ONCE) {
-            let mut looks = pipe();
-            for gateway in gateways {
-                looks.cmd("EXISTS").arg(self.keys.gateway_life(gateway));
-            }
-            let lives: Vec<bool> = self.run(&Call::pipeline(looks)).await?;
-            let looked_at = gateways.iter().zip(lives);
-            let gone = looked_at.filter(|(_, lives)| !lives);
-            silent.extend(gone.map(|(gateway, _)| gateway.clone()));
-        }
-        Ok(silent)
     }
 
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {

@@ -13,10 +13,10 @@ use super::scene::{
 };
 
 for_both_buses! {
-    an_opened_log_can_be_followed_from_the_start,
+    an_opened_log_can_be_page_from_the_start,
     opening_a_log_again_changes_nothing,
-    a_stream_without_a_log_is_not_followed,
-    a_stream_of_another_session_is_not_followed,
+    a_stream_without_a_log_is_not_page,
+    a_stream_of_another_session_is_not_page,
     events_are_logged_and_published_in_order,
     the_log_is_read_from_any_offset,
     the_log_is_read_page_by_page,
@@ -38,7 +38,7 @@ for_both_buses! {
     an_unfinished_log_ends_with_its_retention,
 }
 
-async fn an_opened_log_can_be_followed_from_the_start(kind: Kind) {
+async fn an_opened_log_can_be_page_from_the_start(kind: Kind) {
     let scene = kind.scene().await;
     let session = SessionId::generate();
     let request = legacy_request(&scene.gateway, &session);
@@ -51,11 +51,12 @@ async fn an_opened_log_can_be_followed_from_the_start(kind: Kind) {
 
     let follow = scene
         .gateways
-        .follow(&stream, &scene.gateway, Some(&session), 0)
-        .await;
-    let followed = follow.unwrap().expect("the log is there");
-    assert_eq!(followed.events, []);
-    assert_eq!((followed.newest, followed.state), (0, LogState::Open));
+        .follow(&stream, &scene.gateway, Some(&session));
+    assert_eq!(follow.await.unwrap(), Some(0));
+    let read = scene.gateways.read_log(&stream, Some(&session), 0).await;
+    let page = read.unwrap().expect("the log is there");
+    assert_eq!(page.events, []);
+    assert_eq!((page.newest, page.state), (0, LogState::Open));
 
     // The worker writes to the log it finds.
     let owner = scene.claimed(&request).await.ownership(&scene.worker);
@@ -63,12 +64,11 @@ async fn an_opened_log_can_be_followed_from_the_start(kind: Kind) {
     let last = scene.respond(&owner, 2).await;
     let follow = scene
         .gateways
-        .follow(&stream, &scene.gateway, Some(&session), 0)
-        .await;
-    assert_eq!(
-        follow.unwrap().expect("the log is there").events,
-        [first, last]
-    );
+        .follow(&stream, &scene.gateway, Some(&session));
+    assert_eq!(follow.await.unwrap(), Some(2));
+    let read = scene.gateways.read_log(&stream, Some(&session), 0).await;
+    let page = read.unwrap().expect("the log is there");
+    assert_eq!(page.events, [first, last]);
 }
 
 async fn opening_a_log_again_changes_nothing(kind: Kind) {
@@ -94,7 +94,7 @@ async fn opening_a_log_again_changes_nothing(kind: Kind) {
     assert_eq!(logged, [first, second]);
 }
 
-async fn a_stream_without_a_log_is_not_followed(kind: Kind) {
+async fn a_stream_without_a_log_is_not_page(kind: Kind) {
     let scene = kind.scene().await;
     assert_eq!(scene.log(StreamId::generate()).await, None);
 
@@ -104,7 +104,7 @@ async fn a_stream_without_a_log_is_not_followed(kind: Kind) {
     assert_eq!(scene.log(owner.stream).await, None);
 }
 
-async fn a_stream_of_another_session_is_not_followed(kind: Kind) {
+async fn a_stream_of_another_session_is_not_page(kind: Kind) {
     let scene = kind.scene().await;
     let mut events = scene.events_of(&scene.gateway).await;
     let session = SessionId::generate();
@@ -115,17 +115,14 @@ async fn a_stream_of_another_session_is_not_followed(kind: Kind) {
     let intruder = GatewayId::generate();
     let other = SessionId::generate();
     for wrong in [Some(&other), None] {
-        let follow = scene
-            .gateways
-            .follow(&owner.stream, &intruder, wrong, 0)
-            .await;
+        let follow = scene.gateways.follow(&owner.stream, &intruder, wrong).await;
         assert_eq!(follow.unwrap(), None, "{wrong:?}");
     }
     let modern = scene.owned().await;
     let other_first = scene.say(&modern, 1).await;
     let follow = scene
         .gateways
-        .follow(&modern.stream, &intruder, Some(&other), 0)
+        .follow(&modern.stream, &intruder, Some(&other))
         .await;
     assert_eq!(follow.unwrap(), None, "a stream without a session");
 
@@ -163,15 +160,12 @@ async fn the_log_is_read_from_any_offset(kind: Kind) {
         scene.say(&owner, offset).await;
     }
     for after in [0, 1, 9, 11, 12, 13, u64::MAX] {
-        let follow = scene
-            .gateways
-            .follow(&owner.stream, &scene.gateway, None, after)
-            .await;
-        let followed = follow.unwrap().expect("the log is there");
-        let offsets: Vec<_> = followed.events.iter().map(|event| event.offset).collect();
+        let read = scene.gateways.read_log(&owner.stream, None, after).await;
+        let page = read.unwrap().expect("the log is there");
+        let offsets: Vec<_> = page.events.iter().map(|event| event.offset).collect();
         let expected: Vec<_> = (1..=12).filter(|offset| *offset > after).collect();
         assert_eq!(offsets, expected, "after {after}");
-        assert_eq!((followed.newest, followed.state), (12, LogState::Open));
+        assert_eq!((page.newest, page.state), (12, LogState::Open));
     }
 }
 
@@ -194,12 +188,12 @@ async fn the_log_is_read_page_by_page(kind: Kind) {
         scene.respond(&owner, 10).await;
         for after in (0..=10).step_by(page) {
             let look = scene.gateways.read_log(&owner.stream, None, after).await;
-            let followed = look.unwrap().expect("the log is there");
-            let offsets: Vec<_> = followed.events.iter().map(|event| event.offset).collect();
+            let read = look.unwrap().expect("the log is there");
+            let offsets: Vec<_> = read.events.iter().map(|event| event.offset).collect();
             let last = (after + page as u64).min(10);
             assert_eq!(offsets, Vec::from_iter(after + 1..=last));
-            assert_eq!(followed.has_more, last < 10, "after {after}");
-            let told = (followed.newest, followed.state);
+            assert_eq!(read.has_more, last < 10, "after {after}");
+            let told = (read.newest, read.state);
             assert_eq!(told, (10, LogState::Finished));
         }
     }
@@ -256,21 +250,15 @@ async fn a_hole_in_the_offsets_shows(kind: Kind) {
     scene.say(&owner, 1).await;
     scene.say(&owner, 4).await;
 
-    let follow = scene
-        .gateways
-        .follow(&owner.stream, &scene.gateway, None, 0)
-        .await;
-    let followed = follow.unwrap().expect("the log is there");
-    let offsets: Vec<_> = followed.events.iter().map(|event| event.offset).collect();
-    assert_eq!((offsets, followed.newest), (vec![1, 4], 4));
+    let read = scene.gateways.read_log(&owner.stream, None, 0).await;
+    let page = read.unwrap().expect("the log is there");
+    let offsets: Vec<_> = page.events.iter().map(|event| event.offset).collect();
+    assert_eq!((offsets, page.newest), (vec![1, 4], 4));
 
     scene.respond(&owner, 7).await;
-    let follow = scene
-        .gateways
-        .follow(&owner.stream, &scene.gateway, None, 4)
-        .await;
-    let followed = follow.unwrap().expect("the log is there");
-    assert_eq!((followed.events.len(), followed.newest), (1, 7));
+    let read = scene.gateways.read_log(&owner.stream, None, 4).await;
+    let page = read.unwrap().expect("the log is there");
+    assert_eq!((page.events.len(), page.newest), (1, 7));
 }
 
 async fn the_log_is_bounded_but_for_the_final_event(kind: Kind) {
@@ -337,12 +325,11 @@ async fn following_moves_the_events_to_the_follower(kind: Kind) {
     let owner = scene.owned().await;
     let first = scene.say(&owner, 1).await;
 
-    let follow = scene
-        .gateways
-        .follow(&owner.stream, &follower, None, 0)
-        .await;
-    let followed = follow.unwrap().expect("the log is there");
-    assert_eq!(followed.events, std::slice::from_ref(&first));
+    let follow = scene.gateways.follow(&owner.stream, &follower, None);
+    assert_eq!(follow.await.unwrap(), Some(1));
+    let read = scene.gateways.read_log(&owner.stream, None, 0).await;
+    let page = read.unwrap().expect("the log is there");
+    assert_eq!(page.events, std::slice::from_ref(&first));
 
     // The holder named in the worker's claim is overruled.
     let second = scene.say(&owner, 2).await;
@@ -392,9 +379,8 @@ async fn every_reader_learns_who_holds_the_stream(kind: Kind) {
     scene.say(&owner, 1).await;
     assert_eq!(holder().await.as_ref(), Some(&scene.gateway));
 
-    let follow = scene.gateways.follow(stream, &follower, None, 0).await;
-    let followed = follow.unwrap().expect("the log is there");
-    assert_eq!(followed.holder.as_ref(), Some(&follower));
+    let follow = scene.gateways.follow(stream, &follower, None).await;
+    assert_eq!(follow.unwrap(), Some(1));
     assert_eq!(holder().await.as_ref(), Some(&follower));
     scene.respond(&owner, 2).await;
     assert_eq!(holder().await.as_ref(), Some(&follower));

@@ -134,12 +134,12 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     let change = Change::CatalogChanged;
     is_unavailable(bus.health()).await;
     is_unavailable(bus.enqueue(&scene.request())).await;
-    is_unavailable(bus.queue_depth()).await;
+    is_unavailable(bus.is_pending(&owner.entry)).await;
     is_unavailable(bus.renew(&owner.worker, LONG_LEASE, &entries)).await;
     is_unavailable(bus.reclaim(&owner.worker, LONG_LEASE, 1)).await;
     is_unavailable(bus.append(owner, &event)).await;
     is_unavailable(bus.finish(&[finish(owner, &event)])).await;
-    is_unavailable(bus.follow(&owner.stream, &scene.gateway, None, 0)).await;
+    is_unavailable(bus.follow(&owner.stream, &scene.gateway, None)).await;
     is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
     is_unavailable(bus.take_mail(owner, 0)).await;

@@ -45,7 +45,21 @@ enum Store {
     Memory(Arc<MemoryBus>),
     Redis(Arc<RedisServer>, String),
     /// A server that the case handles itself.
-    OwnRedis,
+    OwnRedis {
+        url: String,
+        prefix: String,
+    },
+}
+
+// === impl Store ===
+
+impl Store {
+    fn own_redis(url: &str, prefix: &str) -> Self {
+        Self::OwnRedis {
+            url: url.to_owned(),
+            prefix: prefix.to_owned(),
+        }
+    }
 }
 
 // === impl Kind ===
@@ -107,7 +121,7 @@ impl Scene {
         let connect = || RedisBus::connect(url, prefix, limits.clone());
         let gateways = connect().await.expect("the gateways' bus connects");
         let workers = connect().await.expect("the workers' bus connects");
-        Self::new(gateways, workers, Store::OwnRedis)
+        Self::new(gateways, workers, Store::own_redis(url, prefix))
     }
 
     /// A scene whose sides have keys, each named by one letter.
@@ -125,7 +139,7 @@ impl Scene {
             bus.expect("the bus connects")
         };
         let (gateways, workers) = (connect(gateways).await, connect(workers).await);
-        Self::new(gateways, workers, Store::OwnRedis)
+        Self::new(gateways, workers, Store::own_redis(&url, prefix))
     }
 
     /// A modern request that the scene's gateway holds.
@@ -198,14 +212,16 @@ impl Scene {
     /// What lies in the log of a modern stream.
     pub(super) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
         let read = self.gateways.read_log(&stream, None, 0).await;
-        read.expect("read")
-            .map(|followed| (followed.events, followed.state))
+        read.expect("read").map(|page| (page.events, page.state))
     }
 
     /// Entries that wait, and entries that run.
     pub(super) async fn depth(&self) -> (usize, usize) {
-        let depth = self.gateways.queue_depth().await.expect("depth");
-        (depth.waiting, depth.running)
+        match &self.store {
+            Store::Memory(bus) => bus.queue_depth(),
+            Store::Redis(server, prefix) => redis_depth(&server.url(), prefix).await,
+            Store::OwnRedis { url, prefix } => redis_depth(url, prefix).await,
+        }
     }
 
     /// Waits until a claim, polled by the same task, waits for an entry. In a scene of
@@ -215,7 +231,7 @@ impl Scene {
             // All that the task polls is polled once before this goes on.
             Store::Memory(_) => tokio::task::yield_now().await,
             Store::Redis(server, _) => until_a_read_blocks(server).await,
-            Store::OwnRedis => panic!("the case looks itself, with until_a_read_blocks"),
+            Store::OwnRedis { .. } => panic!("the case looks itself, with until_a_read_blocks"),
         }
     }
 
@@ -228,7 +244,7 @@ impl Scene {
                 .map(|letter| format!("{} {:?}", letter.reason, letter.claim))
                 .collect(),
             Store::Redis(server, prefix) => redis_dead_letters(server, prefix).await,
-            Store::OwnRedis => panic!("the case looks itself, with redis_dead_letters"),
+            Store::OwnRedis { .. } => panic!("the case looks itself, with redis_dead_letters"),
         }
     }
 }
@@ -240,6 +256,21 @@ pub(super) async fn until_a_read_blocks(server: &RedisServer) {
         let blocks = |client: &str| client.contains(" flags=b") && client.contains("=xreadgroup");
         clients.lines().any(blocks)
     });
+}
+
+/// Entries that wait, and entries that run, as an operator would count them.
+async fn redis_depth(url: &str, prefix: &str) -> (usize, usize) {
+    let client = redis::Client::open(url).expect("a URL");
+    let connection = client.get_multiplexed_async_connection().await;
+    let mut connection = connection.expect("connects");
+    let queue = format!("{prefix}{{main.0}}:requests");
+    let mut both = redis::pipe();
+    both.cmd("XLEN").arg(&queue);
+    both.cmd("XPENDING").arg(&queue).arg("workers");
+    let (length, summary): (usize, Vec<redis::Value>) =
+        both.query_async(&mut connection).await.expect("depth");
+    let running = redis::from_redis_value(summary[0].clone()).expect("a count");
+    (length - running, running)
 }
 
 /// Reads the dead letters as an operator would.

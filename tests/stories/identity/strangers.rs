@@ -10,9 +10,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
-use prynai_bus::{
-    BeginCall, BusLimits, ChangeFeed, EventLog, FeedPosition, Followed, SessionStore,
-};
+use prynai_bus::{BeginCall, BusLimits, ChangeFeed, EventLog, FeedPosition, LogPage, SessionStore};
 use prynai_redis_bus::RedisBus;
 use prynai_test_harness::client::{RawClient, Reply, legacy, tool};
 use prynai_test_harness::cluster::Cluster;
@@ -71,7 +69,7 @@ impl Owned {
     }
 
     /// Everything there is of it; `PTTL` apart, which only ever falls.
-    async fn state(&self, cluster: &Cluster) -> (Vec<Vec<String>>, Option<Followed>, FeedPosition) {
+    async fn state(&self, cluster: &Cluster) -> (Vec<Vec<String>>, Option<LogPage>, FeedPosition) {
         let mut stored = Vec::new();
         for part in ["session", "calls", "state"] {
             let key = self.key(part);

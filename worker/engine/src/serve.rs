@@ -208,6 +208,7 @@ impl Worker {
         roles: &mut Roles,
     ) {
         let holder_watch = HolderWatch {
+            liveness: bus.clone(),
             signals: bus.clone(),
             running: Arc::clone(&self.running),
             gone,

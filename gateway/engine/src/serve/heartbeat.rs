@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::Bus;
+use prynai_bus::Liveness;
 use prynai_bus::ids::GatewayId;
 
 /// Time between two beats.
@@ -17,7 +17,7 @@ const LIFE: Duration = Duration::from_secs(6);
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Runs until it is dropped.
-pub(crate) async fn run(bus: Arc<dyn Bus>, gateway: GatewayId) {
+pub(crate) async fn run(bus: Arc<dyn Liveness>, gateway: GatewayId) {
     loop {
         let pause = match bus.beat(&gateway, LIFE).await {
             Ok(()) => BEAT,

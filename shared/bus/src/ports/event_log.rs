@@ -36,9 +36,11 @@ pub trait EventLog: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
-    /// Makes `holder` the stream's holder and, in the same step, reads the events after `after`, a page
-    /// at most: a resume. Whoever held the stream before hears no more of it. `None`, and the holder stays, when
-    /// there is no such log (any more), or it belongs to another session than `session`.
+    /// Makes `holder` the stream's holder, which is how a resume begins: whoever held the stream before hears no more of
+    /// it. Returns the offset of the newest event, 0 without any; what was logged until then is there to be read.
+    ///
+    /// `None`, and the holder stays, when there is no such log (any more), or it belongs to another session than
+    /// `session`.
     ///
     /// # Errors
     ///
@@ -48,11 +50,11 @@ pub trait EventLog: Send + Sync {
         stream: &StreamId,
         holder: &GatewayId,
         session: Option<&SessionId>,
-        after: u64,
-    ) -> Result<Option<Followed>, BusError>;
+    ) -> Result<Option<u64>, BusError>;
 
-    /// Reads the events after `after`, a page at most, and changes nothing: how a holder makes up for missed news, and
-    /// learns from [`Followed::holder`] that another gateway has the stream now. `None` as for `follow`.
+    /// Reads the events after the offset `after`, a page at most, and changes nothing: how a holder makes up for missed
+    /// news, and learns from [`LogPage::holder`] that another gateway has the stream now. `None` as for
+    /// [`EventLog::follow`].
     ///
     /// # Errors
     ///
@@ -62,7 +64,7 @@ pub trait EventLog: Send + Sync {
         stream: &StreamId,
         session: Option<&SessionId>,
         after: u64,
-    ) -> Result<Option<Followed>, BusError>;
+    ) -> Result<Option<LogPage>, BusError>;
 
     /// Logs an event and publishes it to the holder, in one atomic step.
     ///
@@ -108,9 +110,9 @@ pub trait EventLog: Send + Sync {
     async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError>;
 }
 
-/// What a follower finds in the log.
+/// What a reader finds in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Followed {
+pub struct LogPage {
     /// The events after the position asked for, by offset: [`super::BusLimits::page_events`] and
     /// [`super::BusLimits::page_bytes`] at most, or a single one that is larger.
     pub events: Vec<StreamEvent>,

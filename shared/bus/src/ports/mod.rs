@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 mod catalog;
 mod change_feed;
 mod event_log;
+mod liveness;
 mod outcome_store;
 mod ownership;
 mod request_queue;
@@ -30,10 +31,11 @@ mod state_store;
 
 pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
-pub use event_log::{Appended, EventLog, Followed, LogState, TakeOver};
+pub use event_log::{Appended, EventLog, LogPage, LogState, TakeOver};
+pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
-pub use request_queue::{Claim, Finish, QueueDepth, RequestQueue};
+pub use request_queue::{Claim, Finish, RequestQueue};
 pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
@@ -47,6 +49,7 @@ pub trait Bus:
     RequestQueue
     + EventLog
     + SignalChannel
+    + Liveness
     + SessionStore
     + ChangeFeed
     + Catalog

@@ -51,13 +51,6 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus had to be asked and is away.
     async fn queue_room(&self, wanted: usize) -> Result<usize, BusError>;
 
-    /// How much waits and runs.
-    ///
-    /// # Errors
-    ///
-    /// When the bus is away.
-    async fn queue_depth(&self) -> Result<QueueDepth, BusError>;
-
     /// Whether an entry waits or runs.
     ///
     /// # Errors
@@ -164,15 +157,6 @@ pub trait RequestQueue: Send + Sync {
     ///
     /// When the bus is away.
     async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError>;
-}
-
-/// How much waits and runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// Not yet claimed.
-    pub waiting: usize,
-    /// Claimed and not finished.
-    pub running: usize,
 }
 
 /// One entry in the hands of one worker.

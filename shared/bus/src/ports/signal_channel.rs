@@ -1,11 +1,9 @@
 //! From the client's side to the worker that runs its call.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use super::{BusError, NewsReceiver, Ownership};
-use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use crate::ids::{EntryId, SessionId, StreamId, WorkerId};
 use crate::wire::message::RawJson;
 use crate::wire::request::Era;
 use crate::wire::signal::Signal;
@@ -73,21 +71,6 @@ pub trait SignalChannel: Send + Sync {
     ///
     /// When the bus is away.
     async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError>;
-
-    /// Says that a gateway, and with it every client whose connection it holds, is there for `life` more.
-    ///
-    /// # Errors
-    ///
-    /// When the bus is away.
-    async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError>;
-
-    /// Which of these gateways are not there by what they said last. One that could not say so while
-    /// the bus was away looks the same, so one look proves nothing.
-    ///
-    /// # Errors
-    ///
-    /// When the bus is away.
-    async fn silent_among(&self, gateways: &[GatewayId]) -> Result<Vec<GatewayId>, BusError>;
 
     /// Subscribes to the wake-ups of `worker`. Once per process, before its first claim.
     ///

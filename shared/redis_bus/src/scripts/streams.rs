@@ -12,6 +12,7 @@ use crate::lines::CancelledLine;
 lua!(APPEND_EVENT, "append_event.lua");
 lua!(TAKE_OVER, "take_over.lua");
 lua!(OPEN_LOG, "open_log.lua");
+lua!(FOLLOW, "follow.lua");
 lua!(READ_LOG, "read_log.lua");
 lua!(RELEASE, "release.lua");
 lua!(CANCEL_CALL, "cancel_call.lua");
@@ -82,19 +83,29 @@ pub(crate) fn open_log(
     Call::script(&OPEN_LOG, call)
 }
 
-/// Reads events of `bytes` at most; makes `holder` the holder if one is given.
+/// Makes `holder` the holder, and says the newest offset.
+pub(crate) fn follow(
+    keys: &Keys,
+    stream: &StreamId,
+    holder: &GatewayId,
+    session: Option<&SessionId>,
+) -> Call<Option<u64>> {
+    let mut call = FOLLOW.with_keys(&[keys.log(stream)]);
+    call.arg(holder.as_str()).arg(text(session));
+    Call::script(&FOLLOW, call)
+}
+
+/// Reads events of `bytes` at most.
 pub(crate) fn read_log(
     keys: &Keys,
     limits: &BusLimits,
     stream: &StreamId,
-    holder: Option<&GatewayId>,
     session: Option<&SessionId>,
     after: u64,
     bytes: usize,
 ) -> Call<Option<Vec<String>>> {
     let mut call = READ_LOG.with_keys(&[keys.log(stream)]);
-    call.arg(holder.map_or("", GatewayId::as_str))
-        .arg(text(session))
+    call.arg(text(session))
         .arg(after)
         .arg(limits.page_events)
         .arg(bytes);

@@ -105,11 +105,8 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(open_log(k, l, &stream, &holder, Some(s), Era::Legacy)),
         ),
-        (
-            "read_log",
-            0,
-            parts(read_log(k, l, &stream, Some(&holder), Some(s), 0, 1)),
-        ),
+        ("follow", 0, parts(follow(k, &stream, &holder, Some(s)))),
+        ("read_log", 0, parts(read_log(k, l, &stream, Some(s), 0, 1))),
         ("release", 3, parts(release(k, &streams))),
         (
             "cancel_call",

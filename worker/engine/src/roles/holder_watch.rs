@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use prynai_bus::ids::GatewayId;
 use prynai_bus::wire::request::Era;
-use prynai_bus::{BusError, SignalChannel};
+use prynai_bus::{BusError, Liveness, SignalChannel};
 
 use crate::call::gone_holders::GoneHolders;
 use crate::call::running::Running;
@@ -21,6 +21,7 @@ const LOOKS: u32 = 3;
 
 /// Looks whether the gateways are there for which modern calls run.
 pub(crate) struct HolderWatch {
+    pub(crate) liveness: Arc<dyn Liveness>,
     pub(crate) signals: Arc<dyn SignalChannel>,
     pub(crate) running: Arc<Running>,
     pub(crate) gone: GoneHolders,
@@ -48,7 +49,7 @@ impl HolderWatch {
             silences.clear();
             return Ok(());
         }
-        let silent = self.signals.silent_among(&holders).await?;
+        let silent = self.liveness.silent_among(&holders).await?;
         self.gone.keep(&silent);
         silences.retain(|gateway, _| silent.contains(gateway));
         for gateway in silent {

@@ -11,7 +11,7 @@ use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_bus::wire::session::Session;
 use prynai_bus::{
-    Bus, BusLimits, Claim, EventLog, News, NewsReceiver, RequestQueue, SignalChannel,
+    Bus, BusLimits, Claim, EventLog, Liveness, News, NewsReceiver, RequestQueue, SignalChannel,
 };
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
@@ -241,8 +241,7 @@ impl Serving {
     pub(crate) async fn stop(self, stage: &Stage) {
         self.shutdown.begin();
         self.ended().await;
-        let depth = stage.bus.queue_depth().await.expect("depth");
-        assert_eq!((depth.waiting, depth.running), (0, 0), "work remains");
+        assert_eq!(stage.bus.queue_depth(), (0, 0), "work remains");
     }
 
     pub(crate) async fn ended(self) {

@@ -18,7 +18,7 @@ use prynai_bus::wire::change::Change;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{Bus, BusLimits, Finish};
+use prynai_bus::{Bus, BusLimits, Catalog, ChangeFeed, Finish};
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ const MODERN: &str = "2026-07-28";
 /// A gateway's endpoint.
 pub(super) struct Scene {
     endpoint: Router,
-    bus: Arc<dyn Bus>,
+    bus: Arc<MemoryBus>,
     policy: watch::Sender<Option<Arc<Rules>>>,
     queued: mpsc::UnboundedReceiver<RequestEnvelope>,
     _roles: JoinSet<()>,
@@ -68,7 +68,7 @@ struct Settings {
 impl Scene {
     /// With a policy, if there is a text.
     pub(super) async fn new(text: Option<&str>) -> Self {
-        let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
+        let bus = MemoryBus::new(BusLimits::default());
         bus.announce_catalog(&catalog()).await.unwrap();
         let settings = Settings::parse_from(["gateway"]).gateway;
         let (policy, in_force) = watch::channel(text.map(|text| Arc::new(rules(text))));
@@ -118,8 +118,8 @@ impl Scene {
 
     /// Fails if anything has been queued that was not looked at. Requests are queued before they are answered.
     pub(super) async fn assert_nothing_queued(&mut self) {
-        let depth = self.bus.queue_depth().await.unwrap();
-        assert_eq!(depth.waiting, 0);
+        let (waiting, _) = self.bus.queue_depth();
+        assert_eq!(waiting, 0);
         if let Ok(queued) = self.queued.try_recv() {
             panic!("was queued: {queued:?}");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::Era;
-use prynai_bus::{BusError, Followed, LogState};
+use prynai_bus::{BusError, LogPage, LogState};
 use prynai_process::mutation::Mutation;
 
 use super::registry::{End, Inbox, Registry, Wake};
@@ -208,25 +208,25 @@ impl HeldStream {
     }
 
     async fn read_log(&mut self) -> Result<Result<(), Broken>, BusError> {
-        let mut followed = self.followed().await?;
+        let mut page = self.log_page().await?;
         self.must_read = false;
-        if self.has_no_news(followed.as_ref()) && !self.is_pending().await? {
+        if self.has_no_news(page.as_ref()) && !self.is_pending().await? {
             // Answered between the two looks, or lost with the queue.
-            followed = self.followed().await?;
-            if self.has_no_news(followed.as_ref()) {
+            page = self.log_page().await?;
+            if self.has_no_news(page.as_ref()) {
                 return Ok(Err(Broken::Lost));
             }
         }
-        Ok(match followed {
-            Some(followed) => self.take(followed),
+        Ok(match page {
+            Some(page) => self.take(page),
             None if self.may_have_no_log() => Ok(()),
             None => Err(Broken::Lost),
         })
     }
 
-    fn has_no_news(&self, followed: Option<&Followed>) -> bool {
-        match followed {
-            Some(followed) => followed.state == LogState::Open && followed.events.is_empty(),
+    fn has_no_news(&self, page: Option<&LogPage>) -> bool {
+        match page {
+            Some(page) => page.state == LogState::Open && page.events.is_empty(),
             None => self.may_have_no_log(),
         }
     }
@@ -236,7 +236,7 @@ impl HeldStream {
         !self.log_seen && self.delivered == 0
     }
 
-    async fn followed(&self) -> Result<Option<Followed>, BusError> {
+    async fn log_page(&self) -> Result<Option<LogPage>, BusError> {
         let session = self.session.as_ref();
         let bus = &self.registry.bus;
         bus.read_log(&self.stream, session, self.delivered).await
@@ -250,36 +250,36 @@ impl HeldStream {
         }
     }
 
-    fn take(&mut self, followed: Followed) -> Result<(), Broken> {
+    fn take(&mut self, page: LogPage) -> Result<(), Broken> {
         self.log_seen = true;
         let elsewhere = |holder: &GatewayId| *holder != self.registry.gateway;
-        if followed.holder.as_ref().is_some_and(elsewhere) {
+        if page.holder.as_ref().is_some_and(elsewhere) {
             return Err(Broken::Replaced);
         }
         // A log that is shorter than what was delivered lost its end, or a client made up where it was.
-        if followed.newest < self.delivered {
+        if page.newest < self.delivered {
             return Err(Broken::Lost);
         }
-        let consecutive = followed
+        let consecutive = page
             .events
             .iter()
             .zip(self.delivered + 1..)
             .all(|(event, offset)| event.offset == offset);
-        let last = followed.events.last().map_or(self.delivered, |e| e.offset);
-        let is_hole = match followed.has_more {
-            true => followed.events.is_empty(),
-            false => last != followed.newest,
+        let last = page.events.last().map_or(self.delivered, |e| e.offset);
+        let is_hole = match page.has_more {
+            true => page.events.is_empty(),
+            false => last != page.newest,
         };
         if !consecutive || is_hole {
             return Err(Broken::Lost);
         }
-        self.ready = followed.events.into();
-        if followed.has_more {
+        self.ready = page.events.into();
+        if page.has_more {
             self.must_read = true;
             return Ok(());
         }
         let end_is_ready = self.ready.back().is_some_and(StreamEvent::ends_stream);
-        match followed.state {
+        match page.state {
             LogState::Cancelled if !end_is_ready => {
                 self.ready
                     .push_back(StreamEvent::cancelled(self.stream, last + 1));

@@ -80,15 +80,15 @@ impl Hub {
     ) -> Result<Resumed, BusError> {
         // Looked at before it is registered: a stranger's attempt must not disturb the reader.
         let registry = &self.0;
-        let known = registry
+        let newest = registry
             .bus
-            .follow(&stream, &registry.gateway, Some(&session), after)
+            .follow(&stream, &registry.gateway, Some(&session))
             .await?;
-        let Some(known) = known else {
+        let Some(newest) = newest else {
             return Ok(Resumed::Unknown);
         };
         let mut held = self.hold(stream, Some(session));
-        Ok(match held.resume(after, known.newest).await? {
+        Ok(match held.resume(after, newest).await? {
             Ok(()) if held.is_over() => Resumed::Over,
             Ok(()) => Resumed::Held(held),
             Err(_) => Resumed::Unknown,
