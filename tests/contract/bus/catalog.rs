@@ -4,7 +4,7 @@ use prynai_bus::wire::FORMAT;
 use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
 use prynai_bus::wire::change::Change;
 
-use super::scene::{Kind, begun, json, next};
+use crate::scene::{Kind, begun, json, next};
 
 for_both_buses! {
     there_is_no_catalog_before_the_first_announcement,
@@ -12,7 +12,7 @@ for_both_buses! {
     only_another_catalog_is_a_change,
 }
 
-pub(super) fn catalog(version: &str) -> CatalogRecord {
+pub(crate) fn catalog(version: &str) -> CatalogRecord {
     let tool = CatalogTool {
         repeatable: true,
         read_only: true,

@@ -4,7 +4,7 @@ use prynai_bus::ids::SessionId;
 use prynai_bus::wire::change::Change;
 use prynai_bus::{BusLimits, FeedPosition, InvalidPosition, NewsReceiver, PositionedChange};
 
-use super::scene::{Kind, Scene, begun, next};
+use crate::scene::{Kind, Scene, begun, next};
 
 for_both_buses! {
     changes_are_read_in_the_order_of_their_positions,

@@ -26,22 +26,14 @@ macro_rules! for_both_buses {
     };
 }
 
-mod answered_time;
 mod catalog;
 mod change_feed;
-mod copies;
 mod event_log;
-mod leases;
 mod lost_replies;
-mod mailbox;
+mod on_redis;
 mod outcome_store;
-mod ownership;
-mod redis_faults;
-mod redis_only;
 mod request_queue;
 mod scene;
 mod session_store;
 mod signal_channel;
-mod signed;
 mod state_store;
-mod switch_over;

@@ -8,8 +8,8 @@ use prynai_bus::wire::principal::Principal;
 use prynai_bus::{BusLimits, KeyState, KeyUse, ShareFull};
 use prynai_test_redis::assert_eventually;
 
-use super::scene::{Kind, Scene, json};
 use super::session_store::is_full;
+use crate::scene::{Kind, Scene, json};
 
 for_both_buses! {
     the_first_one_runs_and_the_others_are_told,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::ids::{GatewayId, StreamId, WorkerId};
-pub(super) use prynai_bus::testing::{json, legacy_request, modern_request, session};
+pub(crate) use prynai_bus::testing::{json, legacy_request, modern_request, session};
 use prynai_bus::{
     Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
@@ -19,25 +19,25 @@ use prynai_test_redis::{PATIENCE, assert_eventually};
 use tokio_util::sync::CancellationToken;
 
 /// A lease that does not end within a test.
-pub(super) const LONG_LEASE: Duration = Duration::from_secs(3600);
+pub(crate) const LONG_LEASE: Duration = Duration::from_secs(3600);
 
 /// Which bus a case runs against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Memory,
     Redis,
 }
 
 /// Both sides of a bus, with one gateway and one worker.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// The bus as gateways have it.
-    pub(super) gateways: Arc<dyn Bus>,
+    pub(crate) gateways: Arc<dyn Bus>,
     /// The bus as workers have it.
-    pub(super) workers: Arc<dyn Bus>,
+    pub(crate) workers: Arc<dyn Bus>,
     /// A gateway.
-    pub(super) gateway: GatewayId,
+    pub(crate) gateway: GatewayId,
     /// A worker.
-    pub(super) worker: WorkerId,
+    pub(crate) worker: WorkerId,
     store: Store,
 }
 
@@ -65,11 +65,11 @@ impl Store {
 // === impl Kind ===
 
 impl Kind {
-    pub(super) async fn scene(self) -> Scene {
+    pub(crate) async fn scene(self) -> Scene {
         self.scene_with(BusLimits::default()).await
     }
 
-    pub(super) async fn scene_with(self, limits: BusLimits) -> Scene {
+    pub(crate) async fn scene_with(self, limits: BusLimits) -> Scene {
         match self {
             Self::Memory => {
                 let bus = MemoryBus::new(limits);
@@ -80,7 +80,7 @@ impl Kind {
     }
 
     /// A scene that shares its server with no other case.
-    pub(super) async fn secluded_scene(self) -> Scene {
+    pub(crate) async fn secluded_scene(self) -> Scene {
         match self {
             Self::Memory => self.scene().await,
             Self::Redis => {
@@ -112,12 +112,12 @@ impl Scene {
     }
 
     /// A scene on a server that the case handles itself.
-    pub(super) async fn on(server: &RedisServer, prefix: &str, limits: BusLimits) -> Self {
+    pub(crate) async fn on(server: &RedisServer, prefix: &str, limits: BusLimits) -> Self {
         Self::at(&server.url(), prefix, limits).await
     }
 
     /// A scene on whatever the URL leads to.
-    pub(super) async fn at(url: &str, prefix: &str, limits: BusLimits) -> Self {
+    pub(crate) async fn at(url: &str, prefix: &str, limits: BusLimits) -> Self {
         let connect = || RedisBus::connect(url, prefix, limits.clone());
         let gateways = connect().await.expect("the gateways' bus connects");
         let workers = connect().await.expect("the workers' bus connects");
@@ -125,7 +125,7 @@ impl Scene {
     }
 
     /// A scene whose sides have keys, each named by one letter.
-    pub(super) async fn signed(
+    pub(crate) async fn signed(
         server: &RedisServer,
         prefix: &str,
         [gateways, workers]: [&[&str]; 2],
@@ -143,12 +143,12 @@ impl Scene {
     }
 
     /// A modern request that the scene's gateway holds.
-    pub(super) fn request(&self) -> RequestEnvelope {
+    pub(crate) fn request(&self) -> RequestEnvelope {
         modern_request(&self.gateway)
     }
 
     /// Queues a request and lets the scene's worker claim it.
-    pub(super) async fn claimed(&self, request: &RequestEnvelope) -> Claim {
+    pub(crate) async fn claimed(&self, request: &RequestEnvelope) -> Claim {
         let entry = self.gateways.enqueue(request).await.expect("enqueued");
         let claim = claim_one(&*self.workers, &self.worker).await;
         assert_eq!(claim.entry, entry, "the queue held another entry before");
@@ -156,13 +156,13 @@ impl Scene {
     }
 
     /// Queues a modern request, lets the scene's worker claim it, and gives its right to write.
-    pub(super) async fn owned(&self) -> Ownership {
+    pub(crate) async fn owned(&self) -> Ownership {
         let claim = self.claimed(&self.request()).await;
         claim.ownership(&self.worker)
     }
 
     /// Lets another worker reclaim an entry after the scene's worker gave it up half done.
-    pub(super) async fn passed_on(&self, from: &Ownership, to: &WorkerId) -> Claim {
+    pub(crate) async fn passed_on(&self, from: &Ownership, to: &WorkerId) -> Claim {
         let entries = [from.entry.clone()];
         let handed_back = self.workers.hand_back(&from.worker, &entries, true).await;
         handed_back.expect("handed back");
@@ -176,7 +176,7 @@ impl Scene {
     }
 
     /// Appends a message and expects that it is taken.
-    pub(super) async fn say(&self, owner: &Ownership, offset: u64) -> StreamEvent {
+    pub(crate) async fn say(&self, owner: &Ownership, offset: u64) -> StreamEvent {
         let event = message(owner.stream, offset);
         let appended = self.workers.append(owner, &event).await.expect("appended");
         assert_eq!(appended, Ok(()), "offset {offset}");
@@ -184,7 +184,7 @@ impl Scene {
     }
 
     /// Finishes one request and expects that it is taken.
-    pub(super) async fn respond(&self, owner: &Ownership, offset: u64) -> StreamEvent {
+    pub(crate) async fn respond(&self, owner: &Ownership, offset: u64) -> StreamEvent {
         let event = response(owner.stream, offset);
         let answers = self.workers.finish(&[finish(owner, &event)]).await;
         assert_eq!(answers.expect("finished"), [Ok(())], "offset {offset}");
@@ -192,31 +192,31 @@ impl Scene {
     }
 
     /// Cancels a call.
-    pub(super) async fn cancel(&self, owner: &Ownership) {
+    pub(crate) async fn cancel(&self, owner: &Ownership) {
         let (stream, entry) = (&owner.stream, Some(&owner.entry));
         let cancelled = self.gateways.cancel_call(stream, entry, owner.era).await;
         cancelled.expect("cancelled");
     }
 
     /// Cancels a request that may or may not be queued.
-    pub(super) async fn cancel_unknown(&self, stream: StreamId) {
+    pub(crate) async fn cancel_unknown(&self, stream: StreamId) {
         let cancelled = self.gateways.cancel_call(&stream, None, Era::Modern).await;
         cancelled.expect("cancelled");
     }
 
     /// The events of a gateway, with the first gap taken out.
-    pub(super) async fn events_of(&self, gateway: &GatewayId) -> NewsReceiver<StreamEvent> {
+    pub(crate) async fn events_of(&self, gateway: &GatewayId) -> NewsReceiver<StreamEvent> {
         begun(self.gateways.event_news(gateway).await.expect("subscribed")).await
     }
 
     /// What lies in the log of a modern stream.
-    pub(super) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
+    pub(crate) async fn log(&self, stream: StreamId) -> Option<(Vec<StreamEvent>, LogState)> {
         let read = self.gateways.read_log(&stream, None, 0).await;
         read.expect("read").map(|page| (page.events, page.state))
     }
 
     /// Entries that wait, and entries that run.
-    pub(super) async fn depth(&self) -> (usize, usize) {
+    pub(crate) async fn depth(&self) -> (usize, usize) {
         match &self.store {
             Store::Memory(bus) => bus.queue_depth(),
             Store::Redis(server, prefix) => redis_depth(&server.url(), prefix).await,
@@ -226,7 +226,7 @@ impl Scene {
 
     /// Waits until a claim, polled by the same task, waits for an entry. In a scene of
     /// [`Kind::secluded_scene`] only: nobody else's claim may wait on the same server.
-    pub(super) async fn until_a_claim_waits(&self) {
+    pub(crate) async fn until_a_claim_waits(&self) {
         match &self.store {
             // All that the task polls is polled once before this goes on.
             Store::Memory(_) => tokio::task::yield_now().await,
@@ -236,7 +236,7 @@ impl Scene {
     }
 
     /// The dead letters, each as one text.
-    pub(super) async fn dead_letters(&self) -> Vec<String> {
+    pub(crate) async fn dead_letters(&self) -> Vec<String> {
         match &self.store {
             Store::Memory(bus) => bus
                 .dead_letters()
@@ -250,7 +250,7 @@ impl Scene {
 }
 
 /// Waits until a worker waits for entries on a server of its own.
-pub(super) async fn until_a_read_blocks(server: &RedisServer) {
+pub(crate) async fn until_a_read_blocks(server: &RedisServer) {
     assert_eventually!({
         let clients: String = server.command(&["CLIENT", "LIST"]).await;
         let blocks = |client: &str| client.contains(" flags=b") && client.contains("=xreadgroup");
@@ -274,7 +274,7 @@ async fn redis_depth(url: &str, prefix: &str) -> (usize, usize) {
 }
 
 /// Reads the dead letters as an operator would.
-pub(super) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Vec<String> {
+pub(crate) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Vec<String> {
     let pattern = format!("{prefix}*dead*");
     let keys: Vec<String> = server.command(&["KEYS", &pattern]).await;
     let mut letters = Vec::new();
@@ -286,7 +286,7 @@ pub(super) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Ve
 }
 
 /// Where a claimed call is found.
-pub(super) fn call_ref(claim: &Claim) -> CallRef {
+pub(crate) fn call_ref(claim: &Claim) -> CallRef {
     CallRef {
         stream: claim.request.stream,
         entry: claim.entry.clone(),
@@ -294,7 +294,7 @@ pub(super) fn call_ref(claim: &Claim) -> CallRef {
 }
 
 /// A notification.
-pub(super) fn message(stream: StreamId, offset: u64) -> StreamEvent {
+pub(crate) fn message(stream: StreamId, offset: u64) -> StreamEvent {
     let text = format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progress":{offset}}}}}"#
     );
@@ -302,12 +302,12 @@ pub(super) fn message(stream: StreamId, offset: u64) -> StreamEvent {
 }
 
 /// A response.
-pub(super) fn response(stream: StreamId, offset: u64) -> StreamEvent {
+pub(crate) fn response(stream: StreamId, offset: u64) -> StreamEvent {
     let text = r#"{"jsonrpc":"2.0","id":1,"result":{"text":"done"}}"#;
     StreamEvent::new(stream, offset, EventKind::Final, json(text))
 }
 
-pub(super) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
+pub(crate) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
     Finish {
         ownership: owner.clone(),
         event: Some(event.clone()),
@@ -315,14 +315,14 @@ pub(super) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
 }
 
 /// Claims exactly one entry.
-pub(super) async fn claim_one(bus: &dyn Bus, worker: &WorkerId) -> Claim {
+pub(crate) async fn claim_one(bus: &dyn Bus, worker: &WorkerId) -> Claim {
     let mut claims = claim(bus, worker, 1).await;
     assert_eq!(claims.len(), 1, "nothing to claim");
     claims.remove(0)
 }
 
 /// Claims what waits, waiting long for the first entry.
-pub(super) async fn claim<B: RequestQueue + ?Sized>(
+pub(crate) async fn claim<B: RequestQueue + ?Sized>(
     bus: &B,
     worker: &WorkerId,
     max: usize,
@@ -334,7 +334,7 @@ pub(super) async fn claim<B: RequestQueue + ?Sized>(
 }
 
 /// A subscription whose first message, the gap, was received: from now on it hears everything.
-pub(super) async fn begun<T: std::fmt::Debug + PartialEq>(
+pub(crate) async fn begun<T: std::fmt::Debug + PartialEq>(
     mut news: NewsReceiver<T>,
 ) -> NewsReceiver<T> {
     let first = tokio::time::timeout(PATIENCE, news.recv()).await;
@@ -343,7 +343,7 @@ pub(super) async fn begun<T: std::fmt::Debug + PartialEq>(
 }
 
 /// The next item of a subscription that nothing disturbs.
-pub(super) async fn next<T: std::fmt::Debug>(news: &mut NewsReceiver<T>) -> T {
+pub(crate) async fn next<T: std::fmt::Debug>(news: &mut NewsReceiver<T>) -> T {
     let received = tokio::time::timeout(PATIENCE, news.recv()).await;
     match received.expect("no news came") {
         Some(News::Item(item)) => item,

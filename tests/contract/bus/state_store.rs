@@ -7,8 +7,8 @@ use prynai_bus::wire::principal::Principal;
 use prynai_bus::{BusError, BusLimits, ShareFull, StateScope};
 use prynai_test_redis::assert_eventually;
 
-use super::scene::{Kind, Scene, session};
 use super::session_store::is_full;
+use crate::scene::{Kind, Scene, session};
 
 for_both_buses! {
     an_operation_is_done_once_under_its_name,

@@ -7,7 +7,7 @@ use prynai_bus::ids::WorkerId;
 use prynai_bus::{Finish, Refusal, TakeOver};
 use prynai_test_redis::{assert_eventually, eventually};
 
-use super::scene::{Kind, LONG_LEASE, claim_one};
+use crate::scene::{Kind, LONG_LEASE, claim_one};
 
 for_both_buses! {
     an_entry_is_reclaimed_only_after_its_lease,

@@ -7,7 +7,7 @@ use prynai_bus::wire::request::Era;
 use prynai_bus::{BusLimits, LogState, Refusal, TakeOver};
 use prynai_test_redis::assert_eventually;
 
-use super::scene::{Kind, finish, message, next, response};
+use crate::scene::{Kind, finish, message, next, response};
 
 for_both_buses! {
     a_take_over_shuts_the_former_owner_out,

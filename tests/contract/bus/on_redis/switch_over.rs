@@ -11,9 +11,9 @@ use prynai_test_redis::switch::Switch;
 use prynai_test_redis::{PATIENCE, assert_eventually, eventually};
 use tokio_util::sync::CancellationToken;
 
-use super::redis_faults::until_gap;
-use super::redis_only::PREFIX;
-use super::scene::{Scene, begun, claim_one, next, until_a_read_blocks};
+use super::PREFIX;
+use super::faults::until_gap;
+use crate::scene::{Scene, begun, claim_one, next, until_a_read_blocks};
 
 /// A lease that ends while a test looks on.
 const BRIEF: Duration = Duration::from_millis(500);
@@ -205,7 +205,7 @@ async fn the_master_that_sentinels_name_is_followed() {
     assert_eventually!(scene.workers.health().await.is_ok());
     until_gap(&mut events).await;
     let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
-    let queue = super::redis_only::queue(PREFIX);
+    let queue = super::queue(PREFIX);
     let queued: i64 = replica.command(&["XLEN", &queue]).await;
     assert_eq!(queued, 1);
     let claim = claim_one(&*scene.workers, &scene.worker).await;

@@ -4,7 +4,7 @@ use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{Claim, Finish, LogState, Ownership, Refusal, TakeOver};
 
-use super::scene::{Kind, LONG_LEASE, Scene, claim_one, message, next, response};
+use crate::scene::{Kind, LONG_LEASE, Scene, claim_one, message, next, response};
 
 for_both_buses! {
     a_copy_cannot_write_while_the_call_runs,

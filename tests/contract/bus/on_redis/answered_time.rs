@@ -8,8 +8,8 @@ use prynai_process::clock::unix_millis;
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::{assert_eventually, eventually};
 
-use super::redis_only::{PREFIX, queue, scene_on};
-use super::scene::{Scene, claim_one};
+use super::{PREFIX, queue, scene_on};
+use crate::scene::{Scene, claim_one};
 
 const LEASE: Duration = Duration::from_secs(1);
 

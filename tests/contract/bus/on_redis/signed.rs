@@ -12,8 +12,8 @@ use prynai_test_redis::server::{RedisServer, unique_prefix};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::redis_only::queue;
-use super::scene::{LONG_LEASE, Scene, json, legacy_request, modern_request, redis_dead_letters};
+use super::queue;
+use crate::scene::{LONG_LEASE, Scene, json, legacy_request, modern_request, redis_dead_letters};
 
 /// A server with two sides that have the same key.
 struct Fleet {

@@ -6,7 +6,7 @@ use prynai_bus::wire::request::Era;
 use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::{BusLimits, Mail, Ownership, Posted};
 
-use super::scene::{Kind, Scene, json, legacy_request, next};
+use crate::scene::{Kind, Scene, json, legacy_request, next};
 
 for_both_buses! {
     mail_is_kept_in_order_and_wakes_the_worker,

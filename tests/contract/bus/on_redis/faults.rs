@@ -16,8 +16,8 @@ use prynai_test_redis::trickle::Trickle;
 use prynai_test_redis::{PATIENCE, assert_eventually, eventually};
 use tokio_util::sync::CancellationToken;
 
-use super::redis_only::{PREFIX, PROMPT, queue, scene_on};
-use super::scene::{
+use super::{PREFIX, PROMPT, queue, scene_on};
+use crate::scene::{
     LONG_LEASE, Scene, begun, claim_one, finish, message, next, session, until_a_read_blocks,
 };
 

@@ -1,0 +1,171 @@
+//! Redis executes a command, and its caller does not hear of it: the reply is lost with its connection, or comes later
+//! than the deadline. Or the command never arrived. The caller cannot tell these apart and asks again, and it ends as
+//! if done once.
+//!
+//! Every operation of every port goes through [`in_every_way`], which hits each of its commands in turn. Left out are
+//! subscriptions: Redis answers them with pushes, and their users begin anew after every fault (`on_redis::faults`).
+
+mod owned;
+mod queued;
+mod sessions;
+mod stores;
+mod streams;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prynai_bus::ids::{SessionId, StreamId, WorkerId};
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::{BeginCall, Bus, BusError, BusLimits, Claim, Ownership};
+use prynai_process::backoff::Backoff;
+use prynai_redis_bus::RedisBus;
+use prynai_test_redis::PATIENCE;
+use prynai_test_redis::replies::{Mishap, ReplyThief, TOO_LATE};
+use prynai_test_redis::server::{RedisServer, unique_prefix};
+use tokio_util::sync::CancellationToken;
+
+use crate::scene::{Scene, json, legacy_request, session};
+
+/// Far more commands than any operation has.
+const MOST_COMMANDS: usize = 20;
+
+/// How long a claim waits where it may find nothing.
+const BRIEF: Duration = Duration::from_millis(50);
+
+const WINDOW: Duration = Duration::from_secs(3600);
+
+/// A bus whose way to Redis loses replies, beside a scene that Redis always answers.
+struct Shaky {
+    scene: Scene,
+    bus: Arc<dyn Bus>,
+    way: ReplyThief,
+    server: Arc<RedisServer>,
+    prefix: String,
+    passing: usize,
+    mishap: Mishap,
+}
+
+impl Shaky {
+    async fn new(limits: BusLimits, passing: usize, mishap: Mishap) -> Self {
+        let server = RedisServer::shared().await;
+        let prefix = unique_prefix();
+        let way = ReplyThief::start(server.address()).await;
+        let bus = RedisBus::connect(&way.url(), &prefix, limits.clone()).await;
+        Self {
+            scene: Scene::on(&server, &prefix, limits).await,
+            bus: bus.expect("connects"),
+            way,
+            server,
+            prefix,
+            passing,
+            mishap,
+        }
+    }
+
+    /// From now on something goes wrong.
+    fn hit(&self) {
+        self.way.hit_after(self.passing, self.mishap);
+    }
+
+    /// Does something as callers do: again, while the bus is away. The first attempt is hit.
+    async fn done<T, F: Future<Output = Result<T, BusError>>>(&self, attempt: impl Fn() -> F) -> T {
+        self.hit();
+        self.again(attempt).await
+    }
+
+    /// The same, and nothing more goes wrong than was to go wrong before.
+    async fn again<T, F: Future<Output = Result<T, BusError>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> T {
+        let mut backoff = Backoff::for_at_most(PATIENCE);
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(BusError::Unavailable(reason)) => assert!(backoff.pause().await, "{reason}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Claims with the shaky bus until there is something.
+    async fn claims(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
+        self.hit();
+        self.more_claims(worker, max).await
+    }
+
+    /// The same, and nothing more goes wrong.
+    async fn more_claims(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
+        let never = CancellationToken::new();
+        prynai_test_redis::eventually!({
+            let claims = self.bus.claim(worker, max, BRIEF, &never).await;
+            claims.ok().filter(|claims| !claims.is_empty())
+        })
+    }
+
+    /// What nobody has claimed, claimed now.
+    async fn left(&self) -> Vec<Claim> {
+        let (worker, never) = (WorkerId::generate(), CancellationToken::new());
+        let left = self.scene.workers.claim(&worker, 9, BRIEF, &never).await;
+        left.expect("claimed")
+    }
+
+    async fn session(&self) -> SessionId {
+        let id = SessionId::generate();
+        let created = self.scene.gateways.create_session(&session(&id)).await;
+        created.expect("created");
+        id
+    }
+
+    /// A call of a session that is not placed yet.
+    async fn begun(&self, id: &SessionId) -> BeginCall {
+        let begin = BeginCall {
+            stream: StreamId::generate(),
+            request_id: json("1"),
+        };
+        let owner = Principal::anonymous();
+        let touched = self.scene.gateways.touch_session(id, &owner, Some(&begin));
+        let touched = touched.await.expect("touched");
+        assert!(touched.is_some_and(|touched| touched.has_room));
+        begin
+    }
+
+    /// A legacy call that has said something.
+    async fn talking(&self, id: &SessionId) -> Ownership {
+        let request = legacy_request(&self.scene.gateway, id);
+        let owner = self.scene.claimed(&request).await;
+        let owner = owner.ownership(&self.scene.worker);
+        self.scene.say(&owner, 1).await;
+        owner
+    }
+}
+
+/// Goes through a case with each of its commands hit in turn: it does not arrive, its reply is lost, its reply is late.
+async fn in_every_way(limits: BusLimits, case: impl AsyncFn(&Shaky)) {
+    for mishap in [Mishap::Unasked, Mishap::Lost, TOO_LATE] {
+        let mut passing = 0;
+        loop {
+            let shaky = Shaky::new(limits.clone(), passing, mishap).await;
+            case(&shaky).await;
+            if !shaky.way.has_hit() {
+                break;
+            }
+            passing += 1;
+            assert!(passing < MOST_COMMANDS, "{mishap:?}: it has no end");
+        }
+        assert!(passing > 0, "{mishap:?}: nothing was hit");
+    }
+}
+
+async fn always(case: impl AsyncFn(&Shaky)) {
+    in_every_way(BusLimits::default(), case).await;
+}
+
+/// None of them fits into an answer.
+fn tiny_pages() -> BusLimits {
+    BusLimits {
+        page_bytes: 1,
+        ..BusLimits::default()
+    }
+}

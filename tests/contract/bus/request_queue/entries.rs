@@ -1,0 +1,117 @@
+//! What is queued stays as it is until it is finished, and is counted.
+
+use prynai_bus::ids::{EntryId, SessionId};
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::{BusError, BusLimits};
+
+use crate::scene::{Kind, LONG_LEASE, claim, claim_one, json, legacy_request};
+
+for_both_buses! {
+    a_request_arrives_as_it_was_queued,
+    the_queue_is_bounded,
+    the_depth_tells_waiting_from_running,
+    an_entry_is_pending_until_it_is_finished,
+    no_entry_is_trimmed,
+    empty_lists_change_nothing,
+}
+
+async fn a_request_arrives_as_it_was_queued(kind: Kind) {
+    let scene = kind.scene().await;
+    let modern = RequestEnvelope {
+        name: Some("écho \"x\"\n".to_owned()),
+        request_id: Some(json("\"1\"")),
+        headers: [("mcp-param-region".to_owned(), "eu".to_owned())].into(),
+        deadline_ms: Some(1_785_000_030_000),
+        message: json(r#"{"id":"1","params":{"n":1.0,"big":12345678901234567890}}"#),
+        ..scene.request()
+    };
+    let legacy = legacy_request(&scene.gateway, &SessionId::generate());
+
+    for request in [modern, legacy] {
+        assert_eq!(scene.claimed(&request).await.request, request);
+    }
+}
+
+async fn the_queue_is_bounded(kind: Kind) {
+    let limits = BusLimits {
+        queue: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let owner = scene.owned().await;
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+
+    // One runs, one waits: both count.
+    let refused = scene.gateways.enqueue(&scene.request()).await;
+    assert!(
+        matches!(refused, Err(BusError::QueueFull { limit: 2 })),
+        "{refused:?}"
+    );
+
+    scene.respond(&owner, 1).await;
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+}
+
+async fn the_depth_tells_waiting_from_running(kind: Kind) {
+    let scene = kind.scene().await;
+    assert_eq!(scene.depth().await, (0, 0));
+    for _ in 0..3 {
+        scene.gateways.enqueue(&scene.request()).await.unwrap();
+    }
+    assert_eq!(scene.depth().await, (3, 0));
+
+    let claims = claim(&*scene.workers, &scene.worker, 2).await;
+    assert_eq!(scene.depth().await, (1, 2));
+
+    scene.respond(&claims[0].ownership(&scene.worker), 1).await;
+    assert_eq!(scene.depth().await, (1, 1));
+
+    scene.respond(&claims[1].ownership(&scene.worker), 1).await;
+    assert_eq!(scene.depth().await, (1, 0));
+}
+
+async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {
+    let scene = kind.scene().await;
+    let is_pending = async |entry: &EntryId| scene.gateways.is_pending(entry).await.unwrap();
+    let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
+    assert!(is_pending(&entry).await);
+    let claim = claim_one(&*scene.workers, &scene.worker).await;
+    assert!(is_pending(&entry).await);
+    scene.respond(&claim.ownership(&scene.worker), 1).await;
+    assert!(!is_pending(&entry).await);
+}
+
+async fn no_entry_is_trimmed(kind: Kind) {
+    const ENTRIES: usize = 1_000;
+    let scene = kind.scene().await;
+    for _ in 0..ENTRIES {
+        scene.gateways.enqueue(&scene.request()).await.unwrap();
+    }
+    assert_eq!(scene.depth().await, (ENTRIES, 0));
+
+    let mut claimed = 0;
+    while claimed < ENTRIES {
+        claimed += claim(&*scene.workers, &scene.worker, 64).await.len();
+    }
+    assert_eq!(scene.depth().await, (0, ENTRIES));
+}
+
+async fn empty_lists_change_nothing(kind: Kind) {
+    let scene = kind.scene().await;
+    let none: [EntryId; 0] = [];
+    scene.claimed(&scene.request()).await;
+    assert_eq!(scene.workers.finish(&[]).await.unwrap(), []);
+    scene
+        .workers
+        .renew(&scene.worker, LONG_LEASE, &none)
+        .await
+        .unwrap();
+    scene
+        .workers
+        .hand_back(&scene.worker, &none, true)
+        .await
+        .unwrap();
+    scene.gateways.release(&[]).await.unwrap();
+    assert_eq!(scene.workers.cancelled_among(&[]).await.unwrap(), []);
+    assert_eq!(scene.depth().await, (0, 1));
+}
