@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What scripts have in common that install what they need. For `source`; the caller has changed into the repository and
-# has set -euo pipefail.
+# What the scripts that install what they need have in common. To be sourced; the caller has changed into the repository
+# and has set -euo pipefail.
 #
 # Bash 3.2 is enough, which is what macOS has.
 
@@ -19,7 +19,7 @@ install_packages() { # debian packages; brew formulas are named by the caller
     as_root="sudo"
   fi
   echo "Installing $*"
-  # An image may come without package lists, or with old ones.
+  # A fresh image has no package lists, or old ones.
   $as_root apt-get update -qq
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
@@ -35,11 +35,11 @@ need_redis() {
   fi
   local major
   major="$(redis-server --version | sed -n 's/.*v=\([0-9]*\)\..*/\1/p')"
-  [ "${major:-0}" -ge 7 ] || give_up "redis-server is too old: 7.0 or later is needed, here is $(redis-server --version)"
+  [ "${major:-0}" -ge 7 ] || give_up "redis-server 7.0 or later is needed; this is $(redis-server --version)"
 }
 
 need_nginx() {
-  # Debian has it where only root looks.
+  # Debian puts it where only the PATH of root leads.
   if command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]; then
     return
   fi
@@ -91,17 +91,17 @@ make_environment() { # requirements file, folder: a virtual environment, kept un
   if cmp -s "$wanted" "$folder/requirements.txt" && "$folder/bin/python" -c '' >/dev/null 2>&1; then
     return
   fi
-  # Debian packs venv apart from Python.
+  # On Debian, venv is a package of its own.
   "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || install_packages python3-venv
   echo "Making $folder"
   rm -rf "$folder"
   "$python" -m venv "$folder"
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
-  # Last, so that an environment that was not finished is made again.
+  # Last, so that an unfinished environment is made again.
   cp "$wanted" "$folder/requirements.txt"
 }
 
-install_node_packages() { # folder with a lock file, folder to install into: packages and their own Node, kept alike
+install_node_packages() { # folder with a lock file, target folder: installs packages with their own Node, and keeps them too
   local wanted="$1" folder="$2"
   if cmp -s "$wanted/package-lock.json" "$folder/installed.json" \
     && "$folder/node_modules/.bin/node" --version >/dev/null 2>&1; then
@@ -112,9 +112,9 @@ install_node_packages() { # folder with a lock file, folder to install into: pac
   rm -rf "$folder"
   mkdir -p "$folder"
   cp "$wanted/package.json" "$wanted/package-lock.json" "$folder/"
-  # npm says that the Node it runs on is too old for the packages; they run on their own.
+  # npm warns that the Node it runs on is too old for the packages; they run on the Node they bring.
   (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error)
   "$folder/node_modules/.bin/node" --version >/dev/null || give_up "the Node of the npm package does not run here"
-  # Last, so that an installation that was not finished is made again.
+  # Last, so that an unfinished installation is made again.
   cp "$wanted/package-lock.json" "$folder/installed.json"
 }

@@ -65,10 +65,11 @@ def bundle(folder: Path, site: Path) -> None:
     shutil.copy(HERE / "index.html", site)
     programs = folder / "node_modules/.bin"
     command = [
-        *(str(programs / "esbuild"), str(HERE / "page.mjs"), "--bundle", "--format=esm", "--platform=browser", "--log-level=warning"),
+        *(str(programs / "esbuild"), str(HERE / "page.mjs")),
+        *("--bundle", "--format=esm", "--platform=browser", "--log-level=warning"),
         *(f"--alias:node:assert/strict={HERE / 'assert.mjs'}", f"--outfile={site / 'page.js'}"),
     ]
-    # It may be a program of Node.
+    # esbuild may be a program that Node runs.
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     environment = {**clean_environment(), "NODE_PATH": str(folder / "node_modules"), "PATH": path}
     subprocess.run(command, env=environment, check=True)

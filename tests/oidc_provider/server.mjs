@@ -1,11 +1,11 @@
-// A certified OpenID provider (npm oidc-provider) as somebody would run it for an MCP server: access tokens are JWTs for
-// one resource (RFC 8707), and people sign in through its own pages.
+// A certified OpenID provider (npm oidc-provider) as somebody would run it for an MCP server: access tokens are JWTs
+// for one resource (RFC 8707), and people sign in through its own pages.
 //
 //     node server.mjs RESOURCE LIFETIME
 //
-// RESOURCE is the URL of the MCP server, RESOURCE/other that of another one; LIFETIME are the seconds that an access token
-// is good for. Prints one JSON object per line, as the processes of the fleet do: {"message": "listening", "issuer": URL}
-// first, then {"message": "granted", "grant": GRANT_TYPE} for every token response.
+// RESOURCE is the URL of the MCP server, RESOURCE/other that of another one; LIFETIME is how many seconds an access
+// token is good for. Prints one JSON object per line, as the processes of the fleet do: first
+// {"message": "listening", "issuer": URL}, then {"message": "granted", "grant": GRANT_TYPE} for every token response.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -69,8 +69,9 @@ server.listen(0, '127.0.0.1', () => {
     },
   });
   provider.on('grant.success', (ctx) => say({ message: 'granted', grant: ctx.oidc.params.grant_type }));
-  provider.on('grant.error', (_ctx, error) => say({ message: 'refused', error: error.error_description ?? error.message }));
-  provider.on('authorization.error', (_ctx, error) => say({ message: 'refused', error: error.error_description ?? error.message }));
+  const refused = (_ctx, error) => say({ message: 'refused', error: error.error_description ?? error.message });
+  provider.on('grant.error', refused);
+  provider.on('authorization.error', refused);
   provider.on('server_error', (_ctx, error) => say({ message: 'failed', level: 'ERROR', error: error.stack }));
   server.on('request', provider.callback());
   say({ message: 'listening', issuer });

@@ -1,10 +1,11 @@
-"""What authentication costs a gateway: CPU time per call over HTTPS, with a token and without one. scripts/auth-cost calls it.
+"""What authentication costs a gateway: CPU time per call over HTTPS, with a token and without one. scripts/auth-cost
+calls it.
 
-    python auth_cost.py [ROUNDS]
+    python cost.py [ROUNDS]
 
-Two fleets of two gateways and two workers, each with a Redis of its own; one lets everybody in, the other asks for tokens of
-the local issuer. The same load goes to the one and the other in turn, so that what else the machine does meets both. wrk makes
-it: every call is `tools/call` of `echo` in 2026-07-28, on connections that stay open.
+Two fleets of two gateways and two workers, each with a Redis of its own; one lets everybody in, the other asks for
+tokens of the local issuer. The same load goes to the one and the other in turn, so that whatever else the machine does
+slows both alike. wrk makes the load: every call is `tools/call` of `echo` in 2026-07-28, on connections that stay open.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import certificates
-from issuer import dev_issuer
-from processes import Process, Server, fleet
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import certificates  # noqa: E402
+from issuer import dev_issuer  # noqa: E402
+from processes import Process, Server, fleet  # noqa: E402
 
 SECONDS = 2
 CONNECTIONS = 16
@@ -89,7 +92,8 @@ def main(rounds: int) -> None:
                 shown = ", ".join(f"{kind} {taken[-1]:.1f} µs" for kind, taken in costs.items())
                 print(f"round {number}: CPU time of the gateways per call: {shown}", flush=True)
             without, with_token = (statistics.median(taken) for taken in costs.values())
-            print(f"median: without {without:.1f} µs, with a token {with_token:.1f} µs: ratio {with_token / without:.3f}")
+            ratio = with_token / without
+            print(f"median: without {without:.1f} µs, with a token {with_token:.1f} µs: ratio {ratio:.3f}")
             ratios = sorted(b / a for a, b in zip(*costs.values(), strict=True))
             print(f"ratio within a round: median {statistics.median(ratios):.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
 
