@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use super::Options;
-use super::directory::{Directory, Version};
-use super::error::Refusal;
-use super::fault::Watch;
-use super::grants::Grants;
-use super::keys::{KeyRing, SigningKey};
-use super::twist::Twist;
+use crate::Options;
+use crate::directory::{Directory, Version};
+use crate::endpoints::error::Refusal;
+use crate::endpoints::grants::Grants;
+use crate::server::fault::Watch;
+use crate::tokens::keys::{KeyRing, SigningKey};
+use crate::tokens::twist::Twist;
 
 /// What a path may say in place of a tenant.
 pub(crate) const ANY_TENANT: [&str; 2] = ["common", "organizations"];

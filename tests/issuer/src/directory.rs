@@ -1,5 +1,5 @@
-//! What is registered at the issuer: tenants, the APIs that tokens are for, the clients that ask for them, the users who
-//! sign in.
+//! What is registered at the issuer: tenants, the APIs that tokens are for, the clients that ask for them, the users
+//! who sign in.
 //!
 //! Shaped like Entra's app registrations, with one simplification: APIs, clients and users exist in every tenant, under
 //! object ids of their own in each.

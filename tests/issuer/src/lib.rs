@@ -13,32 +13,19 @@
 //! # }
 //! ```
 //!
-//! 1. `directory`: tenants, APIs, clients and users; `keys`; `authority`: both, and who the issuer is
-//! 2. `claims`: what Entra puts into a token; `token`: tokens to order, right ones and, by a `twist`, wrong ones
-//! 3. `server`: routes and connections; `tls`; `fault`: endpoints that misbehave
-//! 4. `discovery`; `authorize` and its `page`; `exchange`, which gives tokens: `client_login`, `scope`, `grants`; `error`
-//! 5. `admin`, `process`: the same for scripts, as the binary `prynai-dev-issuer`
+//! 1. `directory`: tenants, APIs, clients and users; `authority`: who the issuer is, with its directory and its keys
+//! 2. `tokens`: what Entra puts into a token; tokens to order, right ones and, by a twist, wrong ones; keys
+//! 3. `server`: routes and connections, TLS, endpoints that misbehave, and orders to a running issuer
+//! 4. `endpoints`: discovery, the sign-in and its page, the exchange that gives tokens, refusals
+//! 5. `process`: the same for scripts, as the binary `prynai-dev-issuer`
 
-mod admin;
 mod authority;
-mod authorize;
-mod claims;
-mod client_login;
 mod clock;
 mod directory;
-mod discovery;
-mod error;
-mod exchange;
-mod fault;
-mod grants;
-mod keys;
-mod page;
+mod endpoints;
 mod process;
-mod scope;
 mod server;
-mod tls;
-mod token;
-mod twist;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,11 +42,11 @@ pub use directory::{
     API, API_URI, Api, Client, DAEMON, DAEMON_SECRET, Directory, INTERACTIVE, TENANT, User,
     VS_CODE, Version,
 };
-pub use fault::{Endpoint, Fault};
-use keys::SigningKey;
 pub use process::{IssuerSettings, run};
-pub use token::{TokenBuilder, TokenOrder};
-pub use twist::{SignWith, Twist};
+pub use server::fault::{Endpoint, Fault};
+use tokens::keys::SigningKey;
+pub use tokens::token::{TokenBuilder, TokenOrder};
+pub use tokens::twist::{SignWith, Twist};
 
 /// A running issuer. Its port closes when this is dropped.
 pub struct Issuer {
@@ -301,10 +288,12 @@ impl Tls {
         match self {
             Self::Off => Ok((None, None)),
             Self::Made => {
-                let (acceptor, ca_pem) = tls::made()?;
+                let (acceptor, ca_pem) = server::tls::made()?;
                 Ok((Some(acceptor), Some(ca_pem)))
             }
-            Self::Files { certificate, key } => Ok((Some(tls::read(certificate, key)?), None)),
+            Self::Files { certificate, key } => {
+                Ok((Some(server::tls::read(certificate, key)?), None))
+            }
         }
     }
 }

@@ -16,15 +16,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::authority::Authority;
-use super::claims::{Grant, IdToken};
-use super::client_login;
-use super::clock::now_s;
-use super::directory::{Client, Directory, Version};
-use super::error::Refusal;
-use super::grants::{Code, Redeemed, SignIn};
-use super::scope::{self, Asked};
-use super::twist::Twist;
+use crate::authority::Authority;
+use crate::clock::now_s;
+use crate::directory::{Client, Directory, Version};
+use crate::endpoints::client_login;
+use crate::endpoints::error::Refusal;
+use crate::endpoints::grants::{Code, Redeemed, SignIn};
+use crate::endpoints::scope::{self, Asked};
+use crate::tokens::claims::{Grant, IdToken};
+use crate::tokens::twist::Twist;
 
 /// The body of a token request.
 #[derive(Deserialize)]

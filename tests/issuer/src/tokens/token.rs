@@ -6,12 +6,12 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::authority::Authority;
-use super::claims::Grant;
-use super::clock::now_s;
-use super::directory::{Api, Client, DAEMON, Directory, INTERACTIVE, User, Version};
-use super::keys::SigningKey;
-use super::twist::{SignWith, Twist, merge};
+use crate::authority::Authority;
+use crate::clock::now_s;
+use crate::directory::{Api, Client, DAEMON, Directory, INTERACTIVE, User, Version};
+use crate::tokens::claims::Grant;
+use crate::tokens::keys::SigningKey;
+use crate::tokens::twist::{SignWith, Twist, merge};
 
 /// An order for a token. Without any field: alice, through the interactive client, with all scopes of the first API.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

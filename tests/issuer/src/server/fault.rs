@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::twist::merge;
+use crate::tokens::twist::merge;
 
 /// The longest answer that is read back to be changed; the issuer's own are far below.
 const MOST_BYTES: usize = 1 << 20;

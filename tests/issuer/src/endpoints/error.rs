@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::clock::now_s;
+use crate::clock::now_s;
 
 /// Why a request is refused.
 #[derive(Debug)]

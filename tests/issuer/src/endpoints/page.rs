@@ -3,8 +3,8 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::directory::{Client, User};
-use super::error::Refusal;
+use crate::directory::{Client, User};
+use crate::endpoints::error::Refusal;
 
 const STYLE: &str = "body{font:16px system-ui,sans-serif;max-width:30rem;margin:4rem auto;padding:0 1rem}\
     button{display:block;width:100%;padding:.7rem;margin:.4rem 0;font:inherit;text-align:left}\

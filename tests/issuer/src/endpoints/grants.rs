@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::claims::opaque;
-use super::scope::Asked;
+use crate::endpoints::scope::Asked;
+use crate::tokens::claims::opaque;
 
 /// Seconds within which a code must be redeemed, as at Entra.
 const CODE_S: i64 = 10 * 60;

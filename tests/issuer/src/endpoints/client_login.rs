@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::directory::{Client, Directory};
-use super::error::Refusal;
+use crate::directory::{Client, Directory};
+use crate::endpoints::error::Refusal;
 
 /// Finds the client of a token request, by `Authorization: Basic` or by what the body says.
 ///

@@ -11,13 +11,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use super::authority::Authority;
-use super::clock::now_s;
-use super::directory::{Client, Directory, User};
-use super::error::Refusal;
-use super::grants::{Code, SignIn};
-use super::page;
-use super::scope::{self, Asked};
+use crate::authority::Authority;
+use crate::clock::now_s;
+use crate::directory::{Client, Directory, User};
+use crate::endpoints::error::Refusal;
+use crate::endpoints::grants::{Code, SignIn};
+use crate::endpoints::page;
+use crate::endpoints::scope::{self, Asked};
 
 /// Length of a challenge: the Base64url form of a SHA-256.
 const CHALLENGE_CHARS: usize = 43;

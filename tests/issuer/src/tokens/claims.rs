@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::directory::{Api, Client, User, Version, object_id};
+use crate::directory::{Api, Client, User, Version, object_id};
 
 /// How far back `iat` and `nbf` lie, in seconds: Entra allows for clocks that are slow.
 const HEAD_START_S: i64 = 5 * 60;

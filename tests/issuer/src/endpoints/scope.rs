@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use super::directory::{Api, Client, Directory, Version};
-use super::error::Refusal;
+use crate::directory::{Api, Client, Directory, Version};
+use crate::endpoints::error::Refusal;
 
 /// Microsoft Graph, which Entra takes a scope to be of when no API is named. Its tokens are for nobody else.
 static GRAPH: LazyLock<Api> = LazyLock::new(|| Api {

@@ -1,4 +1,4 @@
-//! Orders to a running issuer, for scripts: what the methods of [`super::Issuer`] are for tests in Rust.
+//! Orders to a running issuer, for scripts: what the methods of [`crate::Issuer`] are for tests in Rust.
 //!
 //! Only this machine gives them, and no web page does.
 
@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::authority::Authority;
-use super::directory::Directory;
-use super::fault::{Endpoint, Fault};
-use super::token::TokenOrder;
-use super::twist::Twist;
+use crate::authority::Authority;
+use crate::directory::Directory;
+use crate::server::fault::{Endpoint, Fault};
+use crate::tokens::token::TokenOrder;
+use crate::tokens::twist::Twist;
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::authority::{ANY_TENANT, Authority};
-use super::directory::Version;
-use super::error::Refusal;
+use crate::authority::{ANY_TENANT, Authority};
+use crate::directory::Version;
+use crate::endpoints::error::Refusal;
 
 /// What stands in for any tenant: the issuer then has this text where the tenant's id belongs.
 const PLACE_OF_TENANT: &str = "{tenantid}";

@@ -1,5 +1,9 @@
 //! The issuer's routes and its accept loop.
 
+pub(crate) mod admin;
+pub(crate) mod fault;
+pub(crate) mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +20,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::admin::{self, Peer};
-use super::authority::Authority;
-use super::fault::Endpoint;
-use super::{authorize, discovery, exchange};
+use admin::Peer;
+use fault::Endpoint;
+
+use crate::authority::Authority;
+use crate::endpoints::{authorize, discovery, exchange};
 
 /// Connections at a time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1_000;
