@@ -1,8 +1,8 @@
 //! The real buses do what the model says.
 //!
 //! Random sequences of calls are made on the model and on a bus, and compared call by call: what is answered, and what
-//! can be seen of entries and logs. At the end also what was told to others: events, wake-ups and dead letters, in their
-//! order. The sequences are the same every time: only a change can make them fail.
+//! can be seen of entries and logs. At the end also what was told to others: events, wake-ups and dead letters, in
+//! their order. The sequences are the same every time: only a change can make them fail.
 //!
 //! 1. `calls`: what can be called, and which calls make sense
 //! 2. `streams`: the model of several streams with one queue

@@ -87,7 +87,7 @@ pub(crate) struct Outcome {
     /// The worker that is told of a cancel.
     pub(crate) woken: Option<Worker>,
     /// A dead letter was noted.
-    pub(crate) buried: bool,
+    pub(crate) dead_letter: bool,
 }
 
 /// A mistake planted in the model, to see that it is found.
@@ -161,7 +161,7 @@ impl From<Answer> for Outcome {
             answer,
             news: None,
             woken: None,
-            buried: false,
+            dead_letter: false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Every state that can be reached, breadth first, so that what is found wrong comes with a shortest path.
 //!
-//! Of our own, since the crate `stateright` checks "eventually" only where no way leads back to a state, and here a lease
-//! ends and is renewed. "Whatever has happened, the entry is acknowledged in the end" takes the ways backwards, from the
-//! states in which it is; for that all of them must be known, and then little is left that a library would do.
+//! Of our own, since the crate `stateright` checks "eventually" only where no way leads back to a state, and here a
+//! lease ends and is renewed. "Whatever has happened, the entry is acknowledged in the end" takes the ways backwards,
+//! from the states in which it is; for that all of them must be known, and then little is left that a library would do.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -1,6 +1,7 @@
 //! Workers, a client and the faults around one stream: what each of them may do next, and what must never happen.
 
-use crate::bus::{Answer, Flaw, Kind, Outcome, Slip, Step, Token, Worker};
+use crate::bus::{Answer, Flaw, Outcome, Slip, Step, Token, Worker};
+use crate::seen::Seen;
 use crate::stream::Stream;
 use crate::worker::Work;
 
@@ -41,17 +42,6 @@ pub(crate) struct Fleet {
     in_doubt: bool,
 }
 
-/// What the client was told or did, and whose doing it was.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Seen {
-    has_end: bool,
-    has_cancelled: bool,
-    /// The client was told to try again: the call is never begun.
-    is_refused: bool,
-    /// All that ever wrote to the stream or took it over; the last one may go on.
-    owners: Vec<Token>,
-}
-
 /// How often each of the things that a plan bounds has happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Happened {
@@ -87,8 +77,6 @@ pub(crate) enum Move {
     Crash(Worker),
 }
 
-// === impl Plan ===
-
 impl Plan {
     pub(crate) fn slipping(self, slip: Slip) -> Self {
         Self {
@@ -104,8 +92,6 @@ impl Plan {
         }
     }
 }
-
-// === impl Fleet ===
 
 impl Fleet {
     pub(crate) fn new() -> Self {
@@ -375,34 +361,5 @@ impl Fleet {
             return Err("a request goes unanswered");
         }
         Ok(outcome)
-    }
-}
-
-// === impl Seen ===
-
-impl Seen {
-    fn note(&mut self, step: Step, outcome: &Outcome) -> Result<(), &'static str> {
-        let kind = outcome.news.map(|news| news.kind);
-        let writes = matches!(kind, Some(Kind::Message | Kind::Final));
-        let takes_over = matches!(outcome.answer, Answer::Taken { .. });
-        if self.has_end && (kind.is_some() || takes_over) {
-            return Err("something follows the response");
-        }
-        if self.has_cancelled && writes {
-            return Err("something follows the cancel");
-        }
-        if let Step::Append { by, .. } | Step::Finish { by, .. } | Step::TakeOver(by) = step
-            && (writes || takes_over)
-            && self.owners.last() != Some(&by)
-        {
-            if self.owners.contains(&by) {
-                return Err("a former owner publishes");
-            }
-            self.owners.push(by);
-        }
-        self.has_end |= kind == Some(Kind::Final);
-        // From the client's point of view: whether the bus has placed a mark is its own affair.
-        self.has_cancelled |= matches!(step, Step::Cancel { .. });
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The protocol of ownership as a small state machine, looked through completely.
 //!
 //! 1. `bus`, `stream`: what each atomic step of the bus does to one stream and its entry, script by script
-//! 2. `worker`, `fleet`: workers, a client and the faults around it; what each of them may do next, and what must hold
+//! 2. `worker`, `seen`, `fleet`: workers, a client and the faults around it; what each may do next, and what must hold
 //! 3. `explorer`: every state that can be reached
 //! 4. `agreement`: the real buses do what the model says
 //!
@@ -11,6 +11,7 @@ mod agreement;
 mod bus;
 mod explorer;
 mod fleet;
+mod seen;
 mod stream;
 mod worker;
 
@@ -47,8 +48,8 @@ fn the_promises_hold_in_every_state() {
     }
 }
 
-/// The other flaws of the model break nothing, since something else stands in: an entry is gone before anybody could write to
-/// a finished log, and one that is left is claimed once more. `agreement` tells them all.
+/// The other flaws of the model break nothing, since something else stands in: an entry is gone before anybody could
+/// write to a finished log, and one that is left is claimed once more. `agreement` tells them all.
 #[test]
 fn planted_mistakes_are_found() {
     for (flaw, promise) in [

@@ -316,10 +316,10 @@ impl Stream {
             self.remove_entry();
         }
         let twice = flaw == Some(Flaw::DeadLettersAreNotedTwice);
-        let buried = may && (!self.is_noted || twice);
+        let dead_letter = may && (!self.is_noted || twice);
         self.is_noted |= may;
         Outcome {
-            buried,
+            dead_letter,
             ..Answer::Done.into()
         }
     }

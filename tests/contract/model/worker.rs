@@ -30,12 +30,12 @@ pub(crate) enum Work {
         by: Token,
         last: Option<u8>,
     },
-    /// A call that had its attempts is answered, buried, and answered once more.
+    /// A call that had its attempts is answered, becomes a dead letter, and is answered once more.
     GivingUp {
         by: Token,
         last: u8,
     },
-    Burying {
+    DeadLettering {
         by: Token,
         last: u8,
     },
@@ -58,7 +58,7 @@ impl Work {
             | Self::Running { by, .. }
             | Self::Finishing { by, .. }
             | Self::GivingUp { by, .. }
-            | Self::Burying { by, .. } => Some(by),
+            | Self::DeadLettering { by, .. } => Some(by),
         }
     }
 
@@ -99,7 +99,7 @@ impl Work {
                 by,
                 last: Some(last),
             }),
-            Self::Burying { by, .. } => Some(Step::DeadLetter(by)),
+            Self::DeadLettering { by, .. } => Some(Step::DeadLetter(by)),
         }
     }
 
@@ -150,9 +150,9 @@ impl Work {
             | (Self::Running { by, .. }, Answer::Cancelled) => Self::Finishing { by, last: None },
             (Self::Running { by, next }, Answer::Done) => Self::Running { by, next: next + 1 },
             (Self::GivingUp { by, last }, Answer::Done | Answer::Cancelled | Answer::Finished) => {
-                Self::Burying { by, last }
+                Self::DeadLettering { by, last }
             }
-            (Self::Burying { by, last }, _) => Self::Finishing {
+            (Self::DeadLettering { by, last }, _) => Self::Finishing {
                 by,
                 last: Some(last),
             },

@@ -2,10 +2,11 @@
 //!
 //! * [`server`]: a Redis that a test may stop, restart and freeze; [`sentinels`] that watch one
 //! * [`switch`]: an address behind which the server changes; [`trickle`]: a slow way to it; [`throttle`]: a narrow one;
-//!   [`replies`]: one on which replies are lost
+//!   [`replies`]: one on which replies are lost. The ways are made with `relay`
 //! * [`seed`]: chance that can be played again
 //! * [`eventually!`], [`assert_eventually!`]: wait for what must come to pass, instead of sleeping
 
+mod relay;
 pub mod replies;
 pub mod seed;
 pub mod sentinels;

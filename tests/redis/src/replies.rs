@@ -1,5 +1,5 @@
-//! A way to Redis on which replies are lost or come late. Redis executes every command; only its caller does not hear of it,
-//! or not in time.
+//! A way to Redis on which replies are lost or come late. Redis executes every command; only its caller does not hear
+//! of it, or not in time.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,17 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
+use crate::relay::Relay;
 use crate::seed::Seed;
 
 /// An address that leads to a Redis. It closes when this is dropped.
 pub struct ReplyThief {
-    address: SocketAddr,
+    relay: Relay,
     plan: Arc<Mutex<Plan>>,
-    accepting: JoinHandle<()>,
 }
 
 /// What becomes of a command or its reply.
@@ -58,25 +57,21 @@ const ANSWERED_BY_PUSH: [&str; 2] = ["SUBSCRIBE", "UNSUBSCRIBE"];
 impl ReplyThief {
     /// Serves on a free port; every reply passes.
     pub async fn start(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("is bound");
-        let plan = Arc::new(Mutex::default());
-        let accepting = tokio::spawn(accept(listener, target, Arc::clone(&plan)));
-        Self {
-            address,
-            plan,
-            accepting,
-        }
+        let plan = Arc::default();
+        let made = Arc::clone(&plan);
+        let carry = move |client, server| carry(client, server, Arc::clone(&made));
+        let relay = Relay::start(target, carry).await;
+        Self { relay, plan }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.relay.address()
     }
 
     /// Its URL, as that of the server.
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        format!("redis://{}", self.address())
     }
 
     /// Lets so many replies pass and hits the next one, once.
@@ -102,12 +97,6 @@ impl ReplyThief {
     /// Whether the reply that was to be hit was.
     pub fn has_hit(&self) -> bool {
         matches!(*lock(&self.plan), Plan::None)
-    }
-}
-
-impl Drop for ReplyThief {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 
@@ -149,23 +138,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The commands of one connection whose replies are still to come.
 type Asked = Mutex<VecDeque<Vec<String>>>;
 
-async fn accept(listener: TcpListener, target: SocketAddr, plan: Arc<Mutex<Plan>>) {
-    while let Ok((client, _)) = listener.accept().await {
-        let plan = Arc::clone(&plan);
-        tokio::spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else {
-                return;
-            };
-            let _ = (client.set_nodelay(true), server.set_nodelay(true));
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = server.into_split();
-            let asked = Asked::default();
-            tokio::select! {
-                // However it ends, both sides see that it did.
-                _ = ask(from_client, to_server, &asked, &plan) => {}
-                _ = answer(from_server, to_client, &asked, &plan) => {}
-            }
-        });
+async fn carry(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let asked = Asked::default();
+    tokio::select! {
+        // However it ends, both sides see that it did.
+        _ = ask(from_client, to_server, &asked, &plan) => {}
+        _ = answer(from_server, to_client, &asked, &plan) => {}
     }
 }
 

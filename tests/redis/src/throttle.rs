@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
+
+use crate::relay::Relay;
 
 /// What passes at a time; connections take turns.
 const CHUNK: usize = 16 * 1024;
@@ -20,9 +21,8 @@ const BURST: Duration = Duration::from_millis(5);
 
 /// An address that leads to a server over a narrow way, which all connections share. It closes when this is dropped.
 pub struct Throttle {
-    address: SocketAddr,
+    relay: Relay,
     way: Arc<Way>,
-    accepting: JoinHandle<()>,
 }
 
 /// Both directions.
@@ -41,23 +41,19 @@ struct Direction {
 impl Throttle {
     /// Serves on a free port, with so many bytes a second in each direction.
     pub async fn start(target: SocketAddr, bytes_per_second: u64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("is bound");
         let way = Arc::new(Way {
             there: Direction::new(bytes_per_second),
             back: Direction::new(bytes_per_second),
         });
-        let accepting = tokio::spawn(accept(listener, target, way.clone()));
-        Self {
-            address,
-            way,
-            accepting,
-        }
+        let narrow = Arc::clone(&way);
+        let carry = move |client, server| carry(client, server, Arc::clone(&narrow));
+        let relay = Relay::start(target, carry).await;
+        Self { relay, way }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.relay.address()
     }
 
     /// Bytes that went to the server, and that came back, until now.
@@ -65,12 +61,6 @@ impl Throttle {
         let Way { there, back } = &*self.way;
         let passed = |direction: &Direction| direction.passed.load(Ordering::Relaxed);
         (passed(there), passed(back))
-    }
-}
-
-impl Drop for Throttle {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 
@@ -95,24 +85,16 @@ impl Direction {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, way: Arc<Way>) {
-    while let Ok((client, _)) = listener.accept().await {
-        let way = way.clone();
-        tokio::spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else {
-                return;
-            };
-            for stream in [&client, &server] {
-                stream.set_nodelay(true).expect("is set");
-            }
-            let (from_client, to_client) = client.into_split();
-            let (from_server, to_server) = server.into_split();
-            tokio::select! {
-                // However it ends, both sides see that it did.
-                _ = pass(from_client, to_server, &way.there) => {}
-                _ = pass(from_server, to_client, &way.back) => {}
-            }
-        });
+async fn carry(client: TcpStream, server: TcpStream, way: Arc<Way>) {
+    for stream in [&client, &server] {
+        stream.set_nodelay(true).expect("is set");
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        // However it ends, both sides see that it did.
+        _ = pass(from_client, to_server, &way.there) => {}
+        _ = pass(from_server, to_client, &way.back) => {}
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+
+use crate::relay::Relay;
 
 /// What passes at a time while it trickles.
 const DROP: usize = 100;
@@ -18,28 +19,23 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// An address that leads to a server. It closes when this is dropped.
 pub struct Trickle {
-    address: SocketAddr,
+    relay: Relay,
     trickles: Arc<AtomicBool>,
-    accepting: JoinHandle<()>,
 }
 
 impl Trickle {
     /// Serves on a free port; answers pass as they come.
     pub async fn start(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("is bound");
         let trickles = Arc::new(AtomicBool::default());
-        let accepting = tokio::spawn(accept(listener, target, trickles.clone()));
-        Self {
-            address,
-            trickles,
-            accepting,
-        }
+        let slow = Arc::clone(&trickles);
+        let carry = move |client, server| carry(client, server, Arc::clone(&slow));
+        let relay = Relay::start(target, carry).await;
+        Self { relay, trickles }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.relay.address()
     }
 
     /// Whether answers pass at four kilobytes a second.
@@ -48,27 +44,13 @@ impl Trickle {
     }
 }
 
-impl Drop for Trickle {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, target: SocketAddr, trickles: Arc<AtomicBool>) {
-    while let Ok((client, _)) = listener.accept().await {
-        let trickles = trickles.clone();
-        tokio::spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else {
-                return;
-            };
-            let (mut from_client, to_client) = client.into_split();
-            let (from_server, mut to_server) = server.into_split();
-            tokio::select! {
-                // However it ends, both sides see that it did.
-                _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
-                _ = trickle(from_server, to_client, &trickles) => {}
-            }
-        });
+async fn carry(client: TcpStream, server: TcpStream, trickles: Arc<AtomicBool>) {
+    let (mut from_client, to_client) = client.into_split();
+    let (from_server, mut to_server) = server.into_split();
+    tokio::select! {
+        // However it ends, both sides see that it did.
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+        _ = trickle(from_server, to_client, &trickles) => {}
     }
 }
 

@@ -100,10 +100,10 @@ async fn a_copy_does_not_use_up_the_mark_of_a_cancelled_call(kind: Kind) {
     let own = claim.ownership(&scene.worker);
     let stream = own.stream;
     scene.cancel(&own).await;
-    for bury in [false, true] {
+    for is_dead in [false, true] {
         let copy = scene.copied(&claim, &scene.worker).await;
         assert!(copy.cancelled);
-        if bury {
+        if is_dead {
             scene.workers.dead_letter(&copy, "a copy").await.unwrap();
         } else {
             scene.is_removed(&copy.ownership(&scene.worker), None).await;

@@ -13,7 +13,8 @@ use crate::scene::{Scene, claim_one};
 
 const LEASE: Duration = Duration::from_secs(1);
 
-/// Several leases, and longer than any pause between two looks of a worker.
+/// Several leases, and longer than any pause between two looks of a worker. The tests sleep for so long, since nothing
+/// must come of it.
 const AWAY: Duration = Duration::from_secs(5);
 
 /// What a worker that looks takes over, if Redis answers.

@@ -66,7 +66,7 @@ impl Fleet {
     }
 
     /// What was put last has become a dead letter, with this reason, and nothing else.
-    async fn is_buried(&self, entry: &str, reason: &str) {
+    async fn is_dead_letter(&self, entry: &str, reason: &str) {
         assert_eq!(self.scene.depth().await, (0, 0), "{entry}");
         let letters = redis_dead_letters(&self.server, &self.prefix).await;
         let letter = letters.last().expect("a dead letter");
@@ -157,7 +157,7 @@ async fn no_field_of_a_signed_request_can_be_changed() {
             } else {
                 "not as it was signed"
             };
-            fleet.is_buried(&entry, reason).await;
+            fleet.is_dead_letter(&entry, reason).await;
         }
     }
     // A field that a later release may know, and one that stands there twice.
@@ -166,7 +166,7 @@ async fn no_field_of_a_signed_request_can_be_changed() {
         forged.push((added.to_owned(), fields[0].1.clone()));
         let entry = fleet.put(&forged).await;
         assert_eq!(fleet.claim().await, 0, "{added}");
-        fleet.is_buried(&entry, "not as it was signed").await;
+        fleet.is_dead_letter(&entry, "not as it was signed").await;
     }
     fleet.said_nothing().await;
 
@@ -201,18 +201,18 @@ async fn a_forged_request_is_not_handed_out_when_its_lease_ends_either() {
         .reclaim(&fleet.scene.worker, Duration::ZERO, 9)
         .await;
     assert_eq!(reclaimed.unwrap(), []);
-    fleet.is_buried(&entry, "not as it was signed").await;
+    fleet.is_dead_letter(&entry, "not as it was signed").await;
     fleet.said_nothing().await;
 }
 
 /// A script takes some thousands of values at a time.
 #[tokio::test]
-async fn a_forged_request_of_any_size_is_buried() {
+async fn a_forged_request_of_any_size_becomes_a_dead_letter() {
     let fleet = Fleet::new().await;
     let pairs = (0..10_000).map(|number| (number.to_string(), "x".to_owned()));
     let entry = fleet.put(&pairs.collect::<Vec<_>>()).await;
     assert_eq!(fleet.claim().await, 0);
-    fleet.is_buried(&entry, "not signed").await;
+    fleet.is_dead_letter(&entry, "not signed").await;
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_request_of_another_fleet_is_no_request_of_this_one() {
     let fields = one.genuine(&full(&one.scene.gateway)).await;
     let entry = other.put(&fields).await;
     assert_eq!(other.claim().await, 0);
-    other.is_buried(&entry, "not as it was signed").await;
+    other.is_dead_letter(&entry, "not as it was signed").await;
 }
 
 #[tokio::test]
@@ -244,13 +244,15 @@ async fn a_key_is_introduced_and_replaced_step_by_step() {
         let queued = fleet.scene.gateways.enqueue(&fleet.scene.request()).await;
         assert_eq!(fleet.claim().await, usize::from(accepted), "{keys:?}");
         if !accepted {
-            fleet.is_buried(queued.unwrap().as_str(), "signed").await;
+            fleet
+                .is_dead_letter(queued.unwrap().as_str(), "signed")
+                .await;
         }
     }
 }
 
 #[tokio::test]
-async fn a_request_that_is_buried_is_noticed_by_its_gateway() {
+async fn a_request_that_becomes_a_dead_letter_is_noticed_by_its_gateway() {
     let fleet = Fleet::with_keys([&["b"], &["a"]]).await;
     let scene = &fleet.scene;
     let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();

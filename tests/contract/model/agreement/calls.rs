@@ -14,8 +14,8 @@ use crate::stream::State;
 pub(super) struct Calls;
 
 impl Calls {
-    /// Follow every sequence, to bring to light what cannot be seen otherwise: which logs may go, which entries were handed
-    /// back, and how often each was delivered.
+    /// Follow every sequence, to bring to light what cannot be seen otherwise: which logs may go, which entries were
+    /// handed back, and how often each was delivered.
     pub(super) fn epilogue() -> [Call; 4] {
         let (step, max) = (Step::Reclaim(0), STREAMS);
         let all = 0..STREAMS;

@@ -101,7 +101,7 @@ impl Streams {
         told.events.extend(outcome.news.map(|news| (stream, news)));
         let woken = outcome.woken.map(|woken| (woken, stream));
         told.wake_ups.extend(woken);
-        told.dead_letters += usize::from(outcome.buried);
+        told.dead_letters += usize::from(outcome.dead_letter);
         outcome.answer
     }
 }

@@ -1,0 +1,41 @@
+//! What the client was told or did, and whose doing it was: what a promise is judged by.
+
+use crate::bus::{Answer, Kind, Outcome, Step, Token};
+
+/// What the client was told or did, and whose doing it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    pub(crate) has_end: bool,
+    pub(crate) has_cancelled: bool,
+    /// The client was told to try again: the call is never begun.
+    pub(crate) is_refused: bool,
+    /// All that ever wrote to the stream or took it over; the last one may go on.
+    pub(crate) owners: Vec<Token>,
+}
+
+impl Seen {
+    pub(crate) fn note(&mut self, step: Step, outcome: &Outcome) -> Result<(), &'static str> {
+        let kind = outcome.news.map(|news| news.kind);
+        let writes = matches!(kind, Some(Kind::Message | Kind::Final));
+        let takes_over = matches!(outcome.answer, Answer::Taken { .. });
+        if self.has_end && (kind.is_some() || takes_over) {
+            return Err("something follows the response");
+        }
+        if self.has_cancelled && writes {
+            return Err("something follows the cancel");
+        }
+        if let Step::Append { by, .. } | Step::Finish { by, .. } | Step::TakeOver(by) = step
+            && (writes || takes_over)
+            && self.owners.last() != Some(&by)
+        {
+            if self.owners.contains(&by) {
+                return Err("a former owner publishes");
+            }
+            self.owners.push(by);
+        }
+        self.has_end |= kind == Some(Kind::Final);
+        // From the client's point of view: whether the bus has placed a mark is its own affair.
+        self.has_cancelled |= matches!(step, Step::Cancel { .. });
+        Ok(())
+    }
+}

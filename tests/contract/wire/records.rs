@@ -1,0 +1,135 @@
+//! Events, changes, signals, catalogs and sessions.
+
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::change::{Change, ChangeEntry};
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::session::Session;
+use prynai_bus::wire::signal::{Signal, SignalKind};
+
+use crate::{SAMPLES, Wire, passes, raw, session, session_id, stream};
+
+#[test]
+fn events() {
+    let message = concat!(
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","#,
+        r#""params":{"progressToken":12345678901234567890,"progress":0.5}}"#
+    );
+    let response = concat!(
+        r#"{"jsonrpc":"2.0","id":"call-7","#,
+        r#""result":{"content":[{"type":"text","text":"done"}]}}"#
+    );
+    let event = |offset, kind, text| StreamEvent::new(stream(), offset, kind, raw(text));
+    passes("event_message", &event(1, EventKind::Message, message));
+    passes("event_final", &event(2, EventKind::Final, response));
+    passes("event_cancelled", &StreamEvent::cancelled(stream(), 3));
+    passes("event_pause", &StreamEvent::pause(stream(), 2));
+    passes("event_see_log", &StreamEvent::see_log(stream()));
+}
+
+#[test]
+fn changes() {
+    let session = session_id();
+    let uri = "test://static/1".to_owned();
+    for (name, change) in [
+        ("change_tools_list_changed", Change::ToolsListChanged),
+        ("change_prompts_list_changed", Change::PromptsListChanged),
+        (
+            "change_resources_list_changed",
+            Change::ResourcesListChanged,
+        ),
+        ("change_resource_updated", Change::ResourceUpdated { uri }),
+        ("change_catalog_changed", Change::CatalogChanged),
+        (
+            "change_session_listening",
+            Change::SessionListening {
+                session: session.clone(),
+                listener: stream(),
+            },
+        ),
+        (
+            "change_session_changed",
+            Change::SessionChanged {
+                session: session.clone(),
+            },
+        ),
+        ("change_session_ended", Change::SessionEnded { session }),
+    ] {
+        passes(name, &ChangeEntry::new(change));
+    }
+}
+
+#[test]
+fn signals() {
+    for (name, kind) in [
+        ("signal_cancel", SignalKind::Cancel),
+        ("signal_mail", SignalKind::Mail),
+    ] {
+        let stream = stream();
+        passes(name, &Signal { v: 1, stream, kind });
+    }
+}
+
+#[test]
+fn a_catalog() {
+    let echo = CatalogTool {
+        repeatable: true,
+        read_only: false,
+        header_params: [(
+            "Region".to_owned(),
+            vec!["where".to_owned(), "region".to_owned()],
+        )]
+        .into(),
+    };
+    let versions = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "everything", "version": "0.1.0"}"#),
+        capabilities: raw(r#"{"tools": {"listChanged": true}, "resources": {"subscribe": true}}"#),
+        instructions: Some("Try echo first.".to_owned()),
+        protocol_versions: versions.map(str::to_owned).into(),
+        tools: [
+            ("book_table".to_owned(), CatalogTool::default()),
+            ("echo".to_owned(), echo),
+        ]
+        .into(),
+    };
+    passes("catalog", &expected);
+}
+
+#[test]
+fn a_catalog_with_a_tool_that_only_reads() {
+    let read_report = CatalogTool {
+        repeatable: true,
+        read_only: true,
+        header_params: Default::default(),
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "reports", "version": "0.2.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2025-11-25".to_owned(), "2026-07-28".to_owned()],
+        tools: [
+            ("delete_report".to_owned(), CatalogTool::default()),
+            ("read_report".to_owned(), read_report),
+        ]
+        .into(),
+    };
+    passes("catalog_read_only", &expected);
+}
+
+#[test]
+fn a_session() {
+    let expected = Session {
+        client_info: raw(r#"{"name": "inspector", "version": "0.17.0"}"#),
+        capabilities: raw(r#"{"sampling": {}, "elicitation": {}}"#),
+        ..session()
+    };
+    passes("session_alone", &expected);
+    // What a session subscribed to was a part of it once, which never left its gateway.
+    let (_, text) = SAMPLES
+        .iter()
+        .find(|(name, _)| *name == "session")
+        .expect("it");
+    assert_eq!(Session::read(text).expect("is read"), expected);
+}
