@@ -9,7 +9,7 @@ give_up() {
   exit 1
 }
 
-install_packages() { # debian packages; brew formulas are named by the caller
+install_packages() { # debian packages
   if ! command -v apt-get >/dev/null 2>&1; then
     give_up "cannot install $* here; install it and run this again"
   fi
@@ -24,15 +24,20 @@ install_packages() { # debian packages; brew formulas are named by the caller
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
-need_redis() {
-  if ! command -v redis-server >/dev/null 2>&1; then
-    if [ "$(uname)" = Darwin ]; then
-      command -v brew >/dev/null 2>&1 || give_up "redis-server is missing, and there is no brew to install it with"
-      brew install redis
-    else
-      install_packages redis-server
-    fi
+need_program() { # program, brew formula, debian package
+  if command -v "$1" >/dev/null 2>&1; then
+    return
   fi
+  if [ "$(uname)" = Darwin ]; then
+    command -v brew >/dev/null 2>&1 || give_up "$1 is missing, and there is no brew to install it with"
+    brew install "$2"
+  else
+    install_packages "$3"
+  fi
+}
+
+need_redis() {
+  need_program redis-server redis redis-server
   local major
   major="$(redis-server --version | sed -n 's/.*v=\([0-9]*\)\..*/\1/p')"
   [ "${major:-0}" -ge 7 ] || give_up "redis-server 7.0 or later is needed; this is $(redis-server --version)"
@@ -40,39 +45,15 @@ need_redis() {
 
 need_nginx() {
   # Debian puts it where only the PATH of root leads.
-  if command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]; then
-    return
-  fi
-  if [ "$(uname)" = Darwin ]; then
-    command -v brew >/dev/null 2>&1 || give_up "nginx is missing, and there is no brew to install it with"
-    brew install nginx
-  else
-    install_packages nginx-light
-  fi
+  [ -x /usr/sbin/nginx ] || need_program nginx nginx nginx-light
 }
 
 need_faketime() { # for processes whose clock is wrong
-  if command -v faketime >/dev/null 2>&1; then
-    return
-  fi
-  if [ "$(uname)" = Darwin ]; then
-    command -v brew >/dev/null 2>&1 || give_up "faketime is missing, and there is no brew to install it with"
-    brew install libfaketime
-  else
-    install_packages faketime
-  fi
+  need_program faketime libfaketime faketime
 }
 
 need_npm() {
-  if command -v npm >/dev/null 2>&1; then
-    return
-  fi
-  if [ "$(uname)" = Darwin ]; then
-    command -v brew >/dev/null 2>&1 || give_up "npm is missing, and there is no brew to install it with"
-    brew install node
-  else
-    install_packages npm
-  fi
+  need_program npm node npm
 }
 
 find_python() { # sets python

@@ -24,14 +24,14 @@ HANDSHAKE = "2025-11-25"
 STATELESS = "2026-07-28"
 REVISIONS = [HANDSHAKE] if SDK_GENERATION == 1 else [HANDSHAKE, STATELESS]
 
-# Only something that hangs meets it.
+# Only something that hangs takes so long.
 TEST_SECONDS = 60
 
 
 @dataclass
 class Callbacks:
-    """What the client answers and hears. Without `on_sampling` or `on_elicitation` it does not offer
-    that capability to the server."""
+    """What the client answers and hears. Without `on_sampling` or `on_elicitation` it does not offer that capability to
+    the server."""
 
     log_level: str | None = None
     on_sampling: Answer | None = None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BINARIES = Path(os.environ.get("PRYNAI_BIN_DIR") or HERE.parent.parent / "target" / "debug")
-# Generous: only a process that hangs meets them.
+# Generous: only a process that hangs reaches them.
 START_SECONDS = 60
 STOP_SECONDS = 60
 LOG_LINES_SHOWN = 60
@@ -54,7 +54,7 @@ class Process:
                 if waiting and (found := self._ready(line)) is not None:
                     waiting = False
                     self._found.put(found)
-        # Wakes the one who still waits for a process that has ended.
+        # Wakes whoever still waits for a process that has ended.
         self._found.put(None)
 
     @property
@@ -77,7 +77,7 @@ class Process:
         assert status is None, f"{self.name} ended with {status}\n{self.last_lines()}"
 
     def stop(self) -> None:
-        """Asks it to end, and fails when it does not, not with success, or has logged an error."""
+        """Asks it to end. Fails if it does not end, ends without success, or has logged an error."""
         self._child.terminate()
         try:
             status: int | str = self._child.wait(STOP_SECONDS)
@@ -97,7 +97,7 @@ class Server:
 
     url: str
     processes: list[Process]
-    # Of a fleet.
+    # None for the standalone server, which has no Redis.
     redis_url: str | None = None
 
     def check_alive(self) -> None:
@@ -106,7 +106,7 @@ class Server:
 
 
 class Starter:
-    """Starts processes and stops them in the reverse order."""
+    """Starts processes, and stops them in reverse order."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder = folder
@@ -139,7 +139,7 @@ def fleet(
     worker_flags: Sequence[str] = (),
     port: int = 0,
 ) -> Iterator[Server]:
-    """`port` is the balancer's, if it must be known before."""
+    """`port` is where the balancer listens, if that must be known before it starts."""
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
         redis_url = start_redis(starter)

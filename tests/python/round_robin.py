@@ -1,7 +1,7 @@
-"""A load balancer that sends every request to the next upstream, so that nothing can depend on where
-the last one went. Each connection carries one request: the upstream is asked to close after its
-answer, and from then on bytes are only copied, so streams arrive as they are written and `Host` and
-`Origin` stay as the client sent them.
+"""A load balancer that sends every request to the next upstream, so that no request can rely on where the last one went.
+
+Each connection carries one request: the upstream is asked to close it after its answer. After the head, bytes are only
+copied, so streams arrive as they are written, and `Host` and `Origin` stay as the client sent them.
 
     python round_robin.py PORT 127.0.0.1:8001 127.0.0.1:8002
 

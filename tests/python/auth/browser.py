@@ -9,7 +9,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
-# A sign-in and a consent, and room for one more.
+# A sign-in, a consent, and room for one more.
 MOST_FORMS = 3
 PAGE_SECONDS = 30
 
@@ -19,7 +19,7 @@ class Form(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        # Of where the form is sent to, the page itself without an attribute; None: there is no form.
+        # Where the form is sent to; empty for the page itself. None: there is no form.
         self.action: str | None = None
         self.fields: dict[str, str] = {}
         self.buttons: list[tuple[str, str]] = []

@@ -48,7 +48,7 @@ HEADERS = {
     "Mcp-Method": "tools/call",
     "Mcp-Name": "echo",
 }
-# What is not 200 is counted: a refusal would be cheap.
+# Answers other than 200 are counted, because a refusal would be cheap.
 LUA = """wrk.method = "POST"
 wrk.body = {body}
 {headers}
@@ -85,7 +85,7 @@ def main(rounds: int) -> None:
                 measure(server, lua)
             costs: dict[str, list[float]] = {kind: [] for kind in kinds}
             for number in range(1, rounds + 1):
-                # Whoever comes second finds a machine that the first has warmed, or tired.
+                # The second of a round finds a machine that the first has warmed up, or worn out.
                 order = list(kinds.items()) if number % 2 else list(kinds.items())[::-1]
                 for kind, (server, lua) in order:
                     costs[kind].append(measure(server, lua))

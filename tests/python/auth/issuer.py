@@ -1,4 +1,4 @@
-"""`prynai-dev-issuer`, the local issuer that is shaped like Microsoft Entra ID: over HTTPS, and as strict as that."""
+"""`prynai-dev-issuer`, the local issuer that is shaped like Microsoft Entra ID: over HTTPS, and as strict as Entra."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAEMON_SECRET = "daemon-secret-for-development"
 SCOPE = "mcp.call"
 ROLE = "Mcp.Call"
 
-# Another service of the same tenant: Entra gives it a token for any API, but nobody has assigned a role to it.
+# Another service of the same tenant: Entra gives it a token for any API, but nobody assigned a role to it.
 STRANGER = "0f6c1c5e-3d5b-4f0a-9f57-6f6c4c1d7005"
 STRANGER_SECRET = "stranger-secret-for-the-tests"
 
@@ -62,7 +62,7 @@ class Issuer:
         ]
 
     def token(self, **order: Any) -> str:
-        """A token to order, right or wrong; nothing ordered: one of alice with all scopes."""
+        """A token to order, right or wrong. Without an order: one of alice, with all scopes."""
         return self._ask("POST", "token", order)["access_token"]
 
     def rotate(self) -> None:
@@ -104,7 +104,7 @@ def dev_issuer(folder: Path, resource: str) -> Iterator[Issuer]:
     """The issuer of an API that is known by the URL of the MCP endpoint."""
     ca, certificate, key = certificates.make(folder)
     config = registered()
-    # Only by that: Entra takes no `resource` but an App ID URI of the API that the scopes are of.
+    # By that alone: Entra refuses a `resource` that is not an App ID URI of the API that the scopes are of.
     config["apis"][0]["identifier_uris"] = [resource]
     for client in config["clients"]:
         for kind in ("scopes", "app_roles"):
@@ -127,7 +127,7 @@ def dev_issuer(folder: Path, resource: str) -> Iterator[Issuer]:
 
 
 def registered() -> Any:
-    """What is registered when nothing is said."""
+    """What is registered by default."""
     printed = subprocess.run(
         [binary("prynai-dev-issuer"), "--print-config"],
         env=clean_environment(),

@@ -15,7 +15,8 @@ from processes import HERE, Process, Starter, says
 from programs import INSTALLED
 
 PROGRAM = HERE.parent / "oidc_provider" / "server.mjs"
-# Of people; services are `service`, `service-basic` and `reader`, whose secrets are their names with "-secret".
+# The client of people. Those of services are `service`, `service-basic` and `reader`; their secrets are their names
+# with "-secret".
 INTERACTIVE = "interactive"
 SCOPE = "mcp.call"
 ANSWER_SECONDS = 30

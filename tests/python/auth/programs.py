@@ -60,11 +60,11 @@ def run(
     secret: str | None = None,
     visit: Callable[[str], object] | None = None,
 ) -> Ended:
-    """`visit` goes where the program says that one can sign in."""
+    """`visit` is given the URL at which the program asks its user to sign in."""
     environment = {
         **clean_environment(),
         **{"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
-        # What goes wrong is read, and a backtrace stands behind it.
+        # The tests read what went wrong, and a backtrace would follow it.
         "RUST_BACKTRACE": "0",
     }
     if ca is not None:

@@ -1,4 +1,4 @@
-"""HTTP as it is, for what a client of an SDK would not send or show."""
+"""Plain HTTP, for what a client of an SDK would not send or show."""
 
 from __future__ import annotations
 
