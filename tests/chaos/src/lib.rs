@@ -1,11 +1,11 @@
 //! Breaks a fleet on purpose and holds against it what must be true all the same.
 //!
-//! Two books are kept, both outside of the system under test: the ledger, in which the chaos handler writes what it did,
-//! and the record of each call, in which its client writes what it saw. The verdict compares them.
+//! Two things are written down, both outside of the system under test: in the ledger, what the chaos handler did; in
+//! the record of each call, what its client saw. The verdict compares them.
 //!
 //! 1. [`tools`]: the handler, and the ledger of what it did
-//! 2. [`clients`]: the load; each client is a legacy or a modern one over plain HTTP through a balancer, and an observer
-//!    reads what it is sent
+//! 2. [`clients`]: the load; each client is a legacy or a modern one over plain HTTP through a balancer, and an
+//!    observer reads what it is sent
 //! 3. [`faults`]: what is broken, by name; when, by a seed that makes it happen again
 //! 4. [`judging`]: the outcome; the invariants; how long recovery took; which figures were to be reached; the table
 //! 5. [`scenarios`]: one run of all this; sessions that nobody ends, and clients that come at once, which need no fault

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use prynai_test_redis::assert_eventually;
+use prynai_test_redis::server::free_port;
 
 /// The configuration as it is mounted into the container.
 const CONFIG: &str = include_str!("../../../compose/nginx.conf");
@@ -133,11 +134,6 @@ fn spawn(file: &Path, folder: &Path) -> Child {
                  it in PRYNAI_NGINX."
             )
         })
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("is bound").port()
 }
 
 // === impl Dns ===

@@ -1,4 +1,5 @@
-//! A load balancer that sends every request to the next gateway, so that no request may rely on where the last one went.
+//! A load balancer that sends every request to the next gateway, so that no request may rely on where the last one
+//! went.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! JSON-RPC batches: 2025-03-26 has them, later revisions do not (`hostile::batches`).
 
-use prynai_test_harness::client::{RawClient, Session, legacy, tool};
+use prynai_test_harness::client::{RawClient, Session, legacy, long_running, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -23,8 +23,7 @@ async fn a_batch_of_its_revision_is_answered_whole() {
         .open_session_with(&url, "2025-03-26", json!({}))
         .await;
     let echo = |id: Value| legacy(id, "tools/call", tool("echo", json!({ "text": "x" })));
-    let mut slow = tool("long_running", json!({ "steps": 2, "delay_ms": 50 }));
-    slow["_meta"]["progressToken"] = json!("p");
+    let slow = long_running(2, 50);
     let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
 
     let batch = json!([

@@ -1,6 +1,6 @@
 //! Cancelling reaches the work: by notification in the legacy era, by hanging up in the modern one.
 
-use prynai_test_harness::client::{legacy, modern, tool};
+use prynai_test_harness::client::{legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::assert_eventually;
 use reqwest::StatusCode;
@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 /// Far longer than any test waits.
 fn endless() -> Value {
-    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!(1);
-    call
+    long_running(1_000, 100)
 }
 
 #[tokio::test]
@@ -46,14 +44,7 @@ async fn a_modern_call_that_was_not_answered_yet_ends_when_its_connection_does()
                 .await
         }
     });
-    let queued = async || {
-        let length: i64 = cluster
-            .redis
-            .command(&["XLEN", prynai_test_harness::cluster::QUEUE])
-            .await;
-        length
-    };
-    prynai_test_redis::assert_eventually!(queued().await == 2);
+    assert_eventually!(cluster.queued().await == 2);
     waiting.abort();
     drop(first);
     cluster.assert_idle().await;
@@ -67,12 +58,7 @@ async fn a_modern_call_ends_when_its_gateway_dies() {
     let mut events = reply.events();
     events.expect("notifications/progress").await;
     cluster.gateway_process(1).kill().await;
-    let depth = async || {
-        let queue = prynai_test_harness::cluster::QUEUE;
-        let length: i64 = cluster.redis.command(&["XLEN", queue]).await;
-        length
-    };
-    assert_eventually!(depth().await == 0, "it runs on for nobody");
+    assert_eventually!(cluster.queued().await == 0, "it runs on for nobody");
 }
 
 #[tokio::test]
@@ -112,12 +98,7 @@ async fn a_legacy_call_goes_on_when_its_connection_breaks() {
         .legacy(&url, &session, &legacy(1, "tools/call", call))
         .await;
     let mut events = reply.events();
-    let id = events
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let id = events.primed().await;
     drop(events);
     let resumed = client.stream(&url, &session, Some(&id)).await;
     let messages = resumed.messages().await;

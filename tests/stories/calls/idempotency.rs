@@ -1,7 +1,7 @@
 //! Calls under an idempotency key run once, whoever answers them.
 
-use prynai_test_harness::client::{legacy, modern, tool};
-use prynai_test_harness::cluster::{Cluster, QUEUE};
+use prynai_test_harness::client::{legacy, long_running, modern, tool};
+use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::{assert_eventually, eventually};
 use serde_json::{Value, json};
 
@@ -90,8 +90,7 @@ async fn calls_under_one_key_at_the_same_time_get_one_result() {
 async fn a_call_whose_worker_died_is_not_begun_again_by_its_key() {
     let mut cluster = Cluster::new().worker_args(&["--lease", "1s"]).start().await;
     let (client, url) = (cluster.client.clone(), cluster.gateway(0));
-    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(1_000, 100);
     let call = keyed("once", call);
     let reply = client
         .modern(&url, &modern(1, "tools/call", call.clone()))
@@ -100,11 +99,7 @@ async fn a_call_whose_worker_died_is_not_begun_again_by_its_key() {
     events.expect("notifications/progress").await;
     // Cancelled while it runs: nobody knows what it did.
     drop(events);
-    let depth = async || {
-        let length: i64 = cluster.redis.command(&["XLEN", QUEUE]).await;
-        length
-    };
-    assert_eventually!(depth().await == 0);
+    assert_eventually!(cluster.queued().await == 0);
     let again = modern(2, "tools/call", call);
     let again = client.modern(&url, &again).await.response().await;
     let data = &again["error"]["data"];
@@ -125,7 +120,7 @@ async fn a_call_whose_worker_died_is_not_begun_again_by_its_key() {
         let call = legacy(3, "tools/call", lost.clone());
         async move { client.legacy(&url, &session, &call).await.response().await }
     });
-    assert_eventually!(depth().await == 1);
+    assert_eventually!(cluster.queued().await == 1);
     let asked = async || {
         let logs: Vec<String> = cluster.redis.command(&["KEYS", "*:outcome"]).await;
         (logs.len() == 2).then_some(())

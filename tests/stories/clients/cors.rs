@@ -1,6 +1,6 @@
 //! Web pages of other origins: those that are allowed may do everything and read every answer, others nothing.
 
-use prynai_test_harness::client::{BOTH, LEGACY, Reply, legacy, modern, tool};
+use prynai_test_harness::client::{BOTH, LEGACY, Reply, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::{Cluster, ClusterPlan};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
@@ -144,8 +144,7 @@ async fn a_page_can_read_every_answer_also_why_it_is_refused() {
     assert_eq!(stream.status(), StatusCode::OK);
     assert_shared(&stream, PAGE);
 
-    let mut slow = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    slow["_meta"]["progressToken"] = json!("p");
+    let slow = long_running(1_000, 100);
     let slow = modern(2, "tools/call", slow);
     let running = from_page(client.modern_request(url, &slow)).await;
     assert_shared(&running, PAGE);

@@ -1,6 +1,8 @@
 //! What clients write that is not quite as it should be, and that hurts nobody: it is served.
 
-use prynai_test_harness::client::{LEGACY, MODERN, RawClient, Session, legacy, modern, tool};
+use prynai_test_harness::client::{
+    LEGACY, MODERN, RawClient, Session, legacy, long_running, modern, tool,
+};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -38,9 +40,7 @@ fn modern_json_only(client: &RawClient, url: &str, message: &Value) -> RequestBu
 
 /// A call that takes long enough to become an event stream, with progress on the way.
 fn slow() -> Value {
-    let mut call = tool("long_running", json!({ "steps": 4, "delay_ms": 60 }));
-    call["_meta"]["progressToken"] = json!(1);
-    call
+    long_running(4, 60)
 }
 
 #[tokio::test]

@@ -150,6 +150,7 @@ async fn a_standalone_server_that_was_halted_takes_nothing_over_from_itself() {
     let paying = tokio::spawn(async move { client.modern(&url, &pay).await.response().await });
     assert_eventually!(ledger.begun() == 1);
     process.signal("-STOP");
+    // Three leases: nobody else is there to tell when they have ended.
     tokio::time::sleep(Duration::from_secs(3)).await;
     process.signal("-CONT");
     let answer = paying.await.expect("does not panic");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prynai_test_harness::client::{RawClient, legacy, modern, tool};
+use prynai_test_harness::client::{RawClient, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;
 use prynai_test_redis::assert_eventually;
@@ -105,12 +105,7 @@ async fn a_redis_that_forgets_everything_leaves_no_client_waiting() {
         )
     };
     let flush = async {
-        let queue = prynai_test_harness::cluster::QUEUE;
-        let depth = async || {
-            let length: i64 = cluster.redis.command(&["XLEN", queue]).await;
-            length
-        };
-        assert_eventually!(depth().await == 3);
+        assert_eventually!(cluster.queued().await == 3);
         let _: String = cluster.redis.command(&["FLUSHALL"]).await;
     };
     let ((one, two, three), ()) = futures::join!(calls, flush);
@@ -141,8 +136,7 @@ async fn a_lost_subscription_loses_no_event() {
     let cluster = Cluster::new().gateways(2).workers(2).start().await;
     let client = &cluster.client;
     let url = cluster.proxy();
-    let mut call = tool("long_running", json!({ "steps": 20, "delay_ms": 25 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(20, 25);
     let reply = client.modern(&url, &modern(1, "tools/call", call)).await;
     let mut events = reply.events();
     let mut steps = Vec::new();

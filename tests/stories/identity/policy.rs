@@ -2,9 +2,7 @@
 //! file is followed.
 
 use prynai_test_fixtures::witness;
-use prynai_test_harness::client::{
-    Events, LEGACY, RawClient, Reply, Session, legacy, modern, tool,
-};
+use prynai_test_harness::client::{Events, RawClient, Reply, Session, legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, ClusterPlan};
 use prynai_test_harness::policy_file::PolicyFile;
 use prynai_test_harness::process::Process;
@@ -170,21 +168,10 @@ async fn a_list_is_in_its_log_as_it_was_shown() {
     let client = &cluster.client;
     let session = client.open_session(&cluster.gateway(0)).await;
     let list = legacy(5, "tools/list", json!({}));
-    // Asked for as a stream, so that it has ids to resume from.
-    let request = client
-        .request("POST", &cluster.gateway(0))
-        .header("content-type", "application/json")
-        .header("accept", "text/event-stream, application/json")
-        .header("mcp-protocol-version", LEGACY)
-        .header("mcp-session-id", &session.id)
-        .body(list.to_string());
-    let mut events = client.send(request).await.events();
-    let begin = events
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let url = cluster.gateway(0);
+    let asked = client.legacy_stream(&url, &session, &list).await;
+    let mut events = asked.events();
+    let begin = events.primed().await;
     drop(events);
     let again = client
         .stream(&cluster.gateway(1), &session, Some(&begin))

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use prynai_test_harness::client::{Events, RawClient, Reply, legacy, modern, tool};
+use prynai_test_harness::client::{Events, RawClient, Reply, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::{Cluster, QUEUE};
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::{assert_eventually, eventually};
@@ -15,8 +15,7 @@ const NOISY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 
 /// Runs for longer than any test.
 fn slow(id: u32) -> Value {
-    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(1_000, 100);
     legacy(id, "tools/call", call)
 }
 
@@ -161,7 +160,7 @@ async fn no_caller_can_fill_the_queue() {
             Err(status) => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
         }
     }
-    let queued: usize = cluster.redis.command(&["XLEN", QUEUE]).await;
+    let queued = cluster.queued().await;
     // Half of the queue, and what may be added between two looks.
     assert!((20..=24).contains(&queued), "{queued}");
     assert_served(&cluster.client, &url).await;
@@ -188,11 +187,7 @@ async fn a_full_queue_is_refused_with_503_without_asking_redis_each_time() {
         let (client, url) = (client.clone(), url.clone());
         async move { client.modern(&url, &echo(0)).await }
     });
-    let queued = async || {
-        let length: usize = cluster.redis.command(&["XLEN", QUEUE]).await;
-        length
-    };
-    assert_eventually!(late.is_finished() || queued().await == 5);
+    assert_eventually!(late.is_finished() || cluster.queued().await == 5);
     let queue_adds = commands(&cluster.redis, "xadd").await;
     let all = commands(&cluster.redis, "").await;
     const FLOOD: u32 = 500;
@@ -261,11 +256,8 @@ async fn what_waited_for_longer_than_its_deadline_is_not_run() {
             [reply.response().await, same.response().await]
         }));
     }
-    let queued = async || {
-        let length: i64 = cluster.redis.command(&["XLEN", QUEUE]).await;
-        length
-    };
-    assert_eventually!(queued().await == 6);
+    assert_eventually!(cluster.queued().await == 6);
+    // Past all deadlines, whose end nobody tells while the worker stands still.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     cluster.worker_process(0).signal("-CONT");
     for answers in late {

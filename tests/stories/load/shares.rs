@@ -1,11 +1,13 @@
-//! What one caller may leave with the fleet: bounded by bytes, refused with what to do, and nothing of a refusal stays.
+//! What one caller may leave with the fleet: bounded by bytes, and refused with what to do.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
-use prynai_test_harness::client::{Events, RawClient, Reply, Session, legacy, modern, tool};
-use prynai_test_harness::cluster::{Cluster, QUEUE};
+use prynai_test_harness::client::{
+    Events, RawClient, Reply, Session, legacy, long_running, modern, tool,
+};
+use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::assert_eventually;
 use prynai_test_redis::server::RedisServer;
 use reqwest::StatusCode;
@@ -21,38 +23,11 @@ async fn sent(redis: &RedisServer) -> u64 {
     bytes.expect("Redis counts what it sends")
 }
 
-/// Keys that belong to a caller: what a refusal must not leave.
-async fn left(redis: &RedisServer) -> Vec<String> {
-    let keys: Vec<String> = redis.command(&["KEYS", "*"]).await;
-    let of_callers = [
-        ":log:",
-        ":mail:",
-        ":calls",
-        ":session",
-        ":outcome",
-        ":cancelled",
-        ":unfinished",
-        ":kept",
-    ];
-    let mut keys: Vec<_> = keys
-        .into_iter()
-        .filter(|key| of_callers.iter().any(|kind| key.contains(kind)))
-        .collect();
-    keys.sort();
-    keys
-}
-
-async fn max_memory(redis: &RedisServer, bytes: &str) {
+pub(super) async fn max_memory(redis: &RedisServer, bytes: &str) {
     let _: String = redis.command(&["CONFIG", "SET", "maxmemory", bytes]).await;
 }
 
-/// The refusal may come with a status of its own or, in a session, as the answer to its request.
-async fn is_refused_for_now(reply: Reply) {
-    let body = reply.json().await;
-    assert_eq!(body["error"]["data"]["retryAfterSeconds"], 1, "{body}");
-}
-
-fn echo(id: u32) -> Value {
+pub(super) fn echo(id: u32) -> Value {
     modern(id, "tools/call", tool("echo", json!({ "text": "x" })))
 }
 
@@ -79,73 +54,6 @@ async fn a_ping_costs_the_same_whatever_its_session_holds() {
     }
     let cost = sent(&cluster.redis).await - before;
     assert!(cost < 20 * 2_000, "{cost} bytes for 20 pings");
-}
-
-#[tokio::test]
-async fn a_refusal_because_redis_is_full_leaves_nothing() {
-    let mut cluster = Cluster::new().start().await;
-    let (client, url) = (cluster.client.clone(), cluster.gateway(0));
-    let session = client.open_session(&url).await;
-    cluster.assert_idle().await;
-    let before = left(&cluster.redis).await;
-    max_memory(&cluster.redis, "1").await;
-    for id in 0..8 {
-        let mut keyed = echo(id);
-        keyed["params"]["_meta"]["ai.prynai/idempotencyKey"] = json!(format!("key-{id}"));
-        let in_session = legacy(id, "tools/call", tool("echo", json!({ "text": "x" })));
-        let initialize = json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": { "name": "raw", "version": "1" },
-        });
-        let initialize = legacy(id, "initialize", initialize).to_string();
-        for refused in [
-            client.modern(&url, &echo(id)).await,
-            client.modern(&url, &keyed).await,
-            client.send(client.post(&url, initialize)).await,
-        ] {
-            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-            is_refused_for_now(refused).await;
-        }
-        is_refused_for_now(client.legacy(&url, &session, &in_session).await).await;
-    }
-    max_memory(&cluster.redis, "0").await;
-    // A gateway that has ended has done all that it wanted to do about it.
-    cluster.gateway_process(0).signal("-TERM");
-    cluster.gateway_process(0).ended().await;
-    assert_eq!(left(&cluster.redis).await, before);
-}
-
-#[tokio::test]
-async fn a_refusal_because_the_queue_is_full_leaves_nothing() {
-    let mut cluster = Cluster::new()
-        .gateway_args(&["--queue-limit", "4", "--caller-limit", "4"])
-        .start()
-        .await;
-    let (client, url) = (cluster.client.clone(), cluster.gateway(0));
-    let session = client.open_session(&url).await;
-    cluster.assert_idle().await;
-    let before = left(&cluster.redis).await;
-    cluster.worker_process(0).kill().await;
-    for _ in 0..5 {
-        let _: String = cluster.redis.command(&["XADD", QUEUE, "*", "v", "0"]).await;
-    }
-    // One that starts looks at the queue first.
-    cluster.restart_gateway(0).await;
-    for id in 0..8 {
-        let in_session = legacy(id, "tools/call", tool("echo", json!({ "text": "x" })));
-        let refused = client.modern(&url, &echo(id)).await;
-        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-        is_refused_for_now(refused).await;
-        is_refused_for_now(client.legacy(&url, &session, &in_session).await).await;
-    }
-    let _: i64 = cluster
-        .redis
-        .command(&["XTRIM", QUEUE, "MAXLEN", "0"])
-        .await;
-    cluster.gateway_process(0).signal("-TERM");
-    cluster.gateway_process(0).ended().await;
-    assert_eq!(left(&cluster.redis).await, before);
 }
 
 /// The noisy neighbour's address; the others call from 127.0.0.1.
@@ -179,17 +87,6 @@ fn keyed(key: &str, text: &str) -> Value {
     let mut call = tool("echo", json!({ "text": text }));
     call["_meta"]["ai.prynai/idempotencyKey"] = json!(key);
     modern(1, "tools/call", call)
-}
-
-/// A call whose answer is an event stream, so that its log stays for a resume.
-async fn streamed(client: &RawClient, url: &str, session: &Session, call: &Value) -> Reply {
-    let request = client
-        .request("POST", url)
-        .header("Content-Type", "application/json")
-        .header("Accept", "text/event-stream, application/json")
-        .header("Mcp-Session-Id", &session.id)
-        .body(call.to_string());
-    client.send(request).await
 }
 
 #[tokio::test]
@@ -260,9 +157,8 @@ async fn a_caller_at_its_share_of_bytes_is_told_what_to_do() {
     assert!(answer.response().await["result"].is_object());
 
     // Messages under way count while they are.
-    let mut slow = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
+    let mut slow = long_running(1_000, 100);
     slow["arguments"]["ballast"] = json!("x".repeat(3 * 1024 * 1024));
-    slow["_meta"]["progressToken"] = json!("p");
     let slow = modern(1, "tools/call", slow);
     let mut running = client.modern(&url, &slow).await.events();
     running.expect("notifications/progress").await;
@@ -287,7 +183,7 @@ async fn finished_logs_of_a_caller_at_its_share_are_kept_briefly() {
     let text = "x".repeat(300 * 1024);
     let call = legacy(1, "tools/call", tool("echo", json!({ "text": text })));
     for _ in 0..8 {
-        let answer = streamed(client, &url, &session, &call).await;
+        let answer = client.legacy_stream(&url, &session, &call).await;
         assert!(answer.response().await["result"].is_object());
     }
     let lives = async || {
@@ -310,8 +206,7 @@ async fn answers_that_nobody_asked_for_do_not_stay() {
     let cluster = Cluster::new().start().await;
     let (url, client) = (cluster.gateway(0), &cluster.client);
     let session = client.open_session(&url).await;
-    let mut slow = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    slow["_meta"]["progressToken"] = json!("p");
+    let slow = long_running(1_000, 100);
     let call = legacy(1, "tools/call", slow);
     let mut running = client.legacy(&url, &session, &call).await.events();
     let stream = loop {
@@ -337,8 +232,8 @@ async fn answers_that_nobody_asked_for_do_not_stay() {
     cluster.assert_idle().await;
 }
 
-/// One caller does all it can to fill Redis; the other notices nothing. With a quarter of the share that is the default,
-/// so that the flood is over in less time.
+/// One caller does all it can to fill Redis; the other notices nothing. With a quarter of the share that is the
+/// default, so that the flood is over in less time.
 #[tokio::test]
 async fn a_flood_of_one_caller_leaves_room_for_the_others() {
     let share = ["--caller-kept", "16MiB"];
@@ -406,7 +301,7 @@ async fn flood(noisy: &RawClient, url: &str) -> Vec<Events> {
     times(40)
         .for_each_concurrent(AT_ONCE, |_| {
             let (session, call) = (&session, &call);
-            async move { drop(streamed(noisy, url, session, call).await.text().await) }
+            async move { drop(noisy.legacy_stream(url, session, call).await.text().await) }
         })
         .await;
     // Tokens of a megabyte.
@@ -434,9 +329,8 @@ async fn flood(noisy: &RawClient, url: &str) -> Vec<Events> {
         .await;
     assert!(refused.load(Ordering::Relaxed), "no end of sessions");
     // Calls that wait and run, with arguments of four megabytes.
-    let mut slow = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
+    let mut slow = long_running(1_000, 100);
     slow["arguments"]["ballast"] = json!("x".repeat(4_000_000));
-    slow["_meta"]["progressToken"] = json!("p");
     let slow = modern(1, "tools/call", slow);
     let mut running = Vec::new();
     loop {

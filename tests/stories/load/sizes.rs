@@ -46,6 +46,7 @@ async fn meanwhile<T>(cluster: &Cluster, sessions: &[Session], work: impl Future
                 bystand(&cluster.client, &cluster.origin(index), session, round).await;
             }
             round += 1;
+            // Their pace: they look on, and are not the load.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -7,19 +7,11 @@ use std::process::Stdio;
 use prynai_test_harness::client::{RawClient, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;
-use prynai_test_redis::server::RedisServer;
+use prynai_test_redis::server::{RedisServer, free_port};
 use prynai_test_redis::{assert_eventually, eventually};
 use serde_json::{Value, json};
 
-/// An issuer that cannot be reached; what is no JWT is refused without asking it.
-const GUARDED: [&str; 6] = [
-    "--auth",
-    "oidc",
-    "--auth-issuer",
-    "http://127.0.0.1:9",
-    "--auth-audience",
-    "us",
-];
+use super::GUARDED;
 
 /// What a process cannot write to, one way or the other.
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +44,9 @@ impl Sink {
     }
 }
 
-/// A port that nobody listens on now.
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    listener.local_addr().expect("is bound").to_string()
+/// An address that nobody listens on now.
+fn free_address() -> String {
+    format!("127.0.0.1:{}", free_port())
 }
 
 async fn is_ok(client: &RawClient, url: &str) -> bool {
@@ -66,7 +57,7 @@ async fn is_ok(client: &RawClient, url: &str) -> bool {
 #[tokio::test]
 async fn refusals_without_end_stop_nothing_when_nobody_reads_the_log() {
     let redis = RedisServer::start().await;
-    let (client, port, redis_url) = (RawClient::new(), free_port(), redis.url());
+    let (client, port, redis_url) = (RawClient::new(), free_address(), redis.url());
     let args = [
         &["--listen", &port, "--redis-url", &redis_url][..],
         &GUARDED,
@@ -89,7 +80,7 @@ async fn refusals_without_end_stop_nothing_when_nobody_reads_the_log() {
 
 #[tokio::test]
 async fn a_log_that_nobody_reads_loses_lines_and_says_how_many() {
-    let (client, port) = (RawClient::new(), free_port());
+    let (client, port) = (RawClient::new(), free_address());
     let (output, reader) = Sink::Stuck.open();
     // Lines as long as the arguments of calls.
     let env = [("RUST_LOG", "rmcp=debug")];
@@ -168,7 +159,7 @@ async fn refusals_that_repeat_are_one_line_with_a_count() {
 async fn no_process_ends_because_it_cannot_write() {
     for sink in Sink::ALL {
         let redis = RedisServer::start().await;
-        let (client, port) = (RawClient::new(), free_port());
+        let (client, port) = (RawClient::new(), free_address());
         let redis_url = redis.url();
         let of_redis = ["--redis-url", &redis_url];
         let of_gateway = [&["--listen", &port][..], &of_redis].concat();
@@ -184,7 +175,7 @@ async fn no_process_ends_because_it_cannot_write() {
         gateway.signal("-TERM");
         assert!(gateway.ended().await.success(), "{sink:?}");
 
-        let port = free_port();
+        let port = free_address();
         let (output, _reader) = sink.open();
         let mut alone =
             Process::start_writing_to("prynai-mcp", &["--listen", &port], &[], output).await;

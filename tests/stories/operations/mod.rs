@@ -7,3 +7,13 @@ mod settings;
 mod shutdown;
 mod standalone;
 mod tls;
+
+/// An issuer that cannot be reached; what is no JWT is refused without asking it.
+const GUARDED: [&str; 6] = [
+    "--auth",
+    "oidc",
+    "--auth-issuer",
+    "http://127.0.0.1:9",
+    "--auth-audience",
+    "us",
+];

@@ -223,15 +223,7 @@ async fn what_is_printed_to_try_works() {
 
 #[tokio::test]
 async fn a_host_that_is_none_is_refused_and_not_repeated_in_a_challenge() {
-    let guarded = [
-        "--auth",
-        "oidc",
-        "--auth-issuer",
-        "http://127.0.0.1:9",
-        "--auth-audience",
-        "us",
-    ];
-    let fleet = Cluster::new().gateway_args(&guarded).start().await;
+    let fleet = Cluster::new().gateway_args(&super::GUARDED).start().await;
     let port = fleet.addresses()[0].port();
     for (host, status) in [
         ("127.0.0.1:evil.com", 403),

@@ -1,6 +1,6 @@
 //! Stopping in order: nothing is cut off that can be ended properly.
 
-use prynai_test_harness::client::{legacy, modern, tool};
+use prynai_test_harness::client::{legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use serde_json::json;
 
@@ -16,12 +16,7 @@ async fn a_stopping_gateway_sends_its_clients_to_the_other_one() {
         .legacy(&one, &session, &legacy(1, "tools/call", call.clone()))
         .await
         .events();
-    let primed = running
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let primed = running.primed().await;
     let listen = json!({ "notifications": { "toolsListChanged": true } });
     let listen = modern("l", "subscriptions/listen", listen);
     let listening = client.modern(&one, &listen).await.events();
@@ -56,8 +51,7 @@ async fn a_stopping_worker_finishes_what_it_has_begun() {
     let mut cluster = Cluster::new().start().await;
     let client = cluster.client.clone();
     let url = cluster.gateway(0);
-    let mut call = tool("long_running", json!({ "steps": 5, "delay_ms": 50 }));
-    call["_meta"]["progressToken"] = json!(1);
+    let call = long_running(5, 50);
     let mut events = client
         .modern(&url, &modern(1, "tools/call", call))
         .await
@@ -78,8 +72,7 @@ async fn what_a_stopping_worker_cannot_finish_is_run_by_another() {
         .await;
     let client = cluster.client.clone();
     let url = cluster.gateway(0);
-    let mut call = tool("long_running", json!({ "steps": 20, "delay_ms": 50 }));
-    call["_meta"]["progressToken"] = json!(1);
+    let call = long_running(20, 50);
     let mut events = client
         .modern(&url, &modern(1, "tools/call", call))
         .await

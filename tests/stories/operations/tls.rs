@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use prynai_test_harness::certificates::Certificates;
-use prynai_test_harness::client::{RawClient, legacy, modern, tool};
+use prynai_test_harness::client::{RawClient, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;
 use prynai_test_redis::{assert_eventually, eventually};
@@ -23,9 +23,7 @@ const KEPT: &str = "the new certificate cannot be used; the old one is kept";
 
 /// A call that speaks every 100 ms.
 fn slow(steps: u32) -> Value {
-    let mut call = tool("long_running", json!({ "steps": steps, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!("p");
-    call
+    long_running(steps, 100)
 }
 
 fn address(cluster: &Cluster) -> SocketAddr {

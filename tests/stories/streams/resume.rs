@@ -1,27 +1,26 @@
 //! A legacy stream that breaks is resumed on the other gateway and misses nothing.
 
-use prynai_test_harness::client::{Events, RawClient, Session, legacy, tool};
+use prynai_test_harness::client::{Events, RawClient, Session, legacy, long_running, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-const STEPS: u64 = 10;
+const STEPS: u32 = 10;
 
 async fn begin(client: &RawClient, url: &str, session: &Session) -> Events {
-    let mut call = tool("long_running", json!({ "steps": STEPS, "delay_ms": 40 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(STEPS, 40);
     client
         .legacy(url, session, &legacy(9, "tools/call", call))
         .await
         .events()
 }
 
-fn progress(messages: &[Value]) -> Vec<u64> {
+fn progress(messages: &[Value]) -> Vec<u32> {
     let of_progress = messages
         .iter()
         .filter(|m| m["method"] == "notifications/progress");
     of_progress
-        .map(|m| m["params"]["progress"].as_f64().expect("a number") as u64)
+        .map(|m| m["params"]["progress"].as_f64().expect("a number") as u32)
         .collect()
 }
 
@@ -72,12 +71,7 @@ async fn a_finished_call_is_replayed_as_often_as_asked() {
     let client = &cluster.client;
     let session = client.open_session(&cluster.gateway(0)).await;
     let mut events = begin(client, &cluster.gateway(0), &session).await;
-    let primed = events
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let primed = events.primed().await;
     let complete = events.rest().await;
     for gateway in [1, 0, 1] {
         let again = client
@@ -95,12 +89,7 @@ async fn what_cannot_be_resumed_is_refused_and_disturbs_nobody() {
     let session = client.open_session(&url).await;
     let stranger = client.open_session(&url).await;
     let mut events = begin(client, &url, &session).await;
-    let primed = events
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let primed = events.primed().await;
     let foreign = client.stream(&url, &stranger, Some(&primed)).await;
     assert_eq!(foreign.status(), StatusCode::METHOD_NOT_ALLOWED);
     for (id, status) in [
@@ -134,8 +123,7 @@ async fn a_stream_that_will_never_carry_more_says_so() {
     client.legacy(&one, &session, &subscribe).await;
 
     // Its call was cancelled: after the event that was heard last nothing follows.
-    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(1_000, 100);
     let endless = legacy(2, "tools/call", call);
     let mut events = client.legacy(&one, &session, &endless).await.events();
     let primed = events.frame().await.expect("a frame").id.expect("an id");

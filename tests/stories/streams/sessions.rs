@@ -1,6 +1,6 @@
 //! A session belongs to the fleet, not to a process.
 
-use prynai_test_harness::client::{LEGACY, RawClient, Session, legacy, tool};
+use prynai_test_harness::client::{LEGACY, RawClient, Session, legacy, long_running, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -106,8 +106,7 @@ async fn calls_that_share_an_id_all_end_with_their_session() {
     let client = &cluster.client;
     let url = cluster.proxy();
     let session = client.open_session(&url).await;
-    let mut call = tool("long_running", json!({ "steps": 1_000, "delay_ms": 100 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(1_000, 100);
     let mut running = Vec::new();
     for _ in 0..4 {
         let same = legacy("same", "tools/call", call.clone());
@@ -127,9 +126,9 @@ async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
     let cluster = Cluster::new().start().await;
     let url = cluster.gateway(0);
     let session = cluster.client.open_session(&url).await;
-    let books = format!("prynai:{{s.{}}}:calls", session.id);
+    let calls = format!("prynai:{{s.{}}}:calls", session.id);
     let fill = "for i = 1, 1000 do redis.call('HSET', KEYS[1], 'x' .. i, '{}') end";
-    let _: Option<String> = cluster.redis.command(&["EVAL", fill, "1", &books]).await;
+    let _: Option<String> = cluster.redis.command(&["EVAL", fill, "1", &calls]).await;
     let call = legacy(1, "tools/call", tool("bump_counter", json!({})));
     let refused = cluster.client.legacy(&url, &session, &call).await;
     assert_eq!(refused.status(), StatusCode::OK);
@@ -138,6 +137,6 @@ async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
         error["data"],
         json!({ "reason": "session_limit", "retryAfterSeconds": 1 })
     );
-    let _: i64 = cluster.redis.command(&["DEL", &books]).await;
+    let _: i64 = cluster.redis.command(&["DEL", &calls]).await;
     assert_eq!(bump(&cluster.client, &url, &session).await, 1);
 }

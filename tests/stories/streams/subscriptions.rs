@@ -71,12 +71,7 @@ async fn a_dropped_change_stream_resumes_on_the_other_gateway_and_misses_nothing
         .stream(&cluster.gateway(0), &session, None)
         .await
         .events();
-    let place = events
-        .frame()
-        .await
-        .expect("a frame")
-        .id
-        .expect("a priming event");
+    let place = events.primed().await;
     drop(events);
     for _ in 0..3 {
         touch(client, &cluster.proxy(), NOTE).await;

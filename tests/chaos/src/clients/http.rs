@@ -1,5 +1,5 @@
-//! Plain HTTP/1, one connection per request: cheap enough for thousands of clients in one process, and dropping an answer
-//! closes its connection.
+//! Plain HTTP/1, one connection per request: cheap enough for thousands of clients in one process, and dropping an
+//! answer closes its connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -38,8 +38,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Makes a call at one gateway and resumes it at the others; gives the answer in case the observer has not seen one,
-    /// and how often it was resumed.
+    /// Makes a call at one gateway and resumes it at the others; gives the answer in case the observer has not seen
+    /// one, and how often it was resumed.
     pub async fn call(&self, first: usize, call: &Call, observer: &mut Observer) -> (Answer, u32) {
         let gateway = self.balancer.at(first);
         let body = message(call.number, "tools/call", &call.params(""));

@@ -1,4 +1,5 @@
-//! Faults of time: Redis away for longer than a lease, leases that differ, clocks that are wrong, a runtime that is blocked.
+//! Faults of time: Redis away for longer than a lease, leases that differ, clocks that are wrong, a runtime that is
+//! blocked.
 
 use std::time::Duration;
 
@@ -80,7 +81,8 @@ pub(super) async fn block_runtime(fleet: &mut Cluster, worker: usize, lease: Dur
     tokio::time::sleep(blocked_for(lease) + BEYOND).await;
 }
 
-/// Blocks all threads of this runtime whenever this process gets SIGUSR1, as handlers do that do not know where they are.
+/// Blocks all threads of this runtime whenever this process gets SIGUSR1, as handlers do that do not know where they
+/// are.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Figures that a scenario is to reach. They are for runs on a machine of one's own: a busy one misses them without a fault.
+//! Figures that a scenario is to reach. They are for runs on a machine of one's own: a busy one misses them without a
+//! fault.
 
 use std::fmt;
 use std::time::Duration;

@@ -9,8 +9,8 @@ use crate::clients::record::{Answer, Record};
 use crate::faults::fault::Injected;
 use crate::tools::ledger::{Deed, Deeds, Entry};
 
-/// Times from the loss of a worker. When another one was lost while a call waited, and may have taken it over by then, its
-/// time begins with that loss: what was taken over and not begun must be waited for a second time.
+/// Times from the loss of a worker. When another one was lost while a call waited, and may have taken it over by then,
+/// its time begins with that loss: what was taken over and not begun must be waited for a second time.
 #[derive(Debug, Default)]
 pub struct Recovery {
     /// Until the next run began.
@@ -91,8 +91,8 @@ impl Losses {
         (!ended).then_some(hit)
     }
 
-    /// The last loss that can have hit a call which was `lost` and waited until `ended`. Leases are renewed three times each, so
-    /// nobody takes over sooner than two thirds of one after a loss.
+    /// The last loss that can have hit a call which was `lost` and waited until `ended`. Leases are renewed three times
+    /// each, so nobody takes over sooner than two thirds of one after a loss.
     fn last_before(&self, ended: Instant, lost: Instant) -> Instant {
         let within = self.in_order.iter().filter(|at| **at < ended);
         within.fold(lost, |last, at| match *at >= last + self.lease * 2 / 3 {

@@ -96,7 +96,8 @@ impl Scenario {
         this.faults = vec![Fault::KillWorker, Fault::KillGateway];
         this.every = (Duration::from_secs(2), Duration::from_secs(2));
         this.lasts = Duration::from_secs(180);
-        // Shorter ones would be more calls a second than two processors serve, and what waits for a processor shows no lease.
+        // Shorter ones would be more calls a second than two processors serve, and what waits for a processor shows no
+        // lease.
         this.load.takes = (Duration::from_secs(2), Duration::from_secs(8));
         this.figures = vec![
             Figure::InFlight(2_000),
@@ -254,6 +255,7 @@ async fn nothing_left(fleet: &Cluster) -> Option<Violation> {
             let seen = format!("{queued} requests in the queue, {held} streams at gateways");
             return Some(Violation { broken, seen });
         }
+        // Not assert_eventually!, since what is left is a finding of the run and not its end.
         tokio::time::sleep(prynai_test_redis::LOOK_INTERVAL).await;
     }
 }

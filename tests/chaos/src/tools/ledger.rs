@@ -57,7 +57,7 @@ pub struct Entry {
 /// All that happened to the calls, by their numbers.
 pub type Deeds = HashMap<u64, Vec<Entry>>;
 
-/// The book, kept by the harness.
+/// The ledger, kept by the harness.
 pub struct Ledger {
     path: PathBuf,
     deeds: Arc<Mutex<Deeds>>,
@@ -65,7 +65,7 @@ pub struct Ledger {
     accepting: JoinHandle<()>,
 }
 
-/// A worker's hand in the book.
+/// What a worker writes into the ledger with.
 #[derive(Debug)]
 pub struct Pen {
     socket: Mutex<BlockingStream>,

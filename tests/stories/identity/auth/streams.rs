@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prynai_test_harness::client::{RawClient, legacy, modern, tool};
+use prynai_test_harness::client::{RawClient, legacy, long_running, modern};
 use serde_json::json;
 
 use super::{Guarded, assert_refused};
@@ -55,8 +55,7 @@ async fn a_stream_that_only_listens_ends_with_its_token() {
 async fn the_answer_to_a_call_that_was_let_in_is_told() {
     let guarded = Guarded::start().await;
     let short = RawClient::bearing(&guarded.issuer.token().expires_in(SHORT_S).jwt());
-    let mut call = tool("long_running", json!({ "steps": 20, "delay_ms": 1_000 }));
-    call["_meta"]["progressToken"] = json!("p");
+    let call = long_running(20, 1_000);
     let (url, call) = (&guarded.url, modern(1, "tools/call", call));
     let mut events = short.modern(url, &call).await.events();
     let session = legacy(1, "ping", json!({}));

@@ -1,39 +1,22 @@
 //! A fleet: gateways and workers as processes, one Redis, and a per-request round-robin proxy.
 
+mod plan;
+
+pub use plan::ClusterPlan;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::certificates::Certificates;
-use crate::client::RawClient;
-use crate::process::Process;
-use crate::round_robin::RoundRobin;
+use plan::Launch;
 use prynai_test_redis::assert_eventually;
 use prynai_test_redis::replies::ReplyThief;
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::switch::Switch;
 use prynai_test_redis::throttle::Throttle;
 
-/// What a fleet is made of.
-pub struct ClusterPlan {
-    gateways: usize,
-    workers: usize,
-    durable: bool,
-    spare: bool,
-    throttle: Option<u64>,
-    lossy: bool,
-    scheme: &'static str,
-    client: RawClient,
-    of_gateways: Launch,
-    of_workers: Launch,
-}
-
-/// How the processes of one kind are started.
-#[derive(Clone)]
-struct Launch {
-    binary: String,
-    args: Vec<String>,
-    env: Vec<(String, String)>,
-}
+use crate::client::RawClient;
+use crate::process::Process;
+use crate::round_robin::RoundRobin;
 
 /// A running fleet; everything ends when it is dropped.
 pub struct Cluster {
@@ -64,18 +47,7 @@ impl Cluster {
     /// Plans a fleet of one gateway and one worker.
     #[expect(clippy::new_ret_no_self, reason = "reads as a sentence in a test")]
     pub fn new() -> ClusterPlan {
-        ClusterPlan {
-            gateways: 1,
-            workers: 1,
-            durable: false,
-            spare: false,
-            throttle: None,
-            lossy: false,
-            scheme: "http",
-            client: RawClient::new(),
-            of_gateways: Launch::of("prynai-gateway", &[]),
-            of_workers: Launch::of("prynai-worker", &["--state-key", STATE_KEY]),
-        }
+        ClusterPlan::of_one_each()
     }
 
     /// The MCP endpoint of one gateway.
@@ -181,8 +153,8 @@ impl Cluster {
         self.gateways.iter().map(|member| member.address).collect()
     }
 
-    /// Kills Redis and promotes its replica, which the fleet finds under the same address; then there is another replica.
-    /// The plan must have asked for one.
+    /// Kills Redis and promotes its replica, which the fleet finds under the same address; then there is another
+    /// replica. The plan must have asked for one.
     pub async fn fail_over(&mut self) {
         let replica = self.replica.take().expect("the plan has a replica");
         self.redis.stop();
@@ -203,8 +175,8 @@ impl Cluster {
         self.replies.as_ref().expect("the plan is lossy")
     }
 
-    /// Hands the role of the master to its replica, to which new connections lead; those that are open stay. The plan must
-    /// have asked for a replica.
+    /// Hands the role of the master to its replica, to which new connections lead; those that are open stay. The plan
+    /// must have asked for a replica.
     pub async fn switch_over(&mut self) {
         let replica = self.replica.take().expect("the plan has a replica");
         let address = self.redis_address.as_ref().expect("comes with a replica");
@@ -233,9 +205,14 @@ impl Cluster {
         }
     }
 
+    /// How many requests wait or run.
+    pub async fn queued(&self) -> usize {
+        self.redis.command(&["XLEN", QUEUE]).await
+    }
+
     /// What is left of the calls made: queue entries, and streams that gateways hold.
-    pub async fn left_over(&self) -> (i64, i64) {
-        let queued: i64 = self.redis.command(&["XLEN", QUEUE]).await;
+    pub async fn left_over(&self) -> (usize, i64) {
+        let queued = self.queued().await;
         let mut held = 0;
         for index in 0..self.gateways.len() {
             let url = format!("{}/readyz", self.origin(index));
@@ -247,11 +224,7 @@ impl Cluster {
 
     /// Fails if anything is left of the calls made: a queue entry, or a stream that a gateway holds.
     pub async fn assert_idle(&self) {
-        let waiting = async || {
-            let length: i64 = self.redis.command(&["XLEN", QUEUE]).await;
-            length
-        };
-        assert_eventually!(waiting().await == 0, "requests are left in the queue");
+        assert_eventually!(self.queued().await == 0, "requests are left in the queue");
         for index in 0..self.gateways.len() {
             let held = async || {
                 let url = format!("{}/readyz", self.origin(index));
@@ -267,189 +240,6 @@ pub const STATE_KEY: &str = "the key of all workers of the tests";
 
 /// The request queue's key under the default prefix.
 pub const QUEUE: &str = "prynai:{main.0}:requests";
-
-impl ClusterPlan {
-    /// How many gateways.
-    pub fn gateways(mut self, count: usize) -> Self {
-        self.gateways = count;
-        self
-    }
-
-    /// How many workers.
-    pub fn workers(mut self, count: usize) -> Self {
-        self.workers = count;
-        self
-    }
-
-    /// Further arguments of each gateway.
-    pub fn gateway_args(mut self, args: &[&str]) -> Self {
-        self.of_gateways.add(args);
-        self
-    }
-
-    /// Gateways that speak TLS, and a client that trusts them.
-    pub fn tls(mut self, certificates: &Certificates) -> Self {
-        let args = certificates.args();
-        self.scheme = "https";
-        self.client = RawClient::of(certificates.trusted());
-        self.gateway_args(&args.each_ref().map(String::as_str))
-    }
-
-    /// Further arguments of each worker.
-    pub fn worker_args(mut self, args: &[&str]) -> Self {
-        self.of_workers.add(args);
-        self
-    }
-
-    /// Variables in the environment of each worker.
-    pub fn worker_env(mut self, env: &[(String, String)]) -> Self {
-        self.of_workers.env.extend_from_slice(env);
-        self
-    }
-
-    /// Variables in the environment of each gateway.
-    pub fn gateway_env(mut self, env: &[(String, String)]) -> Self {
-        self.of_gateways.env.extend_from_slice(env);
-        self
-    }
-
-    /// The program of the workers, instead of the one with the reference handler.
-    pub fn worker_binary(mut self, binary: &str) -> Self {
-        binary.clone_into(&mut self.of_workers.binary);
-        self
-    }
-
-    /// A variable in the environment of every process.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        let variable = (name.to_owned(), value.to_owned());
-        self.of_gateways.env.push(variable.clone());
-        self.of_workers.env.push(variable);
-        self
-    }
-
-    /// A Redis whose data survives its restart.
-    pub fn durable(mut self) -> Self {
-        self.durable = true;
-        self
-    }
-
-    /// A Redis with a replica, for [`Cluster::fail_over`].
-    pub fn with_replica(mut self) -> Self {
-        self.spare = true;
-        self
-    }
-
-    /// A Redis to which a narrow way leads, with so many bytes a second in each direction.
-    pub fn throttled(mut self, bytes_per_second: u64) -> Self {
-        self.throttle = Some(bytes_per_second);
-        self
-    }
-
-    /// A way to Redis on which replies can be lost: [`Cluster::replies`].
-    pub fn lossy(mut self) -> Self {
-        self.lossy = true;
-        self
-    }
-
-    /// Starts it; returns when every process serves.
-    pub async fn start(self) -> Cluster {
-        let redis = match self.durable {
-            true => RedisServer::start_durable().await,
-            false => RedisServer::start().await,
-        };
-        let (mut redis_address, mut replica) = (None, None);
-        if self.spare {
-            redis_address = Some(Switch::start(redis.address()).await);
-            replica = Some(RedisServer::start_replica_of(&redis).await);
-        }
-        let mut url = redis_url(&redis, redis_address.as_ref());
-        let mut throttle = None;
-        if let Some(bytes_per_second) = self.throttle {
-            let narrow = Throttle::start(redis.address(), bytes_per_second).await;
-            url = format!("redis://{}", narrow.address());
-            throttle = Some(narrow);
-        }
-        let mut replies = None;
-        if self.lossy {
-            let target = redis_address
-                .as_ref()
-                .map_or(redis.address(), Switch::address);
-            let way = ReplyThief::start(target).await;
-            url = way.url();
-            replies = Some(way);
-        }
-        let mut workers = Vec::new();
-        for _ in 0..self.workers {
-            workers.push(self.of_workers.worker(&url).await);
-        }
-        let mut gateways = Vec::new();
-        for _ in 0..self.gateways {
-            gateways.push(self.of_gateways.gateway(&url, "127.0.0.1:0").await);
-        }
-        let addresses = gateways.iter().map(|g: &Member| g.address).collect();
-        Cluster {
-            proxy: RoundRobin::start(addresses).await,
-            client: self.client,
-            redis,
-            redis_address,
-            replica,
-            throttle,
-            replies,
-            scheme: self.scheme,
-            gateways,
-            workers,
-            of_gateways: self.of_gateways,
-            of_workers: self.of_workers,
-        }
-    }
-}
-
-impl Launch {
-    fn of(binary: &str, args: &[&str]) -> Self {
-        let mut launch = Self {
-            binary: binary.to_owned(),
-            args: Vec::new(),
-            env: Vec::new(),
-        };
-        launch.add(args);
-        launch
-    }
-
-    fn add(&mut self, args: &[&str]) {
-        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
-    }
-
-    /// With an option's value exchanged, and further variables.
-    fn with(&self, option: &[&str], env: &[(String, String)]) -> Self {
-        let mut other = self.clone();
-        if let [name, value] = option {
-            let at = other.args.iter().position(|arg| arg == name);
-            let at = at.expect("an option to exchange") + 1;
-            other.args[at] = (*value).to_owned();
-        }
-        other.env.extend_from_slice(env);
-        other
-    }
-
-    async fn start(&self, first: &[&str]) -> Process {
-        let further = self.args.iter().map(String::as_str);
-        let args: Vec<&str> = first.iter().copied().chain(further).collect();
-        Process::start_with(&self.binary, &args, &self.env).await
-    }
-
-    async fn gateway(&self, redis: &str, listen: &str) -> Member {
-        let args = ["--redis-url", redis, "--listen", listen];
-        let mut process = self.start(&args).await;
-        let address = process.address().await;
-        Member { process, address }
-    }
-
-    async fn worker(&self, redis: &str) -> Process {
-        let mut process = self.start(&["--redis-url", redis]).await;
-        process.logged("ready").await;
-        process
-    }
-}
 
 fn redis_url(redis: &RedisServer, through: Option<&Switch>) -> String {
     match through {
