@@ -4,9 +4,14 @@
 //! [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads the
 //! [`message`], decides the era, asks the [`policy`] whether its sender may send it, answers what needs no worker and
 //! queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for the
-//! client. Change notifications come from the one feed of [`changes`]. What is refused on the way is a [`refusal`].
+//! client. What clients are told of [`changes`], which come from one feed, are [`notifications`]. What is refused on the
+//! way is a [`refusal`].
 //!
-//! Settings are in [`config`], and what they are about; what all requests share is the [`state`].
+//! Settings are in [`config`], and beside what they are about; what all requests share is the [`state`]; the revisions
+//! of the protocol are [`versions`].
+//!
+//! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `config`,
+//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `refusal`, `versions`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
@@ -19,6 +24,7 @@ mod config;
 pub mod fuzzing;
 mod listen;
 mod message;
+mod notifications;
 mod origin;
 mod policy;
 mod refusal;
@@ -26,6 +32,7 @@ mod serve;
 mod state;
 mod streamable_http;
 mod streams;
+mod versions;
 
 pub use admission::limits::LimitSettings;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};

@@ -21,8 +21,7 @@ use crate::message::request_head::Sender;
 use crate::origin::AllowedOrigins;
 use crate::policy::{self, Policy};
 use crate::refusal::RequestError;
-use crate::serve::health::Readiness;
-use crate::streamable_http::canceller::Canceller;
+use crate::streams::canceller::Canceller;
 use crate::streams::hub::Hub;
 use crate::streams::lifetime::Lifetime;
 use crate::streams::respond::{SessionUse, touch_every};
@@ -53,16 +52,6 @@ impl FromRef<AppState> for Callers {
 impl FromRef<AppState> for AllowedOrigins {
     fn from_ref(state: &AppState) -> Self {
         state.origins.clone()
-    }
-}
-
-impl FromRef<AppState> for Readiness {
-    fn from_ref(state: &AppState) -> Self {
-        Self {
-            shutdown: state.shutdown.clone(),
-            bus: state.bus.clone(),
-            hub: state.hub.clone(),
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use clap::Args;
 use prynai_bus::BusLimits;
 use prynai_process::settings::byte_size;
 
-use crate::message::size_limits::BODY_LIMIT;
+/// Largest body taken, in bytes.
+pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const CONNECTION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);

@@ -20,8 +20,7 @@ use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
-use crate::listen::connection::Peer;
-use crate::message::request_head::Sender;
+use crate::message::request_head::{Peer, Sender};
 use crate::refusal::{Challenge, RequestError, TokenFault};
 
 use resource_metadata::Metadata;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Callers;
 use crate::auth::settings::{AuthKind, AuthSettings};
 use crate::auth::trust::split;
-use crate::origin;
+use crate::message::host::host;
 use crate::refusal::RequestError;
 
 /// Where the gateway serves MCP.
@@ -97,7 +97,7 @@ impl Metadata {
     pub(crate) fn resource(&self, request: &Request) -> String {
         match &self.public_url {
             Some(url) => url.clone(),
-            None => format!("{}://{}/mcp", self.scheme, origin::host(request)),
+            None => format!("{}://{}/mcp", self.scheme, host(request)),
         }
     }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use uuid::Uuid;
 
-use crate::origin::is_loopback;
+use crate::message::host::is_loopback;
 
 /// The id of an Entra ID tenant, as tokens write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,14 +3,11 @@
 //! One task reads the feed and keeps its newest changes. A listener that lags is served from those, so that neither an
 //! open, a subscription, a resume nor a gap makes anybody else read.
 //!
-//! Who listens: a [`session_stream`] and a [`subscription`], both through a filter ([`notifier`]), and the [`catalog`].
+//! The [`catalog`] listens, and whatever tells clients of changes.
 
 pub(crate) mod catalog;
-pub(crate) mod notifier;
 mod recent;
 mod registry;
-pub(crate) mod session_stream;
-pub(crate) mod subscription;
 mod topic;
 
 use std::future::poll_fn;

@@ -25,6 +25,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, Watched};
 use crate::listen::stall::StallGuard;
 use crate::listen::tls::Tls;
+use crate::message::request_head::Peer;
 
 /// Time a client gets for the first request of a connection, and for headers that have begun.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,10 +47,6 @@ const RESET_STREAMS: usize = 20;
 /// How often an HTTP/2 client must show that it is there, and how long it may take to.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The address a request came from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Serves connections.
 pub(crate) struct Connections {

@@ -9,7 +9,7 @@ use prynai_bus::wire::catalog::CatalogTool;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::versions;
+use crate::versions;
 use crate::refusal::RequestError;
 
 const METHOD: &str = "mcp-method";

@@ -9,6 +9,10 @@ use tokio::time::Instant;
 
 use crate::admission::Caller;
 
+/// The address a request came from; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// Who sent a request, and from where; an extension of every request that reaches the endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {

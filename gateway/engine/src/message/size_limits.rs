@@ -1,10 +1,7 @@
-//! How large each field of a message may be. The body bounds the sum ([`BODY_LIMIT`]), and
+//! How large each field of a message may be. The body bounds the sum ([`BODY_LIMIT`](crate::admission::limits::BODY_LIMIT)), and
 //! alone what has no bound of its own: `arguments`, `inputResponses` and what a client answers or tells a handler.
 
 use crate::refusal::RequestError;
-
-/// Largest body taken, in bytes.
-pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Longest JSON-RPC id taken, in bytes of JSON: it is stored and echoed.
 pub(crate) const MAX_ID_BYTES: usize = 1024;

@@ -14,13 +14,11 @@ use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::message::host::is_loopback;
 use crate::refusal::RequestError;
 
 pub use pattern::{HostPattern, OriginPattern};
 pub use settings::OriginSettings;
-
-/// Names that only this machine itself can mean.
-const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What is let in. Cheap to clone.
 #[derive(Clone)]
@@ -56,14 +54,6 @@ pub(crate) async fn check(
     };
     cors::share(origin, &mut response);
     response
-}
-
-/// The name that the sender used for this server, once [`check`] has let the request pass.
-pub(crate) fn host(request: &Request) -> &str {
-    let header = request.headers().get(header::HOST);
-    let header = header.and_then(|host| host.to_str().ok());
-    let authority = || request.uri().authority().map(Authority::as_str);
-    header.or_else(authority).unwrap_or_default()
 }
 
 impl OriginSettings {
@@ -128,10 +118,6 @@ impl OriginSettings {
 fn is_address(name: &str, listen: IpAddr) -> bool {
     let address = name.trim_start_matches('[').trim_end_matches(']');
     !listen.is_unspecified() && address.parse() == Ok(listen)
-}
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    LOOPBACK.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]

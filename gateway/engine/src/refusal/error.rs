@@ -10,7 +10,8 @@ use prynai_bus::{BusError, ShareFull};
 use serde_json::{Value, json};
 
 use super::challenge::{Challenge, Missing, TokenFault};
-use crate::message::{json_rpc, versions};
+use crate::message::json_rpc;
+use crate::versions;
 
 /// JSON-RPC error codes: JSON-RPC 2.0, section 5.1, and MCP 2026-07-28, Error Codes.
 pub(crate) mod code {

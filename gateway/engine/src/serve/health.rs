@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use prynai_bus::Bus;
 use prynai_process::lifecycle::Shutdown;
 use serde_json::json;
 
+use crate::state::AppState;
 use crate::streams::hub::Hub;
 
 /// A bus that takes longer than this to answer counts as away.
@@ -18,19 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What decides whether requests would be served.
 #[derive(Clone)]
-pub(crate) struct Readiness {
-    pub(crate) shutdown: Shutdown,
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) hub: Hub,
+pub(super) struct Readiness {
+    shutdown: Shutdown,
+    bus: Arc<dyn Bus>,
+    hub: Hub,
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        Self {
+            shutdown: state.shutdown.clone(),
+            bus: state.bus.clone(),
+            hub: state.hub.clone(),
+        }
+    }
 }
 
 /// `/livez`: the process runs. Restarting it would not bring Redis back, so Redis is not asked.
-pub(crate) async fn live() -> Response {
+pub(super) async fn live() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
 /// `/readyz` and `/healthz`: requests sent here now would be served.
-pub(crate) async fn ready(State(state): State<Readiness>) -> Response {
+pub(super) async fn ready(State(state): State<Readiness>) -> Response {
     if state.shutdown.is_leaving() {
         return unready("stopping");
     }
@@ -44,7 +55,7 @@ pub(crate) async fn ready(State(state): State<Readiness>) -> Response {
     }
 }
 
-pub(crate) fn unready(reason: &str) -> Response {
+pub(super) fn unready(reason: &str) -> Response {
     let body = json!({ "status": "unready", "reason": reason });
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }

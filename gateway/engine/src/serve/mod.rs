@@ -3,7 +3,7 @@
 //! The [`router`] has the routes and the order of the layers, [`health`] the probes. The [`heartbeat`] tells the
 //! workers that somebody waits for the answers. Until the process has its bus, the [`waiting_room`] answers.
 
-pub(crate) mod health;
+mod health;
 mod heartbeat;
 mod router;
 mod waiting_room;

@@ -12,7 +12,7 @@ use prynai_bus::wire::request::Era;
 use super::legacy;
 use crate::message::envelope::Message;
 use crate::message::request_head::Head;
-use crate::message::versions;
+use crate::versions;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};

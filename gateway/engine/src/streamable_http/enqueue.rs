@@ -17,7 +17,7 @@ use crate::message::handler_headers::headers_for_handler;
 use crate::message::request_head::Head;
 use crate::refusal::RequestError;
 use crate::state::AppState;
-use crate::streamable_http::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
+use crate::streams::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
 use crate::streams::hub::HeldStream;
 
 /// How long the session is tried to be told where its call lies.

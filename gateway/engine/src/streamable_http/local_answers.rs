@@ -5,7 +5,7 @@ use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::message::RawJson;
 use serde::Serialize;
 
-use crate::message::versions;
+use crate::versions;
 use crate::refusal::RequestError;
 
 /// How long a client may keep the answer to `server/discover`, in milliseconds (2026-07-28,

@@ -5,7 +5,6 @@
 //! [`legacy`]; this module reads the message and chooses.
 
 mod batch;
-pub(crate) mod canceller;
 mod enqueue;
 mod legacy;
 mod local_answers;
@@ -24,11 +23,11 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 
 use self::oversized::IdSearch;
+use crate::admission::limits::BODY_LIMIT;
 use crate::message::envelope::Message;
 use crate::message::params::{Params, ParamsView};
 use crate::message::request_head::{Head, Sender};
-use crate::message::size_limits::BODY_LIMIT;
-use crate::message::versions;
+use crate::versions;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 

@@ -14,12 +14,13 @@ use super::{
     EVENTS, META_PROTOCOL_VERSION, check_room, local_answers, prefers_events, takes_events,
 };
 use crate::admission::Permit;
-use crate::changes::subscription;
+use crate::notifications::subscription;
 use crate::message::envelope::{Message, Notification, Request};
 use crate::message::mirrored_headers;
 use crate::message::params::{META_CLIENT_CAPABILITIES, ParamsView};
 use crate::message::request_head::Head;
-use crate::message::{json_rpc, versions};
+use crate::message::json_rpc;
+use crate::versions;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response};

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::admission::Permit;
 use crate::refusal::{RequestError, status_of_modern_error};
-use crate::streamable_http::canceller::CancelOnDrop;
+use crate::streams::canceller::CancelOnDrop;
 use crate::streams::event_id::EventId;
 use crate::streams::hub::{Broken, HeldStream};
 use crate::streams::lifetime::Lifetime;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::admission::Permit;
 use crate::changes::catalog::Announced;
-use crate::changes::notifier::{Filter, Notifier};
+use super::notifier::{Filter, Notifier};
 use crate::changes::{Heard, Listener};
 use crate::message::envelope::Request;
 use crate::message::json_rpc;

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use crate::admission::Permit;
 use crate::admission::turns::Turn;
-use crate::changes::notifier::{Filter, Notifier};
+use super::notifier::{Filter, Notifier};
 use crate::changes::{Heard, Interest, Listener, Topic};
 use crate::message::request_head::Sender;
-use crate::message::versions;
+use crate::versions;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_id::EventId;
