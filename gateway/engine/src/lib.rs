@@ -4,8 +4,8 @@
 //! [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads the
 //! [`message`], decides the era, asks the [`policy`] whether its sender may send it, answers what needs no worker and
 //! queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for the
-//! client. What clients are told of [`changes`], which come from one feed, are [`notifications`]. What is refused on the
-//! way is a [`refusal`].
+//! client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the way
+//! is a [`refusal`].
 //!
 //! Settings are in [`config`], and beside what they are about; what all requests share is the [`state`]; the revisions
 //! of the protocol are [`versions`].

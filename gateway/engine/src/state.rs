@@ -24,7 +24,7 @@ use crate::refusal::RequestError;
 use crate::streams::canceller::Canceller;
 use crate::streams::hub::Hub;
 use crate::streams::lifetime::Lifetime;
-use crate::streams::respond::{SessionUse, touch_every};
+use crate::streams::session_use::{SessionUse, touch_every};
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]

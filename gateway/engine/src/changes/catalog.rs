@@ -3,17 +3,17 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prynai_bus::wire::catalog::CatalogRecord;
-use prynai_bus::{Bus, BusError};
+use prynai_bus::{BusError, Catalog};
 use prynai_process::outage::Outage;
 use serde::Deserialize;
 
-use crate::changes::{Changes, Interest, Listener, Topic};
+use crate::changes::{Changes, FeedReader, Interest, Topic};
 use crate::refusal::RequestError;
 
 /// The catalog as last read. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct CatalogCache {
-    bus: Arc<dyn Bus>,
+    catalog: Arc<dyn Catalog>,
     current: Arc<RwLock<Option<Known>>>,
 }
 
@@ -55,16 +55,16 @@ struct ListCapability {
 impl CatalogCache {
     /// A cache and the role that keeps it fresh: run it until the process ends.
     pub(crate) async fn new(
-        bus: Arc<dyn Bus>,
+        catalog: Arc<dyn Catalog>,
         changes: &Changes,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), BusError> {
         let cache = Self {
-            bus,
+            catalog,
             current: Arc::default(),
         };
-        let listener = changes.listen(None, Interest::from([Topic::Catalog]));
+        let reader = changes.reader(None, Interest::from([Topic::Catalog]));
         cache.refresh().await?;
-        let role = cache.clone().keep_fresh(listener);
+        let role = cache.clone().keep_fresh(reader);
         Ok((cache, role))
     }
 
@@ -94,7 +94,7 @@ impl CatalogCache {
     }
 
     async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
-        let record = self.bus.read_catalog().await?.map(Arc::new);
+        let record = self.catalog.read_catalog().await?.map(Arc::new);
         if let Some(record) = &record {
             let known = Known {
                 announced: Announced::of(record),
@@ -105,19 +105,19 @@ impl CatalogCache {
         Ok(record)
     }
 
-    async fn keep_fresh(self, mut listener: Listener) {
+    async fn keep_fresh(self, mut reader: FeedReader) {
         loop {
             // Another catalog, or anything.
-            listener.next().await;
+            reader.next().await;
             let mut outage = Outage::endless();
             while let Err(error) = self.refresh().await {
                 if outage.begins() {
-                    tracing::warn!(%error, "the catalog cannot be read; the last one stays in use");
+                    tracing::warn!(%error, "cannot read the catalog; the last one stays in use");
                 }
                 outage.pause().await;
             }
             if outage.ends() {
-                tracing::info!("the catalog was read again");
+                tracing::info!("the catalog can be read again");
             }
         }
     }

@@ -1,9 +1,9 @@
-//! The change feed, followed once for all listeners of this gateway.
+//! The change feed, followed once for all readers of this gateway.
 //!
-//! One task reads the feed and keeps its newest changes. A listener that lags is served from those, so that neither an
+//! One task reads the feed and keeps its newest changes. A reader that lags is served from those, so that neither an
 //! open, a subscription, a resume nor a gap makes anybody else read.
 //!
-//! The [`catalog`] listens, and whatever tells clients of changes.
+//! The [`catalog`] is such a reader, and so is whatever tells clients of changes.
 
 pub(crate) mod catalog;
 mod recent;
@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use prynai_bus::{Bus, BusError, FeedPosition, News, NewsReceiver, PositionedChange};
+use prynai_bus::{BusError, ChangeFeed, FeedPosition, News, NewsReceiver, PositionedChange};
 
 pub(crate) use topic::{Interest, Topic};
 
-use registry::{ListenerId, Registry};
+use registry::{ReaderId, Registry};
 
 /// Changes read from the feed at a time.
 const PAGE: usize = 256;
@@ -27,20 +27,20 @@ const PAGE: usize = 256;
 /// Pause before the feed is read again after the bus was away.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Where listeners of this gateway hear of changes. Cheap to clone.
+/// Where this gateway hears of changes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Changes {
-    bus: Arc<dyn Bus>,
+    feed: Arc<dyn ChangeFeed>,
     registry: Arc<Mutex<Registry>>,
 }
 
 /// The changes after a position that it waits for, in order and without holes.
-pub(crate) struct Listener {
+pub(crate) struct FeedReader {
     registry: Arc<Mutex<Registry>>,
-    id: ListenerId,
+    id: ReaderId,
 }
 
-/// What a listener hears.
+/// What a reader hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// Something changed.
@@ -54,28 +54,27 @@ pub(crate) enum Heard {
 impl Changes {
     /// Changes as they are heard, and the role that hands them on: run it until the process ends.
     pub(crate) async fn new(
-        bus: Arc<dyn Bus>,
-        from_bus: NewsReceiver<PositionedChange>,
+        feed: Arc<dyn ChangeFeed>,
+        news: NewsReceiver<PositionedChange>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), BusError> {
         // From its beginning, for those who come to resume.
         let beginning = FeedPosition {
             major: 0,
             minor: 0,
-            ..bus.newest_change().await?
+            ..feed.newest_change().await?
         };
         let changes = Self {
-            bus,
+            feed,
             registry: Arc::new(Mutex::new(Registry::new(beginning))),
         };
         changes.read_on().await?;
-        let role = changes.clone().follow(from_bus);
+        let role = changes.clone().follow(news);
         Ok((changes, role))
     }
 
-    /// Listens to what comes after `position`, or after now. Whatever changes once this has returned is
-    /// heard.
-    pub(crate) fn listen(&self, position: Option<FeedPosition>, interest: Interest) -> Listener {
-        Listener {
+    /// Hears what comes after `position`, or after now. Whatever changes once this has returned is heard.
+    pub(crate) fn reader(&self, position: Option<FeedPosition>, interest: Interest) -> FeedReader {
+        FeedReader {
             id: lock(&self.registry).add(position, interest),
             registry: self.registry.clone(),
         }
@@ -87,12 +86,12 @@ impl Changes {
             return Ok(false);
         }
         // Another gateway may have heard more.
-        Ok(position.is_after(&self.bus.newest_change().await?))
+        Ok(position.is_after(&self.feed.newest_change().await?))
     }
 
-    async fn follow(self, mut from_bus: NewsReceiver<PositionedChange>) {
-        while let Some(news) = from_bus.recv().await {
-            match news {
+    async fn follow(self, mut news: NewsReceiver<PositionedChange>) {
+        while let Some(item) = news.recv().await {
+            match item {
                 News::Item(change) if self.is_of_this_epoch(&change) => {
                     wake(lock(&self.registry).tell(change));
                 }
@@ -108,7 +107,7 @@ impl Changes {
     /// Reads on, as soon as the bus lets it.
     async fn catch_up(&self) {
         while let Err(error) = self.read_on().await {
-            tracing::debug!(%error, "the change feed cannot be read now");
+            tracing::debug!(%error, "cannot read the change feed; trying again");
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -117,10 +116,10 @@ impl Changes {
     async fn read_on(&self) -> Result<(), BusError> {
         loop {
             let newest = lock(&self.registry).newest().clone();
-            let page = self.bus.read_changes(&newest, PAGE).await?;
+            let page = self.feed.read_changes(&newest, PAGE).await?;
             let is_last = page.changes.len() < PAGE;
             if page.lost && page.changes.is_empty() {
-                let start = self.bus.newest_change().await?;
+                let start = self.feed.newest_change().await?;
                 lock(&self.registry).begin_anew(start);
             }
             wake(lock(&self.registry).tell_page(page));
@@ -136,13 +135,13 @@ fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
     registry.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn wake(listeners: Vec<Waker>) {
-    listeners.into_iter().for_each(Waker::wake);
+fn wake(readers: Vec<Waker>) {
+    readers.into_iter().for_each(Waker::wake);
 }
 
-// === impl Listener ===
+// === impl FeedReader ===
 
-impl Listener {
+impl FeedReader {
     /// The place in the feed up to which this has heard all that it waits for.
     pub(crate) fn position(&self) -> FeedPosition {
         lock(&self.registry).position(self.id)
@@ -159,7 +158,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for FeedReader {
     fn drop(&mut self) {
         lock(&self.registry).remove(self.id);
     }

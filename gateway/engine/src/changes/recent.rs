@@ -34,7 +34,7 @@ struct Kept {
     change: Arc<PositionedChange>,
 }
 
-/// What a listener has missed.
+/// What a reader has missed.
 pub(super) struct Missed {
     /// The oldest changes that concern it.
     pub(super) changes: VecDeque<Arc<PositionedChange>>,

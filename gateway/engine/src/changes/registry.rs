@@ -11,21 +11,21 @@ use super::Heard;
 use super::recent::Recent;
 use super::topic::{Interest, Topic};
 
-/// Changes that wait for one listener. Beyond it the listener takes them from what all share.
+/// Changes that wait for one reader. Beyond it the reader takes them from what all share.
 const MOST_WAITING: usize = 64;
 
-/// All listeners of this gateway, and the newest changes.
+/// All readers of this gateway, and the newest changes.
 pub(super) struct Registry {
     recent: Recent,
-    by_topic: HashMap<Topic, BTreeSet<ListenerId>>,
-    listeners: HashMap<ListenerId, Place>,
-    next: ListenerId,
+    by_topic: HashMap<Topic, BTreeSet<ReaderId>>,
+    readers: HashMap<ReaderId, Place>,
+    next: ReaderId,
 }
 
-/// Names a listener for as long as it listens.
-pub(super) type ListenerId = u64;
+/// Names a reader for as long as it reads.
+pub(super) type ReaderId = u64;
 
-/// What is kept of one listener.
+/// What is kept of one reader.
 struct Place {
     interest: Interest,
     /// Of what it heard last. While nothing waits for it, of the newest change.
@@ -42,12 +42,12 @@ struct Place {
 // === impl Registry ===
 
 impl Registry {
-    /// Nobody listens yet; the first change is the one after `start`.
+    /// Nobody reads yet; the first change is the one after `start`.
     pub(super) fn new(start: FeedPosition) -> Self {
         Self {
             recent: Recent::new(start),
             by_topic: HashMap::new(),
-            listeners: HashMap::new(),
+            readers: HashMap::new(),
             next: 0,
         }
     }
@@ -57,8 +57,8 @@ impl Registry {
         self.recent.newest()
     }
 
-    /// One more listener, which hears what comes after `position`, or after now.
-    pub(super) fn add(&mut self, position: Option<FeedPosition>, interest: Interest) -> ListenerId {
+    /// One more reader, which hears what comes after `position`, or after now.
+    pub(super) fn add(&mut self, position: Option<FeedPosition>, interest: Interest) -> ReaderId {
         let id = self.next;
         self.next += 1;
         let behind = position.is_some();
@@ -71,14 +71,14 @@ impl Registry {
             lost: false,
             waker: None,
         };
-        self.listeners.insert(id, place);
+        self.readers.insert(id, place);
         self.set_interest(id, interest);
         id
     }
 
-    /// From what it heard last on, a listener hears of this instead.
-    pub(super) fn set_interest(&mut self, id: ListenerId, interest: Interest) {
-        let Some(place) = self.listeners.get_mut(&id) else {
+    /// From what it heard last on, a reader hears of this instead.
+    pub(super) fn set_interest(&mut self, id: ReaderId, interest: Interest) {
+        let Some(place) = self.readers.get_mut(&id) else {
             return;
         };
         if place.interest == interest {
@@ -97,8 +97,8 @@ impl Registry {
         place.behind = true;
     }
 
-    pub(super) fn remove(&mut self, id: ListenerId) {
-        let Some(place) = self.listeners.remove(&id) else {
+    pub(super) fn remove(&mut self, id: ReaderId) {
+        let Some(place) = self.readers.remove(&id) else {
             return;
         };
         for topic in &place.interest {
@@ -106,9 +106,9 @@ impl Registry {
         }
     }
 
-    /// The place in the feed up to which a listener has heard.
-    pub(super) fn position(&self, id: ListenerId) -> FeedPosition {
-        let place = self.listeners.get(&id);
+    /// The place in the feed up to which a reader has heard.
+    pub(super) fn position(&self, id: ReaderId) -> FeedPosition {
+        let place = self.readers.get(&id);
         place.map_or_else(|| self.newest().clone(), |place| place.position.clone())
     }
 
@@ -122,7 +122,7 @@ impl Registry {
         let change = Arc::new(change);
         let concerned = self.by_topic.get(&topic).into_iter().flatten();
         let wake = concerned
-            .filter_map(|id| self.listeners.get_mut(id)?.offer(&change))
+            .filter_map(|id| self.readers.get_mut(id)?.offer(&change))
             .collect();
         self.recent.push(topic, change);
         wake
@@ -144,7 +144,7 @@ impl Registry {
         }
         // Whoever assumes that anything changed has heard of these, too.
         let newest = self.newest().clone();
-        let told = self.listeners.values_mut();
+        let told = self.readers.values_mut();
         told.filter_map(|place| place.lose(&newest)).collect()
     }
 
@@ -153,9 +153,9 @@ impl Registry {
         self.recent = Recent::new(start);
     }
 
-    /// What a listener hears next.
-    pub(super) fn poll_next(&mut self, id: ListenerId, cx: &mut Context<'_>) -> Poll<Heard> {
-        let Some(place) = self.listeners.get_mut(&id) else {
+    /// What a reader hears next.
+    pub(super) fn poll_next(&mut self, id: ReaderId, cx: &mut Context<'_>) -> Poll<Heard> {
+        let Some(place) = self.readers.get_mut(&id) else {
             return Poll::Pending;
         };
         if place.behind && place.waiting.is_empty() {
@@ -180,7 +180,7 @@ impl Registry {
     }
 }
 
-fn forget(by_topic: &mut HashMap<Topic, BTreeSet<ListenerId>>, topic: &Topic, id: ListenerId) {
+fn forget(by_topic: &mut HashMap<Topic, BTreeSet<ReaderId>>, topic: &Topic, id: ReaderId) {
     if let Some(waiting) = by_topic.get_mut(topic) {
         waiting.remove(&id);
         if waiting.is_empty() {

@@ -1,8 +1,8 @@
-//! The feed as listeners of a gateway hear it, over the memory bus.
+//! The feed as readers of a gateway hear it, over the memory bus.
 
-use prynai_bus::BusLimits;
 use prynai_bus::ids::{SessionId, StreamId};
 use prynai_bus::wire::change::Change;
+use prynai_bus::{Bus, BusLimits};
 use prynai_memory_bus::MemoryBus;
 use tokio::task::JoinHandle;
 
@@ -41,9 +41,9 @@ impl Scene {
         self.publish(&updated(uri)).await
     }
 
-    /// Listens to one resource.
-    fn listen(&self, position: Option<FeedPosition>, uri: &str) -> Listener {
-        self.changes.listen(position, resource(uri))
+    /// Hears of one resource.
+    fn reader(&self, position: Option<FeedPosition>, uri: &str) -> FeedReader {
+        self.changes.reader(position, resource(uri))
     }
 
     /// Returns once everything published before is known here.
@@ -74,14 +74,14 @@ fn resource(uri: &str) -> Interest {
     [Topic::Resource(uri.into())].into()
 }
 
-async fn next(listener: &mut Listener) -> Heard {
-    let heard = tokio::time::timeout(LONG, listener.next()).await;
+async fn next(reader: &mut FeedReader) -> Heard {
+    let heard = tokio::time::timeout(LONG, reader.next()).await;
     heard.expect("is heard in time")
 }
 
 /// The position of the change that is heard next.
-async fn heard(listener: &mut Listener) -> FeedPosition {
-    match next(listener).await {
+async fn heard(reader: &mut FeedReader) -> FeedPosition {
+    match next(reader).await {
         Heard::Change(change) => change.position.clone(),
         Heard::AssumeAnything => panic!("nothing was lost"),
     }
@@ -90,18 +90,18 @@ async fn heard(listener: &mut Listener) -> FeedPosition {
 #[tokio::test]
 async fn a_crowd_of_streams_hears_only_what_concerns_each() {
     let scene = Scene::new(BusLimits::default()).await;
-    let mut listeners: Vec<_> = (0..1_000)
-        .map(|number| scene.listen(None, &format!("a://{number}")))
+    let mut readers: Vec<_> = (0..1_000)
+        .map(|number| scene.reader(None, &format!("a://{number}")))
         .collect();
     let first = scene.update("a://999").await;
     scene.update("b://1").await;
     let second = scene.update("a://999").await;
-    let last = listeners.last_mut().unwrap();
+    let last = readers.last_mut().unwrap();
     assert_eq!(heard(last).await, first);
     assert_eq!(heard(last).await, second);
     scene.settle().await;
-    for listener in &mut listeners {
-        let mut heard = std::pin::pin!(listener.next());
+    for reader in &mut readers {
+        let mut heard = std::pin::pin!(reader.next());
         assert!(futures::poll!(&mut heard).is_pending());
     }
 }
@@ -109,22 +109,22 @@ async fn a_crowd_of_streams_hears_only_what_concerns_each() {
 #[tokio::test]
 async fn who_lags_loses_nothing_and_hears_nothing_twice() {
     let scene = Scene::new(BusLimits::default()).await;
-    let mut listeners: Vec<_> = (0..20).map(|_| scene.listen(None, "a://1")).collect();
+    let mut readers: Vec<_> = (0..20).map(|_| scene.reader(None, "a://1")).collect();
     let mut published = Vec::new();
     for number in 0..1_000 {
         published.push(scene.update("a://1").await);
         scene.update(&format!("b://{number}")).await;
         tokio::task::yield_now().await;
     }
-    for listener in &mut listeners {
+    for reader in &mut readers {
         for position in &published {
-            assert_eq!(heard(listener).await, *position);
-            assert_eq!(listener.position(), *position);
+            assert_eq!(heard(reader).await, *position);
+            assert_eq!(reader.position(), *position);
         }
     }
     // And goes on when nothing waits any more.
     let one_more = scene.update("a://1").await;
-    assert_eq!(heard(&mut listeners[0]).await, one_more);
+    assert_eq!(heard(&mut readers[0]).await, one_more);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_stream_resumes_anywhere_from_where_it_was() {
     let other = Scene::on(scene.bus.clone()).await;
     for scene in [&scene, &other] {
         for from in [0, 70, 199] {
-            let mut resumed = scene.listen(Some(published[from].clone()), "a://1");
+            let mut resumed = scene.reader(Some(published[from].clone()), "a://1");
             for position in &published[from + 1..] {
                 assert_eq!(heard(&mut resumed).await, *position);
             }
@@ -149,7 +149,7 @@ async fn a_stream_resumes_anywhere_from_where_it_was() {
             published.push(last);
         }
     }
-    let mut resumed = scene.listen(Some(begun), "b://1");
+    let mut resumed = scene.reader(Some(begun), "b://1");
     for _ in 0..200 {
         heard(&mut resumed).await;
     }
@@ -163,10 +163,10 @@ async fn who_is_ahead_of_its_gateway_hears_nothing_twice() {
     scene.update("a://1").await;
     let ahead = scene.update("a://1").await;
     assert!(!scene.changes.is_to_come(&ahead).await.unwrap());
-    let mut listener = scene.listen(Some(ahead.clone()), "a://1");
+    let mut reader = scene.reader(Some(ahead.clone()), "a://1");
     let newest = scene.update("a://1").await;
     scene.changes.read_on().await.unwrap();
-    assert_eq!(heard(&mut listener).await, newest);
+    assert_eq!(heard(&mut reader).await, newest);
     let to_come = FeedPosition {
         major: newest.major + 1,
         ..newest
@@ -183,7 +183,7 @@ async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
     })
     .await;
     let begun = scene.bus.newest_change().await.unwrap();
-    let mut deaf = scene.listen(None, "a://1");
+    let mut deaf = scene.reader(None, "a://1");
     // It hears nothing while more happens than the feed keeps.
     scene.role.abort();
     for _ in 0..=feed {
@@ -210,7 +210,7 @@ async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
             ..last.clone()
         },
     ] {
-        let mut resumed = scene.listen(Some(from), "a://1");
+        let mut resumed = scene.reader(Some(from), "a://1");
         assert_eq!(next(&mut resumed).await, Heard::AssumeAnything);
         assert_eq!(resumed.position(), last);
     }
@@ -221,36 +221,33 @@ async fn a_subscription_is_heard_of_from_its_place_in_the_feed_on() {
     let scene = Scene::new(BusLimits::default()).await;
     let session = SessionId::generate();
     let mut interest = Interest::from([Topic::Session(session.clone())]);
-    let mut listener = scene.changes.listen(None, interest.clone());
+    let mut reader = scene.changes.reader(None, interest.clone());
     scene.update("a://1").await;
     let subscribed = scene.publish(&Change::SessionChanged { session }).await;
     let update = scene.update("a://1").await;
-    // All of it is there before the listener learns that it has subscribed.
+    // All of it is there before the reader learns that it has subscribed.
     scene.settle().await;
-    assert_eq!(heard(&mut listener).await, subscribed);
+    assert_eq!(heard(&mut reader).await, subscribed);
     interest.extend(resource("a://1"));
-    listener.wait_for(interest);
-    assert_eq!(heard(&mut listener).await, update);
+    reader.wait_for(interest);
+    assert_eq!(heard(&mut reader).await, update);
 }
 
 #[tokio::test]
 async fn an_opening_is_heard_by_its_own_session() {
     let scene = Scene::new(BusLimits::default()).await;
     let sessions = [SessionId::generate(), SessionId::generate()];
-    let mut listeners = sessions.clone().map(|session| {
+    let mut readers = sessions.clone().map(|session| {
         let interest = Interest::from([Topic::Session(session)]);
-        scene.changes.listen(None, interest)
+        scene.changes.reader(None, interest)
     });
     for session in sessions {
         let listener = StreamId::generate();
         let opening = Change::SessionListening { session, listener };
         let position = scene.publish(&opening).await;
-        let newest = listeners.iter_mut().find(|l| l.position() != position);
+        let newest = readers.iter_mut().find(|l| l.position() != position);
         assert!(newest.is_some());
     }
-    let positions = [
-        heard(&mut listeners[0]).await,
-        heard(&mut listeners[1]).await,
-    ];
+    let positions = [heard(&mut readers[0]).await, heard(&mut readers[1]).await];
     assert!(positions[1].is_after(&positions[0]));
 }

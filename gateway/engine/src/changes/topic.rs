@@ -1,4 +1,4 @@
-//! What listeners wait for.
+//! What readers wait for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::change::Change;
 
-/// What one change is about, and what a listener may wait for.
+/// What one change is about, and what a reader may wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Topic {
     /// The list of tools.
@@ -23,7 +23,7 @@ pub(crate) enum Topic {
     Catalog,
 }
 
-/// All that one listener waits for.
+/// All that one reader waits for.
 pub(crate) type Interest = BTreeSet<Topic>;
 
 impl Topic {

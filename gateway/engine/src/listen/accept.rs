@@ -137,7 +137,7 @@ impl Places {
         if self.scarce.raise() {
             tracing::warn!(
                 limit = self.most,
-                "too many connections, none of which is idle: new ones are closed"
+                "too many connections, and none of them is idle: closing new ones; raise --max-connections or add gateways"
             );
         }
     }
@@ -159,7 +159,7 @@ async fn pause_after(error: &io::Error) {
             | io::ErrorKind::ConnectionReset
     );
     if !of_the_peer {
-        tracing::warn!(%error, "no connection can be accepted now");
+        tracing::warn!(%error, "cannot accept connections; trying again (as a rule the limit of open files is reached)");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

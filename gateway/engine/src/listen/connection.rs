@@ -129,7 +129,7 @@ impl Connections {
     pub(crate) fn serve(&self, stream: TcpStream, peer: IpAddr) -> BoxFuture<'static, ()> {
         // Small frames must not wait for each other; a failure costs only that.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
         }
         let place = self.open.register(self.patience);
         let http = Http {

@@ -292,7 +292,7 @@ where
                     connection.as_mut().graceful_shutdown();
                 }
                 Verdict::Abandon => {
-                    tracing::debug!("a connection whose request does not come was closed");
+                    tracing::debug!("closed a connection whose request did not arrive in time");
                     return Poll::Ready(Ok(()));
                 }
             }

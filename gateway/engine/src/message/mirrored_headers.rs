@@ -9,8 +9,8 @@ use prynai_bus::wire::catalog::CatalogTool;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::versions;
 use crate::refusal::RequestError;
+use crate::versions;
 
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";

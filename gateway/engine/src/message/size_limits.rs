@@ -1,5 +1,6 @@
-//! How large each field of a message may be. The body bounds the sum ([`BODY_LIMIT`](crate::admission::limits::BODY_LIMIT)), and
-//! alone what has no bound of its own: `arguments`, `inputResponses` and what a client answers or tells a handler.
+//! How large each field of a message may be. The body bounds the sum
+//! ([`BODY_LIMIT`](crate::admission::limits::BODY_LIMIT)), and alone what has no bound of its own: `arguments`,
+//! `inputResponses` and what a client answers or tells a handler.
 
 use crate::refusal::RequestError;
 

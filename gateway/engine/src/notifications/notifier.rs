@@ -1,4 +1,4 @@
-//! Change notifications for one listener: the feed, filtered.
+//! Change notifications for one client: the feed, filtered.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::changes::{Interest, Topic};
 use crate::message::json_rpc;
 use crate::policy::Policy;
 
-/// Which changes a listener wants and the server announces.
+/// Which changes a client wants and the server announces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     pub(crate) tools: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Filter {
 pub(crate) struct Notifier {
     pub(crate) filter: Filter,
     pub(crate) subscription: Option<RawJson>,
-    /// Decides anew with each update what the listener may hear of.
+    /// Decides anew with each update what the client may hear of.
     pub(crate) policy: Policy,
     pub(crate) principal: Principal,
 }
@@ -43,7 +43,7 @@ impl Filter {
         self.resources = announced.resources_list_changed;
     }
 
-    /// What a listener with this filter waits for.
+    /// What a client with this filter waits for.
     pub(crate) fn interest(&self) -> Interest {
         let lists = [
             (self.tools, Topic::Tools),
@@ -73,7 +73,7 @@ impl Filter {
 // === impl Notifier ===
 
 impl Notifier {
-    /// The notification for a change, if the listener wants it.
+    /// The notification for a change, if the client wants it.
     pub(crate) fn notification(&self, change: &Change) -> Option<String> {
         let filter = &self.filter;
         let (wanted, method, uri) = match change {
@@ -98,7 +98,7 @@ impl Notifier {
         wanted.then(|| self.write(method, uri))
     }
 
-    /// Whether the listener may read a resource now.
+    /// Whether the client may read a resource now.
     pub(crate) fn may_read(&self, uri: &str) -> bool {
         self.policy.may_read(&self.principal, uri)
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_gets_what_it_asked_for_and_nothing_else() {
+    fn a_client_gets_what_it_asked_for_and_nothing_else() {
         let notifier = notifier(&["a://1"]);
         let updated = |uri: &str| Change::ResourceUpdated {
             uri: uri.to_owned(),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_waits_for_what_it_asked_for() {
+    fn a_client_waits_for_what_it_asked_for() {
         let filter = notifier(&["a://1"]).filter;
         let resource = Topic::Resource("a://1".into());
         assert_eq!(filter.interest(), [Topic::Tools, resource].into());

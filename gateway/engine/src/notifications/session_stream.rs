@@ -3,6 +3,8 @@
 //! An event's id is its place in the feed, so the stream resumes on any gateway. What is heard from there
 //! is what the session itself wants, so a place that another session was told of is of no use.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use bytes::Bytes;
 use prynai_bus::FeedPosition;
@@ -11,18 +13,19 @@ use prynai_bus::wire::change::Change;
 use prynai_bus::wire::session::Session;
 use tokio::time::Instant;
 
+use super::notifier::{Filter, Notifier};
 use crate::admission::Permit;
 use crate::admission::turns::Turn;
-use super::notifier::{Filter, Notifier};
-use crate::changes::{Heard, Interest, Listener, Topic};
+use crate::changes::{FeedReader, Heard, Interest, Topic};
 use crate::message::request_head::Sender;
-use crate::versions;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_id::EventId;
-use crate::streams::lifetime::{Lifetime, soon_after};
-use crate::streams::respond::{KEEP_ALIVE, RETRY_MS, sse_response, touch_every};
+use crate::streams::event_stream::{EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream};
+use crate::streams::lifetime::{Closing, soon_after};
+use crate::streams::session_use::touch_every;
 use crate::streams::sse;
+use crate::versions;
 
 /// How long the client of a stream waits that a newer one of its session has replaced, in milliseconds.
 const REPLACED_RETRY_MS: u64 = 30_000;
@@ -30,9 +33,8 @@ const REPLACED_RETRY_MS: u64 = 30_000;
 struct SessionStream {
     state: AppState,
     session: SessionId,
-    listener: Listener,
+    reader: FeedReader,
     notifier: Notifier,
-    lifetime: Lifetime,
     /// When the session is touched again.
     touch_at: Instant,
     id: StreamId,
@@ -54,16 +56,16 @@ pub(crate) async fn open(
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let turn = state.turns.take().await?;
+    let lifetime = state.lifetime(sender);
     let interest = Interest::from([Topic::Session(session.clone())]);
     let mut stream = SessionStream {
-        listener: state.changes.listen(position.clone(), interest),
+        reader: state.changes.reader(position.clone(), interest),
         notifier: Notifier {
             filter: Filter::default(),
             subscription: None,
             policy: state.policy.watch(),
             principal: sender.principal.clone(),
         },
-        lifetime: state.lifetime(sender),
         touch_at: Instant::now(),
         id: StreamId::generate(),
         opened: false,
@@ -73,7 +75,7 @@ pub(crate) async fn open(
         state: state.clone(),
         session,
     };
-    // Only now that listening has begun: what changes later is heard.
+    // Only now that it hears of changes: what changes later is heard.
     let session = stream.read_session(&turn).await?;
     let session = session.ok_or(RequestError::SessionUnknown)?;
     // What is announced decides what is told.
@@ -91,59 +93,63 @@ pub(crate) async fn open(
         true => stream.frame("", Some(retry_ms())),
         false => sse::KEEP_ALIVE,
     };
-    Ok(sse_response(stream.frames(first)))
+    Ok(event_stream(stream, lifetime, vec![first]))
+}
+
+/// What an open stream of a session hears.
+enum News {
+    Feed(Heard),
+    /// Other lists are shown from now on.
+    OtherPolicy,
+}
+
+impl EventSource for SessionStream {
+    type News = News;
+
+    async fn prepare(&mut self) -> Option<Wait> {
+        if self.touch_at <= Instant::now() && self.has_ended().await {
+            return None;
+        }
+        Some(Wait {
+            quiet_until: soon_after(self.touch_every().min(KEEP_ALIVE)),
+            closing: Closing {
+                by_age: self.resumable,
+                by_expiry: true,
+                by_stop: true,
+            },
+        })
+    }
+
+    async fn next(&mut self) -> News {
+        tokio::select! {
+            heard = self.reader.next() => News::Feed(heard),
+            () = self.notifier.policy.changed() => News::OtherPolicy,
+        }
+    }
+
+    async fn tell(&mut self, news: News) -> Step {
+        match news {
+            News::OtherPolicy => self.assume_anything(),
+            News::Feed(Heard::Change(change)) => self.changed(&change.change).await,
+            News::Feed(Heard::AssumeAnything) => match self.refresh().await {
+                Ok(true) => self.assume_anything(),
+                Ok(false) => Step::End,
+                Err(error) => close_until_known(&error),
+            },
+        }
+    }
+
+    /// The client comes back; it is told up to where it has heard everything, or a quiet stream would go back to its
+    /// beginning each time, until that is gone from the feed.
+    fn farewell(&mut self) -> Bytes {
+        match self.primes {
+            true => self.frame("", Some(retry_ms())),
+            false => sse::retry(retry_ms()),
+        }
+    }
 }
 
 impl SessionStream {
-    fn frames(self, first: Bytes) -> impl futures::Stream<Item = Bytes> + Send + 'static {
-        futures::stream::unfold(
-            (Some(self), vec![first]),
-            |(mut stream, mut ready)| async move {
-                while ready.is_empty() {
-                    match stream.as_mut()?.step().await {
-                        Step::Frames(frames) => {
-                            ready = frames;
-                            ready.reverse();
-                        }
-                        Step::Last(frame) => {
-                            ready.push(frame);
-                            stream = None;
-                        }
-                        Step::End => return None,
-                    }
-                }
-                Some((ready.pop()?, (stream, ready)))
-            },
-        )
-    }
-
-    async fn step(&mut self) -> Step {
-        if self.touch_at <= Instant::now() && self.has_ended().await {
-            return Step::End;
-        }
-        let quiet = touch_every(self.state.settings.limits.session_idle).min(KEEP_ALIVE);
-        let heard = tokio::select! {
-            heard = self.listener.next() => heard,
-            // Other lists are shown from now on.
-            () = self.notifier.policy.changed() => return self.assume_anything(),
-            () = self.lifetime.over_or_quiet(self.resumable, quiet) => {
-                return match self.lifetime.is_over(self.resumable) {
-                    true => self.close_for_now(),
-                    false => Step::Frames(vec![sse::KEEP_ALIVE]),
-                };
-            }
-            () = self.lifetime.stopping() => return self.close_for_now(),
-        };
-        match heard {
-            Heard::Change(change) => self.changed(&change.change).await,
-            Heard::AssumeAnything => match self.refresh().await {
-                Ok(true) => self.assume_anything(),
-                Ok(false) => Step::End,
-                Err(error) => self.close_until_known(&error),
-            },
-        }
-    }
-
     async fn changed(&mut self, change: &Change) -> Step {
         match change {
             // All that is heard of sessions is of this one.
@@ -162,7 +168,7 @@ impl SessionStream {
                 return match self.refresh().await {
                     Ok(true) => Step::Frames(Vec::new()),
                     Ok(false) => Step::End,
-                    Err(error) => self.close_until_known(&error),
+                    Err(error) => close_until_known(&error),
                 };
             }
             _ => {}
@@ -201,11 +207,15 @@ impl SessionStream {
         match self.refresh().await {
             Ok(lives) => !lives,
             Err(error) => {
-                tracing::debug!(%error, "an open stream's session cannot be read now");
-                self.touch_at = soon_after(touch_every(self.state.settings.limits.session_idle));
+                tracing::debug!(%error, "cannot keep a session from falling idle while its stream is open; trying again later");
+                self.touch_at = soon_after(self.touch_every());
                 false
             }
         }
+    }
+
+    fn touch_every(&self) -> Duration {
+        touch_every(self.state.settings.limits.session_idle)
     }
 
     /// Reads the session again; `false` when it has ended.
@@ -232,9 +242,9 @@ impl SessionStream {
         let Some(uris) = subscribed else {
             return Ok(false);
         };
-        self.touch_at = soon_after(touch_every(self.state.settings.limits.session_idle));
+        self.touch_at = soon_after(self.touch_every());
         self.notifier.filter.uris = uris.into_iter().map(Into::into).collect();
-        self.listener.wait_for(self.interest());
+        self.reader.wait_for(self.interest());
         Ok(true)
     }
 
@@ -247,24 +257,9 @@ impl SessionStream {
         interest
     }
 
-    /// What the session wants is unknown now; the client comes back and misses nothing.
-    fn close_until_known(&self, error: &RequestError) -> Step {
-        tracing::debug!(%error, "a change stream is closed until the bus is back");
-        Step::Last(sse::retry(retry_ms()))
-    }
-
-    /// The client comes back; it is told up to where it has heard everything, or a quiet stream would go back to its
-    /// beginning each time, until that is gone from the feed.
-    fn close_for_now(&mut self) -> Step {
-        Step::Last(match self.primes {
-            true => self.frame("", Some(retry_ms())),
-            false => sse::retry(retry_ms()),
-        })
-    }
-
     fn frame(&mut self, text: &str, retry_ms: Option<u64>) -> Bytes {
         self.resumable = true;
-        let id = EventId::Feed(self.listener.position());
+        let id = EventId::Feed(self.reader.position());
         sse::event(Some(&id.to_string()), retry_ms, text)
     }
 }
@@ -275,8 +270,8 @@ fn retry_ms() -> u64 {
     rand::random_range(RETRY_MS..4 * RETRY_MS)
 }
 
-enum Step {
-    Frames(Vec<Bytes>),
-    Last(Bytes),
-    End,
+/// What the session wants is unknown now; the client comes back and misses nothing.
+fn close_until_known(error: &RequestError) -> Step {
+    tracing::debug!(%error, "cannot read the subscriptions of a session; closing its stream, which its client opens again");
+    Step::Last(sse::retry(retry_ms()))
 }

@@ -8,10 +8,10 @@ use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::notifier::{Filter, Notifier};
 use crate::admission::Permit;
 use crate::changes::catalog::Announced;
-use super::notifier::{Filter, Notifier};
-use crate::changes::{Heard, Listener};
+use crate::changes::{FeedReader, Heard};
 use crate::message::envelope::Request;
 use crate::message::json_rpc;
 use crate::message::method_params::Object;
@@ -19,8 +19,8 @@ use crate::message::request_head::Sender;
 use crate::message::size_limits::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
 use crate::refusal::RequestError;
 use crate::state::AppState;
-use crate::streams::lifetime::Lifetime;
-use crate::streams::respond::{KEEP_ALIVE, sse_response};
+use crate::streams::event_stream::{EventSource, KEEP_ALIVE, Step, Wait, event_stream};
+use crate::streams::lifetime::{Closing, soon_after};
 use crate::streams::sse;
 
 /// `params.notifications` of `subscriptions/listen`.
@@ -71,16 +71,16 @@ pub(crate) async fn listen(
     let mut uris = std::mem::take(&mut notifier.filter.uris);
     uris.retain(|uri| notifier.may_read(uri));
     notifier.filter.uris = uris;
-    let listener = state.changes.listen(None, notifier.filter.interest());
+    let reader = state.changes.reader(None, notifier.filter.interest());
     let acknowledged = acknowledgement(&notifier);
-    let feed = Subscription {
-        listener,
+    let subscription = Subscription {
+        reader,
         notifier,
-        lifetime: state.lifetime(sender),
         id: request.id.clone(),
         _permit: permit,
     };
-    Ok(sse_response(feed.frames(acknowledged)))
+    let lifetime = state.lifetime(sender);
+    Ok(event_stream(subscription, lifetime, vec![acknowledged]))
 }
 
 fn acknowledgement(notifier: &Notifier) -> Bytes {
@@ -106,57 +106,49 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
 
 /// One open `subscriptions/listen` stream.
 struct Subscription {
-    listener: Listener,
+    reader: FeedReader,
     notifier: Notifier,
-    lifetime: Lifetime,
     id: RawJson,
     _permit: Permit,
 }
 
-impl Subscription {
-    fn frames(self, first: Bytes) -> impl futures::Stream<Item = Bytes> + Send + 'static {
-        futures::stream::unfold(
-            (Some(self), vec![first]),
-            |(mut feed, mut ready)| async move {
-                while ready.is_empty() {
-                    let (frames, ends) = feed.as_mut()?.step().await;
-                    ready = frames;
-                    ready.reverse();
-                    if ends {
-                        feed = None;
-                    }
-                }
-                Some((ready.pop()?, (feed, ready)))
+impl EventSource for Subscription {
+    type News = Heard;
+
+    async fn prepare(&mut self) -> Option<Wait> {
+        Some(Wait {
+            quiet_until: soon_after(KEEP_ALIVE),
+            closing: Closing {
+                by_age: true,
+                by_expiry: true,
+                by_stop: true,
             },
-        )
+        })
     }
 
-    /// The next frames, and whether the stream ends with them.
-    async fn step(&mut self) -> (Vec<Bytes>, bool) {
-        let heard = tokio::select! {
-            heard = self.listener.next() => heard,
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            heard = self.reader.next() => heard,
             // Other lists are shown from now on.
             () = self.notifier.policy.changed() => Heard::AssumeAnything,
-            () = self.lifetime.over_or_quiet(true, KEEP_ALIVE) => {
-                return match self.lifetime.is_over(true) {
-                    true => self.last(),
-                    false => (vec![sse::KEEP_ALIVE], false),
-                };
-            }
-            () = self.lifetime.stopping() => return self.last(),
-        };
+        }
+    }
+
+    async fn tell(&mut self, heard: Heard) -> Step {
         let texts = match heard {
             Heard::Change(change) => Vec::from_iter(self.notifier.notification(&change.change)),
             Heard::AssumeAnything => self.notifier.everything(),
         };
         let frames = texts.iter().map(|text| sse::event(None, None, text));
-        (frames.collect(), false)
+        Step::Frames(frames.collect())
     }
 
-    fn last(&self) -> (Vec<Bytes>, bool) {
-        (vec![sse::event(None, None, &self.closing())], true)
+    fn farewell(&mut self) -> Bytes {
+        sse::event(None, None, &self.closing())
     }
+}
 
+impl Subscription {
     /// The complete result that tells the client of an orderly end (Subscriptions, Graceful Closure).
     fn closing(&self) -> String {
         let meta = self.notifier.meta().unwrap_or_else(|| "{}".to_owned());

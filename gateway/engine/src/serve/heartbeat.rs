@@ -22,7 +22,7 @@ pub(crate) async fn run(bus: Arc<dyn Liveness>, gateway: GatewayId) {
         let pause = match bus.beat(&gateway, LIFE).await {
             Ok(()) => BEAT,
             Err(error) => {
-                tracing::debug!(%error, "the workers cannot be told that this gateway is there");
+                tracing::debug!(%error, "cannot tell the workers that this gateway is alive; trying again");
                 RETRY
             }
         };

@@ -88,7 +88,7 @@ pub async fn serve(
         () = accepting => {}
         _ = roles.join_next() => {
             shutdown.abort();
-            return Err(BusError::Unexpected("a role of the gateway ended".to_owned()).into());
+            return Err(BusError::Unexpected("a background task of the gateway ended".to_owned()).into());
         }
     }
     // What was begun for clients that are gone; bounded, since the bus may be away.
@@ -99,7 +99,7 @@ pub async fn serve(
     {
         tracing::warn!(
             left = tasks.len(),
-            "stopped before every call of a lost client was cancelled"
+            "stopped before all calls of disconnected clients were cancelled; those left run to their end"
         );
     }
     tracing::info!(%gateway, "stopped");

@@ -12,11 +12,11 @@ use prynai_bus::wire::request::Era;
 use super::legacy;
 use crate::message::envelope::Message;
 use crate::message::request_head::Head;
-use crate::versions;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};
 use crate::streams::sse;
+use crate::versions;
 
 /// The one revision with batches.
 const REVISION: &str = "2025-03-26";

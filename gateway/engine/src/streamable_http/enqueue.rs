@@ -216,6 +216,7 @@ mod tests {
     use std::time::Duration;
 
     use prynai_bus::ids::{GatewayId, WorkerId};
+    use prynai_bus::testing::{legacy_request, session};
     use prynai_bus::wire::principal::Principal;
     use prynai_bus::wire::signal::{Signal, SignalKind};
     use prynai_bus::{BeginCall, BegunCall, BusLimits, News, NewsReceiver};
@@ -238,14 +239,7 @@ mod tests {
     impl Scene {
         async fn new() -> Self {
             let bus: Arc<dyn Bus> = MemoryBus::new(BusLimits::default());
-            let session = Session {
-                id: SessionId::generate(),
-                principal: Principal::anonymous(),
-                protocol_version: "2025-11-25".to_owned(),
-                client_info: RawJson::parse("{}").unwrap(),
-                capabilities: RawJson::parse("{}").unwrap(),
-                log_level: None,
-            };
+            let session = session(&SessionId::generate());
             bus.create_session(&session).await.unwrap();
             let begin = BeginCall {
                 stream: StreamId::generate(),
@@ -259,19 +253,8 @@ mod tests {
             let signals = bus.signal_news(&worker).await.unwrap();
             let request = RequestEnvelope {
                 stream: begin.stream,
-                holder: GatewayId::generate(),
-                era: Era::Legacy,
-                protocol_version: session.protocol_version.clone(),
-                method: "tools/call".to_owned(),
-                name: None,
-                request_id: Some(begin.request_id),
-                principal: Principal::anonymous(),
-                session: Some(session.clone()),
-                headers: Default::default(),
                 queued_at_ms: bus.now_ms(),
-                deadline_ms: None,
-                visible: None,
-                message: RawJson::parse("{}").unwrap(),
+                ..legacy_request(&GatewayId::generate(), &session.id)
             };
             let entry = bus.enqueue(&request).await.unwrap();
             let never = CancellationToken::new();

@@ -5,8 +5,8 @@ use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::message::RawJson;
 use serde::Serialize;
 
-use crate::versions;
 use crate::refusal::RequestError;
+use crate::versions;
 
 /// How long a client may keep the answer to `server/discover`, in milliseconds (2026-07-28,
 /// Caching). Short, since a deploy of the workers changes it.

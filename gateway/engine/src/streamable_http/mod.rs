@@ -27,9 +27,9 @@ use crate::admission::limits::BODY_LIMIT;
 use crate::message::envelope::Message;
 use crate::message::params::{Params, ParamsView};
 use crate::message::request_head::{Head, Sender};
-use crate::versions;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
+use crate::versions;
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";

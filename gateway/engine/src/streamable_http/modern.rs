@@ -14,17 +14,19 @@ use super::{
     EVENTS, META_PROTOCOL_VERSION, check_room, local_answers, prefers_events, takes_events,
 };
 use crate::admission::Permit;
-use crate::notifications::subscription;
 use crate::message::envelope::{Message, Notification, Request};
+use crate::message::json_rpc;
 use crate::message::mirrored_headers;
 use crate::message::params::{META_CLIENT_CAPABILITIES, ParamsView};
 use crate::message::request_head::Head;
-use crate::message::json_rpc;
-use crate::versions;
+use crate::notifications::subscription;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
-use crate::streams::respond::{self, CallStream, KEEP_ALIVE, accepted, json_response};
+use crate::streams::call_stream::{self, CallStream};
+use crate::streams::event_stream::KEEP_ALIVE;
+use crate::streams::respond::{accepted, json_response};
 use crate::streams::sse;
+use crate::versions;
 
 /// Methods of earlier revisions that this one removed (2026-07-28, Changelog).
 const REMOVED: [&str; 5] = [
@@ -218,9 +220,9 @@ async fn call(
 /// No status line before the first event, since the worker may decide 400 or 404. A call that stays
 /// silent is committed to an event stream all the same, so that comments keep its connection open.
 async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response, RequestError> {
-    let first = match tokio::time::timeout(KEEP_ALIVE, stream.held.next()).await {
+    let first = match tokio::time::timeout(KEEP_ALIVE, stream.next()).await {
         Err(_) => {
-            if let Err(error) = stream.held.open_log(Era::Modern).await {
+            if let Err(error) = stream.open_log().await {
                 tracing::debug!(%error, "the log of a silent call cannot be opened now");
             }
             return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
@@ -229,7 +231,7 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
         Ok(None | Some(Err(_))) => return Err(RequestError::AnswerLost),
         Ok(Some(Ok(event))) => event,
     };
-    let as_json = !prefers_events || respond::is_refusal(&first);
+    let as_json = !prefers_events || call_stream::is_refusal(&first);
     Ok(if first.ends_stream() && as_json {
         stream.into_json(&first)
     } else {

@@ -14,14 +14,14 @@ use super::{prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::message::envelope::Request;
 use crate::message::request_head::Head;
-use crate::versions;
 use crate::refusal::RequestError;
 use crate::state::AppState;
+use crate::streams::call_stream::CallStream;
 use crate::streams::canceller::ForgetOnDrop;
-use crate::streams::event_id::EventId;
 use crate::streams::hub::Broken;
-use crate::streams::respond::{CallStream, RETRY_MS, accepted, sse_response};
+use crate::streams::respond::{accepted, sse_response};
 use crate::streams::sse;
+use crate::versions;
 
 /// How long an answer may take to be sent as one JSON body; after it the client gets an event
 /// stream it can resume.
@@ -61,7 +61,7 @@ pub(super) async fn call(
         mut held, placed, ..
     } = queued;
     if polls {
-        held.heed_pauses();
+        held.close_at_pauses();
     }
     let placed = tokio::time::timeout(PLACED_WITHIN, placed);
     let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
@@ -85,7 +85,7 @@ pub(super) async fn call(
             Ok(Some(Err(_)) | None) => return Err(RequestError::AnswerLost),
             Err(_) => None,
         };
-        let (session, request_id) = (stream.session_id(), stream.request_id.clone());
+        let (session, request_id) = (stream.session_id(), stream.request_id());
         let answered = stream.into_json_alone(first).await;
         let unheard = matches!(answered, Err(RequestError::NotAcceptable(_)));
         if let (true, Some(session), Some(id)) = (unheard, session, request_id) {
@@ -109,7 +109,7 @@ pub(super) async fn call(
 
 /// The answer of a call that has not said anything yet.
 async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
-    let frames = match stream.held.open_log(Era::Legacy).await {
+    let frames = match stream.open_log().await {
         Ok(()) => opening(&mut stream, polls),
         Err(error) => {
             tracing::debug!(%error, "this stream cannot be resumed before its first event");
@@ -119,17 +119,10 @@ async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
     stream.into_sse(frames)
 }
 
-/// The empty event from which a client may resume before there was any other (2025-11-25,
-/// Transports, Sending Messages, point 6); for clients that do not know it, a comment.
+/// The priming event, or a comment for clients that do not know such events.
 fn opening(stream: &mut CallStream, polls: bool) -> Vec<Bytes> {
-    if polls {
-        stream.resumable = true;
-        let id = EventId::Call {
-            stream: stream.held.id(),
-            offset: 0,
-        };
-        vec![sse::event(Some(&id.to_string()), Some(RETRY_MS), "")]
-    } else {
-        vec![sse::KEEP_ALIVE]
-    }
+    vec![match polls {
+        true => stream.priming_event(),
+        false => sse::KEEP_ALIVE,
+    }]
 }

@@ -11,9 +11,21 @@ const JITTER: f64 = 0.2;
 
 /// Until when an event stream is kept open.
 pub(crate) struct Lifetime {
-    pub(crate) shutdown: Shutdown,
+    shutdown: Shutdown,
     ends: Instant,
     expires: Option<Instant>,
+}
+
+/// What closes an event stream although there may be more to tell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closing {
+    /// It is as old as it may be.
+    pub(crate) by_age: bool,
+    /// Its caller's token expires. The answer to a call that was let in may still be told; whoever just listens has to
+    /// come back with another token.
+    pub(crate) by_expiry: bool,
+    /// The gateway stops. What is not closed then may go on until everything is ended.
+    pub(crate) by_stop: bool,
 }
 
 impl Lifetime {
@@ -26,37 +38,21 @@ impl Lifetime {
         }
     }
 
-    /// Whether a stream that only listens is over: it is as old as it may be, if it may age, or its caller is nobody
-    /// any more. The answer to a call that was let in may still be told; whoever just listens has to come back with
-    /// another token.
-    pub(crate) fn is_over(&self, may_age: bool) -> bool {
-        self.over(may_age)
-            .is_some_and(|over| over <= Instant::now())
-    }
-
-    /// Completes when the stream is over or was quiet for `most`, or a little less.
-    pub(crate) async fn over_or_quiet(&self, may_age: bool, most: Duration) {
-        let quiet = soon_after(most);
-        let next = self.over(may_age).map_or(quiet, |over| over.min(quiet));
-        tokio::time::sleep_until(next).await;
-    }
-
-    fn over(&self, may_age: bool) -> Option<Instant> {
-        may_age
-            .then_some(self.ends)
-            .into_iter()
-            .chain(self.expires)
-            .min()
-    }
-
-    /// Completes at the greatest age.
-    pub(crate) async fn aged(&self) {
-        tokio::time::sleep_until(self.ends).await;
+    /// When age or expiry closes the stream.
+    pub(crate) fn over(&self, closing: Closing) -> Option<Instant> {
+        let aged = closing.by_age.then_some(self.ends);
+        let expired = self.expires.filter(|_| closing.by_expiry);
+        aged.into_iter().chain(expired).min()
     }
 
     /// Completes when the gateway stops.
     pub(crate) async fn stopping(&self) {
         self.shutdown.soft().cancelled().await;
+    }
+
+    /// Completes when everything must end.
+    pub(crate) async fn aborted(&self) {
+        self.shutdown.hard().cancelled().await;
     }
 }
 
@@ -73,15 +69,21 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_is_over_when_it_is_old_or_its_caller_nobody() {
-        let begin = |expires| Lifetime::begin(Shutdown::new(), MINUTE, expires);
-        let ages = begin(None);
-        let expires = begin(Some(Instant::now() + MINUTE / 2));
-        ages.over_or_quiet(true, MINUTE / 4).await;
-        assert!(!ages.is_over(true) && !expires.is_over(false));
-        expires.over_or_quiet(false, MINUTE * 2).await;
-        assert!(!ages.is_over(true) && expires.is_over(false));
-        ages.over_or_quiet(true, MINUTE * 2).await;
-        assert!(ages.is_over(true) && !ages.is_over(false));
+    async fn a_stream_is_over_when_it_is_old_or_its_callers_token_expires() {
+        let expires = Instant::now() + MINUTE / 2;
+        let ages = Lifetime::begin(Shutdown::new(), MINUTE, None);
+        let both = Lifetime::begin(Shutdown::new(), MINUTE, Some(expires));
+        let closing = |by_age, by_expiry| Closing {
+            by_age,
+            by_expiry,
+            by_stop: true,
+        };
+        let old = ages.over(closing(true, true)).unwrap();
+        assert!(old > Instant::now() + MINUTE / 2 && old <= Instant::now() + MINUTE);
+        assert_eq!(ages.over(closing(false, true)), None);
+        assert_eq!(both.over(closing(true, true)), Some(expires));
+        assert_eq!(both.over(closing(false, true)), Some(expires));
+        assert!(both.over(closing(true, false)).unwrap() > expires);
+        assert_eq!(both.over(closing(false, false)), None);
     }
 }

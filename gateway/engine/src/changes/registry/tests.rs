@@ -45,16 +45,16 @@ fn crowd() -> (Registry, Vec<SessionId>) {
     (registry, sessions)
 }
 
-fn wait(registry: &mut Registry, id: ListenerId) {
+fn wait(registry: &mut Registry, id: ReaderId) {
     let waker = noop_waker();
     let next = registry.poll_next(id, &mut Context::from_waker(&waker));
     assert!(next.is_pending(), "{next:?}");
 }
 
-/// How many listeners have something to hear.
+/// How many readers have something to hear.
 fn concerned(registry: &Registry) -> usize {
-    let listeners = registry.listeners.values();
-    listeners
+    let readers = registry.readers.values();
+    readers
         .filter(|place| !place.waiting.is_empty() || place.behind || place.lost)
         .count()
 }
@@ -113,24 +113,24 @@ fn who_opens_subscribes_and_leaves_disturbs_nobody() {
 }
 
 #[test]
-fn nothing_is_left_of_listeners_that_went() {
+fn nothing_is_left_of_readers_that_went() {
     let (mut registry, _) = crowd();
-    let ids: Vec<_> = registry.listeners.keys().copied().collect();
+    let ids: Vec<_> = registry.readers.keys().copied().collect();
     for id in ids {
         registry.remove(id);
     }
-    assert!(registry.by_topic.is_empty() && registry.listeners.is_empty());
+    assert!(registry.by_topic.is_empty() && registry.readers.is_empty());
 }
 
 #[test]
-fn what_waits_for_a_listener_that_does_not_listen_is_bounded() {
+fn what_waits_for_a_reader_that_takes_nothing_is_bounded() {
     let mut registry = Registry::new(start());
     let id = registry.add(None, interest(&SessionId::generate(), "a://1"));
     wait(&mut registry, id);
     for major in 1..=1_000 {
         registry.tell(positioned(major, updated("a://1")));
     }
-    assert_eq!(registry.listeners[&id].waiting.len(), MOST_WAITING);
+    assert_eq!(registry.readers[&id].waiting.len(), MOST_WAITING);
     let waker = noop_waker();
     let mut cx = Context::from_waker(&waker);
     for major in 1..=1_000 {
@@ -138,7 +138,7 @@ fn what_waits_for_a_listener_that_does_not_listen_is_bounded() {
             panic!("change {major} is not there");
         };
         assert_eq!(change.position.major, major);
-        assert!(registry.listeners[&id].waiting.len() <= MOST_WAITING);
+        assert!(registry.readers[&id].waiting.len() <= MOST_WAITING);
     }
     wait(&mut registry, id);
 }

@@ -94,7 +94,7 @@ impl Tls {
                 .inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed"))
                 .ok(),
             () = too_long(stopping) => {
-                tracing::debug!("a connection without a TLS handshake was closed");
+                tracing::debug!("closed a connection whose TLS handshake took too long");
                 None
             }
         }
@@ -134,7 +134,7 @@ impl Renewal {
         let (sender, current) = watch::channel(files.server(&pem)?);
         let served = pem.validity();
         if let Err(error) = files.check_time(served) {
-            tracing::error!(%error, "clients will refuse this server: renew the certificate");
+            tracing::error!(%error, "clients will refuse this server; renew its certificate");
         }
         let renewal = Self {
             files,

@@ -27,8 +27,8 @@ pub(crate) struct HeldStream {
     inbox: Inbox,
     pub(super) ready: VecDeque<StreamEvent>,
     delivered: u64,
-    /// Up to here a pause was meant for the connection before this one; without one, every pause was.
-    heeds_pauses_after: Option<u64>,
+    /// Pauses after this offset close the connection; those before closed an earlier one. Without it none does.
+    closes_at_pauses_after: Option<u64>,
     log_seen: bool,
     /// Where the request lies in the queue, if it was queued here.
     entry: Option<EntryId>,
@@ -59,7 +59,7 @@ impl HeldStream {
             inbox,
             ready: VecDeque::new(),
             delivered: 0,
-            heeds_pauses_after: None,
+            closes_at_pauses_after: None,
             log_seen: false,
             entry: None,
             must_read: false,
@@ -75,11 +75,12 @@ impl HeldStream {
     ) -> Result<Result<(), Broken>, BusError> {
         self.delivered = after;
         self.log_seen = true;
-        self.heeds_pauses_after = Some(newest);
+        self.closes_at_pauses_after = Some(newest);
         self.read_log().await
     }
 
-    /// Whether the client has heard all that there ever will be. A pause that is not heeded says nothing to it.
+    /// Whether the client has heard all that there ever will be. A pause that does not close its connection says nothing
+    /// to it.
     pub(super) fn is_over(&self) -> bool {
         let cancelled = |last: &StreamEvent| last.kind == EventKind::Cancelled;
         let untold = |event: &StreamEvent| event.message.is_none();
@@ -96,18 +97,18 @@ impl HeldStream {
         self.entry = Some(entry);
     }
 
-    /// For a client that comes back when its connection is closed.
-    pub(crate) fn heed_pauses(&mut self) {
-        self.heeds_pauses_after.get_or_insert(0);
+    /// Lets pauses through, for a client that comes back when its connection is closed.
+    pub(crate) fn close_at_pauses(&mut self) {
+        self.closes_at_pauses_after.get_or_insert(0);
     }
 
     /// Whether the client comes back when its connection is closed.
     pub(crate) fn client_comes_back(&self) -> bool {
-        self.heeds_pauses_after.is_some()
+        self.closes_at_pauses_after.is_some()
     }
 
-    fn heeds(&self, pause: &StreamEvent) -> bool {
-        self.heeds_pauses_after
+    fn closes_at(&self, pause: &StreamEvent) -> bool {
+        self.closes_at_pauses_after
             .is_some_and(|after| pause.offset > after)
     }
 
@@ -115,7 +116,7 @@ impl HeldStream {
     pub(crate) async fn open_log(&mut self, era: Era) -> Result<(), BusError> {
         if !self.log_seen {
             self.registry
-                .bus
+                .log
                 .open_log(
                     &self.stream,
                     &self.registry.gateway,
@@ -135,7 +136,7 @@ impl HeldStream {
             if let Some(event) = self.ready.pop_front() {
                 self.delivered = event.offset;
                 self.ended = event.ends_stream();
-                if event.kind == EventKind::Pause && !self.heeds(&event) {
+                if event.kind == EventKind::Pause && !self.closes_at(&event) {
                     continue;
                 }
                 return Some(Ok(event));
@@ -182,7 +183,7 @@ impl HeldStream {
         match read {
             Ok(read) => read,
             Err(error) => {
-                tracing::debug!(stream = %self.stream, %error, "the log cannot be read now");
+                tracing::debug!(stream = %self.stream, %error, "cannot read the log of a stream; trying again");
                 tokio::time::sleep(RETRY).await;
                 Ok(())
             }
@@ -203,7 +204,7 @@ impl HeldStream {
 
     fn note(&self, end: End) {
         if self.registry.ends.try_send(end).is_err() {
-            tracing::debug!(stream = %self.stream, "too many ends at once; this one is not noted");
+            tracing::debug!(stream = %self.stream, "too many calls ended at once; what is left of this one expires by itself");
         }
     }
 
@@ -238,14 +239,14 @@ impl HeldStream {
 
     async fn log_page(&self) -> Result<Option<LogPage>, BusError> {
         let session = self.session.as_ref();
-        let bus = &self.registry.bus;
-        bus.read_log(&self.stream, session, self.delivered).await
+        let log = &self.registry.log;
+        log.read_log(&self.stream, session, self.delivered).await
     }
 
     /// Whether somebody will write more, as far as it is known here.
     async fn is_pending(&self) -> Result<bool, BusError> {
         match &self.entry {
-            Some(entry) => self.registry.bus.is_pending(entry).await,
+            Some(entry) => self.registry.requests.is_pending(entry).await,
             None => Ok(true),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::{Bus, BusError, News, NewsReceiver};
+use prynai_bus::{Bus, BusError, EventLog, News, NewsReceiver, SessionStore};
 use tokio::sync::mpsc;
 
 pub(crate) use held_stream::{Broken, HeldStream};
@@ -49,7 +49,7 @@ impl Hub {
         let roles = {
             let hub = hub.clone();
             async move {
-                tokio::join!(hub.dispatch(news), note_ends(bus, to_note));
+                tokio::join!(hub.dispatch(news), note_ends(bus.clone(), bus, to_note));
             }
         };
         (hub, roles)
@@ -81,7 +81,7 @@ impl Hub {
         // Looked at before it is registered: a stranger's attempt must not disturb the reader.
         let registry = &self.0;
         let newest = registry
-            .bus
+            .log
             .follow(&stream, &registry.gateway, Some(&session))
             .await?;
         let Some(newest) = newest else {
@@ -113,7 +113,11 @@ impl Hub {
     }
 }
 
-async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
+async fn note_ends(
+    log: Arc<dyn EventLog>,
+    sessions: Arc<dyn SessionStore>,
+    mut ends: mpsc::Receiver<End>,
+) {
     let mut batch = Vec::new();
     while ends.recv_many(&mut batch, 128).await > 0 {
         let mut finished = Vec::new();
@@ -122,8 +126,8 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
             match end {
                 End::Release(stream) => finished.push(stream),
                 End::Forget(session, stream) => {
-                    let bus = bus.clone();
-                    forgotten.push(async move { bus.forget_call(&session, &stream).await });
+                    let sessions = sessions.clone();
+                    forgotten.push(async move { sessions.forget_call(&session, &stream).await });
                 }
             }
         }
@@ -131,7 +135,7 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
             if finished.is_empty() {
                 return Ok(());
             }
-            bus.release(&finished).await
+            log.release(&finished).await
         };
         let (released, forgotten) = tokio::join!(released, join_all(forgotten));
         if let Some(error) = forgotten
@@ -139,7 +143,7 @@ async fn note_ends(bus: Arc<dyn Bus>, mut ends: mpsc::Receiver<End>) {
             .chain([released])
             .find_map(Result::err)
         {
-            tracing::debug!(%error, "some ends of calls are left to their retention");
+            tracing::debug!(%error, "cannot clean up after calls that have ended; what is left of them expires by itself");
         }
     }
 }

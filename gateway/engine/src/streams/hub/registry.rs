@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prynai_bus::Bus;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::{Bus, EventLog, RequestQueue};
 use tokio::sync::{Semaphore, mpsc};
 
 /// Events that wait for a client to read, and their bytes, but for the last one; more stay in the log
@@ -20,7 +20,8 @@ const LOOKS: usize = 128;
 /// The streams held here, and what each of them needs of the process.
 pub(super) struct Registry {
     pub(super) gateway: GatewayId,
-    pub(super) bus: Arc<dyn Bus>,
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) requests: Arc<dyn RequestQueue>,
     pub(super) held: Mutex<HashMap<StreamId, Held>>,
     pub(super) registrations: AtomicU64,
     pub(super) looks: Semaphore,
@@ -63,7 +64,8 @@ impl Registry {
     pub(super) fn new(gateway: GatewayId, bus: Arc<dyn Bus>, ends: mpsc::Sender<End>) -> Self {
         Self {
             gateway,
-            bus,
+            log: bus.clone(),
+            requests: bus,
             held: Mutex::default(),
             registrations: AtomicU64::default(),
             looks: Semaphore::new(LOOKS),

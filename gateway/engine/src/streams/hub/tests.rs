@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use prynai_bus::ids::WorkerId;
+use prynai_bus::testing::modern_request;
 use prynai_bus::wire::event::EventKind;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::principal::Principal;
-use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::request::Era;
 use prynai_bus::{BusLimits, Finish, Ownership};
 use prynai_memory_bus::MemoryBus;
 use tokio::task::JoinHandle;
@@ -34,7 +34,7 @@ impl Fixture {
         let gateway = GatewayId::generate();
         let (news, receiver) = mpsc::channel(1024);
         let (hub, roles) = Hub::new(gateway.clone(), bus.clone(), receiver);
-        bus.enqueue(&request(gateway)).await.unwrap();
+        bus.enqueue(&modern_request(&gateway)).await.unwrap();
         let worker = WorkerId::generate();
         let never = CancellationToken::new();
         let claimed = bus.claim(&worker, 1, PROBE, &never).await.unwrap();
@@ -71,25 +71,6 @@ impl Fixture {
 
     async fn tell(&self, event: StreamEvent) {
         self.news.send(News::Item(event)).await.unwrap();
-    }
-}
-
-fn request(holder: GatewayId) -> RequestEnvelope {
-    RequestEnvelope {
-        stream: StreamId::generate(),
-        holder,
-        era: Era::Modern,
-        protocol_version: "2026-07-28".to_owned(),
-        method: "tools/list".to_owned(),
-        name: None,
-        request_id: Some(RawJson::parse("1").unwrap()),
-        principal: Principal::anonymous(),
-        session: None,
-        headers: Default::default(),
-        queued_at_ms: 0,
-        deadline_ms: None,
-        visible: None,
-        message: RawJson::parse("{}").unwrap(),
     }
 }
 

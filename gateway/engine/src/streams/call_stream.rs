@@ -1,0 +1,345 @@
+//! The answer to a call: one JSON body, or a stream of events.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use prynai_bus::BusError;
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::Era;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::admission::Permit;
+use crate::refusal::{RequestError, status_of_modern_error};
+use crate::streams::canceller::CancelOnDrop;
+use crate::streams::event_id::EventId;
+use crate::streams::event_stream::{EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream};
+use crate::streams::hub::{Broken, HeldStream};
+use crate::streams::lifetime::{Closing, Lifetime};
+use crate::streams::respond::{accepted, json_response, sse_response};
+use crate::streams::session_use::SessionUse;
+use crate::streams::sse;
+
+/// The answer to one call, on its way to the client.
+pub(crate) struct CallStream {
+    events: CallEvents,
+    lifetime: Lifetime,
+}
+
+/// The events of one call.
+struct CallEvents {
+    held: HeldStream,
+    /// The client's request id, when it is known (a resumed stream does not name it).
+    request_id: Option<RawJson>,
+    /// Modern only.
+    cancel: Option<CancelOnDrop>,
+    era: Era,
+    /// The client has an event id to resume from.
+    resumable: bool,
+    /// Legacy only: an open stream is use of its session.
+    session: Option<SessionUse>,
+    /// The caller's, until the last event is delivered or the client is gone.
+    _permit: Permit,
+}
+
+// === impl CallStream ===
+
+impl CallStream {
+    /// The answer to a request for itself: `cancel` says what a broken connection does.
+    pub(crate) fn modern(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        request_id: Option<RawJson>,
+        cancel: Option<CancelOnDrop>,
+    ) -> Self {
+        let events = CallEvents {
+            held,
+            request_id,
+            cancel,
+            era: Era::Modern,
+            resumable: false,
+            session: None,
+            _permit: permit,
+        };
+        Self { events, lifetime }
+    }
+
+    /// The answer to a request of a session, to the connection that brought it.
+    pub(crate) fn legacy(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        request_id: RawJson,
+        session: SessionUse,
+    ) -> Self {
+        let events = CallEvents {
+            held,
+            request_id: Some(request_id),
+            cancel: None,
+            era: Era::Legacy,
+            resumable: false,
+            session: Some(session),
+            _permit: permit,
+        };
+        Self { events, lifetime }
+    }
+
+    /// The rest of such an answer, to a client that has come back for it.
+    pub(crate) fn resumed(
+        held: HeldStream,
+        lifetime: Lifetime,
+        permit: Permit,
+        session: SessionUse,
+    ) -> Self {
+        let events = CallEvents {
+            held,
+            request_id: None,
+            cancel: None,
+            era: Era::Legacy,
+            resumable: true,
+            session: Some(session),
+            _permit: permit,
+        };
+        Self { events, lifetime }
+    }
+
+    /// The next event, as [`HeldStream::next`].
+    pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
+        self.events.held.next().await
+    }
+
+    /// Makes the log exist, as [`HeldStream::open_log`].
+    pub(crate) async fn open_log(&mut self) -> Result<(), BusError> {
+        self.events.held.open_log(self.events.era).await
+    }
+
+    /// The empty event from which a client may resume before there was any other (2025-11-25, Transports, Sending
+    /// Messages, point 6).
+    pub(crate) fn priming_event(&mut self) -> Bytes {
+        self.events.resumable = true;
+        let id = EventId::Call {
+            stream: self.events.held.id(),
+            offset: 0,
+        };
+        sse::event(Some(&id.to_string()), Some(RETRY_MS), "")
+    }
+
+    /// The client's request id, when it is known.
+    pub(crate) fn request_id(&self) -> Option<RawJson> {
+        self.events.request_id.clone()
+    }
+
+    /// The session that it is use of.
+    pub(crate) fn session_id(&self) -> Option<SessionId> {
+        let session = self.events.session.as_ref();
+        session.map(|session| session.session().clone())
+    }
+
+    /// The stream as server-sent events, after the frames in `first`.
+    pub(crate) fn into_sse(self, first: Vec<Bytes>) -> Response {
+        event_stream(self.events, self.lifetime, first)
+    }
+
+    /// The stream as server-sent events, after the frames in `opening`, when its `first` event has
+    /// come already.
+    pub(crate) fn into_sse_from(
+        mut self,
+        mut opening: Vec<Bytes>,
+        first: &StreamEvent,
+    ) -> Response {
+        match self.events.step(first) {
+            Step::Frame(frame) => opening.push(frame),
+            Step::Frames(frames) => opening.extend(frames),
+            Step::Last(frame) => {
+                opening.push(frame);
+                return sse_response(futures::stream::iter(opening));
+            }
+            Step::End => return sse_response(futures::stream::iter(opening)),
+        }
+        self.into_sse(opening)
+    }
+
+    /// The final response as one JSON body, for a client that takes no event stream: it hears nothing of what comes
+    /// before, and a question that it cannot hear ends the wait.
+    pub(crate) async fn into_json_alone(
+        mut self,
+        first: Option<StreamEvent>,
+    ) -> Result<Response, RequestError> {
+        let mut next = first;
+        loop {
+            match next.take() {
+                Some(event) if event.kind == EventKind::Cancelled => {
+                    self.into_json(&event);
+                    return Ok(accepted());
+                }
+                Some(event) if event.ends_stream() => return Ok(self.into_json(&event)),
+                Some(event) if is_question(&event) => {
+                    return Err(RequestError::NotAcceptable(
+                        "text/event-stream, since this call asks its client something",
+                    ));
+                }
+                _ => {}
+            }
+            let quiet = self.events.quiet().await;
+            tokio::select! {
+                next_one = self.events.held.next() => match next_one {
+                    Some(Ok(event)) => next = Some(event),
+                    Some(Err(_)) | None => return Err(RequestError::AnswerLost),
+                },
+                () = tokio::time::sleep(quiet) => {}
+                () = self.lifetime.aborted() => return Err(RequestError::AnswerLost),
+            }
+        }
+    }
+
+    /// The final event as one JSON body. The client cannot resume it, so its log is released.
+    pub(crate) fn into_json(self, event: &StreamEvent) -> Response {
+        let mut events = self.events;
+        events.delivered();
+        if events.era == Era::Legacy {
+            events.held.release();
+        }
+        match (event.kind, &event.message) {
+            (EventKind::Final, Some(message)) => {
+                let status = match events.era {
+                    Era::Legacy => StatusCode::OK,
+                    Era::Modern => modern_status(message),
+                };
+                json_response(status, message.as_str().to_owned())
+            }
+            // A cancelled request gets no response (2025-11-25, Cancellation): an empty stream.
+            _ => sse_response(futures::stream::empty()),
+        }
+    }
+}
+
+// === impl CallEvents ===
+
+impl EventSource for CallEvents {
+    type News = Option<Result<StreamEvent, Broken>>;
+
+    async fn prepare(&mut self) -> Option<Wait> {
+        let quiet_until = Instant::now() + self.quiet().await;
+        Some(Wait {
+            quiet_until,
+            closing: Closing {
+                // Before 2025-11-25 a stream should stay open until its response (Transports, Sending Messages,
+                // point 6), and clients that know no better wait for ever for one that ends before.
+                by_age: self.resumable && self.held.client_comes_back(),
+                // What was let in may be answered.
+                by_expiry: false,
+                by_stop: self.resumable,
+            },
+        })
+    }
+
+    async fn next(&mut self) -> Self::News {
+        self.held.next().await
+    }
+
+    async fn tell(&mut self, news: Self::News) -> Step {
+        match news {
+            Some(Ok(event)) => self.step(&event),
+            Some(Err(Broken::Replaced)) | None => Step::End,
+            Some(Err(Broken::Lost)) => match &self.request_id {
+                Some(id) => {
+                    let text = RequestError::AnswerLost.to_json_rpc(Some(id));
+                    Step::Last(sse::event(None, None, &text))
+                }
+                None => Step::End,
+            },
+        }
+    }
+
+    fn farewell(&mut self) -> Bytes {
+        sse::retry(RETRY_MS)
+    }
+}
+
+impl CallEvents {
+    /// How long there may be silence before something is done about it.
+    async fn quiet(&mut self) -> Duration {
+        match &mut self.session {
+            Some(session) => session.keep_up().await.min(KEEP_ALIVE),
+            None => KEEP_ALIVE,
+        }
+    }
+
+    /// What the client is told of an event.
+    fn step(&mut self, event: &StreamEvent) -> Step {
+        if event.kind == EventKind::Pause {
+            return Step::Last(self.farewell());
+        }
+        let ends = event.ends_stream();
+        if ends {
+            self.delivered();
+        }
+        let Some(message) = &event.message else {
+            return Step::End;
+        };
+        let id = (self.era == Era::Legacy).then(|| event_id(event).to_string());
+        self.resumable |= id.is_some();
+        let frame = sse::event(id.as_deref(), None, message.as_str());
+        match ends {
+            true => Step::Last(frame),
+            false => Step::Frame(frame),
+        }
+    }
+
+    /// The answer has left: nothing to cancel, and in the modern era nothing to keep.
+    fn delivered(&mut self) {
+        if let Some(cancel) = &mut self.cancel {
+            cancel.disarm();
+        }
+        match self.era {
+            Era::Modern => self.held.release(),
+            Era::Legacy => self.held.forget_call(),
+        }
+    }
+}
+
+fn event_id(event: &StreamEvent) -> EventId {
+    EventId::Call {
+        stream: event.stream,
+        offset: event.offset,
+    }
+}
+
+/// Whether a modern response has a status of its own, which an event stream could not carry.
+pub(crate) fn is_refusal(event: &StreamEvent) -> bool {
+    let status = event.message.as_ref().map(modern_status);
+    status.is_some_and(|status| status != StatusCode::OK)
+}
+
+/// Whether a message asks the client something.
+fn is_question(event: &StreamEvent) -> bool {
+    #[derive(Deserialize)]
+    struct Question<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+    }
+    let read =
+        |message: &RawJson| matches!(message.read::<Question<'_>>(), Ok(Question { id: Some(_) }));
+    event.kind == EventKind::Message && event.message.as_ref().is_some_and(read)
+}
+
+fn modern_status(message: &RawJson) -> StatusCode {
+    #[derive(Deserialize)]
+    struct Response {
+        error: Option<Error>,
+    }
+    #[derive(Deserialize)]
+    struct Error {
+        code: i64,
+    }
+    match message.read::<Response>() {
+        Ok(Response { error: Some(error) }) => status_of_modern_error(error.code),
+        _ => StatusCode::OK,
+    }
+}
