@@ -5,6 +5,7 @@ use std::time::Duration;
 use prynai_bus::ids::{EntryId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{BusError, EventLog, Finish, Ownership, RequestQueue, TakeOver};
@@ -21,9 +22,6 @@ const DELIVERIES: u64 = 3;
 
 /// How long the deliveries of one are remembered.
 const REMEMBERED: Duration = Duration::from_secs(3600);
-
-/// Internal error (JSON-RPC 2.0, 5.1).
-const INTERNAL_ERROR: i32 = -32603;
 
 /// Who waits for the answer to an entry, as far as it can be read.
 struct Asker {
@@ -173,11 +171,8 @@ impl Asker {
 
 fn could_not_be_read(request_id: &RawJson) -> Result<RawJson, WireError> {
     let error = json!({
-        "code": INTERNAL_ERROR,
+        "code": json_rpc::code::INTERNAL_ERROR,
         "message": "the request could not be read by this release",
     });
-    // The id goes back as it came, digit for digit.
-    let id = request_id.as_str();
-    let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#);
-    Ok(RawJson::parse(message)?)
+    Ok(RawJson::parse(json_rpc::error(Some(request_id), error))?)
 }

@@ -1,12 +1,10 @@
 //! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads and how large they
 //! may be ([`size_limits`]), what is known of its request besides the body ([`request_head`]: who sent it, the
-//! [`mirrored_headers`], the [`handler_headers`], the [`host`](mod@host) it names), and JSON-RPC as it is written
-//! ([`json_rpc`]).
+//! [`mirrored_headers`], the [`handler_headers`], the [`host`](mod@host) it names).
 
 pub(crate) mod envelope;
 pub(crate) mod handler_headers;
 pub(crate) mod host;
-pub(crate) mod json_rpc;
 pub(crate) mod method_params;
 pub(crate) mod mirrored_headers;
 pub(crate) mod params;

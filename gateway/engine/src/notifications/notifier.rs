@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prynai_bus::wire::change::Change;
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
 use serde_json::json;
 
 use crate::changes::catalog::Announced;
 use crate::changes::{Interest, Topic};
-use crate::message::json_rpc;
 use crate::policy::Policy;
 
 /// Which changes a client wants and the server announces.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use bytes::Bytes;
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
 use serde_json::json;
@@ -13,7 +14,6 @@ use crate::admission::Permit;
 use crate::changes::catalog::Announced;
 use crate::changes::{FeedReader, Heard};
 use crate::message::envelope::Request;
-use crate::message::json_rpc;
 use crate::message::method_params::Object;
 use crate::message::request_head::Sender;
 use crate::message::size_limits::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
@@ -153,7 +153,7 @@ impl Subscription {
     fn closing(&self) -> String {
         let meta = self.notifier.meta().unwrap_or_else(|| "{}".to_owned());
         let result = format!(r#"{{"resultType":"complete","_meta":{meta}}}"#);
-        json_rpc::response(&self.id, &result)
+        json_rpc::result(&self.id, &result)
     }
 }
 

@@ -5,21 +5,18 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::{BusError, ShareFull};
 use serde_json::{Value, json};
 
 use super::challenge::{Challenge, Missing, TokenFault};
-use crate::message::json_rpc;
 use crate::versions;
 
-/// JSON-RPC error codes: JSON-RPC 2.0, section 5.1, and MCP 2026-07-28, Error Codes.
+/// The codes of JSON-RPC, and those of MCP (2026-07-28, Error Codes).
 pub(crate) mod code {
-    pub(crate) const PARSE_ERROR: i32 = -32700;
-    pub(crate) const INVALID_REQUEST: i32 = -32600;
-    pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
-    pub(crate) const INVALID_PARAMS: i32 = -32602;
-    pub(crate) const INTERNAL_ERROR: i32 = -32603;
+    pub(crate) use prynai_bus::wire::json_rpc::code::*;
+
     pub(crate) const HEADER_MISMATCH: i32 = -32020;
     pub(crate) const MISSING_CLIENT_CAPABILITY: i32 = -32021;
     pub(crate) const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
@@ -318,7 +315,7 @@ impl RequestError {
         if let Some(data) = self.data() {
             error["data"] = data;
         }
-        json_rpc::error(id, &error)
+        json_rpc::error(id, error)
     }
 
     /// For versions the gateway does not serve.

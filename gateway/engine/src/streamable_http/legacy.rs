@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
 use prynai_bus::ids::{QuestionId, SessionId, StreamId};
 use prynai_bus::wire::change::Change;
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
@@ -15,7 +16,6 @@ use super::enqueue::enqueue_notification;
 use super::{EVENTS, check_accept, check_room, local_answers, session_call};
 use crate::admission::Permit;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
-use crate::message::json_rpc;
 use crate::message::method_params::{InitializeParams, ResourceParams, SetLevelParams};
 use crate::message::request_head::Head;
 use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
@@ -111,7 +111,7 @@ async fn serve(
         }
         _ => return begin_call(state, head, request).await,
     }
-    let body = json_rpc::response(&request.id, "{}");
+    let body = json_rpc::result(&request.id, "{}");
     Ok(json_response(StatusCode::OK, body))
 }
 
@@ -177,7 +177,7 @@ async fn initialize(
         return Err(error.into());
     }
     drop(turn);
-    let mut response = json_response(StatusCode::OK, json_rpc::response(&request.id, &result));
+    let mut response = json_response(StatusCode::OK, json_rpc::result(&request.id, &result));
     // A session id is visible ASCII by construction, so it is always a header value.
     if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
         response.headers_mut().insert(SESSION_ID, id);

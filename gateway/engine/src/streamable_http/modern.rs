@@ -6,6 +6,7 @@ use axum::response::Response;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::absent::is_empty_list;
 use prynai_bus::wire::catalog::CatalogRecord;
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::request::Era;
 use serde_json::value::RawValue;
 
@@ -15,7 +16,6 @@ use super::{
 };
 use crate::admission::Permit;
 use crate::message::envelope::{Message, Notification, Request};
-use crate::message::json_rpc;
 use crate::message::mirrored_headers;
 use crate::message::params::{META_CLIENT_CAPABILITIES, ParamsView};
 use crate::message::request_head::Head;
@@ -120,7 +120,7 @@ async fn serve(
         method if REMOVED.contains(&method) => Err(RequestError::MethodNotFound(method.to_owned())),
         "server/discover" => {
             let result = local_answers::discover_result(&catalog)?;
-            let body = json_rpc::response(&request.id, &result);
+            let body = json_rpc::result(&request.id, &result);
             Ok(json_response(StatusCode::OK, body))
         }
         "subscriptions/listen" => {

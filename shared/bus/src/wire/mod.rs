@@ -9,6 +9,7 @@ pub mod absent;
 pub mod catalog;
 pub mod change;
 pub mod event;
+pub mod json_rpc;
 pub mod message;
 pub mod outcome;
 pub mod principal;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::{Claim, KeyState, KeyUse, OutcomeStore};
@@ -226,12 +227,11 @@ fn of_error(error: &ErrorData) -> Outcome {
 
 /// The response of another request under the same key.
 fn repeat(id: &RawJson, outcome: Outcome) -> RawJson {
-    let member = match (&outcome.result, &outcome.error) {
-        (Some(result), _) => format!(r#""result":{}"#, result.as_str()),
-        (None, Some(error)) => format!(r#""error":{}"#, error.as_str()),
+    let text = match (&outcome.result, &outcome.error) {
+        (Some(result), _) => json_rpc::result(id, result.as_str()),
+        (None, Some(error)) => json_rpc::error(Some(id), error.as_str()),
         (None, None) => return outbound::error(id, &left_out(outcome.left_out.unwrap_or(0))),
     };
-    let text = format!(r#"{{"jsonrpc":"2.0","id":{},{member}}}"#, id.as_str());
     RawJson::parse(text).unwrap_or_else(|_| outbound::error(id, &left_out(0)))
 }
 
