@@ -18,7 +18,8 @@ use prynai_bus::wire::message::RawJson;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::message::envelope::Message;
+use crate::message::envelope::{Body, Message};
+use crate::message::members::META_KEYS;
 use crate::message::mirrored_headers;
 use crate::message::params::Params;
 use crate::streams::event_id::EventId;
@@ -27,12 +28,13 @@ type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// A body that is read as a message is the message that it says it is.
 pub fn envelope(body: &[u8]) {
-    if let Ok(Some(messages)) = Message::parse_batch(body) {
-        let parts: Vec<&RawValue> = serde_json::from_slice(body).expect("a batch is a list");
-        assert_eq!(messages.len(), parts.len());
-    }
-    let Ok(message) = Message::parse(body) else {
-        return;
+    let message = match Body::parse(body) {
+        Ok(Body::Message(message)) => message,
+        Ok(Body::Batch(messages)) => {
+            let parts: Vec<&RawValue> = serde_json::from_slice(body).expect("a batch is a list");
+            return assert_eq!(messages.len(), parts.len());
+        }
+        Err(_) => return,
     };
     let members: Members<'_> = serde_json::from_slice(body).expect("a message is an object");
     let said = |name: &str| members.get(name).map(|value| value.get());
@@ -61,7 +63,7 @@ pub fn envelope(body: &[u8]) {
     assert_eq!(said("jsonrpc").map(read), Some(Value::from("2.0")));
     let raw = raw(&message);
     assert_eq!(raw.as_str().as_bytes(), body.trim_ascii());
-    let again = Message::parse(raw.as_str().as_bytes()).expect("is read again");
+    let again = Message::parse(raw.as_str()).expect("is read again");
     assert_eq!(self::raw(&again), raw);
 }
 
@@ -82,11 +84,13 @@ fn params(params: &Params, method: &str, said: Option<&str>) {
         let named = ["name", "uri"].map(|name| members.get(name).map(|value| read(value.get())));
         assert!(named.contains(&Some(Value::from(target))));
     }
-    if let Some(meta) = members.get("_meta").filter(|_| view.meta.is_some()) {
-        for (key, value) in read_as::<Members<'_>>(meta.get()) {
-            let said = Some(value.get()).filter(|said| *said != "null");
-            assert_eq!(view.meta(&key).map(RawValue::get), said);
-        }
+    let arguments = members.get("arguments").map(|raw| raw.get());
+    assert_eq!(view.arguments(), arguments.filter(|said| *said != "null"));
+    let meta = members.get("_meta").map_or("null", |meta| meta.get());
+    let meta: Members<'_> = read_as(if is_absent(meta) { "{}" } else { meta });
+    for key in META_KEYS {
+        let said = meta.get(key).map(|value| value.get());
+        assert_eq!(view.meta(key), said.filter(|said| *said != "null"));
     }
     // Says yes or no, whatever there is.
     drop(view.check(method));
@@ -136,7 +140,7 @@ fn param(header: &HeaderValue, text: &str, arguments: &RawValue) {
     };
     let mut headers = HeaderMap::new();
     headers.insert("mcp-param-v", header.clone());
-    let accepted = mirrored_headers::check_params(&headers, &tool, Some(arguments)).is_ok();
+    let accepted = mirrored_headers::check_params(&headers, &tool, Some(arguments.get())).is_ok();
     let arguments: Value = serde_json::from_str(arguments.get()).unwrap_or_default();
     match arguments.get("v") {
         Some(Value::String(argument)) => assert_eq!(accepted, argument == text),

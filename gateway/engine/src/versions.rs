@@ -58,16 +58,8 @@ pub(crate) fn in_header(headers: &HeaderMap) -> Option<&str> {
     headers.get(HEADER)?.to_str().ok().map(str::trim)
 }
 
-/// The era that the headers tell. `_meta` may tell another, so this decides alone only where no body is read.
-pub(crate) fn era_in_header(headers: &HeaderMap) -> Era {
-    match in_header(headers) {
-        Some(version) if names_modern(version) => Era::Modern,
-        _ => Era::Legacy,
-    }
-}
-
 /// Whether a version header names the modern era: the first modern revision or a later date.
-fn names_modern(version: &str) -> bool {
+pub(crate) fn names_modern(version: &str) -> bool {
     let [first, ..] = MODERN;
     let date = version.len() == first.len()
         && version

@@ -1,6 +1,7 @@
 //! A client's message, read no further than routing needs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
@@ -8,9 +9,17 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::members::ReadParams;
 use super::params::{Params, is_integer};
 use super::size_limits::{MAX_ID_BYTES, MAX_METHOD_BYTES};
 use crate::refusal::{Refused, RequestError};
+
+/// What a client sent: one message, or a batch, whose messages are read one by one.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Message(Message),
+    Batch(Vec<Result<Message, Refused>>),
+}
 
 /// One JSON-RPC message.
 #[derive(Debug)]
@@ -49,16 +58,18 @@ struct OnlyId<'a> {
     id: Option<&'a RawValue>,
 }
 
+/// A message as it is read, with its params as a `P`.
 #[derive(Deserialize)]
-struct Frame<'a> {
+#[serde(bound(deserialize = "P: Deserialize<'de>"))]
+struct Frame<'a, P> {
     #[serde(borrow)]
     jsonrpc: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
+    #[serde(default)]
+    params: Option<P>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -70,53 +81,57 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(value).map(Some)
 }
 
-// === impl Message ===
+// === impl Body ===
 
-impl Message {
-    /// Reads a body that is a batch, message by message; `None` when it is none.
-    pub(crate) fn parse_batch(
-        body: &[u8],
-    ) -> Result<Option<Vec<Result<Self, Refused>>>, RequestError> {
-        let text = text(body)?;
+impl Body {
+    /// Reads a body. A refusal names the id, as far as that could be read.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refused> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| RequestError::NotJson(format!("it is not UTF-8: {error}")))?;
         if !text.trim_start().starts_with('[') {
-            return Ok(None);
+            return Message::parse(text).map(Self::Message);
         }
         let parts: Vec<&RawValue> =
             serde_json::from_str(text).map_err(|error| RequestError::NotJson(error.to_string()))?;
-        let messages = parts.iter().map(|part| Self::parse(part.get().as_bytes()));
-        Ok(Some(messages.collect()))
+        let messages = parts.iter().map(|part| Message::parse(part.get()));
+        Ok(Self::Batch(messages.collect()))
     }
+}
 
-    /// Reads a body. A refusal names the id, as far as that could be read.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refused> {
-        let text = text(body)?;
+// === impl Message ===
+
+impl Message {
+    /// Reads one message. A refusal names the id, as far as that could be read.
+    pub(crate) fn parse(text: &str) -> Result<Self, Refused> {
+        let text = text.trim();
         // A struct would be read from an array as well.
-        if !text.trim_start().starts_with('{') {
+        if !text.starts_with('{') {
             return Err(match serde_json::from_str::<IgnoredAny>(text) {
                 Ok(_) => not_json_rpc("it is not an object").into(),
                 Err(error) => RequestError::NotJson(error.to_string()).into(),
             });
         }
-        Self::parse_object(text).map_err(|error| match readable_id(text) {
+        Self::parse_object(&Arc::from(text)).map_err(|error| match readable_id(text) {
             Some(id) => error.answering(&id),
             None => error.into(),
         })
     }
 
-    fn parse_object(text: &str) -> Result<Self, RequestError> {
-        let frame: Frame<'_> =
-            serde_json::from_str(text).map_err(|error| match error.classify() {
+    fn parse_object(text: &Arc<str>) -> Result<Self, RequestError> {
+        // The one pass over every message that is not refused.
+        if let Ok((raw, frame)) = RawJson::parse_as::<Frame<'_, ReadParams<'_>>>(text) {
+            return frame.into_message(raw, |raw, params| Ok(Params::new(raw, params)));
+        }
+        // What is wrong with params is no reason to call the message none.
+        let (raw, frame) = RawJson::parse_as::<Frame<'_, &RawValue>>(text).map_err(|error| {
+            match error.classify() {
                 Category::Data => not_json_rpc(&error.to_string()),
                 Category::Syntax | Category::Eof | Category::Io => {
                     RequestError::NotJson(error.to_string())
                 }
-            })?;
-        if frame.jsonrpc.as_deref() != Some("2.0") {
-            return Err(not_json_rpc(r#"the member "jsonrpc" must be "2.0""#));
-        }
-        let raw = RawJson::parse(text.trim())
-            .map_err(|error| RequestError::NotJson(error.to_string()))?;
-        frame.into_message(raw)
+            }
+        })?;
+        frame.into_message(raw, Params::read_apart)
     }
 }
 
@@ -126,13 +141,15 @@ fn readable_id(text: &str) -> Option<RawJson> {
     checked_id(read.id?).ok()
 }
 
-fn text(body: &[u8]) -> Result<&str, RequestError> {
-    std::str::from_utf8(body)
-        .map_err(|error| RequestError::NotJson(format!("it is not UTF-8: {error}")))
-}
-
-impl Frame<'_> {
-    fn into_message(self, raw: RawJson) -> Result<Message, RequestError> {
+impl<P> Frame<'_, P> {
+    fn into_message(
+        self,
+        raw: RawJson,
+        params: impl FnOnce(&RawJson, Option<P>) -> Result<Params, RequestError>,
+    ) -> Result<Message, RequestError> {
+        if self.jsonrpc.as_deref() != Some("2.0") {
+            return Err(not_json_rpc(r#"the member "jsonrpc" must be "2.0""#));
+        }
         let id = self.id.map(checked_id).transpose()?;
         let answers = self.result.is_some() || self.error.is_some();
         match (self.method, id) {
@@ -146,12 +163,12 @@ impl Frame<'_> {
             (Some(method), Some(id)) => Ok(Message::Request(Request {
                 id,
                 method: method.into_owned(),
-                params: Params::checked(self.params)?,
+                params: params(&raw, self.params)?,
                 raw,
             })),
             (Some(method), None) => Ok(Message::Notification(Notification {
                 method: method.into_owned(),
-                params: Params::checked(self.params)?,
+                params: params(&raw, self.params)?,
                 raw,
             })),
             (None, Some(id)) if answers => Ok(Message::Response(ClientResponse { id, raw })),
@@ -185,7 +202,7 @@ mod tests {
     fn ids_keep_their_text() {
         for id in ["1", "-7", "9007199254740993", r#""1""#, r#""é\u0000""#] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-            match Message::parse(body.as_bytes()) {
+            match Message::parse(&body) {
                 Ok(Message::Request(request)) => assert_eq!(request.id.as_str(), id),
                 other => panic!("{id}: {other:?}"),
             }
@@ -194,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_named() {
-        let parse = |body: &[u8]| Message::parse(body).map_err(|refused| refused.error);
+        let parse = |body: &[u8]| Body::parse(body).map_err(|refused| refused.error);
         for body in ["", "{", "nonsense", "{\"a\":1,}"] {
             assert!(
                 matches!(parse(body.as_bytes()), Err(RequestError::NotJson(_))),
@@ -247,7 +264,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":7,"method":"#, None),
             ("7", None),
         ] {
-            let refused = Message::parse(body.as_bytes()).unwrap_err();
+            let refused = Message::parse(body).unwrap_err();
             assert_eq!(refused.id.as_ref().map(RawJson::as_str), id, "{body}");
         }
     }
@@ -264,7 +281,7 @@ mod tests {
         ] {
             let body =
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{params}}}"#);
-            let Ok(Message::Request(request)) = Message::parse(body.as_bytes()) else {
+            let Ok(Message::Request(request)) = Message::parse(&body) else {
                 panic!("{params} is refused");
             };
             assert_eq!(request.raw.as_str(), body, "it passes on as it came");
@@ -278,9 +295,9 @@ mod tests {
     fn id_and_method_are_taken_at_their_bound_and_refused_beyond() {
         let parse = |id: usize, method: usize| {
             let (id, method) = ("i".repeat(id - 2), "m".repeat(method));
-            Message::parse(
-                format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}"}}"#).as_bytes(),
-            )
+            Message::parse(&format!(
+                r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}"}}"#
+            ))
         };
         assert!(parse(MAX_ID_BYTES, MAX_METHOD_BYTES).is_ok());
         for refused in [

@@ -7,7 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prynai_bus::wire::catalog::CatalogTool;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::refusal::RequestError;
 use crate::versions;
@@ -37,13 +36,13 @@ pub(crate) fn check_standard(
 pub(crate) fn check_params(
     headers: &HeaderMap,
     tool: &CatalogTool,
-    arguments: Option<&RawValue>,
+    arguments: Option<&str>,
 ) -> Result<(), RequestError> {
     if tool.header_params.is_empty() {
         return Ok(());
     }
     let arguments: Value = arguments
-        .map(|raw| serde_json::from_str(raw.get()))
+        .map(serde_json::from_str)
         .transpose()
         .map_err(|error| RequestError::InvalidParams(error.to_string()))?
         .unwrap_or(Value::Null);
@@ -174,11 +173,10 @@ mod tests {
             header_params: [("Value".to_owned(), vec!["value".to_owned()])].into(),
             ..CatalogTool::default()
         };
-        let arguments: Box<RawValue> = serde_json::from_str(arguments).unwrap();
         check_params(
             &headers(&[("mcp-param-value", sent)]),
             &tool,
-            Some(&arguments),
+            Some(arguments),
         )
     }
 

@@ -1,10 +1,13 @@
-//! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads and how large they
-//! may be ([`size_limits`]), what is known of its request besides the body ([`request_head`]: who sent it, the
-//! [`mirrored_headers`], the [`handler_headers`], the [`host`](mod@host) it names).
+//! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads (their [`members`], and
+//! how large they may be: [`size_limits`]), the [`era`] that it belongs to, and what is known of its request besides the
+//! body ([`request_head`]: who sent it, the [`mirrored_headers`], the [`handler_headers`], the [`host`](mod@host) it
+//! names).
 
 pub(crate) mod envelope;
+pub(crate) mod era;
 pub(crate) mod handler_headers;
 pub(crate) mod host;
+pub(crate) mod members;
 pub(crate) mod method_params;
 pub(crate) mod mirrored_headers;
 pub(crate) mod params;

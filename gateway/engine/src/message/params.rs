@@ -3,104 +3,150 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::time::Duration;
 
 use prynai_bus::wire::absent::is_absent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::session::LogLevel;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::members::{
+    META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_KEYS, META_LOG_LEVEL, META_PROGRESS_TOKEN,
+    META_TIMEOUT, Members, NO_MEMBERS, Place, ReadMembers, ReadParams,
+};
 use super::size_limits::{
     MAX_CLIENT_BYTES, MAX_CURSOR_BYTES, MAX_META_BYTES, MAX_NAME_BYTES, MAX_REQUEST_STATE_BYTES,
     MAX_TOKEN_BYTES, MAX_URI_BYTES, too_large,
 };
 use crate::refusal::RequestError;
 
-/// `_meta` keys of 2026-07-28 (Basic, Per-request protocol fields).
-pub(crate) const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-pub(crate) const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-
-/// `_meta` key of ours: how long the request may wait for a worker, in milliseconds.
-const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
-
 /// The `params` of a message.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Params(Option<RawJson>);
-
-/// What the gateway itself needs of `params`.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ParamsView<'a> {
-    #[serde(borrow, default)]
-    pub(crate) name: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(crate) uri: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(crate) cursor: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "requestState")]
-    pub(crate) request_state: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(crate) arguments: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "_meta", deserialize_with = "meta")]
-    pub(crate) meta: Meta<'a>,
+#[derive(Debug)]
+pub(crate) struct Params {
+    message: RawJson,
+    given: Given,
 }
 
-type Meta<'a> = Option<BTreeMap<Cow<'a, str>, &'a RawValue>>;
+#[derive(Debug)]
+enum Given {
+    /// None, or what stands for none.
+    Nothing,
+    Members(Box<Members>),
+    /// An object that cannot be read, and why.
+    Unreadable(String),
+}
 
-/// Takes what stands for an absent object for absent.
-fn meta<'de: 'a, 'a, D: serde::Deserializer<'de>>(value: D) -> Result<Meta<'a>, D::Error> {
-    match <Option<&RawValue>>::deserialize(value)? {
-        Some(raw) if !is_absent(raw.get()) => {
-            let members = serde_json::from_str(raw.get());
-            members.map(Some).map_err(serde::de::Error::custom)
-        }
-        _ => Ok(None),
-    }
+/// What the gateway itself needs of `params`. Members are JSON texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ParamsView<'a> {
+    text: &'a str,
+    members: &'a Members,
+}
+
+/// A message of which only `params` is read.
+#[derive(Deserialize)]
+struct WithParams<T> {
+    params: T,
 }
 
 // === impl Params ===
 
 impl Params {
-    /// Refuses what is no object; an absent one has no members.
-    pub(super) fn checked(params: Option<&RawValue>) -> Result<Self, RequestError> {
-        match params {
-            Some(raw) if is_absent(raw.get()) => Ok(Self(None)),
-            Some(raw) if !raw.get().starts_with('{') => Err(RequestError::NotJsonRpc(
-                r#"the member "params" must be an object"#.to_owned(),
-            )),
-            other => Ok(Self(other.map(RawJson::from))),
+    /// As they were read with their message.
+    pub(super) fn new(message: &RawJson, read: Option<ReadParams<'_>>) -> Self {
+        let members = read.and_then(|ReadParams(members)| members);
+        let given = members.map_or(Given::Nothing, |members| {
+            Given::Members(Box::new(members.places_in(message.as_str())))
+        });
+        Self {
+            message: message.clone(),
+            given,
         }
     }
 
-    /// Reads the members a `T` names.
-    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, RequestError> {
-        let text = self.0.as_ref().map_or("{}", RawJson::as_str);
-        serde_json::from_str(text).map_err(|error| RequestError::InvalidParams(error.to_string()))
+    /// Reads them by themselves, to tell what is wrong with them.
+    pub(super) fn read_apart(
+        message: &RawJson,
+        params: Option<&RawValue>,
+    ) -> Result<Self, RequestError> {
+        let given = match params.map(RawValue::get) {
+            Some(text) if !is_absent(text) => {
+                if !text.starts_with('{') {
+                    let reason = r#"the member "params" must be an object"#;
+                    return Err(RequestError::NotJsonRpc(reason.to_owned()));
+                }
+                match serde_json::from_str::<ReadMembers<'_>>(text) {
+                    Ok(members) => Given::Members(Box::new(members.places_in(message.as_str()))),
+                    Err(error) => Given::Unreadable(error.to_string()),
+                }
+            }
+            _ => Given::Nothing,
+        };
+        Ok(Self {
+            message: message.clone(),
+            given,
+        })
+    }
+
+    /// Reads the members a `T` names, for a method that the gateway answers itself: another pass over the message.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+        let read = match self.given {
+            Given::Nothing => serde_json::from_str("{}"),
+            _ => self.message.read().map(|WithParams { params }| params),
+        };
+        read.map_err(|error| RequestError::InvalidParams(error.to_string()))
     }
 
     /// What routing needs.
     pub(crate) fn view(&self) -> Result<ParamsView<'_>, RequestError> {
-        self.read()
+        let members = match &self.given {
+            Given::Nothing => NO_MEMBERS,
+            Given::Members(members) => members,
+            Given::Unreadable(reason) => return Err(RequestError::InvalidParams(reason.clone())),
+        };
+        Ok(ParamsView {
+            text: self.message.as_str(),
+            members,
+        })
     }
 }
 
-impl ParamsView<'_> {
+// === impl ParamsView ===
+
+impl<'a> ParamsView<'a> {
     /// The member that names the target of a method that has one. Extension methods may give
     /// `name` and `uri` another meaning, so theirs are not looked at.
     pub(crate) fn target(&self, method: &str) -> Result<Option<String>, RequestError> {
-        let (member, value) = match method {
-            "tools/call" | "prompts/get" => ("name", self.name),
-            "resources/read" => ("uri", self.uri),
-            _ => return Ok(None),
-        };
-        let text = value.and_then(|raw| serde_json::from_str(raw.get()).ok());
-        match text {
-            Some(text) => Ok(Some(text)),
-            None => Err(RequestError::InvalidParams(format!(
-                "{member:?} must be a string"
-            ))),
+        match method {
+            "tools/call" | "prompts/get" => self.name().map(Some),
+            "resources/read" => self.uri().map(Some),
+            _ => Ok(None),
         }
+    }
+
+    /// What `name` says, of a method that must have one.
+    pub(crate) fn name(&self) -> Result<String, RequestError> {
+        self.string("name", &self.members.name)
+    }
+
+    /// What `uri` says, of a method that must have one.
+    pub(crate) fn uri(&self) -> Result<String, RequestError> {
+        self.string("uri", &self.members.uri)
+    }
+
+    /// The arguments, if there are any.
+    pub(crate) fn arguments(&self) -> Option<&'a str> {
+        self.at(&self.members.arguments)
+    }
+
+    /// A member of `_meta`, unless it is `null`.
+    pub(crate) fn meta(&self, key: &str) -> Option<&'a str> {
+        let index = META_KEYS.iter().position(|known| *known == key)?;
+        self.at(&self.members.meta[index])
+            .filter(|text| *text != "null")
     }
 
     /// Refuses members that have a type of their own in every revision and another one here: a handler
@@ -112,13 +158,14 @@ impl ParamsView<'_> {
                 "{member} must be {expected}"
             )))
         };
-        let text = |raw: &RawValue| raw.get().starts_with('"');
-        let object = |raw: &RawValue| raw.get().starts_with('{') || is_absent(raw.get());
-        if method.ends_with("/list") && self.cursor.is_some_and(|cursor| !text(cursor)) {
+        let string = |text: &str| text.starts_with('"');
+        let object = |text: &str| text.starts_with('{') || is_absent(text);
+        let cursor = self.at(&self.members.cursor);
+        if method.ends_with("/list") && cursor.is_some_and(|cursor| !string(cursor)) {
             return wrong("cursor", "a string");
         }
-        let token = self.meta("progressToken");
-        if token.is_some_and(|token| !text(token) && !is_integer(token.get())) {
+        let token = self.meta(META_PROGRESS_TOKEN);
+        if token.is_some_and(|token| !string(token) && !is_integer(token)) {
             return wrong("_meta.progressToken", "a string or an integer");
         }
         if self
@@ -127,15 +174,15 @@ impl ParamsView<'_> {
         {
             return wrong(META_CLIENT_INFO, "an object");
         }
-        let level = self.meta(META_LOG_LEVEL).map(RawValue::get);
+        let level = self.meta(META_LOG_LEVEL);
         if level.is_some_and(|level| serde_json::from_str::<LogLevel>(level).is_err()) {
             return wrong(META_LOG_LEVEL, "a log level");
         }
-        let capabilities = self.meta(META_CLIENT_CAPABILITIES).map(RawValue::get);
+        let capabilities = self.meta(META_CLIENT_CAPABILITIES);
         let capabilities = capabilities.filter(|given| !is_absent(given));
         let members = capabilities.map(serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>);
         match members {
-            Some(Ok(members)) if members.values().all(|member| object(member)) => Ok(()),
+            Some(Ok(members)) if members.values().all(|member| object(member.get())) => Ok(()),
             None => Ok(()),
             Some(_) => wrong(META_CLIENT_CAPABILITIES, "an object of objects"),
         }
@@ -148,34 +195,32 @@ impl ParamsView<'_> {
             RequestError::InvalidParams(reason)
         };
         self.meta(META_TIMEOUT)
-            .map(|raw| serde_json::from_str::<NonZeroU64>(raw.get()).map_err(|_| wrong()))
+            .map(|text| serde_json::from_str::<NonZeroU64>(text).map_err(|_| wrong()))
             .transpose()
             .map(|millis| millis.map(|millis| Duration::from_millis(millis.get())))
     }
 
-    /// A member of `_meta`, unless it is `null`.
-    pub(crate) fn meta(&self, key: &str) -> Option<&RawValue> {
-        let member = self.meta.as_ref()?.get(key).copied();
-        member.filter(|raw| raw.get() != "null")
-    }
-
     /// Refuses what is larger than its bound.
     fn check_sizes(&self) -> Result<(), RequestError> {
-        let size = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len());
-        let meta = self.meta.iter().flatten();
-        let client = size(self.meta(META_CLIENT_INFO)) + size(self.meta(META_CLIENT_CAPABILITIES));
+        let Members {
+            name,
+            uri,
+            cursor,
+            request_state,
+            meta_bytes,
+            ..
+        } = self.members;
+        let size = |place: &Place| place.as_ref().map_or(0, Range::len);
+        let meta = |key: &str| self.meta(key).map_or(0, str::len);
+        let client = meta(META_CLIENT_INFO) + meta(META_CLIENT_CAPABILITIES);
         for (field, bytes, most) in [
-            ("name", size(self.name), MAX_NAME_BYTES),
-            ("uri", size(self.uri), MAX_URI_BYTES),
-            ("cursor", size(self.cursor), MAX_CURSOR_BYTES),
-            (
-                "requestState",
-                size(self.request_state),
-                MAX_REQUEST_STATE_BYTES,
-            ),
+            ("name", size(name), MAX_NAME_BYTES),
+            ("uri", size(uri), MAX_URI_BYTES),
+            ("cursor", size(cursor), MAX_CURSOR_BYTES),
+            ("requestState", size(request_state), MAX_REQUEST_STATE_BYTES),
             (
                 "_meta.progressToken",
-                size(self.meta("progressToken")),
+                meta(META_PROGRESS_TOKEN),
                 MAX_TOKEN_BYTES,
             ),
             (
@@ -183,17 +228,24 @@ impl ParamsView<'_> {
                 client,
                 MAX_CLIENT_BYTES,
             ),
-            (
-                "_meta",
-                meta.map(|(key, value)| key.len() + value.get().len()).sum(),
-                MAX_META_BYTES,
-            ),
+            ("_meta", *meta_bytes, MAX_META_BYTES),
         ] {
             if bytes > most {
                 return Err(too_large(field, bytes, most));
             }
         }
         Ok(())
+    }
+
+    fn string(&self, member: &str, place: &Place) -> Result<String, RequestError> {
+        let text = self
+            .at(place)
+            .and_then(|text| serde_json::from_str(text).ok());
+        text.ok_or_else(|| RequestError::InvalidParams(format!("{member:?} must be a string")))
+    }
+
+    fn at(&self, place: &Place) -> Option<&'a str> {
+        self.text.get(place.clone()?)
     }
 }
 
@@ -206,10 +258,14 @@ pub(super) fn is_integer(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::envelope::{Message, Request};
 
-    fn check(params: &str) -> Result<(), RequestError> {
-        let view: ParamsView<'_> = serde_json::from_str(params).unwrap();
-        view.check_sizes()
+    fn request(params: &str) -> Request {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#);
+        match Message::parse(&body) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{params}: {other:?}"),
+        }
     }
 
     #[test]
@@ -231,12 +287,49 @@ mod tests {
             (r#"{"_meta":{"x":@}}"#, MAX_META_BYTES - 1),
         ] {
             let of = |bytes: usize| form.replace('@', &format!("\"{}\"", "x".repeat(bytes - 2)));
-            assert!(check(&of(most)).is_ok(), "{form}");
-            let refused = check(&of(most + 1));
+            let check = |bytes: usize| request(&of(bytes)).params.view().unwrap().check_sizes();
+            assert!(check(most).is_ok(), "{form}");
+            let refused = check(most + 1);
             assert!(
                 matches!(refused, Err(RequestError::InvalidParams(_))),
                 "{form}"
             );
         }
+    }
+
+    #[test]
+    fn members_are_found_where_they_lie() {
+        let request = request(
+            r#"{ "x": {"name": 1}, "n\u0061me" : "\u0061", "arguments":{ "name":[ ] },
+               "_meta": {"progressToken":1.50,"x":{},"progress\u0054oken": 7 , "ai.prynai/timeoutMs":null} }"#,
+        );
+        let view = request.params.view().unwrap();
+        assert_eq!(view.name().unwrap(), "a");
+        assert!(view.uri().is_err());
+        assert_eq!(view.arguments(), Some(r#"{ "name":[ ] }"#));
+        // Of two the last, as with every other reader of JSON.
+        assert_eq!(view.meta("progressToken"), Some("7"));
+        assert_eq!(view.timeout().unwrap(), None);
+        assert_eq!(view.meta("x"), None, "nobody asks for it");
+    }
+
+    #[test]
+    fn params_that_cannot_be_read_are_a_fault_of_the_params_alone() {
+        for params in [
+            r#"{"name":"a","name":"b"}"#,
+            r#"{"_meta":7}"#,
+            r#"{"_meta":[1]}"#,
+            r#"{"_meta":{},"_meta":{}}"#,
+            r#"{"\ud800":1}"#,
+            r#"{"_meta":{"\ud800":1}}"#,
+        ] {
+            let refused = request(params).params.view().map(drop);
+            assert!(
+                matches!(refused, Err(RequestError::InvalidParams(_))),
+                "{params}"
+            );
+        }
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{},"params":7}"#;
+        assert!(matches!(Message::parse(text), Ok(Message::Response(_))));
     }
 }

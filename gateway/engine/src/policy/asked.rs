@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::message::method_params::{Object, ResourceParams};
+use crate::message::method_params::Object;
 use crate::message::params::Params;
 use crate::refusal::RequestError;
 
@@ -49,12 +49,6 @@ const OPEN: [&str; 14] = [
     "tools/list",
 ];
 
-/// `params` of `tools/call` and `prompts/get`.
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
 /// `params` of `completion/complete`.
 #[derive(Deserialize)]
 struct Completed {
@@ -88,10 +82,10 @@ pub(super) fn is_core(method: &str) -> bool {
 /// When its parameters do not say it.
 pub(super) fn asked(method: &str, params: &Params) -> Result<Asked, RequestError> {
     Ok(match method {
-        "tools/call" => Asked::Tool(params.read::<Named>()?.name),
-        "prompts/get" => Asked::Prompt(params.read::<Named>()?.name),
+        "tools/call" => Asked::Tool(params.view()?.name()?),
+        "prompts/get" => Asked::Prompt(params.view()?.name()?),
         "resources/read" | "resources/subscribe" | "resources/directory/read" => {
-            Asked::Resource(params.read::<ResourceParams>()?.uri)
+            Asked::Resource(params.view()?.uri()?)
         }
         "completion/complete" => completed(params.read::<Completed>()?)?,
         open if OPEN.contains(&open) => Asked::Nothing,

@@ -11,12 +11,12 @@ use prynai_bus::wire::request::Era;
 
 use super::legacy;
 use crate::message::envelope::Message;
+use crate::message::era;
 use crate::message::request_head::Head;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};
 use crate::streams::sse;
-use crate::versions;
 
 /// The one revision with batches.
 const REVISION: &str = "2025-03-26";
@@ -39,7 +39,7 @@ pub(super) async fn post(
         let reason = format!("send one message per request; batches are of {REVISION} only");
         RequestError::NotJsonRpc(reason)
     };
-    if versions::era_in_header(head.headers) == Era::Modern {
+    if era::of_headers(head.headers) == Era::Modern {
         return Err(no_batch().into());
     }
     legacy::check_version(head.headers)?;

@@ -125,7 +125,7 @@ async fn begin_call(
     let (caller, sender) = (head.caller(Some(&id)), head.caller(None));
     let bytes = request.raw.as_str().len();
     let mut permit = state.admission.call(caller, sender, bytes).await?;
-    check_room(&state, head, &request.method, &request.params.view()?).await?;
+    check_room(&state, head, &request.method, request.params.view()?).await?;
     let begin = BeginCall {
         stream: StreamId::generate(),
         request_id: request.id.clone(),

@@ -1,8 +1,7 @@
 //! The MCP endpoint: one URL, both eras.
 //!
-//! The era is decided per request (modern when `_meta` carries a protocol version or the version
-//! header names a modern revision), never by method name. What differs lies in [`modern`] and
-//! [`legacy`]; this module reads the message and chooses.
+//! This module reads the message and asks [`era`] which era it belongs to. What differs lies in [`modern`] and
+//! [`legacy`].
 
 mod batch;
 mod enqueue;
@@ -14,7 +13,7 @@ mod session_call;
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::Body as HttpBody;
 use axum::extract::{Extension, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
@@ -24,8 +23,10 @@ use prynai_bus::wire::request::Era;
 
 use self::oversized::IdSearch;
 use crate::admission::limits::BODY_LIMIT;
-use crate::message::envelope::Message;
-use crate::message::params::{Params, ParamsView};
+use crate::message::envelope::{Body, Message};
+use crate::message::era;
+use crate::message::members::META_IDEMPOTENCY_KEY;
+use crate::message::params::ParamsView;
 use crate::message::request_head::{Head, Sender};
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
@@ -40,12 +41,6 @@ const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
 /// Time a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `_meta` key by which a request says which revision it speaks (2026-07-28, Basic, `_meta`).
-const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// `_meta` key of ours: the client's key of a `tools/call`, under which the worker keeps its outcome.
-const META_IDEMPOTENCY_KEY: &str = "ai.prynai/idempotencyKey";
-
 /// Serves the endpoint.
 pub(crate) async fn endpoint(
     State(state): State<AppState>,
@@ -55,7 +50,7 @@ pub(crate) async fn endpoint(
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
-    let modern = versions::era_in_header(request.headers()) == Era::Modern;
+    let modern = era::of_headers(request.headers()) == Era::Modern;
     let (parts, body) = request.into_parts();
     let head = Head {
         headers: &parts.headers,
@@ -97,7 +92,7 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, Refused> {
+async fn post(state: AppState, head: Head<'_>, body: HttpBody) -> Result<Response, Refused> {
     check_content(head.headers)?;
     check_accept(
         head.headers,
@@ -107,40 +102,19 @@ async fn post(state: AppState, head: Head<'_>, body: Body) -> Result<Response, R
     let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body, head.headers))
         .await
         .map_err(|_| RequestError::BodyTooSlow(BODY_TIMEOUT))??;
-    if let Some(messages) = Message::parse_batch(&body)? {
-        return batch::post(state, head, messages).await;
-    }
-    let message = Message::parse(&body)?;
-    match era_of(head.headers, &message)? {
+    let message = match Body::parse(&body)? {
+        Body::Message(message) => message,
+        Body::Batch(messages) => return batch::post(state, head, messages).await,
+    };
+    drop(body);
+    let era = era::of_message(head.headers, &message).map_err(|error| match &message {
+        Message::Request(request) => refused(error, &request.id, head.headers),
+        Message::Notification(_) | Message::Response(_) => error.into(),
+    });
+    match era? {
         Era::Modern => modern::post(state, head, message).await,
         Era::Legacy => legacy::post(state, head, message).await,
     }
-}
-
-fn era_of(headers: &HeaderMap, message: &Message) -> Result<Era, Refused> {
-    let named = |params: &Params| -> Result<bool, RequestError> {
-        Ok(params.view()?.meta(META_PROTOCOL_VERSION).is_some())
-    };
-    let in_meta = match message {
-        Message::Request(request) => {
-            named(&request.params).map_err(|error| refused(error, &request.id, headers))?
-        }
-        Message::Notification(notification) => named(&notification.params)?,
-        Message::Response(_) => false,
-    };
-    let in_header = versions::era_in_header(headers) == Era::Modern;
-    // Only the earlier era has a handshake, so a revision that nobody knows yet is no reason to refuse one.
-    let opens = matches!(message, Message::Request(request) if request.method == "initialize");
-    let known = || {
-        let version = versions::in_header(headers);
-        version.is_some_and(|version| versions::is_served(version, Era::Modern))
-    };
-    let in_header = in_header && (!opens || known());
-    Ok(if in_meta || in_header {
-        Era::Modern
-    } else {
-        Era::Legacy
-    })
 }
 
 /// Refuses a call whose outcome is to be kept while its caller has as much kept as it may.
@@ -148,7 +122,7 @@ async fn check_room(
     state: &AppState,
     head: Head<'_>,
     method: &str,
-    params: &ParamsView<'_>,
+    params: ParamsView<'_>,
 ) -> Result<(), RequestError> {
     if method == "tools/call" && params.meta(META_IDEMPOTENCY_KEY).is_some() {
         let share = head.sender.principal.share();
@@ -159,7 +133,7 @@ async fn check_room(
 
 /// Reads a body. What is too large is read on for a while and thrown away but for its id, because a client
 /// that is cut off while it writes does not see why.
-async fn read_body(mut body: Body, headers: &HeaderMap) -> Result<Vec<u8>, Refused> {
+async fn read_body(mut body: HttpBody, headers: &HeaderMap) -> Result<Vec<u8>, Refused> {
     let mut read = 0;
     let mut kept = Vec::new();
     let mut thrown_away = None;
@@ -200,7 +174,7 @@ fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
 
 /// The refusal of a request of which only the headers can tell the era.
 fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
-    let modern = versions::era_in_header(headers) == Era::Modern;
+    let modern = era::of_headers(headers) == Era::Modern;
     if !modern && headers.contains_key(legacy::SESSION_ID) {
         error.answering_in_session(id)
     } else {

@@ -8,16 +8,14 @@ use prynai_bus::wire::absent::is_empty_list;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::request::Era;
-use serde_json::value::RawValue;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
-use super::{
-    EVENTS, META_PROTOCOL_VERSION, check_room, local_answers, prefers_events, takes_events,
-};
+use super::{EVENTS, check_room, local_answers, prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::message::envelope::{Message, Notification, Request};
+use crate::message::members::{META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION};
 use crate::message::mirrored_headers;
-use crate::message::params::{META_CLIENT_CAPABILITIES, ParamsView};
+use crate::message::params::ParamsView;
 use crate::message::request_head::Head;
 use crate::notifications::subscription;
 use crate::refusal::{Refused, RequestError};
@@ -82,7 +80,7 @@ async fn notified(
     }
     let version = match versions::in_header(head.headers) {
         Some(version) => version.to_owned(),
-        None => version_in_meta(&notification.params.view()?)?,
+        None => version_in_meta(notification.params.view()?)?,
     };
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
@@ -102,7 +100,7 @@ async fn serve(
     request: Request,
 ) -> Result<Response, RequestError> {
     let view = request.params.view()?;
-    let version = requested_version(&view)?;
+    let version = requested_version(view)?;
     view.check(&request.method)?;
     let target = view.target(&request.method)?;
     mirrored_headers::check_standard(head.headers, &version, &request.method, target.as_deref())?;
@@ -135,8 +133,8 @@ async fn serve(
             state
                 .check_policy(principal, method, &request.params)
                 .await?;
-            check_tool_headers(&catalog, head.headers, method, target.as_deref(), &view)?;
-            check_room(&state, head, method, &view).await?;
+            check_tool_headers(&catalog, head.headers, method, target.as_deref(), view)?;
+            check_room(&state, head, method, view).await?;
             let parts = CallParts {
                 stream: StreamId::generate(),
                 era: Era::Modern,
@@ -157,10 +155,10 @@ async fn serve(
 }
 
 /// What `_meta` must carry (2026-07-28, Basic, Per-request protocol fields).
-fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
+fn requested_version(view: ParamsView<'_>) -> Result<String, RequestError> {
     let version = version_in_meta(view)?;
     let capabilities = required(view, META_CLIENT_CAPABILITIES)?;
-    if !capabilities.get().starts_with('{') && !is_empty_list(capabilities.get()) {
+    if !capabilities.starts_with('{') && !is_empty_list(capabilities) {
         return Err(RequestError::InvalidParams(format!(
             "_meta[{META_CLIENT_CAPABILITIES:?}] must be an object"
         )));
@@ -168,14 +166,14 @@ fn requested_version(view: &ParamsView<'_>) -> Result<String, RequestError> {
     Ok(version)
 }
 
-fn version_in_meta(view: &ParamsView<'_>) -> Result<String, RequestError> {
+fn version_in_meta(view: ParamsView<'_>) -> Result<String, RequestError> {
     let version = required(view, META_PROTOCOL_VERSION)?;
-    serde_json::from_str(version.get()).map_err(|_| {
+    serde_json::from_str(version).map_err(|_| {
         RequestError::InvalidParams(format!("_meta[{META_PROTOCOL_VERSION:?}] must be a string"))
     })
 }
 
-fn required<'a>(view: &'a ParamsView<'_>, key: &str) -> Result<&'a RawValue, RequestError> {
+fn required<'a>(view: ParamsView<'a>, key: &str) -> Result<&'a str, RequestError> {
     view.meta(key)
         .ok_or_else(|| RequestError::InvalidParams(format!("_meta[{key:?}] is missing")))
 }
@@ -185,13 +183,13 @@ fn check_tool_headers(
     headers: &HeaderMap,
     method: &str,
     target: Option<&str>,
-    view: &ParamsView<'_>,
+    view: ParamsView<'_>,
 ) -> Result<(), RequestError> {
     let (true, Some(tool)) = (method == "tools/call", target) else {
         return Ok(());
     };
     match catalog.tools.get(tool) {
-        Some(tool) => mirrored_headers::check_params(headers, tool, view.arguments),
+        Some(tool) => mirrored_headers::check_params(headers, tool, view.arguments()),
         None => Ok(()),
     }
 }

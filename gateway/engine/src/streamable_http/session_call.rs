@@ -42,15 +42,16 @@ pub(super) async fn call(
 ) -> Result<Response, RequestError> {
     let request_id = request.id.clone();
     let in_use = state.use_of(&session);
-    request.params.view()?.check(&request.method)?;
+    let params = request.params.view()?;
+    params.check(&request.method)?;
     let alone = !takes_events(head.headers);
     let polls = !alone && versions::understands_priming(&session.protocol_version);
     let parts = CallParts {
         stream: begun.stream(),
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
-        target: request.params.view()?.target(&request.method)?,
-        timeout: request.params.view()?.timeout()?,
+        target: params.target(&request.method)?,
+        timeout: params.timeout()?,
         request_id: Some(request.id),
         method: request.method,
         message: request.raw,

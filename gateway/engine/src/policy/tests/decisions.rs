@@ -247,7 +247,7 @@ fn a_refusal_names_what_would_help() {
 
 fn params(json: &str) -> Params {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{json}}}"#);
-    match Message::parse(body.as_bytes()) {
+    match Message::parse(&body) {
         Ok(Message::Request(request)) => request.params,
         other => panic!("{other:?}"),
     }
