@@ -14,7 +14,7 @@ param minReplicas int
 param maxReplicas int
 param drainSeconds int
 
-// As shared/redis_bus/src/keys.rs spells them, with the default prefix.
+// As shared/redis_bus/src/wire/keys.rs spells them, with the default prefix.
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
 

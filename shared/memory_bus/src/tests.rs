@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use prynai_bus::ids::{GatewayId, OperationId, StreamId};
 use prynai_bus::wire::request::Era;
-use prynai_bus::{EventLog, StateStore};
+use prynai_bus::{BusLimits, EventLog, StateScope, StateStore};
 
-use super::*;
+use crate::bus::{MemoryBus, lock};
 
 #[tokio::test(start_paused = true)]
 async fn logs_that_ended_make_room_as_new_ones_come() {

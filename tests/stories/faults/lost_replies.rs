@@ -45,7 +45,10 @@ async fn the_answer_to_a_question_reaches_the_tool() {
     let (client, url) = (&cluster.client, cluster.gateway(0));
     let session = client.open_session(&url).await;
     let call = tool("summarize", json!({ "text": "A long text." }));
-    let (take, post) = (script!("take_mail"), script!("post_mail"));
+    let (take, post) = (
+        script!("signal_channel/take_mail"),
+        script!("signal_channel/post_mail"),
+    );
     // The first round loads the scripts; a reply that says they are not known would not matter.
     let mishaps = [None, Some(TOO_LATE), Some(Mishap::Lost)];
     for (id, (script, mishap)) in [&take, &post]
@@ -75,7 +78,7 @@ async fn ends_a_session(cluster: &Cluster, client: &RawClient, mishap: Option<Mi
     if let Some(mishap) = mishap {
         cluster
             .replies()
-            .hit_reply_to(&script!("end_session"), mishap);
+            .hit_reply_to(&script!("session_store/end_session"), mishap);
     }
     let ended = client.end_session(&url, &session).await;
     assert!(ended.is_success(), "{mishap:?}: {ended}");
@@ -111,7 +114,7 @@ async fn a_cancel_reaches_its_call() {
         if let Some(mishap) = mishap {
             cluster
                 .replies()
-                .hit_reply_to(&script!("cancel_calls"), mishap);
+                .hit_reply_to(&script!("session_store/cancel_calls"), mishap);
         }
         let params = json!({ "requestId": id });
         let cancel =
@@ -131,7 +134,12 @@ async fn a_call_runs_whichever_reply_about_its_entry_is_lost() {
     let (client, url) = (&cluster.client, cluster.gateway(0));
     let bump = tool("bump_counter", json!({}));
     let mut bumped = 0;
-    for command in ["XADD", "XREADGROUP", "ZCARD", &script!("finish")] {
+    for command in [
+        "XADD",
+        "XREADGROUP",
+        "ZCARD",
+        &script!("request_queue/finish"),
+    ] {
         for mishap in [Mishap::Lost, TOO_LATE] {
             cluster.replies().hit_reply_to(command, mishap);
             let call = modern(1, "tools/call", bump.clone());

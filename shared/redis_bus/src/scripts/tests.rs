@@ -1,16 +1,18 @@
 //! Every script is called with the keys it declares, and these lie on one node of a cluster.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{CallRef, Era};
 use prynai_bus::{BusLimits, FeedPosition, Finish, KeyUse, Ownership};
-use redis::Arg;
+use redis::FromRedisValue;
 
 use super::*;
-use crate::keys::Keys;
-use crate::lines;
+use crate::connection::command::{Command, Lua};
+use crate::wire::keys::Keys;
+use crate::wire::lines;
 
 /// One call of every script: the name of its file, how many times its repeated keys occur, its
 /// script and its arguments.
@@ -176,21 +178,14 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     .collect()
 }
 
-fn parts<T>(call: Call<T>) -> (&'static Lua, Vec<String>) {
-    let Body::Script(lua, command) = call.body else {
-        panic!("not a script");
-    };
-    let text = |arg| match arg {
-        Arg::Simple(bytes) => String::from_utf8(Vec::from(bytes)).unwrap(),
-        _ => panic!("not an argument"),
-    };
-    (lua, command.args_iter().map(text).collect())
+fn parts<T: FromRedisValue>(command: Command<T>) -> (&'static Lua, Vec<String>) {
+    command.parts()
 }
 
 /// Reads `-- KEYS 3 + 2 per request` or `-- KEYS 3` from the header.
 fn declared(lua: &Lua, repeated: usize) -> usize {
     let header = lua
-        .source
+        .source()
         .lines()
         .find_map(|line| line.strip_prefix("-- KEYS "));
     let words: Vec<_> = header.unwrap().split(' ').collect();
@@ -216,7 +211,7 @@ fn no_script_uses_a_key_or_an_argument_that_is_not_passed() {
     for (name, _, lua, args) in calls() {
         let keys: usize = args[2].parse().unwrap();
         for (array, passed) in [("KEYS[", keys), ("ARGV[", args.len() - 3 - keys)] {
-            for used in lua.source.split(array).skip(1) {
+            for used in lua.source().split(array).skip(1) {
                 let index = used.split(']').next().unwrap();
                 if let Ok(index) = index.parse::<usize>() {
                     assert!(index <= passed, "{name} uses {array}{index}] of {passed}");
@@ -243,19 +238,22 @@ fn all_keys_of_a_script_have_one_hash_tag() {
 
 #[test]
 fn every_file_is_called() {
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lua"));
-    let files: BTreeSet<_> = files
-        .unwrap()
-        .map(|file| {
-            file.unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect();
+    let mut folders = vec![PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/lua"
+    ))];
+    let mut files = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                assert!(files.insert(name.to_owned()), "{name} is there twice");
+            }
+        }
+    }
     let called: BTreeSet<_> = calls().into_iter().map(|call| call.0.to_owned()).collect();
     assert_eq!(files, called);
 }

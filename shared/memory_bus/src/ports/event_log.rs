@@ -1,0 +1,137 @@
+//! [`EventLog`] in memory.
+
+use async_trait::async_trait;
+use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::request::Era;
+use prynai_bus::{
+    Appended, BusError, BusLimits, EventLog, LogPage, LogState, NewsReceiver, Ownership, Refusal,
+    TakeOver,
+};
+
+use crate::bus::{MemoryBus, lock};
+use crate::stored::log::Log;
+use crate::stored::partition::Partition;
+
+#[async_trait]
+impl EventLog for MemoryBus {
+    async fn open_log(
+        &self,
+        stream: &StreamId,
+        holder: &GatewayId,
+        session: Option<&SessionId>,
+        _era: Era,
+    ) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        if partition.logs.get(stream).is_none() {
+            let log = Log::new(Some(holder.clone()), session.cloned());
+            let life = Some(self.limits.open_retention);
+            partition.logs.insert(*stream, log, life);
+        }
+        Ok(())
+    }
+
+    async fn follow(
+        &self,
+        stream: &StreamId,
+        holder: &GatewayId,
+        session: Option<&SessionId>,
+    ) -> Result<Option<u64>, BusError> {
+        let mut partition = lock(&self.partition);
+        let log = partition.logs.get_mut(stream);
+        let Some(log) = log.filter(|log| log.belongs_to(session)) else {
+            return Ok(None);
+        };
+        log.holder = Some(holder.clone());
+        Ok(Some(log.newest()))
+    }
+
+    async fn read_log(
+        &self,
+        stream: &StreamId,
+        session: Option<&SessionId>,
+        after: u64,
+    ) -> Result<Option<LogPage>, BusError> {
+        let partition = lock(&self.partition);
+        let log = partition.logs.get(stream);
+        Ok(log
+            .filter(|log| log.belongs_to(session))
+            .map(|log| log.read(after, &self.limits)))
+    }
+
+    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
+        Ok(lock(&self.partition).append(owner, event, &self.limits))
+    }
+
+    async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError> {
+        Ok(lock(&self.partition).take_over(owner, &self.limits))
+    }
+
+    async fn release(&self, streams: &[StreamId]) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        for stream in streams {
+            let log = partition.logs.get(stream);
+            if log.is_some_and(Log::is_releasable) {
+                partition.logs.remove(stream);
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        let logs = &mut partition.logs;
+        if logs.get(stream).map(Log::state) == Some(LogState::Finished) {
+            logs.live_at_most(stream, self.limits.brief_retention);
+        }
+        Ok(())
+    }
+
+    async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError> {
+        Ok(lock(&self.partition).events.subscribe(gateway))
+    }
+}
+
+impl Partition {
+    fn append(&mut self, owner: &Ownership, event: &StreamEvent, limits: &BusLimits) -> Appended {
+        let log = self.log_for_write(owner, event, limits)?;
+        if log.append(event, limits)? {
+            if let Some(holder) = log.holder.clone() {
+                self.events.publish(&holder, event.clone());
+            }
+            self.logs
+                .live_for(&owner.stream, Some(limits.open_retention));
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, owner: &Ownership, limits: &BusLimits) -> TakeOver {
+        let log = self.logs.get(&owner.stream);
+        let is_copy = log.is_some_and(|log| log.is_not_of(&owner.entry));
+        let refused = match log.map(Log::state) {
+            _ if is_copy => Some(Refusal::Finished),
+            Some(LogState::Cancelled) => Some(Refusal::Cancelled),
+            Some(LogState::Finished) => Some(Refusal::Finished),
+            _ if !self.running(&owner.entry).is_some_and(|r| r.is_of(owner)) => {
+                Some(Refusal::LostOwnership)
+            }
+            _ => None,
+        };
+        if let Some(refusal) = refused {
+            return TakeOver::Refused(refusal);
+        }
+        if self.logs.get(&owner.stream).is_none() {
+            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
+            self.logs
+                .insert(owner.stream, log, Some(limits.open_retention));
+        }
+        let Some(log) = self.logs.get_mut(&owner.stream) else {
+            return TakeOver::Refused(Refusal::LostOwnership);
+        };
+        log.own(owner);
+        let newest = log.newest();
+        self.logs
+            .live_for(&owner.stream, Some(limits.open_retention));
+        TakeOver::Taken { newest }
+    }
+}

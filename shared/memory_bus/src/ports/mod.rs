@@ -1,0 +1,12 @@
+//! One file per port of the bus; `shares` counts what is kept for each caller, for three of them.
+
+mod catalog;
+mod change_feed;
+mod event_log;
+mod liveness;
+mod outcome_store;
+mod request_queue;
+mod session_store;
+mod shares;
+mod signal_channel;
+mod state_store;

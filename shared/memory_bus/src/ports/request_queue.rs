@@ -1,0 +1,179 @@
+//! [`RequestQueue`] in memory.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prynai_bus::ids::{EntryId, WorkerId};
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::{BusError, BusLimits, Claim, Finish, Refusal, RequestQueue};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{MemoryBus, lock};
+use crate::stored::partition::{Lease, Partition};
+
+#[async_trait]
+impl RequestQueue for MemoryBus {
+    async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
+        let request = request.clone();
+        let mut partition = lock(&self.partition);
+        let limit = self.limits.queue;
+        if partition.waiting.len() + partition.running.len() >= limit {
+            return Err(BusError::QueueFull { limit });
+        }
+        let entry = partition.enqueue(request);
+        drop(partition);
+        self.work.notify_one();
+        Ok(entry)
+    }
+
+    async fn queue_room(&self, _wanted: usize) -> Result<usize, BusError> {
+        let partition = lock(&self.partition);
+        let taken = partition.waiting.len() + partition.running.len();
+        Ok(self.limits.queue.saturating_sub(taken))
+    }
+
+    async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
+        Ok(lock(&self.partition).request(entry).is_some())
+    }
+
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        max: usize,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>, BusError> {
+        let mut timeout = std::pin::pin!(tokio::time::sleep(wait));
+        loop {
+            // A claim that is stopped takes nothing, but passes on the wake-up that it may have
+            // used up.
+            let stopped = stop.is_cancelled();
+            let claims = self.claim_now(worker, if stopped { 0 } else { max });
+            if stopped || max == 0 || !claims.is_empty() {
+                return Ok(claims);
+            }
+            tokio::select! {
+                () = self.work.notified() => {}
+                () = stop.cancelled() => {}
+                () = &mut timeout => return Ok(claims),
+            }
+        }
+    }
+
+    async fn renew(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        entries: &[EntryId],
+    ) -> Result<(), BusError> {
+        let now = Instant::now();
+        let mut partition = lock(&self.partition);
+        partition.leases.insert(worker.clone(), lease);
+        partition.change_leased(worker, entries, |running| running.lease = Lease::Since(now));
+        Ok(())
+    }
+
+    async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError> {
+        let entries: Vec<EntryId> = {
+            let partition = lock(&self.partition);
+            let own = partition.running.values().filter(|r| r.worker == *worker);
+            own.map(|running| running.entry.clone()).collect()
+        };
+        self.renew(worker, lease, &entries).await
+    }
+
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        max: usize,
+    ) -> Result<Vec<Claim>, BusError> {
+        Ok(lock(&self.partition).reclaim(worker, lease, max))
+    }
+
+    fn now_ms(&self) -> u64 {
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(passed)
+    }
+
+    async fn hand_back(
+        &self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        begun: bool,
+    ) -> Result<(), BusError> {
+        lock(&self.partition).change_leased(worker, entries, |running| {
+            running.lease = Lease::HandedBack;
+            if !begun {
+                running.delivery = running.delivery.saturating_sub(1);
+            }
+        });
+        Ok(())
+    }
+
+    async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError> {
+        let mut partition = lock(&self.partition);
+        Ok(requests
+            .iter()
+            .map(|request| partition.finish(request, &self.limits))
+            .collect())
+    }
+
+    async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        let current = partition.running(&claim.entry);
+        if current.is_none_or(|running| running.delivery == claim.delivery) {
+            partition.bury(claim.clone(), reason, &self.limits);
+            let request = &claim.request;
+            partition.remove_entry(&claim.entry, &request.stream, request.era, &self.limits);
+        }
+        Ok(())
+    }
+}
+
+impl MemoryBus {
+    fn claim_now(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
+        let mut partition = lock(&self.partition);
+        let claims = partition.claim(worker, max);
+        if !partition.waiting.is_empty() {
+            self.work.notify_one();
+        }
+        claims
+    }
+}
+
+impl Partition {
+    fn finish(&mut self, request: &Finish, limits: &BusLimits) -> Result<(), Refusal> {
+        let answer = self.log_final_event(request, limits);
+        if answer != Err(Refusal::LostOwnership) {
+            let owner = &request.ownership;
+            self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
+        }
+        answer
+    }
+
+    fn log_final_event(&mut self, request: &Finish, limits: &BusLimits) -> Result<(), Refusal> {
+        let owner = &request.ownership;
+        let Some(event) = &request.event else {
+            let another = self.running(&owner.entry).is_some_and(|r| !r.is_of(owner));
+            let log = self.logs.get(&owner.stream);
+            return if another {
+                Err(Refusal::LostOwnership)
+            } else if log.is_some_and(|log| log.is_not_of(&owner.entry)) {
+                Err(Refusal::Finished)
+            } else {
+                Ok(())
+            };
+        };
+        let log = self.log_for_write(owner, event, limits)?;
+        if log.finish(event)? {
+            if let Some(holder) = log.holder.clone() {
+                self.events.publish(&holder, event.clone());
+            }
+            self.logs
+                .live_for(&owner.stream, Some(limits.retention(owner.era)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! [`SessionStore`] in memory.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::CallRef;
+use prynai_bus::wire::session::{Session, SessionChange};
+use prynai_bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
+use tokio::time::Instant;
+
+use crate::bus::{MemoryBus, lock};
+use crate::stored::account::Kept;
+use crate::stored::session::{StoredCall, StoredSession};
+
+/// What a subscription costs besides its URI, in bytes, about.
+const FIELD_BYTES: usize = 128;
+
+#[async_trait]
+impl SessionStore for MemoryBus {
+    async fn create_session(&self, session: &Session) -> Result<(), BusError> {
+        let content = [&session.client_info, &session.capabilities].map(|raw| raw.as_str().len());
+        self.count_session(session, content.iter().sum())?;
+        let stored = StoredSession {
+            session: session.clone(),
+            subscriptions: BTreeSet::new(),
+            counted: Instant::now(),
+            calls: Default::default(),
+            state: Default::default(),
+        };
+        let life = Some(self.limits.session_idle);
+        lock(&self.sessions).insert(session.id.clone(), stored, life);
+        Ok(())
+    }
+
+    async fn touch_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+        begin: Option<&BeginCall>,
+    ) -> Result<Option<Touched>, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let stored = sessions.get_mut(id);
+        let Some(stored) = stored.filter(|stored| stored.session.principal.is_same_caller(caller))
+        else {
+            return Ok(None);
+        };
+        let has_room = begin.is_none_or(|begin| {
+            let is_noted = stored.calls.contains_key(&begin.stream);
+            is_noted || stored.calls.len() < self.limits.session_calls
+        });
+        if let Some(BeginCall { stream, request_id }) = begin.filter(|_| has_room) {
+            let call = StoredCall::new(request_id.clone());
+            stored.calls.insert(*stream, call);
+        }
+        let session = stored.session.clone();
+        if stored.counted.elapsed() > self.limits.session_idle / 4 {
+            stored.counted = Instant::now();
+            // It has its room already.
+            let _: Result<(), BusError> = self.count_session(&session, stored.content());
+        }
+        sessions.live_for(id, Some(self.limits.session_idle));
+        Ok(Some(Touched { session, has_room }))
+    }
+
+    async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError> {
+        Ok(self.touch_session(id, caller, None).await?.is_some())
+    }
+
+    async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError> {
+        let sessions = lock(&self.sessions);
+        Ok(sessions.get(id).map(|stored| stored.subscriptions.clone()))
+    }
+
+    async fn change_session(
+        &self,
+        id: &SessionId,
+        change: &SessionChange,
+    ) -> Result<bool, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let Some(stored) = sessions.get_mut(id) else {
+            return Ok(false);
+        };
+        if let SessionChange::Subscribe(uri) = change
+            && !stored.subscriptions.contains(uri)
+            && stored.subscriptions.len() < self.limits.session_subscriptions
+        {
+            let content = stored.content() + uri.len() + FIELD_BYTES;
+            self.count_session(&stored.session, content)?;
+        }
+        apply(change, stored, self.limits.session_subscriptions)?;
+        Ok(true)
+    }
+
+    async fn end_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Vec<BegunCall>>, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let mut ended = lock(&self.ended_sessions);
+        let is_own = |stored: &StoredSession| stored.session.principal.is_same_caller(caller);
+        if sessions.get(id).is_some_and(is_own)
+            && let Some(stored) = sessions.remove(id)
+        {
+            let share = stored.session.principal.share();
+            self.forget_kept(&share, &Kept::Session(id.clone()));
+            ended.insert(id.clone(), stored, Some(self.limits.session_idle));
+        }
+        let stored = ended.get(id).filter(|stored| is_own(stored));
+        Ok(stored.map(|stored| {
+            let calls = stored.calls.iter();
+            calls
+                .map(|(stream, call)| call.clone().begun(*stream))
+                .collect()
+        }))
+    }
+
+    async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
+        lock(&self.ended_sessions).remove(id);
+        Ok(())
+    }
+
+    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let Some(stored) = sessions.get_mut(id) else {
+            return Ok(Placed::SessionEnded);
+        };
+        let Some(noted) = stored.calls.get_mut(&call.stream) else {
+            return Ok(Placed::Running);
+        };
+        noted.entry = Some(call.entry.clone());
+        Ok(match noted.cancelled {
+            true => Placed::Cancelled,
+            false => Placed::Running,
+        })
+    }
+
+    async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
+        for sessions in [&self.sessions, &self.ended_sessions] {
+            if let Some(stored) = lock(sessions).get_mut(id) {
+                stored.calls.remove(stream);
+            }
+        }
+        Ok(())
+    }
+
+    async fn cancel_calls(
+        &self,
+        id: &SessionId,
+        request_id: &RawJson,
+    ) -> Result<Vec<BegunCall>, BusError> {
+        let mut sessions = lock(&self.sessions);
+        let calls = sessions.get_mut(id).map(|stored| stored.calls.iter_mut());
+        let of_this_id = calls
+            .into_iter()
+            .flatten()
+            .filter(|(_, call)| call.request_id == *request_id);
+        let cancelled = of_this_id.map(|(stream, call)| {
+            call.cancelled |= call.entry.is_none();
+            call.clone().begun(*stream)
+        });
+        Ok(cancelled.collect())
+    }
+}
+
+impl MemoryBus {
+    fn count_session(&self, session: &Session, content: usize) -> Result<(), BusError> {
+        let (share, kept) = (session.principal.share(), Kept::Session(session.id.clone()));
+        // A touch counts it anew after a quarter of its idle time.
+        let life = self.limits.session_idle.saturating_mul(5) / 4;
+        self.count_kept(&share, kept, content, Some(life))
+    }
+}
+
+impl StoredSession {
+    /// About what it takes, in bytes.
+    fn content(&self) -> usize {
+        let told = [&self.session.client_info, &self.session.capabilities];
+        let told = told.map(|raw| raw.as_str().len());
+        let uris = self.subscriptions.iter().map(|uri| uri.len() + FIELD_BYTES);
+        told.iter().sum::<usize>() + uris.sum::<usize>()
+    }
+}
+
+impl StoredCall {
+    fn new(request_id: RawJson) -> Self {
+        Self {
+            request_id,
+            entry: None,
+            cancelled: false,
+        }
+    }
+
+    fn begun(self, stream: StreamId) -> BegunCall {
+        BegunCall {
+            stream,
+            entry: self.entry,
+        }
+    }
+}
+
+fn apply(change: &SessionChange, stored: &mut StoredSession, limit: usize) -> Result<(), BusError> {
+    let subscriptions = &mut stored.subscriptions;
+    match change {
+        SessionChange::LogLevel(level) => stored.session.log_level = Some(*level),
+        SessionChange::Subscribe(uri) => {
+            if subscriptions.len() >= limit && !subscriptions.contains(uri) {
+                let what = "the list of resource subscriptions of this session";
+                return Err(BusError::Full { what, limit });
+            }
+            subscriptions.insert(uri.clone());
+        }
+        SessionChange::Unsubscribe(uri) => {
+            subscriptions.remove(uri);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! The log of a stream: what its owner may write, and what its readers find.
+
+use std::collections::VecDeque;
+
+use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::{BusLimits, LogPage, LogState, Mail, Ownership, Refusal};
+
+/// The log of one stream, with the mailbox of its call.
+pub(crate) struct Log {
+    /// Unknown of a call that was cancelled before it came.
+    pub(crate) holder: Option<GatewayId>,
+    session: Option<SessionId>,
+    /// Whose stream it is, once that is known.
+    pub(crate) entry: Option<EntryId>,
+    owner: Option<Token>,
+    state: LogState,
+    /// By ascending offset.
+    events: Vec<StreamEvent>,
+    /// Of all events.
+    bytes: usize,
+    newest: u64,
+    /// Nobody will look at the mark of this cancelled call any more.
+    pub(crate) mark_is_seen: bool,
+    pub(crate) mailbox: VecDeque<RawJson>,
+    /// Messages that the owner received.
+    mail_removed: u64,
+}
+
+/// The fencing token.
+#[derive(PartialEq, Eq)]
+struct Token {
+    worker: WorkerId,
+    delivery: u32,
+}
+
+impl Log {
+    pub(crate) fn new(holder: Option<GatewayId>, session: Option<SessionId>) -> Self {
+        Self {
+            holder,
+            session,
+            entry: None,
+            owner: None,
+            state: LogState::Open,
+            events: Vec::new(),
+            bytes: 0,
+            newest: 0,
+            mark_is_seen: false,
+            mailbox: VecDeque::new(),
+            mail_removed: 0,
+        }
+    }
+
+    pub(crate) fn belongs_to(&self, session: Option<&SessionId>) -> bool {
+        self.session.as_ref() == session
+    }
+
+    pub(crate) fn state(&self) -> LogState {
+        self.state
+    }
+
+    pub(crate) fn is_releasable(&self) -> bool {
+        self.state == LogState::Finished || self.mark_is_seen
+    }
+
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub(crate) fn owner(&self) -> Option<&WorkerId> {
+        self.owner.as_ref().map(|owner| &owner.worker)
+    }
+
+    /// The worker that has begun to write, while more is to come.
+    pub(crate) fn writer(&self) -> Option<&WorkerId> {
+        let writes = self.newest > 0 && self.state == LogState::Open;
+        self.owner().filter(|_| writes)
+    }
+
+    pub(crate) fn read(&self, after: u64, limits: &BusLimits) -> LogPage {
+        let seen = self.events.partition_point(|event| event.offset <= after);
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        for event in &self.events[seen..] {
+            bytes += size(event);
+            let fits = page.is_empty() || bytes <= limits.page_bytes;
+            if page.len() == limits.page_events || !fits {
+                break;
+            }
+            page.push(event.clone());
+        }
+        LogPage {
+            has_more: self.events.len() - seen > page.len(),
+            events: page,
+            newest: self.newest,
+            state: self.state,
+            holder: self.holder.clone(),
+        }
+    }
+
+    /// Whether it is not this entry's stream, though the entry says so.
+    pub(crate) fn is_not_of(&self, entry: &EntryId) -> bool {
+        self.entry.as_ref().is_some_and(|own| own != entry)
+    }
+
+    /// Lets the owner in; the first delivery becomes the owner of a log that has none.
+    pub(crate) fn admit(&mut self, owner: &Ownership) -> Result<(), Refusal> {
+        match &self.owner {
+            _ if self.is_not_of(&owner.entry) => Err(Refusal::Finished),
+            _ if self.state == LogState::Cancelled => Err(Refusal::Cancelled),
+            Some(token) if *token == Token::of(owner) => Ok(()),
+            None if owner.delivery == 1 => {
+                self.own(owner);
+                Ok(())
+            }
+            _ => Err(Refusal::LostOwnership),
+        }
+    }
+
+    /// Cancelled before anybody knew its entry: neither holder nor worker has been told.
+    pub(crate) fn is_bare_mark(&self) -> bool {
+        self.state() == LogState::Cancelled && self.holder.is_none()
+    }
+
+    pub(crate) fn is_owned_by(&self, owner: &Ownership) -> bool {
+        self.owner.as_ref() == Some(&Token::of(owner))
+    }
+
+    /// Makes `owner` the only one that may write.
+    pub(crate) fn own(&mut self, owner: &Ownership) {
+        self.owner = Some(Token::of(owner));
+        self.entry = Some(owner.entry.clone());
+    }
+
+    /// Logs an event; `false` when its offset was logged before.
+    pub(crate) fn append(
+        &mut self,
+        event: &StreamEvent,
+        limits: &BusLimits,
+    ) -> Result<bool, Refusal> {
+        if event.offset <= self.newest {
+            return Ok(false);
+        }
+        if self.state == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        let bytes = self.bytes.saturating_add(size(event));
+        if self.events.len() >= limits.log_events || bytes > limits.log_bytes {
+            return Err(Refusal::LogFull);
+        }
+        self.push(event);
+        Ok(true)
+    }
+
+    /// Logs the final event; `false` when it was logged before.
+    pub(crate) fn finish(&mut self, event: &StreamEvent) -> Result<bool, Refusal> {
+        if self.state == LogState::Finished {
+            let repeated = event.offset == self.newest;
+            return repeated.then_some(false).ok_or(Refusal::Finished);
+        }
+        self.push(event);
+        self.end(LogState::Finished);
+        Ok(true)
+    }
+
+    pub(crate) fn end(&mut self, state: LogState) {
+        self.state = state;
+        self.mailbox = VecDeque::new();
+    }
+
+    /// What lies in the mailbox after the messages that were received.
+    pub(crate) fn take_mail(&mut self, received: u64) -> Mail {
+        while self.mail_removed < received && self.mailbox.pop_front().is_some() {
+            self.mail_removed += 1;
+        }
+        self.mail_removed = self.mail_removed.max(received);
+        Mail {
+            messages: self.mailbox.iter().cloned().collect(),
+            received: self.mail_removed + self.mailbox.len() as u64,
+        }
+    }
+
+    fn push(&mut self, event: &StreamEvent) {
+        self.events.push(event.clone());
+        self.bytes = self.bytes.saturating_add(size(event));
+        self.newest = self.newest.max(event.offset);
+    }
+}
+
+/// About what an event takes.
+fn size(event: &StreamEvent) -> usize {
+    event
+        .message
+        .as_ref()
+        .map_or(0, |message| message.as_str().len())
+}
+
+impl Token {
+    fn of(owner: &Ownership) -> Self {
+        Self {
+            worker: owner.worker.clone(),
+            delivery: owner.delivery,
+        }
+    }
+}

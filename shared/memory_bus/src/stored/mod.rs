@@ -1,0 +1,10 @@
+//! What the bus keeps.
+
+pub(crate) mod account;
+pub(crate) mod expiry;
+pub(crate) mod feed;
+pub(crate) mod log;
+pub(crate) mod news;
+pub(crate) mod partition;
+pub(crate) mod record;
+pub(crate) mod session;

@@ -1,0 +1,242 @@
+//! Queue entries and stream logs. They change together, so one lock guards both.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::signal::Signal;
+use prynai_bus::{BusLimits, Claim, LogState, Ownership, Refusal};
+use tokio::time::Instant;
+
+use crate::stored::expiry::ExpiringMap;
+use crate::stored::log::Log;
+use crate::stored::news::Topics;
+
+/// Everything about the requests under way.
+#[derive(Default)]
+pub(crate) struct Partition {
+    newest_entry: u64,
+    /// By ascending number: entries join at the back and leave at the front only.
+    pub(crate) waiting: VecDeque<Waiting>,
+    /// The lease table.
+    pub(crate) running: BTreeMap<u64, Running>,
+    /// How long the leases of each worker last; a process has one worker.
+    pub(crate) leases: HashMap<WorkerId, Duration>,
+    pub(crate) logs: ExpiringMap<StreamId, Log>,
+    /// When the marks of calls that nobody may ever bring end, in that order.
+    pub(crate) unknown_marks: VecDeque<Instant>,
+    dead_letters: VecDeque<DeadLetter>,
+    pub(crate) events: Topics<GatewayId, StreamEvent>,
+    pub(crate) signals: Topics<WorkerId, Signal>,
+}
+
+/// An entry that no worker has claimed.
+pub(crate) struct Waiting {
+    number: u64,
+    entry: EntryId,
+    pub(crate) request: RequestEnvelope,
+}
+
+/// An entry in the hands of a worker.
+pub(crate) struct Running {
+    pub(crate) entry: EntryId,
+    pub(crate) request: RequestEnvelope,
+    pub(crate) worker: WorkerId,
+    pub(crate) delivery: u32,
+    pub(crate) lease: Lease,
+}
+
+/// How long an entry stays its worker's.
+pub(crate) enum Lease {
+    /// It was claimed or renewed then.
+    Since(Instant),
+    /// Given up.
+    HandedBack,
+}
+
+/// An entry that could not be served.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The entry as it was last claimed.
+    pub claim: Claim,
+    /// Why it could not be served.
+    pub reason: String,
+}
+
+// === impl Partition ===
+
+impl Partition {
+    pub(crate) fn enqueue(&mut self, request: RequestEnvelope) -> EntryId {
+        self.newest_entry += 1;
+        let entry = EntryId::from(self.newest_entry.to_string().as_str());
+        self.waiting.push_back(Waiting {
+            number: self.newest_entry,
+            entry: entry.clone(),
+            request,
+        });
+        entry
+    }
+
+    pub(crate) fn claim(&mut self, worker: &WorkerId, max: usize) -> Vec<Claim> {
+        let claimed = max.min(self.waiting.len());
+        let now = Instant::now();
+        let mut claims = Vec::with_capacity(claimed);
+        for waiting in self.waiting.drain(..claimed) {
+            let running = Running {
+                entry: waiting.entry,
+                request: waiting.request,
+                worker: worker.clone(),
+                delivery: 1,
+                lease: Lease::Since(now),
+            };
+            claims.push(running.claim(&self.logs));
+            self.running.insert(waiting.number, running);
+        }
+        claims
+    }
+
+    pub(crate) fn reclaim(&mut self, worker: &WorkerId, lease: Duration, max: usize) -> Vec<Claim> {
+        let now = Instant::now();
+        let mut claims = Vec::new();
+        let leases = &self.leases;
+        let expired = self.running.values_mut().filter(|running| {
+            let of_owner = leases.get(&running.worker).unwrap_or(&lease);
+            running.lease.ended(now, *of_owner)
+        });
+        for running in expired.take(max) {
+            running.delivery = running.delivery.saturating_add(1);
+            running.worker = worker.clone();
+            running.lease = Lease::Since(now);
+            claims.push(running.claim(&self.logs));
+        }
+        claims
+    }
+
+    /// Changes those of `entries` that are `worker`'s and not given up.
+    pub(crate) fn change_leased(
+        &mut self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        mut change: impl FnMut(&mut Running),
+    ) {
+        for entry in entries {
+            let running = number(entry).and_then(|n| self.running.get_mut(&n));
+            if let Some(running) = running
+                && running.worker == *worker
+                && matches!(running.lease, Lease::Since(_))
+            {
+                change(running);
+            }
+        }
+    }
+
+    pub(crate) fn running(&self, entry: &EntryId) -> Option<&Running> {
+        self.running.get(&number(entry)?)
+    }
+
+    /// The request of an entry, waiting or running.
+    pub(crate) fn request(&self, entry: &EntryId) -> Option<&RequestEnvelope> {
+        let number = number(entry)?;
+        if let Some(running) = self.running.get(&number) {
+            return Some(&running.request);
+        }
+        let index = self.waiting.binary_search_by_key(&number, |w| w.number);
+        self.waiting.get(index.ok()?).map(|w| &w.request)
+    }
+
+    /// Removes a running entry, if it is still there. The log of a cancelled call was kept for its sake and now begins to
+    /// expire.
+    pub(crate) fn remove_entry(
+        &mut self,
+        entry: &EntryId,
+        stream: &StreamId,
+        era: Era,
+        limits: &BusLimits,
+    ) {
+        number(entry).and_then(|n| self.running.remove(&n));
+        let log = self.logs.get_mut(stream);
+        let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
+        if let Some(log) = log {
+            log.mark_is_seen = true;
+            self.logs.live_for(stream, Some(limits.retention(era)));
+        }
+    }
+
+    /// The log that `owner` is about to write `first` to, made if it may be.
+    pub(crate) fn log_for_write(
+        &mut self,
+        owner: &Ownership,
+        first: &StreamEvent,
+        limits: &BusLimits,
+    ) -> Result<&mut Log, Refusal> {
+        if self.logs.get(&owner.stream).is_none() {
+            // Offset 1 is what makes a log. An entry that is gone had its log before, and a log is
+            // never made twice.
+            let may_begin =
+                owner.delivery == 1 && first.offset == 1 && self.running(&owner.entry).is_some();
+            if !may_begin {
+                return Err(Refusal::LostOwnership);
+            }
+            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
+            self.logs
+                .insert(owner.stream, log, Some(limits.open_retention));
+        }
+        let log = self.logs.get_mut(&owner.stream);
+        let log = log.ok_or(Refusal::LostOwnership)?;
+        log.admit(owner)?;
+        Ok(log)
+    }
+
+    /// Notes a dead entry, once.
+    pub(crate) fn bury(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
+        let is_it = |noted: &DeadLetter| noted.claim.entry == claim.entry;
+        if self.dead_letters.iter().any(is_it) {
+            return;
+        }
+        self.dead_letters.push_back(DeadLetter {
+            claim,
+            reason: reason.to_owned(),
+        });
+        if self.dead_letters.len() > limits.dead_letters {
+            self.dead_letters.pop_front();
+        }
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.dead_letters.iter().cloned().collect()
+    }
+}
+
+fn number(entry: &EntryId) -> Option<u64> {
+    entry.as_str().parse().ok()
+}
+
+// === impl Running, Lease ===
+
+impl Running {
+    fn claim(&self, logs: &ExpiringMap<StreamId, Log>) -> Claim {
+        let log = logs.get(&self.request.stream);
+        Claim {
+            entry: self.entry.clone(),
+            delivery: self.delivery,
+            cancelled: log.is_some_and(|log| log.state() == LogState::Cancelled),
+            request: self.request.clone(),
+        }
+    }
+
+    /// Whether this delivery is the one that `owner` speaks of.
+    pub(crate) fn is_of(&self, owner: &Ownership) -> bool {
+        self.worker == owner.worker && self.delivery == owner.delivery
+    }
+}
+
+impl Lease {
+    fn ended(&self, now: Instant, lease: Duration) -> bool {
+        match self {
+            Self::Since(start) => now.duration_since(*start) >= lease,
+            Self::HandedBack => true,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! [`RedisBus`]: how it connects, and how its ports send commands.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::{Bus, BusError, BusLimits};
+use prynai_process::outage::Outage;
+use redis::{FromRedisValue, cmd};
+use tokio::time::Instant;
+
+use crate::connection::budget::{DEADLINE, LARGE};
+use crate::connection::command::Command;
+use crate::connection::connector::Connector;
+use crate::connection::hot::HotConnection;
+use crate::connection::pool::PooledConnections;
+use crate::connection::queue_group::QueueGroup;
+use crate::connection::subscription::Subscriptions;
+use crate::fault::Fault;
+use crate::queue::deliveries::Deliveries;
+use crate::queue::forgeries::Forgeries;
+use crate::queue::gauge::QueueGauge;
+use crate::server::address::Address;
+use crate::server::tls::Tls;
+use crate::settings::{RedisSettings, RedisTlsSettings};
+use crate::wire::keys::Keys;
+use crate::wire::signature::EnvelopeKeys;
+
+pub(crate) mod clock;
+mod eviction;
+
+use clock::ServerClock;
+
+/// The bus on Redis.
+pub struct RedisBus {
+    pub(crate) keys: Keys,
+    pub(crate) limits: BusLimits,
+    pub(crate) connector: Connector,
+    pub(crate) hot: Arc<HotConnection>,
+    pub(crate) pool: PooledConnections,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) group: Arc<QueueGroup>,
+    pub(crate) gauge: QueueGauge,
+    pub(crate) clock: Arc<ServerClock>,
+    pub(crate) envelope_keys: EnvelopeKeys,
+    pub(crate) forgeries: Forgeries,
+    /// What the workers of this process were given; a process has one.
+    pub(crate) deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
+    /// When `reclaim` last looked for what dead processes left behind, in seconds since `started`.
+    pub(crate) last_sweep: AtomicU64,
+    pub(crate) started: Instant,
+}
+
+impl RedisBus {
+    /// Connects to the Redis at `url` and makes the consumer group if there is none. All keys begin
+    /// with `prefix`. Warns when the eviction policy puts entries at risk. Nothing is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, and
+    /// [`BusError::Unusable`] when no waiting can mend what is wrong.
+    pub async fn connect(
+        url: &str,
+        prefix: &str,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        Self::connect_with_keys(url, prefix, limits, EnvelopeKeys::default()).await
+    }
+
+    /// As [`RedisBus::connect`], with keys that sign what is enqueued and posted; what is claimed and taken
+    /// must be signed with one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBus::connect`].
+    pub async fn connect_with_keys(
+        url: &str,
+        prefix: &str,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
+    ) -> Result<Arc<Self>, BusError> {
+        let tls = RedisTlsSettings::default();
+        Self::connect_to(url, &tls, prefix, limits, envelope_keys).await
+    }
+
+    async fn connect_to(
+        url: &str,
+        tls: &RedisTlsSettings,
+        prefix: &str,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
+    ) -> Result<Arc<Self>, BusError> {
+        let address = Address::parse(url).map_err(BusError::Unusable)?;
+        let group = Arc::new(QueueGroup::new(Keys::new(prefix)));
+        let connector = Connector::new(address, Tls::new(tls), group);
+        let hot = HotConnection::connect(connector.clone()).await;
+        let hot = hot.map_err(Fault::at_start)?;
+        eviction::check(&hot).await;
+        let clock = ServerClock::read(&hot).await.map_err(Fault::at_start)?;
+        Self::on(
+            connector,
+            hot,
+            Arc::new(clock),
+            Keys::new(prefix),
+            limits,
+            envelope_keys,
+        )
+        .await
+    }
+
+    async fn on(
+        connector: Connector,
+        hot: HotConnection,
+        clock: Arc<ServerClock>,
+        keys: Keys,
+        limits: BusLimits,
+        envelope_keys: EnvelopeKeys,
+    ) -> Result<Arc<Self>, BusError> {
+        let hot = Arc::new(hot);
+        let bus = Self {
+            keys,
+            limits,
+            clock,
+            pool: PooledConnections::new(connector.clone()),
+            subscriptions: Subscriptions::new(connector.clone(), hot.clone()),
+            group: connector.group(),
+            connector,
+            hot,
+            gauge: QueueGauge::default(),
+            envelope_keys,
+            forgeries: Forgeries::default(),
+            deliveries: Mutex::default(),
+            last_sweep: AtomicU64::new(0),
+            started: Instant::now(),
+        };
+        bus.read_queue_length().await.map_err(Fault::at_start)?;
+        Ok(Arc::new(bus))
+    }
+
+    /// As [`RedisBus::connect_with_keys`], as it is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisBus::connect`]; [`BusError::Unusable`] also when the keys or the files are wrong.
+    pub async fn connect_as_set(
+        settings: &RedisSettings,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
+        let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
+        let keys = settings.envelope.keys().map_err(BusError::Unusable)?;
+        Self::connect_to(url, &settings.tls, prefix, limits, keys).await
+    }
+
+    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name that
+    /// has no address yet, since that of a container comes with it. `tell` gets what each failed attempt found.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Unusable`] when no waiting can mend what is wrong.
+    pub async fn connect_when_there(
+        settings: &RedisSettings,
+        limits: BusLimits,
+        mut tell: impl FnMut(&str),
+    ) -> Result<Arc<Self>, BusError> {
+        let mut outage = Outage::endless();
+        loop {
+            match Self::connect_as_set(settings, limits.clone()).await {
+                Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
+                    if outage.begins() {
+                        tracing::warn!(reason, "Redis is away; waiting for it");
+                    }
+                    tell(&reason);
+                }
+                decided => return decided,
+            }
+            outage.pause().await;
+        }
+    }
+
+    /// Sends a call, on the shared connection unless it is large. When the consumer group turns out to be gone it is made
+    /// again and the call repeated. That does nothing twice: a script that needs the group fails before
+    /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed, and
+    /// `reclaim.lua`, which notes a silence that a second time finds noted.
+    pub(crate) async fn run<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
+        match self.send(call).await {
+            Err(fault) if fault.is_group_gone() => {
+                self.hot.repair(&self.group).await?;
+                self.send(call).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
+        match call.bytes() > LARGE {
+            true => self.run_pooled(call).await,
+            false => self.hot.run(call).await,
+        }
+    }
+
+    /// Sends a call on a connection of its own.
+    pub(crate) async fn run_pooled<T: FromRedisValue>(
+        &self,
+        call: &Command<T>,
+    ) -> Result<T, Fault> {
+        // Knows whether Redis is away, and fails at once if so.
+        self.hot.link(Instant::now() + DEADLINE).await?;
+        self.pool.run(call).await
+    }
+}
+
+#[async_trait]
+impl Bus for RedisBus {
+    async fn health(&self) -> Result<(), BusError> {
+        // Not PING: a Redis that is out of memory or read-only answers it and serves nothing.
+        let mut write = cmd("SET");
+        write.arg(self.keys.health()).arg("1").arg("EX").arg(60);
+        self.hot.run(&Command::<()>::single(write)).await?;
+        match self.subscriptions.deaf() {
+            Some(channel) => Err(BusError::Deaf(channel)),
+            None => Ok(()),
+        }
+    }
+
+    async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError> {
+        let (connector, keys) = (self.connector.clone(), self.keys.clone());
+        let hot = HotConnection::connect(connector.clone()).await?;
+        let (limits, envelope_keys) = (self.limits.clone(), self.envelope_keys.clone());
+        let clock = Arc::clone(&self.clock);
+        Ok(Self::on(connector, hot, clock, keys, limits, envelope_keys).await?)
+    }
+}

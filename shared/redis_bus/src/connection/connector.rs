@@ -1,0 +1,246 @@
+//! Making connections: to the master and to nobody else.
+//!
+//! A server that stops being the master keeps its connections open, so one that finds this out ends all
+//! of the process; each of them then asks anew where the master is.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bb8_redis::bb8::ManageConnection;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use prynai_process::outage::Alarm;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, cmd,
+};
+
+use crate::connection::budget::DEADLINE;
+use crate::connection::generation::Generation;
+use crate::connection::link::Link;
+use crate::connection::queue_group::QueueGroup;
+use crate::fault::Fault;
+use crate::server::address::{Address, Sentinels};
+use crate::server::peer::Peer;
+use crate::server::resolver::Resolver;
+use crate::server::tls::Tls;
+
+/// Calls that wait for their turn to be written to the shared connection.
+const WRITE_QUEUE: usize = 1024;
+
+/// Bytes gathered before they are written.
+const WRITE_BUFFER: usize = 128 * 1024;
+
+/// Makes connections.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    address: Arc<Address>,
+    tls: Tls,
+    group: Arc<QueueGroup>,
+    generation: Arc<Mutex<Generation>>,
+    /// Redis cannot be used as it is set up: told once for all that connect.
+    unusable: Arc<Alarm>,
+}
+
+impl Connector {
+    pub(crate) fn new(address: Address, tls: Tls, group: Arc<QueueGroup>) -> Self {
+        let generation = Generation::new(group.last_words());
+        Self {
+            address: Arc::new(address),
+            tls,
+            group,
+            generation: Arc::new(Mutex::new(generation)),
+            unusable: Arc::default(),
+        }
+    }
+
+    /// How the consumer group is made ready.
+    pub(crate) fn group(&self) -> Arc<QueueGroup> {
+        self.group.clone()
+    }
+
+    /// To which the connections belong that are made now.
+    pub(crate) fn generation(&self) -> Generation {
+        let mut generation = self
+            .generation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if generation.has_ended() {
+            *generation = Generation::new(self.group.last_words());
+        }
+        generation.clone()
+    }
+
+    /// Connects to the master.
+    pub(crate) async fn link(&self) -> Result<Link, Fault> {
+        self.link_with(|_| {}).await
+    }
+
+    /// Connects to the master for whoever puts requests into the queue or takes them out: what must be known of the queue
+    /// first is found out.
+    pub(crate) async fn link_to_queue(&self) -> Result<Link, Fault> {
+        let mut link = self.link().await?;
+        self.group.prepare(&mut link).await?;
+        self.unusable.clear();
+        Ok(link)
+    }
+
+    /// Says why an attempt failed; what no waiting mends once until one succeeds.
+    pub(crate) fn tell(&self, fault: &Fault) {
+        let reason = fault.to_string();
+        if matches!(fault, Fault::SetUp(_)) && self.unusable.raise() {
+            tracing::error!(reason, "Redis cannot be used as it is set up; trying again");
+        } else {
+            tracing::debug!(reason, "Redis cannot be reached");
+        }
+    }
+
+    /// Connects to the master; `listener` gets what Redis says unasked, on the task that reads the connection.
+    pub(crate) async fn link_with(
+        &self,
+        listener: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<Link, Fault> {
+        // Taken first: what is found out meanwhile ends this connection as well.
+        let generation = self.generation();
+        let listener = Arc::new(listener);
+        match &*self.address {
+            Address::Server(info) => self.open(info, generation, listener).await,
+            Address::Sentinels(sentinels) => {
+                self.open_master(sentinels, generation, listener).await
+            }
+        }
+    }
+
+    /// Asks all Sentinels at once, as some may be dead or know an old state, and connects to the first server that
+    /// one of them calls the master and that says so itself.
+    async fn open_master(
+        &self,
+        sentinels: &Sentinels,
+        generation: Generation,
+        listener: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
+    ) -> Result<Link, Fault> {
+        let asked = sentinels.servers.iter();
+        let mut answers: FuturesUnordered<_> = asked
+            .map(|sentinel| self.ask(sentinel, &sentinels.master))
+            .collect();
+        let (mut tried, mut faults) = (Vec::new(), Vec::new());
+        while let Some(answer) = answers.next().await {
+            let place = match answer {
+                Ok(place) if tried.contains(&place) => continue,
+                Ok(place) => place,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            tried.push(place.clone());
+            let info = sentinels.at(place.0, place.1);
+            match self.open(&info, generation.clone(), listener.clone()).await {
+                Ok(link) => return Ok(link),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        Err(together(faults))
+    }
+
+    /// Where the master is, as one Sentinel knows.
+    async fn ask(&self, sentinel: &ConnectionInfo, master: &str) -> Result<(String, u16), Fault> {
+        let place = format!("Sentinel {}", sentinel.addr());
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(DEADLINE))
+            .set_response_timeout(Some(DEADLINE))
+            .set_dns_resolver(Resolver);
+        let mut connection = self.connect(&place, sentinel, &config).await?;
+        let mut question = cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
+        let answer = question.query_async(&mut connection).await;
+        let answer: Option<(String, u16)> = answer.map_err(|error| Fault::at(&place, &error))?;
+        answer.ok_or_else(|| Fault::SetUp(format!("{place} knows no master called {master}")))
+    }
+
+    async fn open(
+        &self,
+        server: &ConnectionInfo,
+        generation: Generation,
+        listener: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
+    ) -> Result<Link, Fault> {
+        let place = format!("Redis at {}", server.addr());
+        let lost = generation.lost();
+        let report = lost.clone();
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(DEADLINE))
+            // Every call has a deadline of its own.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(WRITE_QUEUE)
+            .set_write_backpressure_boundary(WRITE_BUFFER)
+            .set_dns_resolver(Resolver)
+            .set_push_sender(move |push: PushInfo| {
+                match push.kind {
+                    PushKind::Disconnection => report.cancel(),
+                    _ => listener(push),
+                }
+                Ok::<_, redis::aio::SendError>(())
+            });
+        let mut connection = self.connect(&place, server, &config).await?;
+        let greeted = tokio::time::timeout(DEADLINE, Peer::greet(&mut connection, &place)).await;
+        let peer = greeted.map_err(|_| Fault::away(format!("{place}: no answer in time")))??;
+        Ok(Link {
+            connection,
+            lost,
+            generation,
+            peer,
+            answers: Arc::new(AtomicU64::new(0)),
+        })
+    }
+
+    async fn connect(
+        &self,
+        place: &str,
+        server: &ConnectionInfo,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, Fault> {
+        let client = if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+            let tls = self.tls.clone();
+            // It reads files.
+            let certificates = tokio::task::spawn_blocking(move || tls.certificates()).await;
+            let certificates = certificates
+                .map_err(|error| Fault::away(error.to_string()))?
+                .map_err(Fault::SetUp)?;
+            Client::build_with_tls(server.clone(), certificates)
+        } else {
+            Client::open(server.clone())
+        };
+        let client = client.map_err(|error| Fault::at(place, &error))?;
+        let connected = client.get_multiplexed_async_connection_with_config(config);
+        connected.await.map_err(|error| Fault::at(place, &error))
+    }
+}
+
+/// What several attempts found: if none can be mended by waiting, the first of them.
+fn together(faults: Vec<Fault>) -> Fault {
+    let can_wait = |fault: &Fault| !matches!(fault, Fault::SetUp(_));
+    let reasons: Vec<_> = faults.iter().map(Fault::to_string).collect();
+    match faults.iter().any(can_wait) {
+        true => Fault::Away(reasons.join("; ")),
+        false => Fault::SetUp(reasons.into_iter().next().unwrap_or_default()),
+    }
+}
+
+/// Differs from the manager of `bb8_redis`, which never calls a connection broken: without the test
+/// at check-out it would hand out dead ones for ever.
+impl ManageConnection for Connector {
+    type Connection = Link;
+    type Error = Fault;
+
+    async fn connect(&self) -> Result<Link, Fault> {
+        self.link().await
+    }
+
+    async fn is_valid(&self, link: &mut Link) -> Result<(), Fault> {
+        Ok(cmd("PING").query_async(&mut link.connection).await?)
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.lost.is_cancelled()
+    }
+}

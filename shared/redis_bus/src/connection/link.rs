@@ -1,0 +1,64 @@
+//! One connection, and what is known of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redis::FromRedisValue;
+use redis::aio::MultiplexedConnection;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::command::Command;
+use crate::connection::generation::Generation;
+use crate::fault::{Fault, ends_connection, is_wrong_peer};
+use crate::server::peer::Peer;
+
+/// One connection. RESP3, so that the library reports its end at once.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) connection: MultiplexedConnection,
+    /// Fires when the connection is of no use any more.
+    pub(crate) lost: CancellationToken,
+    /// All that were made since the last time that one led to the wrong server.
+    pub(crate) generation: Generation,
+    /// Whom it leads to.
+    pub(crate) peer: Peer,
+    /// How many answers came on it.
+    pub(crate) answers: Arc<AtomicU64>,
+}
+
+impl Link {
+    /// Sends a call and waits for its answer, until `deadline` at most.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &mut self,
+        call: &Command<T>,
+        deadline: Instant,
+    ) -> Result<T, Fault> {
+        let answers = self.answers.load(Ordering::Relaxed);
+        match timeout_at(deadline, call.run(&mut self.connection)).await {
+            Ok(Ok(answer)) => {
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                if ends_connection(&error) {
+                    self.lost.cancel();
+                } else {
+                    self.answers.fetch_add(1, Ordering::Relaxed);
+                }
+                if is_wrong_peer(&error) {
+                    self.generation.end(&mut self.connection, &error).await;
+                }
+                Err(error.into())
+            }
+            Err(_) => {
+                // Redis may only be slow, and is if others have their answers. But a connection whose other end vanished
+                // looks the same as one on which nobody hears anything.
+                if self.answers.load(Ordering::Relaxed) == answers {
+                    self.lost.cancel();
+                }
+                Err(Fault::away("no answer in time"))
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Subscriptions: what is published, in order, with a [`News::Gap`] wherever something may be missing.
+//!
+//! Each has a connection of its own and a task that lives as long as its receiver. The task
+//! subscribes, says [`News::Gap`], forwards, and begins again when the connection is lost or goes
+//! deaf. It finds that out by sending itself a probe along the way that all publications take: the
+//! shared connection, Redis, its own subscription.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prynai_bus::wire::WireError;
+use prynai_bus::{BusError, News, NewsReceiver};
+use prynai_process::backoff::Backoff;
+use redis::{PushInfo, PushKind, Value, cmd, from_redis_value};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
+
+use crate::connection::budget::DEADLINE;
+use crate::connection::command::Command;
+use crate::connection::connector::Connector;
+use crate::connection::hot::HotConnection;
+use crate::connection::link::Link;
+use crate::fault::Fault;
+use crate::wire::keys::Keys;
+use crate::wire::lines;
+
+/// Published messages that wait to be forwarded. Beyond it they are dropped and a gap is reported.
+const WAITING_MESSAGES: usize = 1024;
+
+/// News that wait for their reader.
+const WAITING_NEWS: usize = 1024;
+
+/// Time between probes.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// A probe that takes longer is not heard.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The subscriptions of one bus.
+pub(crate) struct Subscriptions {
+    connector: Connector,
+    hot: Arc<HotConnection>,
+    live: Arc<Live>,
+}
+
+/// The channels of all subscriptions whose receiver lives, with whether they hear.
+#[derive(Default)]
+struct Live {
+    next: AtomicU64,
+    hearing: Mutex<HashMap<u64, (String, Arc<AtomicBool>)>>,
+}
+
+/// A subscription's place among the live ones, until dropped.
+struct Registration {
+    live: Arc<Live>,
+    number: u64,
+    hearing: Arc<AtomicBool>,
+}
+
+/// What a subscription's task works with.
+struct Subscriber<T> {
+    channel: String,
+    probe_channel: String,
+    read: fn(&str) -> Result<T, WireError>,
+    connector: Connector,
+    hot: Arc<HotConnection>,
+    news: mpsc::Sender<News<T>>,
+    registration: Registration,
+}
+
+/// A confirmed subscription.
+struct Ear {
+    link: Link,
+    messages: mpsc::Receiver<Vec<u8>>,
+    /// Messages were dropped.
+    overflowed: Arc<AtomicBool>,
+    /// Number of the newest probe that was heard.
+    heard: watch::Receiver<u64>,
+}
+
+/// Why forwarding ended.
+enum Ended {
+    ReceiverGone,
+    Lost(&'static str),
+}
+
+// === impl Subscriptions ===
+
+impl Subscriptions {
+    pub(crate) fn new(connector: Connector, hot: Arc<HotConnection>) -> Self {
+        Self {
+            connector,
+            hot,
+            live: Arc::default(),
+        }
+    }
+
+    /// Subscribes to `channel`, whose messages consist of lines that `read` understands. Returns once
+    /// Redis has confirmed the subscription.
+    pub(crate) async fn open<T: Send + 'static>(
+        &self,
+        keys: &Keys,
+        channel: String,
+        read: fn(&str) -> Result<T, WireError>,
+    ) -> Result<NewsReceiver<T>, BusError> {
+        let (news, receiver) = mpsc::channel(WAITING_NEWS);
+        let subscriber = Subscriber {
+            probe_channel: keys.probe_channel(&Uuid::new_v4().simple().to_string()),
+            read,
+            connector: self.connector.clone(),
+            hot: self.hot.clone(),
+            news,
+            registration: self.live.register(&channel),
+            channel,
+        };
+        let ear = subscriber.subscribe().await?;
+        tokio::spawn(subscriber.run(ear));
+        Ok(receiver)
+    }
+
+    /// Names the channel of a subscription that hears nothing, if there is one.
+    pub(crate) fn deaf(&self) -> Option<String> {
+        let hearing = self.live.lock();
+        let deaf = hearing
+            .values()
+            .find(|(_, hearing)| !hearing.load(Ordering::Acquire));
+        deaf.map(|(channel, _)| channel.clone())
+    }
+}
+
+// === impl Live, Registration ===
+
+impl Live {
+    fn register(self: &Arc<Self>, channel: &str) -> Registration {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // Not yet confirmed, but not deaf either: that is for the caller of `open` to say.
+        let hearing = Arc::new(AtomicBool::new(true));
+        self.lock()
+            .insert(number, (channel.to_owned(), hearing.clone()));
+        Registration {
+            live: self.clone(),
+            number,
+            hearing,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (String, Arc<AtomicBool>)>> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.live.lock().remove(&self.number);
+    }
+}
+
+// === impl Subscriber ===
+
+impl<T: Send + 'static> Subscriber<T> {
+    async fn run(self, mut ear: Ear) {
+        loop {
+            let Ended::Lost(reason) = self.forward(&mut ear).await else {
+                return;
+            };
+            self.registration.hearing.store(false, Ordering::Release);
+            tracing::warn!(channel = self.channel, reason, "subscription lost");
+            let Some(again) = self.subscribe_again().await else {
+                return;
+            };
+            ear = again;
+            self.registration.hearing.store(true, Ordering::Release);
+            tracing::info!(channel = self.channel, "subscribed again");
+        }
+    }
+
+    async fn subscribe(&self) -> Result<Ear, Fault> {
+        let deadline = Instant::now() + DEADLINE;
+        let (forward, messages) = mpsc::channel(WAITING_MESSAGES);
+        let (hear, heard) = watch::channel(0);
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let overflow = overflowed.clone();
+        let probe_channel = self.probe_channel.clone();
+        let listener = move |push: PushInfo| {
+            let Some((channel, payload)) = message(push) else {
+                return;
+            };
+            if channel == probe_channel.as_bytes() {
+                let number = lines::text(&payload).parse().unwrap_or_default();
+                hear.send_replace(number);
+            } else if forward.try_send(payload).is_err() {
+                overflow.store(true, Ordering::Release);
+            }
+        };
+        let subscribed = async {
+            let mut link = self.connector.link_with(listener).await?;
+            let channels = [&self.channel, &self.probe_channel];
+            link.connection.subscribe(&channels).await?;
+            Ok::<_, Fault>(link)
+        };
+        let link = timeout_at(deadline, subscribed)
+            .await
+            .map_err(|_| Fault::away("the subscription was not confirmed in time"))??;
+        Ok(Ear {
+            link,
+            messages,
+            overflowed,
+            heard,
+        })
+    }
+
+    /// Tries until it succeeds; `None` when the receiver is gone.
+    async fn subscribe_again(&self) -> Option<Ear> {
+        let mut backoff = Backoff::endless();
+        loop {
+            tokio::select! {
+                () = self.news.closed() => return None,
+                _ = backoff.pause() => {}
+            }
+            match self.subscribe().await {
+                Ok(ear) => return Some(ear),
+                Err(fault) => {
+                    tracing::debug!(channel = self.channel, %fault, "cannot subscribe");
+                }
+            }
+        }
+    }
+
+    async fn forward(&self, ear: &mut Ear) -> Ended {
+        let lost = ear.link.lost.clone();
+        let heard = ear.heard.clone();
+        tokio::select! {
+            () = self.news.closed() => Ended::ReceiverGone,
+            () = lost.cancelled() => Ended::Lost("disconnected"),
+            () = self.probe(heard) => Ended::Lost("deaf: a probe was published and not heard"),
+            ended = self.forward_messages(ear) => ended,
+        }
+    }
+
+    async fn forward_messages(&self, ear: &mut Ear) -> Ended {
+        if self.news.send(News::Gap).await.is_err() {
+            return Ended::ReceiverGone;
+        }
+        while let Some(payload) = ear.messages.recv().await {
+            for line in lines::text(&payload).lines() {
+                if self.news.send(self.news_of(line)).await.is_err() {
+                    return Ended::ReceiverGone;
+                }
+            }
+            // What was dropped is in the stored state by now, so a gap is never too early.
+            if ear.overflowed.swap(false, Ordering::AcqRel) {
+                tracing::warn!(channel = self.channel, "published faster than read");
+                if self.news.send(News::Gap).await.is_err() {
+                    return Ended::ReceiverGone;
+                }
+            }
+        }
+        Ended::Lost("disconnected")
+    }
+
+    fn news_of(&self, line: &str) -> News<T> {
+        match (self.read)(line) {
+            Ok(item) => News::Item(item),
+            Err(error) => {
+                tracing::warn!(channel = self.channel, %error, "unreadable message");
+                News::Gap
+            }
+        }
+    }
+
+    /// Returns when a probe was published and not heard. While nothing can be published there is
+    /// nothing to hear either.
+    async fn probe(&self, mut heard: watch::Receiver<u64>) {
+        for number in 1.. {
+            tokio::time::sleep(PROBE_EVERY).await;
+            let mut publish = cmd("PUBLISH");
+            publish.arg(&self.probe_channel).arg(number);
+            if self
+                .hot
+                .run(&Command::<i64>::single(publish))
+                .await
+                .is_err()
+            {
+                continue;
+            }
+            let heard = heard.wait_for(|newest| *newest >= number);
+            if !matches!(timeout(PROBE_WITHIN, heard).await, Ok(Ok(_))) {
+                return;
+            }
+        }
+    }
+}
+
+/// Channel and payload of a published message.
+fn message(push: PushInfo) -> Option<(Vec<u8>, Vec<u8>)> {
+    if push.kind != PushKind::Message {
+        return None;
+    }
+    let mut data = push.data.into_iter();
+    match (data.next()?, data.next()?) {
+        (Value::BulkString(channel), Value::BulkString(payload)) => Some((channel, payload)),
+        (channel, payload) => Some((
+            from_redis_value(channel).ok()?,
+            from_redis_value(payload).ok()?,
+        )),
+    }
+}

@@ -1,0 +1,118 @@
+-- Ends requests: ownership, final event, retention and acknowledgement of each; one PUBLISH per holder.
+-- Idempotent.
+--
+-- KEYS 3 + 2 per request
+--   1 request queue (stream)   2 unfinished streams (sorted set)   3 streams of cancelled requests (sorted set)
+--   then for each request: log of the stream (hash), mailbox (list)
+-- ARGV
+--   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
+--   then for each request: stream, entry, worker, delivery, holder, session or '',
+--   retention in ms, offset ('' when there is no final event), event line
+-- Returns a code (scripts/write_code.rs) for each request
+--   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
+--   2 cancelled   3 finished with another event, or another entry's
+--   (2, 3: entry removed, nothing published)
+
+local PER_REQUEST = 9
+local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
+local call = redis.call
+local count = (#KEYS - 3) / 2
+
+local requests, logs = {}, {}
+for i = 1, count do
+  local at = 3 + (i - 1) * PER_REQUEST
+  logs[i] = KEYS[2 + 2 * i]
+  requests[i] = {
+    log = logs[i], mailbox = KEYS[3 + 2 * i],
+    stream = ARGV[at + 1], entry = ARGV[at + 2], worker = ARGV[at + 3], delivery = ARGV[at + 4],
+    holder = ARGV[at + 5], session = ARGV[at + 6], retention = ARGV[at + 7],
+    offset = ARGV[at + 8], line = ARGV[at + 9],
+  }
+end
+
+-- One look for all: most requests are ended by their first write.
+local none_has_a_log = call('EXISTS', unpack(logs)) == 0
+
+-- Decides what becomes of a request; `make` and `close` say how its log is written.
+local function admit(r)
+  local log = none_has_a_log and {}
+    or call('HMGET', r.log, 'state', 'owner', 'newest', 'holder', 'mail', 'entry')
+  local state, owner = log[1], log[2]
+  local is_copy = log[6] and log[6] ~= r.entry
+  r.cancelled = state == 'cancelled' and not is_copy
+  if r.offset == '' then
+    local lease = call('XPENDING', KEYS[1], ARGV[1], r.entry, r.entry, 1)[1]
+    if lease and (lease[2] ~= r.worker or lease[4] ~= tonumber(r.delivery)) then return LOST end
+    return is_copy and FINISHED or OK
+  end
+  if is_copy then return FINISHED end
+  if not state then
+    if r.delivery ~= '1' or r.offset ~= '1' then return LOST end
+    r.make = true
+    return OK
+  end
+  if r.cancelled then return CANCELLED end
+  local token = r.worker .. ':' .. r.delivery
+  if owner and owner ~= token then return LOST end
+  if not owner and r.delivery ~= '1' then return LOST end
+  if state == 'finished' then
+    if r.offset == log[3] then return OK end
+    return FINISHED
+  end
+  r.close, r.holder, r.mail = true, log[4], log[5]
+  return OK
+end
+
+local answers, entries = {}, {}
+for i, r in ipairs(requests) do
+  answers[i] = admit(r)
+  if answers[i] ~= LOST then entries[#entries + 1] = r.entry end
+end
+if #entries == 0 then return answers end
+
+-- An entry that is gone was ended before, and its log is never made twice.
+if call('XACK', KEYS[1], ARGV[1], unpack(entries)) < #entries then
+  for i, r in ipairs(requests) do
+    if r.make and #call('XRANGE', KEYS[1], r.entry, r.entry) == 0 then
+      answers[i], r.make = LOST, false
+    end
+  end
+end
+
+local news, holders, closed, marks = {}, {}, {}, {}
+for i, r in ipairs(requests) do
+  local token = r.worker .. ':' .. r.delivery
+  if r.make and r.session == '' then
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line)
+  elseif r.make then
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line, 'session', r.session)
+  elseif r.close then
+    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
+      r.offset, r.line)
+    closed[#closed + 1] = r.stream
+    if r.mail then call('DEL', r.mailbox) end
+  elseif r.cancelled and answers[i] ~= LOST then
+    closed[#closed + 1] = r.stream
+    marks[#marks + 1] = r.stream
+  end
+  if r.make or r.close or (r.cancelled and answers[i] ~= LOST) then
+    call('PEXPIRE', r.log, r.retention)
+  end
+  if r.make or r.close then
+    if not news[r.holder] then
+      news[r.holder] = {}
+      holders[#holders + 1] = r.holder
+    end
+    table.insert(news[r.holder], ARGV[3] ~= '' and ARGV[3] or r.line)
+  end
+end
+
+call('XDEL', KEYS[1], unpack(entries))
+if #closed > 0 then call('ZREM', KEYS[2], unpack(closed)) end
+if #marks > 0 then call('ZREM', KEYS[3], unpack(marks)) end
+for _, holder in ipairs(holders) do
+  call('PUBLISH', ARGV[2] .. holder, table.concat(news[holder], '\n'))
+end
+return answers

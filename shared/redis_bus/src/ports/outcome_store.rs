@@ -1,0 +1,100 @@
+//! [`OutcomeStore`] on Redis: a hash per key.
+//!
+//! On the shared connection, so that what a stopped call sent last is done before what is sent to undo it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::principal::Share;
+use prynai_bus::{BusError, KeyState, KeyUse, OutcomeStore};
+
+use crate::bus::RedisBus;
+use crate::ports::shares::Kept;
+use crate::scripts::{self, unknown_code};
+
+#[async_trait]
+impl OutcomeStore for RedisBus {
+    async fn check_room(&self, share: &Share) -> Result<(), BusError> {
+        self.room_for_outcome(share).await
+    }
+
+    async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError> {
+        self.use_key(once, None, window).await
+    }
+
+    async fn conclude_once(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<KeyState, BusError> {
+        let outcome = outcome.to_json()?;
+        let state = self.use_key(once, Some(&outcome), window).await?;
+        if state == KeyState::Yours {
+            // Small, and kept whether there is room or not.
+            if let Err(error) = self.outcome_has_room(once, &outcome, window).await {
+                tracing::debug!(%error, "an outcome that is kept is not counted");
+            }
+        }
+        Ok(state)
+    }
+
+    async fn record_outcome(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+        window: Duration,
+    ) -> Result<bool, BusError> {
+        let mut outcome = outcome.to_json()?;
+        if !self.outcome_has_room(once, &outcome, window).await? {
+            outcome = Outcome::left_out(outcome.len()).to_json()?;
+            // Kept whether there is room or not; counted if there is, so that a share is full in the end.
+            self.outcome_has_room(once, &outcome, window).await?;
+        }
+        let record = scripts::leave_key(&self.keys, once, Some(&outcome), window);
+        Ok(self.hot.run(&record).await?)
+    }
+
+    async fn release_key(&self, once: &KeyUse) -> Result<bool, BusError> {
+        let release = scripts::leave_key(&self.keys, once, None, Duration::ZERO);
+        Ok(self.hot.run(&release).await?)
+    }
+}
+
+impl RedisBus {
+    /// Counts an outcome; `false` when its share has no room for it.
+    async fn outcome_has_room(
+        &self,
+        once: &KeyUse,
+        outcome: &str,
+        window: Duration,
+    ) -> Result<bool, BusError> {
+        let kept = Kept::Outcome(&once.record);
+        let bytes = kept.cost(outcome.len());
+        let counted = self.count_kept(&once.share, &kept, bytes, Some(window));
+        match counted.await {
+            Ok(()) => Ok(true),
+            Err(BusError::ShareFull(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn use_key(
+        &self,
+        once: &KeyUse,
+        outcome: Option<&str>,
+        window: Duration,
+    ) -> Result<KeyState, BusError> {
+        let call = scripts::use_key(&self.keys, once, outcome, window);
+        let (code, outcome) = self.hot.run(&call).await?;
+        Ok(match code {
+            0 => KeyState::Yours,
+            1 => KeyState::Running,
+            2 => KeyState::Ended(Outcome::from_json(&outcome)?),
+            3 => KeyState::Reused,
+            4 => KeyState::Lost,
+            other => return Err(unknown_code(other)),
+        })
+    }
+}

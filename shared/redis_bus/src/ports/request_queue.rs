@@ -1,0 +1,295 @@
+//! [`RequestQueue`] on Redis: a stream with one consumer group.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prynai_bus::ids::{EntryId, WorkerId};
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::{BusError, Claim, Finish, Refusal, RequestQueue};
+use redis::{cmd, pipe};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::RedisBus;
+use crate::connection::budget::{DEADLINE, LARGE};
+use crate::connection::command::Command;
+use crate::fault::Fault;
+use crate::queue::claims::malformed;
+use crate::queue::entry::QueueEntry;
+use crate::scripts::{self, DeadEntry, WriteCode};
+use crate::wire::lines;
+use crate::wire::signature::SIGNATURE;
+
+/// Requests that one script call ends at most, and bytes of final events that it carries; a larger event has a call of
+/// its own. Redis serves nobody else meanwhile.
+const FINISH_AT_ONCE: usize = 64;
+const FINISH_BYTES: usize = LARGE / 2;
+
+/// Entries that one script call renews or hands back.
+const LEASES_AT_ONCE: usize = 256;
+
+/// Time between looks for what dead processes left behind, in seconds.
+const SWEEP_EVERY: u64 = 600;
+
+#[async_trait]
+impl RequestQueue for RedisBus {
+    async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
+        let limit = self.limits.queue;
+        if self.gauge.is_full(limit) && self.read_queue_length().await? >= limit {
+            return Err(BusError::QueueFull { limit });
+        }
+        let queue = self.keys.queue();
+        let mut fields = request.to_fields()?;
+        let signature = self.envelope_keys.sign_request(&queue, &fields);
+        fields.extend(signature.map(|signature| (SIGNATURE, signature)));
+        let mut add = cmd("XADD");
+        add.arg(&queue).arg("*");
+        for (field, value) in fields {
+            add.arg(field).arg(value);
+        }
+        // Without a connection nothing was sent: then there is no doubt.
+        let sent = Instant::now();
+        self.hot.link(sent + DEADLINE).await?;
+        let added: Result<String, Fault> = if self.gauge.must_look(limit) {
+            let mut both = pipe();
+            both.add_command(add).cmd("XLEN").arg(&queue);
+            let added = self.run(&Command::pipeline(both)).await;
+            added.map(|(entry, length)| {
+                self.gauge.saw(length, limit);
+                entry
+            })
+        } else {
+            self.run(&Command::single(add)).await
+        };
+        match added {
+            Err(fault) if fault.is_unanswered() => self.find_or_withdraw(request, sent).await,
+            added => Ok(added?.as_str().into()),
+        }
+    }
+
+    async fn queue_room(&self, wanted: usize) -> Result<usize, BusError> {
+        let limit = self.limits.queue;
+        if self.gauge.room(limit) < wanted && self.gauge.must_look_again() {
+            self.read_queue_length().await?;
+        }
+        Ok(self.gauge.room(limit))
+    }
+
+    async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
+        Ok(self.run(&scripts::is_queued(&self.keys, entry)).await?)
+    }
+
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        max: usize,
+        wait: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>, BusError> {
+        let given = self.given_to(worker);
+        let mut reader = given.reader.lock().await;
+        if max > 0 && given.is_owed() {
+            let claims = self
+                .claim_unreceived(&given, &mut reader, worker, max)
+                .await?;
+            if !claims.is_empty() {
+                return Ok(claims);
+            }
+        }
+        if max == 0 || stop.is_cancelled() {
+            return Ok(Vec::new());
+        }
+        given.set_owed(true);
+        let (entries, marks) = match self.read_new(&mut reader, worker, max, wait, stop).await {
+            Err(fault) if fault.is_group_gone() => {
+                self.hot.repair(&self.group).await?;
+                self.read_new(&mut reader, worker, max, wait, stop).await?
+            }
+            answer => answer?,
+        };
+        given.set_owed(false);
+        let entries = QueueEntry::first_deliveries(entries).ok_or_else(malformed)?;
+        given.received(&entries);
+        let mut claims = self.claims(worker, entries).await;
+        if marks > 0 {
+            self.mark_cancelled(&mut claims).await;
+        }
+        Ok(claims)
+    }
+
+    async fn renew(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        entries: &[EntryId],
+    ) -> Result<(), BusError> {
+        let (first, others) = entries.split_at(entries.len().min(LEASES_AT_ONCE));
+        for entries in std::iter::once(first).chain(others.chunks(LEASES_AT_ONCE)) {
+            let renew = scripts::renew(&self.keys, worker, lease, Some(entries));
+            self.run(&renew).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError> {
+        let renew = scripts::renew(&self.keys, worker, lease, None);
+        self.run(&renew).await?;
+        Ok(())
+    }
+
+    async fn reclaim(
+        &self,
+        worker: &WorkerId,
+        lease: Duration,
+        max: usize,
+    ) -> Result<Vec<Claim>, BusError> {
+        self.sweep_now_and_then().await?;
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let given = self.given_to(worker);
+        let mut number = given.reclaims.lock().await;
+        let reclaim = |bytes| scripts::reclaim(&self.keys, worker, lease, max, *number, bytes);
+        let asked = std::time::Instant::now();
+        let (now_ms, too_large, entries) = self.run(&reclaim(self.limits.page_bytes)).await?;
+        self.clock.saw(now_ms, asked);
+        let mut entries = QueueEntry::redeliveries(entries).ok_or_else(malformed)?;
+        if entries.is_empty() && too_large > 0 {
+            let (_, _, large) = self.run(&reclaim(too_large)).await?;
+            entries = QueueEntry::redeliveries(large).ok_or_else(malformed)?;
+        }
+        *number += 1;
+        given.received(&entries);
+        drop(number);
+        let mut claims = self.claims(worker, entries).await;
+        self.mark_cancelled(&mut claims).await;
+        Ok(claims)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    async fn hand_back(
+        &self,
+        worker: &WorkerId,
+        entries: &[EntryId],
+        begun: bool,
+    ) -> Result<(), BusError> {
+        for entries in entries.chunks(LEASES_AT_ONCE) {
+            self.run(&scripts::hand_back(&self.keys, worker, entries, begun))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut batch = Vec::with_capacity(requests.len().min(FINISH_AT_ONCE));
+        let mut bytes = 0;
+        for request in requests {
+            let line = request
+                .event
+                .as_ref()
+                .map_or(Ok(String::new()), lines::event)?;
+            if !batch.is_empty() && bytes + line.len() > FINISH_BYTES {
+                self.finish_batch(&batch, &mut answers).await?;
+                batch.clear();
+                bytes = 0;
+            }
+            bytes += line.len();
+            batch.push((request, line));
+            if batch.len() == FINISH_AT_ONCE {
+                self.finish_batch(&batch, &mut answers).await?;
+                batch.clear();
+                bytes = 0;
+            }
+        }
+        if !batch.is_empty() {
+            self.finish_batch(&batch, &mut answers).await?;
+        }
+        Ok(answers)
+    }
+
+    async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError> {
+        let dead = DeadEntry {
+            entry: &claim.entry,
+            delivery: claim.delivery,
+            reason,
+            stream: Some(claim.request.stream),
+            era: claim.request.era,
+        };
+        let fields = claim.request.to_fields()?;
+        self.run(&scripts::dead_letter(
+            &self.keys,
+            &self.limits,
+            &dead,
+            &fields,
+        ))
+        .await?;
+        Ok(())
+    }
+}
+
+impl RedisBus {
+    pub(crate) async fn read_queue_length(&self) -> Result<usize, Fault> {
+        let mut length = cmd("XLEN");
+        length.arg(self.keys.queue());
+        let length = self.run(&Command::single(length)).await?;
+        self.gauge.saw(length, self.limits.queue);
+        Ok(length)
+    }
+
+    /// What became of a request whose queueing had no answer: its entry, or an error that says whether it
+    /// may still run.
+    async fn find_or_withdraw(
+        &self,
+        request: &RequestEnvelope,
+        sent: Instant,
+    ) -> Result<EntryId, BusError> {
+        let RequestEnvelope { stream, era, .. } = request;
+        let ago = sent.elapsed() + DEADLINE;
+        let find = scripts::find_or_withdraw(&self.keys, &self.limits, stream, *era, ago);
+        match self.run(&find).await {
+            Ok(Some(entry)) if !entry.is_empty() => Ok(entry.as_str().into()),
+            Ok(Some(_)) => Err(BusError::Unavailable("no answer in time".to_owned())),
+            Ok(None) => Err(BusError::Unanswered(
+                "there is too much to look at".to_owned(),
+            )),
+            Err(fault) => Err(BusError::Unanswered(fault.to_string())),
+        }
+    }
+
+    async fn finish_batch(
+        &self,
+        batch: &[(&Finish, String)],
+        answers: &mut Vec<Result<(), Refusal>>,
+    ) -> Result<(), BusError> {
+        // A large one is alone.
+        let news = match batch {
+            [(request, line)] => lines::news(request.ownership.stream, line)?,
+            _ => None,
+        };
+        let finish = scripts::finish(&self.keys, &self.limits, batch, news.as_deref());
+        let codes = self.run(&finish).await?;
+        if codes.len() != batch.len() {
+            return Err(malformed());
+        }
+        for code in codes {
+            answers.push(WriteCode::try_from(code)?.into());
+        }
+        Ok(())
+    }
+
+    async fn sweep_now_and_then(&self) -> Result<(), BusError> {
+        let now = self.started.elapsed().as_secs();
+        let last = self.last_sweep.load(Ordering::Relaxed);
+        if now < last.saturating_add(SWEEP_EVERY) {
+            return Ok(());
+        }
+        self.last_sweep.store(now, Ordering::Relaxed);
+        self.run(&scripts::sweep(&self.keys, &self.limits)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Where Redis is and how this process shows itself to it.
+
+use std::io::Write;
+
+use clap::Args;
+use prynai_bus::BusError;
+use prynai_process::secret::Secret;
+use prynai_process::settings::EXIT_USAGE;
+
+use crate::server::address::Address;
+use crate::server::tls::Tls;
+use crate::wire::signature::EnvelopeKeys;
+
+pub use crate::server::tls::RedisTlsSettings;
+
+/// Where the shared Redis is.
+#[derive(Debug, Clone, Args)]
+pub struct RedisSettings {
+    /// Redis that gateways and workers share, as a URL: `redis://[user:password@]host:port`, `rediss://`
+    /// for TLS, or `redis+sentinel://[user:password@]host:port,host:port/master` (`rediss+sentinel://`)
+    /// to follow the master that Sentinels name; their own password is
+    /// `?sentinel_user=…&sentinel_password=…`. Redis 7.0 or later, with the eviction policy noeviction;
+    /// no cluster of several masters (docs/redis.md).
+    #[arg(
+        long,
+        env = "PRYNAI_REDIS_URL",
+        default_value = "redis://127.0.0.1:6379",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = redis_url
+    )]
+    pub redis_url: String,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub tls: RedisTlsSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub keys: KeySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub envelope: EnvelopeSettings,
+}
+
+/// How keys in Redis are named.
+#[derive(Debug, Clone, Args)]
+pub struct KeySettings {
+    /// Text before every key in Redis; fleets with different prefixes do not see each other.
+    #[arg(
+        long,
+        env = "PRYNAI_KEY_PREFIX",
+        default_value = "prynai:",
+        value_name = "TEXT",
+        value_parser = key_prefix
+    )]
+    pub key_prefix: String,
+}
+
+/// How what gateways put into Redis for workers is signed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct EnvelopeSettings {
+    /// Secret with which gateways sign the requests they put into Redis, 32 characters or more and the
+    /// same in the whole fleet. A worker that has it runs nothing that is not signed; give it to all
+    /// gateways first, then to the workers. To replace it, give two, separated by a comma: the first one
+    /// signs, both are accepted [default: none, nothing is signed].
+    #[arg(
+        long,
+        env = "PRYNAI_ENVELOPE_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub envelope_key: Vec<Secret>,
+}
+
+impl RedisSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        check_tls(&self.redis_url, &self.tls)?;
+        self.envelope.check()
+    }
+}
+
+impl EnvelopeSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        self.keys().map(drop)
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn keys(&self) -> Result<EnvelopeKeys, String> {
+        EnvelopeKeys::new(&self.envelope_key)
+    }
+}
+
+/// Ends the process with [`EXIT_USAGE`] if it cannot use its Redis as both are set up, and says why.
+pub fn exit_if_unusable<T>(connected: Result<T, BusError>) -> Result<T, BusError> {
+    if let Err(error @ BusError::Unusable(_)) = &connected {
+        // Nothing is left to do when standard error is gone as well.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        std::process::exit(EXIT_USAGE);
+    }
+    connected
+}
+
+/// Checks a Redis URL without connecting.
+///
+/// # Errors
+///
+/// What is wrong with it, without repeating it: it may hold a password.
+pub fn redis_url(text: &str) -> Result<String, String> {
+    let credentials = text
+        .split_once("://")
+        .and_then(|(_, rest)| rest.rsplit_once('@'));
+    // Each of them would end user and password, and with them the host, before the @.
+    if credentials.is_some_and(|(credentials, _)| credentials.contains(['#', '/', '?'])) {
+        return Err(
+            "user name and password hold characters that a URL does not: write # as %23, / as %2F, ? as %3F \
+             and % as %25"
+                .to_owned(),
+        );
+    }
+    check_url(text)?;
+    Ok(text.to_owned())
+}
+
+fn key_prefix(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b":._-".contains(&b);
+    if text.len() <= 64 && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("use at most 64 letters, digits and any of : . _ -".to_owned())
+    }
+}
+
+/// Checks a Redis URL without connecting.
+///
+/// # Errors
+///
+/// What is wrong with it, without repeating it: it may hold a password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    Address::parse(url).map(drop)
+}
+
+/// Checks the files of a TLS connection to Redis.
+///
+/// # Errors
+///
+/// Which of them cannot be used.
+pub fn check_tls(url: &str, tls: &RedisTlsSettings) -> Result<(), String> {
+    let is_used = Address::parse(url).is_ok_and(|address| address.uses_tls());
+    let is_set = tls.redis_ca.is_some() || tls.redis_cert.is_some() || tls.redis_key.is_some();
+    match (is_used, is_set) {
+        (true, true) => Tls::new(tls).certificates().map(drop),
+        (false, true) => Err(
+            "--redis-ca, --redis-cert and --redis-key are for a --redis-url that begins with rediss"
+                .to_owned(),
+        ),
+        (_, false) => Ok(()),
+    }
+}

@@ -1,0 +1,271 @@
+//! Every key and channel name.
+//!
+//! The braces are the hash tag of a clustered Redis: keys with one tag lie on one node, and one
+//! script uses keys of one tag only.
+
+use prynai_bus::StateScope;
+use prynai_bus::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::principal::Share;
+
+/// The consumer group of the workers.
+pub(crate) const GROUP: &str = "workers";
+
+/// The consumer that has what a lost group had handed out.
+pub(crate) const NOBODY: &str = "nobody";
+
+/// Spells keys and channels under one prefix.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    /// The one partition there is today: the queue with the logs of its requests.
+    partition: String,
+    feed: String,
+    prefix: String,
+}
+
+/// Where a value of the tool author lies.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StatePlace<'a> {
+    /// Under a key of its own (string).
+    Alone(String),
+    /// Among the others of its session, [`Keys::session_state`].
+    OfSession(&'a SessionId),
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self {
+            partition: format!("{prefix}{{main.0}}:"),
+            feed: format!("{prefix}{{feed}}:"),
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    // Partition
+
+    /// Requests on their way (stream).
+    pub(crate) fn queue(&self) -> String {
+        format!("{}requests", self.partition)
+    }
+
+    /// There when there was a consumer group (string).
+    pub(crate) fn group_made(&self) -> String {
+        format!("{}group", self.partition)
+    }
+
+    /// How long the leases of each worker last, in milliseconds (hash).
+    pub(crate) fn leases(&self) -> String {
+        format!("{}leases", self.partition)
+    }
+
+    /// When a worker last looked for lost requests, in Unix milliseconds (string).
+    pub(crate) fn looked(&self) -> String {
+        format!("{}looked", self.partition)
+    }
+
+    /// When no worker was answered, from and to, in Unix milliseconds (list, newest first).
+    pub(crate) fn silences(&self) -> String {
+        format!("{}silences", self.partition)
+    }
+
+    /// The replication id of the Redis that this was written to last (string).
+    pub(crate) fn history(&self) -> String {
+        format!("{}history", self.partition)
+    }
+
+    /// Written to find out whether Redis takes writes (string).
+    pub(crate) fn health(&self) -> String {
+        format!("{}health", self.partition)
+    }
+
+    /// Entries that could not be served (stream).
+    pub(crate) fn dead_letters(&self) -> String {
+        format!("{}dead", self.partition)
+    }
+
+    /// There when a dead entry was noted (string).
+    pub(crate) fn noted(&self, entry: &EntryId) -> String {
+        format!("{}noted:{entry}", self.partition)
+    }
+
+    /// The entries that the last reclaim of a worker gave it (list).
+    pub(crate) fn reclaimed(&self, worker: &WorkerId) -> String {
+        format!("{}reclaimed:{worker}", self.partition)
+    }
+
+    /// How often an entry of a newer release came to a worker that cannot read it (string).
+    pub(crate) fn deliveries_unread(&self, entry: &EntryId) -> String {
+        format!("{}unread:{entry}", self.partition)
+    }
+
+    /// Streams of requests that were cancelled before they ended, or before they came (sorted set, by
+    /// time).
+    pub(crate) fn cancelled(&self) -> String {
+        format!("{}cancelled", self.partition)
+    }
+
+    /// Streams with a log that has no final event yet (sorted set, by time of the log's making).
+    pub(crate) fn unfinished(&self) -> String {
+        format!("{}unfinished", self.partition)
+    }
+
+    /// The log of a stream (hash).
+    pub(crate) fn log(&self, stream: &StreamId) -> String {
+        format!("{}log:{stream}", self.partition)
+    }
+
+    /// Messages of the client for a call (list).
+    pub(crate) fn mailbox(&self, stream: &StreamId) -> String {
+        format!("{}mail:{stream}", self.partition)
+    }
+
+    /// Is there for as long as a gateway is (string).
+    pub(crate) fn gateway_life(&self, gateway: &GatewayId) -> String {
+        format!("{}alive:{gateway}", self.partition)
+    }
+
+    /// What the channel of every gateway begins with; its id follows.
+    pub(crate) fn gateway_channels(&self) -> String {
+        format!("{}gateway:", self.partition)
+    }
+
+    /// What the channel of every worker begins with; its id follows.
+    pub(crate) fn worker_channels(&self) -> String {
+        format!("{}worker:", self.partition)
+    }
+
+    // Change feed, and the catalog, whose changes it carries
+
+    /// The changes (stream).
+    pub(crate) fn feed(&self) -> String {
+        format!("{}changes", self.feed)
+    }
+
+    /// The name of this life of the feed (string).
+    pub(crate) fn feed_epoch(&self) -> String {
+        format!("{}epoch", self.feed)
+    }
+
+    /// The channel of all changes.
+    pub(crate) fn feed_channel(&self) -> String {
+        format!("{}news", self.feed)
+    }
+
+    /// What the workers serve (string).
+    pub(crate) fn catalog(&self) -> String {
+        format!("{}catalog", self.feed)
+    }
+
+    // Sessions and state
+
+    /// A session (hash).
+    pub(crate) fn session(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:session", self.prefix)
+    }
+
+    /// A session that ended and whose calls may still run (hash).
+    pub(crate) fn ended_session(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:ended", self.prefix)
+    }
+
+    /// The calls that run in a session, by stream (hash).
+    pub(crate) fn session_calls(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:calls", self.prefix)
+    }
+
+    /// The tool author's values that end with a session (hash).
+    pub(crate) fn session_state(&self, id: &SessionId) -> String {
+        format!("{}{{s.{id}}}:state", self.prefix)
+    }
+
+    /// Where a value of the tool author lies.
+    pub(crate) fn state<'a>(&self, scope: &'a StateScope, key: &str) -> StatePlace<'a> {
+        if let StateScope::Session(id) = scope {
+            return StatePlace::OfSession(id);
+        }
+        let tag = state_tag(scope);
+        StatePlace::Alone(format!("{}{{{tag}}}:state:{key}", self.prefix))
+    }
+
+    /// What an operation on the values of a scope answered (string).
+    pub(crate) fn answered(&self, scope: &StateScope, operation: &OperationId) -> String {
+        let tag = state_tag(scope);
+        format!("{}{{{tag}}}:answered:{operation}", self.prefix)
+    }
+
+    /// What is known of the calls under one idempotency key (hash).
+    pub(crate) fn outcome(&self, record: &str) -> String {
+        format!("{}{{i.{record}}}:outcome", self.prefix)
+    }
+
+    // What is kept for each caller
+
+    /// When what is kept for a share ends (sorted set).
+    pub(crate) fn kept_ends(&self, share: &Share) -> String {
+        format!("{}{{k.{}}}:kept-ends", self.prefix, escaped(share.as_str()))
+    }
+
+    /// How large it is (hash).
+    pub(crate) fn kept_bytes(&self, share: &Share) -> String {
+        format!(
+            "{}{{k.{}}}:kept-bytes",
+            self.prefix,
+            escaped(share.as_str())
+        )
+    }
+
+    // Subscriptions
+
+    /// The channel through which one subscription finds out that it hears.
+    pub(crate) fn probe_channel(&self, subscription: &str) -> String {
+        format!("{}probe:{subscription}", self.prefix)
+    }
+}
+
+/// The hash tag of a scope.
+fn state_tag(scope: &StateScope) -> String {
+    match scope {
+        StateScope::Global => "global".to_owned(),
+        StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
+        StateScope::Session(id) => format!("s.{id}"),
+    }
+}
+
+/// A subject is any text; a brace in it would end the hash tag, and scopes could meet.
+fn escaped(subject: &str) -> String {
+    subject.bytes().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'@' => {
+                text.push(char::from(byte));
+            }
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tag_is_visible() {
+        let keys = Keys::new("prynai:");
+        assert_eq!(keys.queue(), "prynai:{main.0}:requests");
+        let stream = StreamId::generate();
+        assert_eq!(keys.log(&stream), format!("prynai:{{main.0}}:log:{stream}"));
+    }
+
+    #[test]
+    fn scopes_never_meet() {
+        let keys = Keys::new("");
+        let hostile = StateScope::Principal("a}:state:x".to_owned());
+        let other = StateScope::Principal("a".to_owned());
+        let key = "{p.a%7D%3Astate%3Ax}:state:k".to_owned();
+        assert_eq!(keys.state(&hostile, "k"), StatePlace::Alone(key));
+        assert_ne!(keys.state(&hostile, "k"), keys.state(&other, "x}:state:k"));
+        assert_ne!(
+            keys.state(&StateScope::Principal("global".to_owned()), "k"),
+            keys.state(&StateScope::Global, "k"),
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! What is written into Redis, as single lines: `PUBLISH` joins several with a line feed.
+
+use std::borrow::Cow;
+
+use prynai_bus::ids::StreamId;
+use prynai_bus::wire::change::ChangeEntry;
+use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::wire::{WireError, check_format};
+use prynai_bus::{BusError, PositionedChange};
+
+use crate::connection::budget::LARGE;
+
+/// The event that says "cancelled", cut where its offset goes: only the script knows that.
+pub(crate) struct CancelledLine {
+    pub(crate) before_offset: String,
+    pub(crate) after_offset: String,
+}
+
+pub(crate) fn event(event: &StreamEvent) -> Result<String, WireError> {
+    Ok(single(event.to_line()?))
+}
+
+/// What is published instead of an event of `stream` that is encoded as `line`: nothing, unless it is large.
+pub(crate) fn news(stream: StreamId, line: &str) -> Result<Option<String>, WireError> {
+    if line.len() <= LARGE {
+        return Ok(None);
+    }
+    StreamEvent::see_log(stream).to_line().map(Some)
+}
+
+/// A message is kept byte for byte and may be spread over lines. In JSON a bare line feed is white
+/// space between tokens, so a space says the same.
+fn single(json: String) -> String {
+    if json.contains('\n') {
+        return json.replace('\n', " ");
+    }
+    json
+}
+
+pub(crate) fn cancelled(stream: StreamId) -> Result<CancelledLine, BusError> {
+    const OFFSET: &str = r#""offset":"#;
+    let line = StreamEvent::cancelled(stream, 0).to_line()?;
+    let mark = format!("{OFFSET}0");
+    let Some((before, after)) = line.split_once(&mark) else {
+        return Err(BusError::Unexpected(
+            "an event without an offset".to_owned(),
+        ));
+    };
+    Ok(CancelledLine {
+        before_offset: format!("{before}{OFFSET}"),
+        after_offset: after.to_owned(),
+    })
+}
+
+pub(crate) fn signal(stream: StreamId, kind: SignalKind) -> Result<String, WireError> {
+    Ok(serde_json::to_string(&Signal::new(stream, kind))?)
+}
+
+pub(crate) fn read_signal(line: &str) -> Result<Signal, WireError> {
+    let signal: Signal = serde_json::from_str(line)?;
+    check_format(signal.v)?;
+    Ok(signal)
+}
+
+/// Reads the news of a change: its position, a space, the change.
+pub(crate) fn read_change(line: &str) -> Result<PositionedChange, WireError> {
+    let (position, change) = line.split_once(' ').ok_or(WireError::Missing("position"))?;
+    Ok(PositionedChange {
+        position: position.parse().map_err(|_| WireError::Invalid {
+            field: "position",
+            reason: "not a position of the feed".to_owned(),
+        })?,
+        change: ChangeEntry::from_line(change)?.change,
+    })
+}
+
+/// Text of a published message; what is not UTF-8 is not ours and will not be read.
+pub(crate) fn text(payload: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prynai_bus::wire::event::EventKind;
+    use prynai_bus::wire::message::RawJson;
+
+    #[test]
+    fn a_message_over_several_lines_is_one_line() {
+        let message = RawJson::parse("{\n  \"text\": \"a\\nb\"\n}").unwrap();
+        let spread = StreamEvent::new(StreamId::generate(), 1, EventKind::Final, message);
+        let line = event(&spread).unwrap();
+        assert!(!line.contains('\n'));
+        let value: serde_json::Value = StreamEvent::from_line(&line)
+            .unwrap()
+            .message
+            .unwrap()
+            .read()
+            .unwrap();
+        assert_eq!(value["text"], "a\nb");
+    }
+
+    #[test]
+    fn a_cancelled_event_is_put_together_again() {
+        let stream = StreamId::generate();
+        let line = cancelled(stream).unwrap();
+        let event = format!("{}17{}", line.before_offset, line.after_offset);
+        assert_eq!(
+            StreamEvent::from_line(&event).unwrap(),
+            StreamEvent::cancelled(stream, 17),
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! What lies in Redis and is published there: how it is named, spelled and signed.
+
+pub(crate) mod keys;
+pub(crate) mod lines;
+pub mod signature;
