@@ -2,7 +2,7 @@
 //!
 //! The path of a request: [`listen`](mod@listen) accepts the connection, [`serve`](mod@serve) orders the layers,
 //! [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads the
-//! [`message`], decides the era, asks the [`policy`] whether its sender may send it, answers what needs no worker and
+//! [`message`], decides the era, asks the [`policy`] whether its caller may send it, answers what needs no worker and
 //! queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for the
 //! client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the way
 //! is a [`refusal`].

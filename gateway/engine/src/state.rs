@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::admission::turns::Turns;
-use crate::auth::Callers;
+use crate::auth::Authenticator;
 use crate::changes::Changes;
 use crate::changes::catalog::CatalogCache;
 use crate::config::GatewaySettings;
 use crate::message::params::Params;
-use crate::message::request_head::Sender;
+use crate::message::request_head::Caller;
 use crate::origin::AllowedOrigins;
 use crate::policy::{self, Policy};
 use crate::refusal::RequestError;
@@ -31,7 +31,7 @@ use crate::streams::session_use::{SessionUse, touch_every};
 pub(crate) struct AppState {
     pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) callers: Callers,
+    pub(crate) authenticator: Authenticator,
     pub(crate) origins: AllowedOrigins,
     pub(crate) hub: Hub,
     pub(crate) changes: Changes,
@@ -43,9 +43,9 @@ pub(crate) struct AppState {
     pub(crate) turns: Turns,
 }
 
-impl FromRef<AppState> for Callers {
+impl FromRef<AppState> for Authenticator {
     fn from_ref(state: &AppState) -> Self {
-        state.callers.clone()
+        state.authenticator.clone()
     }
 }
 
@@ -82,8 +82,8 @@ impl AppState {
         } else {
             "http"
         };
-        let (callers, callers_roles) = Callers::new(&settings.auth, scheme);
-        for role in callers_roles {
+        let (authenticator, key_roles) = Authenticator::new(&settings.auth, scheme);
+        for role in key_roles {
             roles.spawn(role);
         }
         Ok(Self {
@@ -91,7 +91,7 @@ impl AppState {
             canceller: Canceller::new(bus.clone()),
             origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
             bus,
-            callers,
+            authenticator,
             hub,
             changes,
             catalog,
@@ -103,9 +103,9 @@ impl AppState {
     }
 
     /// For an event stream that begins now.
-    pub(crate) fn lifetime(&self, sender: &Sender) -> Lifetime {
+    pub(crate) fn lifetime(&self, caller: &Caller) -> Lifetime {
         let most = self.settings.limits.max_stream_age;
-        Lifetime::begin(self.shutdown.clone(), most, sender.expires)
+        Lifetime::begin(self.shutdown.clone(), most, caller.expires)
     }
 
     /// For a stream of a session, whose being open is use of it.

@@ -1,27 +1,27 @@
 //! How much one caller may have under way at this gateway, so that no caller keeps others out: of its share
-//! ([`share_holder`]) as the [`limits`] say. A crowd waits for its [`turns`] at the bus.
+//! ([`share`]) as the [`limits`] say. A crowd waits for its [`turns`] at the bus.
 
 pub(crate) mod limits;
-mod share_holder;
+mod share;
 pub(crate) mod turns;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prynai_bus::{Bus, BusError};
+use prynai_bus::{BusError, RequestQueue};
 use prynai_process::outage::Alarm;
 
 use crate::refusal::RequestError;
 
 use limits::LimitSettings;
-pub(crate) use share_holder::{Caller, network};
+pub(crate) use share::{Share, network};
 
 /// Admits calls and streams within each caller's share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Admission(Arc<Shares>);
 
 struct Shares {
-    bus: Arc<dyn Bus>,
+    queue: Arc<dyn RequestQueue>,
     queue_limit: usize,
     caller_limit: usize,
     caller_streams: usize,
@@ -35,7 +35,7 @@ struct Shares {
 }
 
 #[derive(Default)]
-struct Tally(Mutex<HashMap<Caller, usize>>);
+struct Tally(Mutex<HashMap<Share, usize>>);
 
 /// What a request takes of its caller's share, until it is dropped.
 pub(crate) struct Permit {
@@ -46,16 +46,16 @@ pub(crate) struct Permit {
 /// A part of a caller's share.
 struct Taken {
     tally: Arc<Tally>,
-    caller: Caller,
+    share: Share,
     amount: usize,
 }
 
 // === impl Admission ===
 
 impl Admission {
-    pub(crate) fn new(bus: Arc<dyn Bus>, limits: &LimitSettings) -> Self {
+    pub(crate) fn new(queue: Arc<dyn RequestQueue>, limits: &LimitSettings) -> Self {
         Self(Arc::new(Shares {
-            bus,
+            queue,
             queue_limit: limits.queue_limit.get(),
             caller_limit: limits.caller_limit.get(),
             caller_streams: limits.caller_streams.get(),
@@ -72,22 +72,22 @@ impl Admission {
     /// to fill the queue leaves the other half of it to the others (Choudhury and Hahne, "Dynamic
     /// queue length thresholds", 1998).
     ///
-    /// Its message, of so many bytes, counts to the share of `sender`, who may have several sessions.
+    /// Its message, of so many bytes, counts to `bytes_of`: the share of its caller, who may have several sessions.
     pub(crate) async fn call(
         &self,
-        caller: Caller,
-        sender: Caller,
+        calls_of: Share,
+        bytes_of: Share,
         bytes: usize,
     ) -> Result<Permit, RequestError> {
         let shares = &self.0;
-        let bytes = self.take_bytes(sender, bytes)?;
-        let own = shares.calls.count(&caller);
+        let bytes = self.take_bytes(bytes_of, bytes)?;
+        let own = shares.calls.count(&calls_of);
         if own >= shares.caller_limit {
             return Err(RequestError::CallerBusy);
         }
         let room = self.room(own + 1).await?;
         let most = shares.caller_limit.min(room);
-        let place = Tally::take(&shares.calls, caller, 1, most);
+        let place = Tally::take(&shares.calls, calls_of, 1, most);
         let place = place.ok_or(RequestError::CallerBusy)?;
         Ok(Permit {
             _place: Some(place),
@@ -96,16 +96,16 @@ impl Admission {
     }
 
     /// Room for a message of so many bytes.
-    pub(crate) fn bytes(&self, sender: Caller, bytes: usize) -> Result<Permit, RequestError> {
+    pub(crate) fn bytes(&self, share: Share, bytes: usize) -> Result<Permit, RequestError> {
         Ok(Permit {
             _place: None,
-            bytes: vec![self.take_bytes(sender, bytes)?],
+            bytes: vec![self.take_bytes(share, bytes)?],
         })
     }
 
-    fn take_bytes(&self, sender: Caller, bytes: usize) -> Result<Taken, RequestError> {
+    fn take_bytes(&self, share: Share, bytes: usize) -> Result<Taken, RequestError> {
         let most = self.0.caller_bytes;
-        let taken = Tally::take(&self.0.bytes, sender, bytes, most);
+        let taken = Tally::take(&self.0.bytes, share, bytes, most);
         taken.ok_or(RequestError::CallerBytes { limit: most })
     }
 
@@ -121,26 +121,26 @@ impl Admission {
 
     /// Room for one more request that no worker sees but the bus: as many as calls, and apart from these, since it
     /// takes one to cancel a call.
-    pub(crate) fn errand(&self, caller: Caller) -> Result<Permit, RequestError> {
+    pub(crate) fn errand(&self, share: Share) -> Result<Permit, RequestError> {
         let most = self.0.caller_limit;
-        let place = Tally::take(&self.0.errands, caller, 1, most);
+        let place = Tally::take(&self.0.errands, share, 1, most);
         place.map(Permit::of).ok_or(RequestError::CallerBusy)
     }
 
     /// Room for one more open stream that is not the answer to a call.
-    pub(crate) fn stream(&self, caller: Caller) -> Result<Permit, RequestError> {
+    pub(crate) fn stream(&self, share: Share) -> Result<Permit, RequestError> {
         let most = self.0.caller_streams;
-        let place = Tally::take(&self.0.streams, caller, 1, most);
+        let place = Tally::take(&self.0.streams, share, 1, most);
         place.map(Permit::of).ok_or(RequestError::CallerStreams)
     }
 
     async fn room(&self, wanted: usize) -> Result<usize, RequestError> {
-        let room = self.0.bus.queue_room(wanted).await?;
+        let room = self.0.queue.queue_room(wanted).await?;
         if room == 0 {
             if self.0.full.raise() {
                 tracing::warn!(
                     limit = self.0.queue_limit,
-                    "the request queue is full: requests are refused"
+                    "the request queue is full, so requests are refused: add workers, or raise --queue-limit"
                 );
             }
             return Err(self.full());
@@ -160,23 +160,23 @@ impl Admission {
 // === impl Tally ===
 
 impl Tally {
-    fn count(&self, caller: &Caller) -> usize {
+    fn count(&self, share: &Share) -> usize {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(caller).copied().unwrap_or(0)
+        counts.get(share).copied().unwrap_or(0)
     }
 
-    /// So much more, unless the caller then had more than `most`.
-    fn take(this: &Arc<Self>, caller: Caller, amount: usize, most: usize) -> Option<Taken> {
+    /// So much more of a share, unless more than `most` of it were then taken.
+    fn take(this: &Arc<Self>, share: Share, amount: usize, most: usize) -> Option<Taken> {
         let mut counts = this.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = counts.get(&caller).copied().unwrap_or(0);
+        let own = counts.get(&share).copied().unwrap_or(0);
         let sum = own.saturating_add(amount);
         if sum > most {
             return None;
         }
-        counts.insert(caller.clone(), sum);
+        counts.insert(share.clone(), sum);
         Some(Taken {
             tally: this.clone(),
-            caller,
+            share,
             amount,
         })
     }
@@ -199,10 +199,10 @@ impl Permit {
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut counts = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = counts.get_mut(&self.caller) {
+        if let Some(own) = counts.get_mut(&self.share) {
             *own -= self.amount;
             if *own == 0 {
-                counts.remove(&self.caller);
+                counts.remove(&self.share);
             }
         }
     }
@@ -212,8 +212,8 @@ impl Drop for Taken {
 mod tests {
     use super::*;
 
-    fn at(address: &str) -> Caller {
-        Caller::at(address.parse().unwrap())
+    fn at(address: &str) -> Share {
+        Share::at(address.parse().unwrap())
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_is_one_caller() {
+    fn one_network_has_one_share() {
         assert_eq!(at("2001:db8::1"), at("2001:db8::2:3"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
         assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));

@@ -1,12 +1,12 @@
-//! Who calls: the layer in front of the endpoint that finds it out.
+//! Who calls: the layer in front of the endpoint that finds it out, from token to identity to principal.
 //!
 //! The [`settings`] say what callers prove themselves with, and whom they are issued that by ([`trust`]). A request's
-//! [`token`] is checked with the keys of its [`issuer`]; what it says becomes a principal, and the [`rules`] say
-//! whether that may call. Who may not is told what to do about it, which the [`resource_metadata`] explain.
+//! [`token`] is checked with the keys of its [`issuer`]; what it says is an identity, which the [`requirements`] admit or
+//! not, and which becomes a principal. Who is not admitted is told what to do, as the [`resource_metadata`] explain.
 
 mod issuer;
+mod requirements;
 pub(crate) mod resource_metadata;
-mod rules;
 mod settings;
 mod token;
 mod trust;
@@ -20,34 +20,37 @@ use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
-use crate::message::request_head::{Peer, Sender};
+use crate::message::request_head::{Caller, Peer};
 use crate::refusal::{Challenge, RequestError, TokenFault};
 
-use resource_metadata::Metadata;
+use resource_metadata::ResourceMetadata;
 pub use settings::{AuthKind, AuthSettings, CallersAllowed, TokenVersion};
 use token::bearer;
-use token::verify::{Role, Tokens};
+use token::verify::{BackgroundTask, Tokens};
 pub use trust::{IssuerUrl, Roots, TenantId};
 
-/// Knows the callers. Cheap to clone.
+/// Finds out who calls. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Callers(Option<Arc<Gate>>);
+pub(crate) struct Authenticator(Option<Arc<Gate>>);
 
 /// Lets in who has a token.
 pub(crate) struct Gate {
     tokens: Tokens,
-    metadata: Metadata,
+    metadata: ResourceMetadata,
 }
 
-impl Callers {
-    /// The roles keep what callers are known by up to date. `scheme` is what the gateway speaks: http or https.
-    pub(crate) fn new(settings: &AuthSettings, scheme: &'static str) -> (Self, Vec<Role>) {
+impl Authenticator {
+    /// The tasks keep what callers are known by up to date. `scheme` is what the gateway speaks: http or https.
+    pub(crate) fn new(
+        settings: &AuthSettings,
+        scheme: &'static str,
+    ) -> (Self, Vec<BackgroundTask>) {
         if settings.auth == AuthKind::None {
             return (Self(None), Vec::new());
         }
-        let (tokens, roles) = Tokens::new(settings);
-        let metadata = Metadata::new(settings, scheme);
-        (Self(Some(Arc::new(Gate { tokens, metadata }))), roles)
+        let (tokens, tasks) = Tokens::new(settings);
+        let metadata = ResourceMetadata::new(settings, scheme);
+        (Self(Some(Arc::new(Gate { tokens, metadata }))), tasks)
     }
 
     /// `None` when everybody may call.
@@ -56,23 +59,23 @@ impl Callers {
     }
 }
 
-/// Lets a request pass whose sender may be here, and says who that is. What the endpoint refuses for want
-/// of a permission gets its `WWW-Authenticate` here.
+/// Lets a request pass whose caller may call, and says who that is. What the endpoint refuses for want of a permission
+/// gets its `WWW-Authenticate` here.
 pub(crate) async fn require(
-    State(callers): State<Callers>,
+    State(authenticator): State<Authenticator>,
     Extension(Peer(address)): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let token = bearer::take(&mut request);
-    let Some(gate) = callers.gate() else {
+    let Some(gate) = authenticator.gate() else {
         let principal = Principal::anonymous_at(admission::network(address));
-        let sender = Sender {
+        let caller = Caller {
             principal,
             address,
             expires: None,
         };
-        request.extensions_mut().insert(sender);
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     };
     let resource = gate.metadata.resource(&request);
@@ -82,12 +85,12 @@ pub(crate) async fn require(
     };
     let mut response = match verified {
         Ok(verified) => {
-            let sender = Sender {
+            let caller = Caller {
                 expires: Some(verified.ends()),
                 principal: verified.principal.clone(),
                 address,
             };
-            request.extensions_mut().insert(sender);
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(error) => {

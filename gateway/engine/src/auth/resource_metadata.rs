@@ -6,7 +6,7 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Callers;
+use super::Authenticator;
 use crate::auth::settings::{AuthKind, AuthSettings};
 use crate::auth::trust::split;
 use crate::message::host::host;
@@ -19,7 +19,7 @@ const ENDPOINT: &str = "/mcp";
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// What clients need to know to get a token.
-pub(crate) struct Metadata {
+pub(crate) struct ResourceMetadata {
     /// What this gateway speaks.
     scheme: &'static str,
     public_url: Option<String>,
@@ -30,9 +30,9 @@ pub(crate) struct Metadata {
 }
 
 /// Serves the metadata.
-pub(crate) async fn get(State(callers): State<Callers>, request: Request) -> Response {
+pub(crate) async fn get(State(authenticator): State<Authenticator>, request: Request) -> Response {
     let path = request.uri().path();
-    let gate = callers.gate();
+    let gate = authenticator.gate();
     let Some(gate) = gate.filter(|gate| gate.metadata.is_at(path)) else {
         return RequestError::NoSuchPath.into_response();
     };
@@ -58,7 +58,7 @@ pub(crate) async fn get(State(callers): State<Callers>, request: Request) -> Res
         .into_response()
 }
 
-impl Metadata {
+impl ResourceMetadata {
     pub(crate) fn new(settings: &AuthSettings, scheme: &'static str) -> Self {
         let entra = settings.auth_tenant.iter();
         let entra =
@@ -150,7 +150,7 @@ mod tests {
             auth_scope: strings(scopes),
             ..AuthSettings::default()
         };
-        let metadata = Metadata::new(&settings(&["a", "b"]), "http");
+        let metadata = ResourceMetadata::new(&settings(&["a", "b"]), "http");
         let all = [
             "https://mcp.example.com/mcp/a",
             "https://mcp.example.com/mcp/b",
@@ -159,7 +159,7 @@ mod tests {
         let named = strings(&["c", "api://x/d"]);
         let named = metadata.to_ask_for(Some(&named));
         assert_eq!(named, ["https://mcp.example.com/mcp/c", "api://x/d"]);
-        let unnamed = Metadata::new(&settings(&[]), "http").to_ask_for(None);
+        let unnamed = ResourceMetadata::new(&settings(&[]), "http").to_ask_for(None);
         assert_eq!(unnamed, ["https://mcp.example.com/mcp/.default"]);
     }
 }

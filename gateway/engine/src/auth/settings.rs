@@ -74,7 +74,7 @@ pub struct AuthSettings {
     #[arg(long, env = "PRYNAI_AUTH_CLIENT", value_delimiter = ',', value_name = "ID", value_parser = trust::visible)]
     pub auth_client: Vec<String>,
 
-    /// Version of tokens that is taken, v1 or v2; for entra. The manifest of your API's registration
+    /// Version of tokens to accept, v1 or v2; for entra. The manifest of your API's registration
     /// says which ones it gets (api.requestedAccessTokenVersion; null means v1). Repeat it or separate
     /// by commas [default: v2].
     #[arg(
@@ -203,7 +203,7 @@ impl AuthSettings {
             if set && !kinds.contains(&self.auth) {
                 let kinds: Vec<String> = kinds.iter().map(AuthKind::flag).collect();
                 let (kinds, chosen) = (kinds.join(" or "), self.auth.flag());
-                return Err(format!("{flag} is for {kinds}, and this is {chosen}"));
+                return Err(format!("{flag} goes with {kinds}, not with {chosen}"));
             }
         }
         Ok(())
@@ -246,13 +246,13 @@ impl AuthSettings {
     fn check_common(&self) -> Result<(), String> {
         if self.auth_audience.is_empty() {
             return Err(format!(
-                "{} needs --auth-audience: without it a token for any other server would be taken",
+                "{} needs --auth-audience: without it tokens for any other server would be accepted",
                 self.auth.flag()
             ));
         }
         let needs = |what: &str, other: &str| {
             Err(format!(
-                "--auth-callers {what} cannot work with --auth-{other} alone"
+                "--auth-callers {what} lets nobody in with --auth-{other} alone"
             ))
         };
         let (scopes, roles) = (!self.auth_scope.is_empty(), !self.auth_role.is_empty());
@@ -275,8 +275,8 @@ impl AuthSettings {
         given.map_or(ENTRA_V1, IssuerUrl::without_slash)
     }
 
-    /// Whether Entra ID's tokens of this version are taken.
-    pub(crate) fn takes(&self, version: TokenVersion) -> bool {
+    /// Whether Entra ID's tokens of this version are accepted.
+    pub(crate) fn accepts(&self, version: TokenVersion) -> bool {
         match self.auth_token_version.as_slice() {
             [] => version == TokenVersion::V2,
             versions => versions.contains(&version),
@@ -391,13 +391,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_second_version_is_taken_unless_said_otherwise() {
-        assert!(settings("").takes(TokenVersion::V2));
-        assert!(!settings("").takes(TokenVersion::V1));
+    fn only_the_second_version_is_accepted_unless_said_otherwise() {
+        assert!(settings("").accepts(TokenVersion::V2));
+        assert!(!settings("").accepts(TokenVersion::V1));
         let first = settings("--auth-token-version v1");
-        assert!(first.takes(TokenVersion::V1) && !first.takes(TokenVersion::V2));
+        assert!(first.accepts(TokenVersion::V1) && !first.accepts(TokenVersion::V2));
         let both = settings("--auth-token-version v1,v2");
-        assert!(both.takes(TokenVersion::V1) && both.takes(TokenVersion::V2));
+        assert!(both.accepts(TokenVersion::V1) && both.accepts(TokenVersion::V2));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl FromStr for TenantId {
     fn from_str(text: &str) -> Result<Self, String> {
         as_guid(text).map(Self).ok_or_else(|| {
             "write the tenant's id, such as 9b6c1f0e-0c5d-4b0e-8a55-3f6f0c2a7d11; a name, common or \
-             organizations would not say whom you trust"
+             organizations does not say whom you trust"
                 .to_owned()
         })
     }
@@ -83,7 +83,7 @@ pub(crate) fn secured(text: &str) -> Result<Uri, String> {
     let is_near = is_loopback(&host) || host.to_ascii_lowercase().ends_with(".localhost");
     match uri.scheme() == Some(&Scheme::HTTPS) || is_near {
         true => Ok(uri),
-        false => Err("use https: over http somebody on the way could answer instead".to_owned()),
+        false => Err("use https: over http, somebody in between could answer instead".to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::uri::Authority;
 /// Names that only this machine itself can mean.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The name that the sender used, which only counts once it was found to be allowed.
+/// The name that the caller used, which only counts once it was found to be allowed.
 pub(crate) fn host(request: &Request) -> &str {
     let header = request.headers().get(header::HOST);
     let header = header.and_then(|host| host.to_str().ok());

@@ -65,7 +65,7 @@ fn check_param(
     match (value, headers.contains_key(header)) {
         (None, false) => Ok(()),
         (None, true) => Err(mismatch(format!(
-            "{header} is there but the body has no such argument"
+            "the header {header} is present, but the body has no such argument"
         ))),
         (Some(value), _) => {
             let sent = decoded(single(headers, header, header)?, header)?;
@@ -125,7 +125,7 @@ fn single<'a>(
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(value),
         (None, _) => Err(mismatch(format!("the header {shown} is missing"))),
-        (Some(_), Some(_)) => Err(mismatch(format!("the header {shown} is there twice"))),
+        (Some(_), Some(_)) => Err(mismatch(format!("the header {shown} is present twice"))),
     }
 }
 

@@ -17,7 +17,7 @@ use super::notifier::{Filter, Notifier};
 use crate::admission::Permit;
 use crate::admission::turns::Turn;
 use crate::changes::{FeedReader, Heard, Interest, Topic};
-use crate::message::request_head::Sender;
+use crate::message::request_head::Caller;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_id::EventId;
@@ -50,13 +50,13 @@ struct SessionStream {
 /// Opens the stream from after `position`, or from now.
 pub(crate) async fn open(
     state: &AppState,
-    sender: &Sender,
+    caller: &Caller,
     session: SessionId,
     position: Option<FeedPosition>,
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let turn = state.turns.take().await?;
-    let lifetime = state.lifetime(sender);
+    let lifetime = state.lifetime(caller);
     let interest = Interest::from([Topic::Session(session.clone())]);
     let mut stream = SessionStream {
         reader: state.changes.reader(position.clone(), interest),
@@ -64,7 +64,7 @@ pub(crate) async fn open(
             filter: Filter::default(),
             subscription: None,
             policy: state.policy.watch(),
-            principal: sender.principal.clone(),
+            principal: caller.principal.clone(),
         },
         touch_at: Instant::now(),
         id: StreamId::generate(),

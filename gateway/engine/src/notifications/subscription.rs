@@ -15,7 +15,7 @@ use crate::changes::catalog::Announced;
 use crate::changes::{FeedReader, Heard};
 use crate::message::envelope::Request;
 use crate::message::method_params::Object;
-use crate::message::request_head::Sender;
+use crate::message::request_head::Caller;
 use crate::message::size_limits::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
 use crate::refusal::RequestError;
 use crate::state::AppState;
@@ -41,7 +41,7 @@ struct ListenParams {
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
 pub(crate) async fn listen(
     state: &AppState,
-    sender: &Sender,
+    caller: &Caller,
     request: &Request,
     permit: Permit,
 ) -> Result<Response, RequestError> {
@@ -66,7 +66,7 @@ pub(crate) async fn listen(
         filter: notifications.into_filter().supported_by(announced),
         subscription: Some(request.id.clone()),
         policy: state.policy.watch(),
-        principal: sender.principal.clone(),
+        principal: caller.principal.clone(),
     };
     let mut uris = std::mem::take(&mut notifier.filter.uris);
     uris.retain(|uri| notifier.may_read(uri));
@@ -79,7 +79,7 @@ pub(crate) async fn listen(
         id: request.id.clone(),
         _permit: permit,
     };
-    let lifetime = state.lifetime(sender);
+    let lifetime = state.lifetime(caller);
     Ok(event_stream(subscription, lifetime, vec![acknowledged]))
 }
 

@@ -65,7 +65,7 @@ impl OriginSettings {
             .collect();
         // RFC 9112, section 3.2.
         if hosts.len() > 1 || (hosts.is_empty() && request.version() == Version::HTTP_11) {
-            let reason = "a request names its Host once".to_owned();
+            let reason = "send exactly one Host header".to_owned();
             return Err(RequestError::NotAccepted(reason));
         }
         hosts.extend(request.uri().authority().map(Authority::as_str));

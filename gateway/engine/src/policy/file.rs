@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::asked::is_core;
-use super::rules::{Audience, Names, Rule, Rules, Targets};
+use super::rules::{AppliesTo, Names, Rule, Rules, Targets};
 
 /// Largest file, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -54,7 +54,7 @@ struct WrittenRule {
     #[serde(default)]
     read_only: bool,
     #[serde(default)]
-    to: Audience,
+    to: AppliesTo,
     any_scope: Option<Texts>,
     any_role: Option<Texts>,
     #[serde(default = "yes")]
@@ -125,12 +125,12 @@ pub(super) fn parse(text: &str) -> Result<Rules, String> {
     }
     if written.allow.len() > MOST_RULES {
         return Err(format!(
-            "the policy has more than {MOST_RULES} rules; join some"
+            "the policy has more than {MOST_RULES} rules; merge some"
         ));
     }
     let patterns = |rule: &Spanned<WrittenRule>| rule.get_ref().patterns().count();
     if written.allow.iter().map(patterns).sum::<usize>() > MOST_PATTERNS {
-        let advice = "join some with *";
+        let advice = "merge some with *";
         return Err(format!(
             "the policy has more than {MOST_PATTERNS} patterns; {advice}"
         ));
@@ -167,7 +167,7 @@ fn rule(written: Spanned<WrittenRule>) -> Result<Rule, Wrong> {
             return Err(Wrong {
                 at: method.span(),
                 reason: format!(
-                    "{} is MCP's own and no matter of methods; name tools, prompts or resources",
+                    "{} is a method of MCP itself, which a rule cannot list; list tools, prompts or resources instead",
                     method.get_ref()
                 ),
             });
@@ -213,7 +213,7 @@ fn names(texts: Texts) -> Result<Vec<String>, Wrong> {
             return Err(Wrong {
                 at: text.span(),
                 reason: format!(
-                    "{name:?} is no name of a scope or role; write one name in each pair of quotes, such as \"mcp.call\""
+                    "{name:?} is not the name of a scope or role; write one name in each pair of quotes, such as \"mcp.call\""
                 ),
             });
         }
@@ -243,9 +243,9 @@ impl WrittenRule {
         } else if !self.call && !self.methods.is_empty() {
             "methods can only be called; remove call = false, or make a rule of their own for them"
         } else if empty(&self.any_scope) {
-            "any_scope names no scope, so nobody could have one; name some, or remove it"
+            "any_scope is empty, so the rule is for nobody; name some scopes, or remove it"
         } else if empty(&self.any_role) {
-            "any_role names no role, so nobody could have one; name some, or remove it"
+            "any_role is empty, so the rule is for nobody; name some roles, or remove it"
         } else {
             return Ok(());
         };

@@ -25,7 +25,7 @@ use crate::refusal::RequestError;
 
 use asked::{Asked, asked};
 pub use file::PolicyFile;
-use rules::{Caller, Rules};
+use rules::Rules;
 
 /// The policy in force, if there is one; without one everybody may do everything. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,16 +59,14 @@ impl Policy {
 
     /// Whether a caller may read a resource, and thus hear that it was updated.
     pub(crate) fn may_read(&self, principal: &Principal, uri: &str) -> bool {
-        self.in_force().is_none_or(|rules| {
-            let caller = Caller::of(principal);
-            rules.allows(caller, &Asked::Resource(uri.into()), false)
-        })
+        self.in_force()
+            .is_none_or(|rules| rules.allows(principal, &Asked::Resource(uri.into()), false))
     }
 
     /// What the answer to this method may show its caller; `None` when it is no list, or there is no policy.
     pub(crate) fn visible(&self, principal: &Principal, method: &str) -> Option<Visible> {
         let list = asked::list(method)?;
-        Some(self.in_force()?.visible(Caller::of(principal), list))
+        Some(self.in_force()?.visible(principal, list))
     }
 
     fn in_force(&self) -> Option<Arc<Rules>> {
@@ -96,11 +94,10 @@ pub(crate) async fn check(
         }
         _ => false,
     };
-    let caller = Caller::of(principal);
-    if rules.allows(caller, &asked, reads) {
+    if rules.allows(principal, &asked, reads) {
         return Ok(());
     }
-    let refusal = rules.refusal(caller, &asked, reads);
+    let refusal = rules.refusal(principal, &asked, reads);
     tracing::info!(source = principal.subject, method, error = %refusal, "refused by the policy");
     Err(refusal)
 }

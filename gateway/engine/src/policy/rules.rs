@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prynai_bus::patterns::{PatternError, Patterns};
-use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
+use prynai_bus::wire::principal::{CallerKind, Principal};
 use prynai_bus::wire::visible::Visible;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ pub(crate) struct Rules(pub(super) Vec<Rule>);
 /// One rule: allows something to somebody.
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub(super) to: Audience,
+    pub(super) to: AppliesTo,
     /// Has one of these, or there are none.
     pub(super) any_scope: Names,
     /// Has one of these, or there are none.
@@ -36,7 +36,7 @@ pub(super) struct Rule {
 /// To which kind of callers a rule applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Audience {
+pub(super) enum AppliesTo {
     /// Persons, through an application.
     Users,
     /// Applications by themselves.
@@ -62,10 +62,6 @@ pub(super) struct Targets {
     patterns: Patterns,
 }
 
-/// What of a caller decides.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a>(Option<&'a Identity>);
-
 /// What a caller lacks for a rule.
 enum Lack<'a> {
     Nothing,
@@ -80,13 +76,13 @@ enum Lack<'a> {
 
 impl Rules {
     /// Whether the caller may do what is asked for; `reads` when it is about a tool that only reads.
-    pub(super) fn allows(&self, caller: Caller<'_>, asked: &Asked, reads: bool) -> bool {
+    pub(super) fn allows(&self, caller: &Principal, asked: &Asked, reads: bool) -> bool {
         let applies = |rule: &&Rule| rule.is_for(caller);
         self.about(asked, reads).any(|rule| applies(&rule)) || self.is_open(asked)
     }
 
     /// Why the caller may not do what is asked for, and what a token for it would need.
-    pub(super) fn refusal(&self, caller: Caller<'_>, asked: &Asked, reads: bool) -> RequestError {
+    pub(super) fn refusal(&self, caller: &Principal, asked: &Asked, reads: bool) -> RequestError {
         let mut missing = Missing::default();
         for rule in self.about(asked, reads) {
             let (known, lacking) = match rule.lack(caller) {
@@ -112,7 +108,7 @@ impl Rules {
     }
 
     /// What a list may show the caller.
-    pub(super) fn visible(&self, caller: Caller<'_>, list: List) -> Visible {
+    pub(super) fn visible(&self, caller: &Principal, list: List) -> Visible {
         let mut visible = Visible::default();
         for rule in &self.0 {
             if !rule.list || !rule.is_for(caller) {
@@ -185,16 +181,17 @@ impl Rule {
         }
     }
 
-    fn is_for(&self, caller: Caller<'_>) -> bool {
+    fn is_for(&self, caller: &Principal) -> bool {
         matches!(self.lack(caller), Lack::Nothing)
     }
 
-    fn lack(&self, Caller(identity): Caller<'_>) -> Lack<'_> {
+    fn lack(&self, caller: &Principal) -> Lack<'_> {
+        let identity = caller.identity.as_deref();
         let kind = identity.map(|identity| identity.kind);
         let is_meant = match self.to {
-            Audience::Users => kind == Some(CallerKind::User),
-            Audience::Apps => kind == Some(CallerKind::App),
-            Audience::Anyone => true,
+            AppliesTo::Users => kind == Some(CallerKind::User),
+            AppliesTo::Apps => kind == Some(CallerKind::App),
+            AppliesTo::Anyone => true,
         };
         match identity {
             _ if !is_meant => Lack::Everything,
@@ -252,13 +249,5 @@ impl Targets {
         let patterns = Patterns::new(&written)?;
         let written = written.into_iter().collect();
         Ok(Self { written, patterns })
-    }
-}
-
-// === impl Caller ===
-
-impl<'a> Caller<'a> {
-    pub(super) fn of(principal: &'a Principal) -> Self {
-        Self(principal.identity.as_deref())
     }
 }

@@ -1,10 +1,8 @@
-//! Why a request is refused, and what the client is told.
+//! Why a request is refused, with the status, the code and the `data` of each reason.
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::{BusError, ShareFull};
@@ -41,7 +39,7 @@ pub(crate) enum RequestError {
     MethodNotFound(String),
     #[error("Content-Type must be application/json")]
     ContentType,
-    #[error("the body must come as it is: send it without Content-Encoding")]
+    #[error("the body must not be encoded: send it without Content-Encoding")]
     ContentEncoding,
     #[error("the body must be UTF-8, and Content-Type may name no other charset")]
     Charset,
@@ -49,7 +47,7 @@ pub(crate) enum RequestError {
     NotAcceptable(&'static str),
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge { limit: usize },
-    #[error("nothing is here; the MCP endpoint is /mcp")]
+    #[error("there is nothing at this path; the MCP endpoint is /mcp")]
     NoSuchPath,
     #[error("the body took longer than {} s to arrive", .0.as_secs())]
     BodyTooSlow(Duration),
@@ -96,7 +94,7 @@ pub(crate) enum RequestError {
     #[error("you have as many streams open as you may; close one")]
     CallerStreams,
     #[error(
-        "the messages of your calls have as many bytes together as they may ({limit}); wait for one to end"
+        "the messages of your running calls may have {limit} bytes together; wait for one to end"
     )]
     CallerBytes { limit: usize },
     #[error("this server is starting; try again in a moment")]
@@ -111,69 +109,10 @@ pub(crate) enum RequestError {
     AnswerLost,
 }
 
-/// A refusal, which names the id of the request that it is the answer to.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    pub(crate) id: Option<RawJson>,
-    pub(crate) error: RequestError,
-    form: Form,
-}
-
-/// How a client is told of a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// By the HTTP status.
-    Status,
-    /// As the JSON-RPC answer to its request, with 200.
-    Answer,
-}
-
 // === impl RequestError ===
 
 impl RequestError {
-    /// The refusal in answer to the request `id`.
-    pub(crate) fn answering(self, id: &RawJson) -> Refused {
-        Refused {
-            id: Some(id.clone()),
-            error: self,
-            form: Form::Status,
-        }
-    }
-
-    /// The refusal in answer to the request `id` of a legacy session, which outlives it. To a client of that
-    /// era another status than 200 says that something is wrong with the connection or the session: some give
-    /// up both (`docs/decisions/0011-one-call-is-refused-in-its-answer.md`). The specification asks for an
-    /// answer in JSON-RPC and names no status (2025-11-25, Transports, Sending Messages, point 5).
-    pub(crate) fn answering_in_session(self, id: &RawJson) -> Refused {
-        let form = match self.concerns_more_than_one_request() {
-            true => Form::Status,
-            false => Form::Answer,
-        };
-        Refused {
-            form,
-            ..self.answering(id)
-        }
-    }
-
-    /// Whether it is about the session, the caller or the HTTP exchange. The specification gives each of these
-    /// a status of its own.
-    fn concerns_more_than_one_request(&self) -> bool {
-        matches!(
-            self,
-            Self::SessionMissing
-                | Self::SessionUnknown
-                | Self::Bus(BusError::SessionEnded)
-                | Self::UnsupportedVersion { .. }
-                | Self::HeaderMismatch(_)
-                | Self::Unauthorized(_)
-                | Self::InsufficientScope { .. }
-                | Self::Forbidden(_)
-                | Self::HttpMethod(..)
-                | Self::NotAcceptable(_)
-        )
-    }
-
-    fn status_and_code(&self) -> (StatusCode, i32) {
+    pub(super) fn status_and_code(&self) -> (StatusCode, i32) {
         match self {
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, code::PARSE_ERROR),
             Self::NotJsonRpc(_) | Self::SessionMissing | Self::NotAccepted(_) => {
@@ -271,7 +210,7 @@ impl RequestError {
     }
 
     /// Whether trying again later may help.
-    fn is_passing(&self) -> bool {
+    pub(super) fn is_passing(&self) -> bool {
         matches!(
             self,
             Self::Starting
@@ -292,7 +231,7 @@ impl RequestError {
         )
     }
 
-    fn retry_after_seconds(&self) -> u32 {
+    pub(super) fn retry_after_seconds(&self) -> u32 {
         match self {
             Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
             _ => RETRY_AFTER_SECONDS,
@@ -300,7 +239,7 @@ impl RequestError {
     }
 
     /// What the answer must say in `WWW-Authenticate`.
-    fn challenge(&self) -> Option<Challenge> {
+    pub(super) fn challenge(&self) -> Option<Challenge> {
         match self {
             Self::Unauthorized(fault) => Some((*fault).into()),
             Self::InsufficientScope { missing } => Some(missing.into()),
@@ -348,73 +287,6 @@ fn told(error: &BusError) -> String {
     }
 }
 
-// === impl Refused ===
-
-impl From<RequestError> for Refused {
-    fn from(error: RequestError) -> Self {
-        Self {
-            id: None,
-            error,
-            form: Form::Status,
-        }
-    }
-}
-
-impl From<BusError> for Refused {
-    fn from(error: BusError) -> Self {
-        RequestError::from(error).into()
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let (status, _) = self.error.status_and_code();
-        let in_answer = self.form == Form::Answer;
-        match &self.error {
-            // Of which there are many; admission tells once, and a full share is its caller's affair.
-            RequestError::Bus(BusError::QueueFull { .. } | BusError::ShareFull(_)) => {}
-            RequestError::Bus(error) => {
-                tracing::warn!(%error, source = "the bus", "refused a request");
-            }
-            _ => {}
-        }
-        let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
-        *response.status_mut() = if in_answer { StatusCode::OK } else { status };
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        if self.error.is_passing() && !in_answer {
-            let seconds = self.error.retry_after_seconds();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        match self.error {
-            RequestError::HttpMethod(_, allowed) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            RequestError::NothingFollows(_) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("POST, DELETE"));
-                // A cache may keep a 405 (RFC 9110, section 15.5.6), and hand it to other streams.
-                let never = HeaderValue::from_static("no-store");
-                headers.insert(header::CACHE_CONTROL, never);
-            }
-            _ => {}
-        }
-        if let Some(challenge) = self.error.challenge() {
-            // The layer that knows callers makes the header of it.
-            response.extensions_mut().insert(challenge);
-        }
-        response
-    }
-}
-
-impl IntoResponse for RequestError {
-    fn into_response(self) -> Response {
-        Refused::from(self).into_response()
-    }
-}
-
 /// The HTTP status of a JSON-RPC error that a worker decided (2026-07-28, Streamable HTTP,
 /// Protocol Version Header, and Basic, General fields). Other errors travel with 200.
 pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
@@ -428,6 +300,3 @@ pub(crate) fn status_of_modern_error(code: i64) -> StatusCode {
         _ => StatusCode::OK,
     }
 }
-
-#[cfg(test)]
-mod tests;

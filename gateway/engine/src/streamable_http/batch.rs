@@ -9,10 +9,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::BodyExt;
 use prynai_bus::wire::request::Era;
 
-use super::legacy;
+use super::{legacy, named_session};
 use crate::message::envelope::Message;
 use crate::message::era;
-use crate::message::request_head::Head;
+use crate::message::request_head::RequestHead;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};
@@ -28,7 +28,7 @@ const MOST_MESSAGES: usize = 64;
 /// as one stream of all their events.
 pub(super) async fn post(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     messages: Vec<Result<Message, Refused>>,
 ) -> Result<Response, Refused> {
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
@@ -36,14 +36,14 @@ pub(super) async fn post(
         return Err(RequestError::NotJsonRpc(reason).into());
     }
     let no_batch = || {
-        let reason = format!("send one message per request; batches are of {REVISION} only");
+        let reason = format!("send one message per request; only {REVISION} has batches");
         RequestError::NotJsonRpc(reason)
     };
     if era::of_headers(head.headers) == Era::Modern {
         return Err(no_batch().into());
     }
-    legacy::check_version(head.headers)?;
-    let session = legacy::session(&state, head).await?;
+    named_session::check_version(head.headers)?;
+    let session = named_session::session(&state, head).await?;
     if session.protocol_version != REVISION {
         return Err(no_batch().into());
     }
@@ -66,7 +66,7 @@ pub(super) async fn post(
 /// The answer to one message, if it has one.
 async fn serve(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     message: Result<Message, Refused>,
 ) -> Option<Response> {
     let wants_answer = !matches!(message, Ok(Message::Notification(_) | Message::Response(_)));

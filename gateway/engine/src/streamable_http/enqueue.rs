@@ -7,14 +7,14 @@ use prynai_bus::ids::{EntryId, SessionId, StreamId};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_bus::wire::session::Session;
-use prynai_bus::{Bus, BusError, Placed};
+use prynai_bus::{BusError, Placed, RequestQueue, SessionStore};
 use prynai_process::backoff::Backoff;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
 use crate::message::envelope::Notification;
 use crate::message::handler_headers::headers_for_handler;
-use crate::message::request_head::Head;
+use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
@@ -54,7 +54,7 @@ pub(super) struct CallParts {
 /// is queued, a legacy one is placed so that it can be. `begun` is what its session knows of it.
 pub(super) async fn enqueue(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     parts: CallParts,
     begun: Option<ForgetOnDrop>,
 ) -> Result<Call, RequestError> {
@@ -103,10 +103,15 @@ pub(super) async fn enqueue(
 }
 
 /// Tells the session where its call lies, and wakes the worker if it was cancelled before that.
-async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: CallRef) -> Placed {
+async fn place(
+    sessions: &dyn SessionStore,
+    canceller: &Canceller,
+    session: &SessionId,
+    call: CallRef,
+) -> Placed {
     let mut backoff = Backoff::for_at_most(PLACING);
     loop {
-        match bus.place_call(session, &call).await {
+        match sessions.place_call(session, &call).await {
             Ok(Placed::Running) => return Placed::Running,
             Ok(placed) => {
                 canceller.cancel(call.stream, Some(call.entry), Era::Legacy);
@@ -114,7 +119,7 @@ async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: 
             }
             // It may have run: to refuse it now would invite a second one.
             Err(error) if !backoff.pause().await => {
-                tracing::warn!(%error, "a cancel of this call will not wake its worker");
+                tracing::warn!(%error, "could not note in a session where its call is queued; a cancel of this call will not wake its worker");
                 return Placed::Running;
             }
             Err(_) => {}
@@ -125,7 +130,7 @@ async fn place(bus: &dyn Bus, canceller: &Canceller, session: &SessionId, call: 
 /// Queues a notification, which nobody answers; in the legacy era it has a session.
 pub(super) async fn enqueue_notification(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     protocol_version: String,
     session: Option<Session>,
     notification: &Notification,
@@ -145,7 +150,7 @@ pub(super) async fn enqueue_notification(
     let envelope = envelope(state, head, parts);
     let bytes = envelope.message.as_str().len();
     let permit = match bytes > SMALL_NOTIFICATION {
-        true => Some(state.admission.bytes(head.caller(None), bytes)?),
+        true => Some(state.admission.bytes(head.share(None), bytes)?),
         false => None,
     };
     let queued = state.bus.enqueue(&envelope).await;
@@ -160,15 +165,15 @@ pub(super) async fn enqueue_notification(
 }
 
 /// Keeps what a notification takes of its caller's share until it has left the queue, of which nobody is told.
-async fn hold_while_pending(bus: Arc<dyn Bus>, entry: EntryId, permit: Permit) {
+async fn hold_while_pending(queue: Arc<dyn RequestQueue>, entry: EntryId, permit: Permit) {
     let mut backoff = Backoff::endless();
-    while !matches!(bus.is_pending(&entry).await, Ok(false)) {
+    while !matches!(queue.is_pending(&entry).await, Ok(false)) {
         backoff.pause().await;
     }
     drop(permit);
 }
 
-fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelope {
+fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> RequestEnvelope {
     let CallParts {
         stream,
         era,
@@ -183,7 +188,7 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
     let now = state.bus.now_ms();
     let most = state.settings.limits.request_timeout;
     let timeout = timeout.map_or(most, |timeout| timeout.min(most));
-    let principal = &head.sender.principal;
+    let principal = &head.caller.principal;
     RequestEnvelope {
         stream,
         holder: state.hub.gateway().clone(),
@@ -196,7 +201,7 @@ fn envelope(state: &AppState, head: Head<'_>, parts: CallParts) -> RequestEnvelo
         principal: principal.clone(),
         session: session.map(|session| Session {
             // As this request's token describes the caller: the stored one may be out of date.
-            principal: head.sender.principal.clone(),
+            principal: head.caller.principal.clone(),
             ..session
         }),
         headers: headers_for_handler(head.headers),
@@ -219,7 +224,7 @@ mod tests {
     use prynai_bus::testing::{legacy_request, session};
     use prynai_bus::wire::principal::Principal;
     use prynai_bus::wire::signal::{Signal, SignalKind};
-    use prynai_bus::{BeginCall, BegunCall, BusLimits, News, NewsReceiver};
+    use prynai_bus::{BeginCall, BegunCall, Bus, BusLimits, News, NewsReceiver};
     use prynai_memory_bus::MemoryBus;
     use tokio_util::sync::CancellationToken;
 

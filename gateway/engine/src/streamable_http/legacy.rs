@@ -1,6 +1,6 @@
 //! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
 use prynai_bus::ids::{QuestionId, SessionId, StreamId};
@@ -13,11 +13,12 @@ use prynai_bus::{BeginCall, BusError, Posted, Touched};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
+use super::named_session::{SESSION_ID, check_version, kept, session, session_id, touched};
 use super::{EVENTS, check_accept, check_room, local_answers, session_call};
 use crate::admission::Permit;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
 use crate::message::method_params::{InitializeParams, ResourceParams, SetLevelParams};
-use crate::message::request_head::Head;
+use crate::message::request_head::RequestHead;
 use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
 use crate::notifications::session_stream;
 use crate::refusal::{Refused, RequestError};
@@ -30,7 +31,6 @@ use crate::streams::respond::{accepted, json_response};
 use crate::streams::sse;
 use crate::versions;
 
-pub(super) const SESSION_ID: &str = "mcp-session-id";
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The one request that opens a session and has none yet.
@@ -56,7 +56,7 @@ struct ProgressParams {
 /// Serves one message.
 pub(super) async fn post(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     message: Message,
 ) -> Result<Response, Refused> {
     match message {
@@ -76,7 +76,7 @@ pub(super) async fn post(
 
 async fn serve(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
     // By its body alone, whatever the header says (2025-11-25, Lifecycle, Version Negotiation): the header is for
@@ -85,7 +85,7 @@ async fn serve(
         return initialize(&state, head, &request).await;
     }
     check_version(head.headers)?;
-    let principal = &head.sender.principal;
+    let principal = &head.caller.principal;
     state
         .check_policy(principal, &request.method, &request.params)
         .await?;
@@ -118,13 +118,13 @@ async fn serve(
 /// A call for a worker; its session knows of it before it is queued.
 async fn begin_call(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let id = session_id(head.headers)?;
-    let (caller, sender) = (head.caller(Some(&id)), head.caller(None));
+    let (calls_of, bytes_of) = (head.share(Some(&id)), head.share(None));
     let bytes = request.raw.as_str().len();
-    let mut permit = state.admission.call(caller, sender, bytes).await?;
+    let mut permit = state.admission.call(calls_of, bytes_of, bytes).await?;
     check_room(&state, head, &request.method, request.params.view()?).await?;
     let begin = BeginCall {
         stream: StreamId::generate(),
@@ -138,7 +138,7 @@ async fn begin_call(
     // What the client said of itself is queued with each of its calls.
     let told = session.client_info.as_str().len() + session.capabilities.as_str().len();
     if told > SMALL_CLIENT_BYTES {
-        permit.add(state.admission.bytes(head.caller(None), told)?);
+        permit.add(state.admission.bytes(head.share(None), told)?);
     }
     session_call::call(state, head, session, request, begun, permit).await
 }
@@ -146,7 +146,7 @@ async fn begin_call(
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
 async fn initialize(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     request: &Request,
 ) -> Result<Response, RequestError> {
     let params: InitializeParams = request.params.read()?;
@@ -164,7 +164,7 @@ async fn initialize(
     let result = local_answers::initialize_result(&catalog, version)?;
     let session = Session {
         id: SessionId::generate(),
-        principal: head.sender.principal.clone(),
+        principal: head.caller.principal.clone(),
         protocol_version: version.to_owned(),
         client_info: params.client_info.0,
         capabilities,
@@ -211,7 +211,7 @@ async fn change(
 
 async fn notified(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     notification: &Notification,
 ) -> Result<Response, Refused> {
     check_version(head.headers)?;
@@ -233,7 +233,7 @@ async fn notified(
         }
         method => {
             let session = session(state, head).await?;
-            let principal = &head.sender.principal;
+            let principal = &head.caller.principal;
             state
                 .check_policy(principal, method, &notification.params)
                 .await?;
@@ -247,7 +247,10 @@ async fn notified(
                 // Nobody waits for what becomes of a notification, and a client that is told of a full queue
                 // here is one that cannot even say that it is there.
                 Err(RequestError::Bus(BusError::QueueFull { .. })) => {
-                    tracing::debug!(method, "the request queue is full: dropped a notification");
+                    tracing::debug!(
+                        method,
+                        "dropped a notification, since the request queue is full"
+                    );
                 }
                 queued => queued?,
             }
@@ -259,7 +262,7 @@ async fn notified(
 /// An answer to a question of a handler; it may arrive at any gateway.
 async fn answered(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     response: &ClientResponse,
 ) -> Result<Response, Refused> {
     check_version(head.headers)?;
@@ -289,19 +292,19 @@ fn question(id: &RawJson) -> Option<QuestionId> {
 }
 
 /// Opens the session's stream of change notifications, or resumes any stream of the session.
-pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+pub(super) async fn get(state: AppState, head: RequestHead<'_>) -> Result<Response, Refused> {
     check_accept(head.headers, EVENTS, EVENTS)?;
     check_version(head.headers)?;
     let id = session_id(head.headers)?;
-    let permit = state.admission.stream(head.caller(Some(&id)))?;
+    let permit = state.admission.stream(head.share(Some(&id)))?;
     let last = head.headers.get(LAST_EVENT_ID);
     let last: Option<Option<EventId>> =
         last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
     let (stream, offset) = match last {
-        None => return Ok(session_stream::open(&state, head.sender, id, None, permit).await?),
+        None => return Ok(session_stream::open(&state, head.caller, id, None, permit).await?),
         Some(Some(EventId::Feed(position))) => {
             let position = Some(position);
-            return Ok(session_stream::open(&state, head.sender, id, position, permit).await?);
+            return Ok(session_stream::open(&state, head.caller, id, position, permit).await?);
         }
         Some(Some(EventId::Call { stream, offset })) => (stream, offset),
         Some(None) => {
@@ -317,7 +320,7 @@ pub(super) async fn get(state: AppState, head: Head<'_>) -> Result<Response, Ref
 /// Resumes the stream of a call from after an event.
 async fn resume(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     session: Session,
     (stream, offset): (StreamId, u64),
     permit: Permit,
@@ -347,15 +350,15 @@ async fn resume(
             return Err(RequestError::NothingFollows(reason).into());
         }
     };
-    let resumed = CallStream::resumed(held, state.lifetime(head.sender), permit, in_use);
+    let resumed = CallStream::resumed(held, state.lifetime(head.caller), permit, in_use);
     Ok(resumed.into_sse(vec![first]))
 }
 
 /// Ends a session: its calls are cancelled, its streams close on every gateway.
-pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, Refused> {
+pub(super) async fn delete(state: AppState, head: RequestHead<'_>) -> Result<Response, Refused> {
     check_version(head.headers)?;
-    let (session, caller) = (session_id(head.headers)?, head.sender.principal.clone());
-    let _permit = state.admission.errand(head.caller(Some(&session)))?;
+    let (session, caller) = (session_id(head.headers)?, head.caller.principal.clone());
+    let _permit = state.admission.errand(head.share(Some(&session)))?;
     let ended = state.canceller.complete(move |bus| {
         let (session, caller) = (session.clone(), caller.clone());
         async move {
@@ -371,60 +374,11 @@ pub(super) async fn delete(state: AppState, head: Head<'_>) -> Result<Response, 
             };
             bus.publish_change(&ended).await?;
             if let Err(error) = bus.forget_session(&session).await {
-                tracing::debug!(%error, "what an ended session leaves waits for its time");
+                tracing::debug!(%error, "could not remove what an ended session left behind; it expires by itself");
             }
             Ok(())
         }
     });
     ended.await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// The session named in the headers, for its own principal. To any other it is unknown, like one that
-/// never was.
-pub(super) async fn session(state: &AppState, head: Head<'_>) -> Result<Session, RequestError> {
-    let id = session_id(head.headers)?;
-    Ok(touched(state, head, &id, None).await?.session)
-}
-
-/// The id of the session named in the headers, for its own principal, of which nothing is read. What is asked of it
-/// takes a place in the caller's share.
-async fn kept(state: &AppState, head: Head<'_>) -> Result<(SessionId, Permit), RequestError> {
-    let id = session_id(head.headers)?;
-    let permit = state.admission.errand(head.caller(Some(&id)))?;
-    if !state.bus.keep_session(&id, &head.sender.principal).await? {
-        return Err(RequestError::SessionUnknown);
-    }
-    Ok((id, permit))
-}
-
-async fn touched(
-    state: &AppState,
-    head: Head<'_>,
-    id: &SessionId,
-    begin: Option<&BeginCall>,
-) -> Result<Touched, RequestError> {
-    let caller = &head.sender.principal;
-    let turn = state.turns.take().await?;
-    let touch = || state.bus.touch_session(id, caller, begin);
-    let touched = turn.step(touch).await?;
-    touched.ok_or(RequestError::SessionUnknown)
-}
-
-fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
-    let id = headers
-        .get(SESSION_ID)
-        .ok_or(RequestError::SessionMissing)?;
-    let id = id.to_str().ok().and_then(|id| id.parse().ok());
-    id.ok_or(RequestError::SessionUnknown)
-}
-
-/// Any revision of this era may be named, also another than the negotiated one: real clients do.
-pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
-    match versions::in_header(headers) {
-        Some(version) if !versions::is_served(version, Era::Legacy) => {
-            Err(RequestError::unsupported_version(version))
-        }
-        _ => Ok(()),
-    }
 }

@@ -8,6 +8,7 @@ mod enqueue;
 mod legacy;
 mod local_answers;
 mod modern;
+mod named_session;
 mod oversized;
 mod session_call;
 
@@ -27,7 +28,7 @@ use crate::message::envelope::{Body, Message};
 use crate::message::era;
 use crate::message::members::META_IDEMPOTENCY_KEY;
 use crate::message::params::ParamsView;
-use crate::message::request_head::{Head, Sender};
+use crate::message::request_head::{Caller, RequestHead};
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::versions;
@@ -44,7 +45,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Serves the endpoint.
 pub(crate) async fn endpoint(
     State(state): State<AppState>,
-    Extension(sender): Extension<Sender>,
+    Extension(caller): Extension<Caller>,
     request: HttpRequest,
 ) -> Response {
     if let Err(error) = check_single(request.headers()) {
@@ -52,9 +53,9 @@ pub(crate) async fn endpoint(
     }
     let modern = era::of_headers(request.headers()) == Era::Modern;
     let (parts, body) = request.into_parts();
-    let head = Head {
+    let head = RequestHead {
         headers: &parts.headers,
-        sender: &sender,
+        caller: &caller,
     };
     let served = match parts.method {
         Method::POST => post(state, head, body).await,
@@ -92,12 +93,12 @@ fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
     Ok(())
 }
 
-async fn post(state: AppState, head: Head<'_>, body: HttpBody) -> Result<Response, Refused> {
+async fn post(state: AppState, head: RequestHead<'_>, body: HttpBody) -> Result<Response, Refused> {
     check_content(head.headers)?;
     check_accept(
         head.headers,
         JSON,
-        "application/json, or it and text/event-stream",
+        "application/json, alone or with text/event-stream",
     )?;
     let body = tokio::time::timeout(BODY_TIMEOUT, read_body(body, head.headers))
         .await
@@ -120,12 +121,12 @@ async fn post(state: AppState, head: Head<'_>, body: HttpBody) -> Result<Respons
 /// Refuses a call whose outcome is to be kept while its caller has as much kept as it may.
 async fn check_room(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     method: &str,
     params: ParamsView<'_>,
 ) -> Result<(), RequestError> {
     if method == "tools/call" && params.meta(META_IDEMPOTENCY_KEY).is_some() {
-        let share = head.sender.principal.share();
+        let share = head.caller.principal.share();
         state.bus.check_room(&share).await?;
     }
     Ok(())
@@ -175,7 +176,7 @@ fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
 /// The refusal of a request of which only the headers can tell the era.
 fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
     let modern = era::of_headers(headers) == Era::Modern;
-    if !modern && headers.contains_key(legacy::SESSION_ID) {
+    if !modern && headers.contains_key(named_session::SESSION_ID) {
         error.answering_in_session(id)
     } else {
         error.answering(id)

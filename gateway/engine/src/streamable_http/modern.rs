@@ -16,7 +16,7 @@ use crate::message::envelope::{Message, Notification, Request};
 use crate::message::members::{META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION};
 use crate::message::mirrored_headers;
 use crate::message::params::ParamsView;
-use crate::message::request_head::Head;
+use crate::message::request_head::RequestHead;
 use crate::notifications::subscription;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
@@ -47,7 +47,7 @@ const MEANINGLESS: [&str; 4] = [
 /// Serves one message.
 pub(super) async fn post(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     message: Message,
 ) -> Result<Response, Refused> {
     match message {
@@ -62,7 +62,8 @@ pub(super) async fn post(
             Ok(accepted())
         }
         Message::Response(_) => Err(RequestError::NotAccepted(
-            "this revision has no questions to clients, so there is nothing to answer".to_owned(),
+            "in this revision servers ask clients nothing, so there is nothing to answer"
+                .to_owned(),
         )
         .into()),
     }
@@ -72,7 +73,7 @@ pub(super) async fn post(
 /// and fields here that a request must have.
 async fn notified(
     state: &AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     notification: &Notification,
 ) -> Result<(), RequestError> {
     if MEANINGLESS.contains(&notification.method.as_str()) {
@@ -85,7 +86,7 @@ async fn notified(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
-    let principal = &head.sender.principal;
+    let principal = &head.caller.principal;
     state
         .check_policy(principal, &notification.method, &notification.params)
         .await?;
@@ -96,7 +97,7 @@ async fn notified(
 
 async fn serve(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let view = request.params.view()?;
@@ -125,11 +126,11 @@ async fn serve(
             if !takes_events(head.headers) {
                 return Err(RequestError::NotAcceptable(EVENTS));
             }
-            let permit = state.admission.stream(head.caller(None))?;
-            subscription::listen(&state, head.sender, &request, permit).await
+            let permit = state.admission.stream(head.share(None))?;
+            subscription::listen(&state, head.caller, &request, permit).await
         }
         method => {
-            let principal = &head.sender.principal;
+            let principal = &head.caller.principal;
             state
                 .check_policy(principal, method, &request.params)
                 .await?;
@@ -146,9 +147,8 @@ async fn serve(
                 message: request.raw,
                 session: None,
             };
-            let (caller, bytes) = (head.caller(None), parts.message.as_str().len());
-            let sender = caller.clone();
-            let permit = state.admission.call(caller, sender, bytes).await?;
+            let (share, bytes) = (head.share(None), parts.message.as_str().len());
+            let permit = state.admission.call(share.clone(), share, bytes).await?;
             call(state, head, parts, permit).await
         }
     }
@@ -196,7 +196,7 @@ fn check_tool_headers(
 
 async fn call(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     parts: CallParts,
     permit: Permit,
 ) -> Result<Response, RequestError> {
@@ -204,7 +204,7 @@ async fn call(
     let Call { held, cancel, .. } = enqueue(&state, head, parts, None).await?;
     let stream = CallStream::modern(
         held,
-        state.lifetime(head.sender),
+        state.lifetime(head.caller),
         permit,
         request_id,
         cancel,
@@ -221,7 +221,7 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
     let first = match tokio::time::timeout(KEEP_ALIVE, stream.next()).await {
         Err(_) => {
             if let Err(error) = stream.open_log().await {
-                tracing::debug!(%error, "the log of a silent call cannot be opened now");
+                tracing::debug!(%error, "could not open the log of a call that has said nothing yet; its stream begins all the same");
             }
             return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
         }

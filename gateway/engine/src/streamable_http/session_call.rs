@@ -13,7 +13,7 @@ use super::enqueue::{Call, CallParts, enqueue};
 use super::{prefers_events, takes_events};
 use crate::admission::Permit;
 use crate::message::envelope::Request;
-use crate::message::request_head::Head;
+use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::call_stream::CallStream;
@@ -34,7 +34,7 @@ const PLACED_WITHIN: Duration = Duration::from_millis(800);
 /// Queues the request and begins the answer.
 pub(super) async fn call(
     state: AppState,
-    head: Head<'_>,
+    head: RequestHead<'_>,
     session: Session,
     request: Request,
     begun: ForgetOnDrop,
@@ -75,7 +75,7 @@ pub(super) async fn call(
     }
     let mut stream = CallStream::legacy(
         held,
-        state.lifetime(head.sender),
+        state.lifetime(head.caller),
         permit,
         request_id,
         in_use,
@@ -113,7 +113,7 @@ async fn begin_unheard(mut stream: CallStream, polls: bool) -> Response {
     let frames = match stream.open_log().await {
         Ok(()) => opening(&mut stream, polls),
         Err(error) => {
-            tracing::debug!(%error, "this stream cannot be resumed before its first event");
+            tracing::debug!(%error, "could not open the log of a stream; its client cannot resume it before the first event");
             vec![sse::KEEP_ALIVE]
         }
     };

@@ -29,19 +29,19 @@ pub(crate) struct IssuerClient(Client<HttpsConnector<HttpConnector>, Empty<Bytes
 /// Why an issuer did not tell.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
-    #[error("{0} cannot be asked: {1}")]
+    #[error("{0} cannot be reached: {1}")]
     Unreachable(String, String),
     #[error("{0} did not answer in full within {timeout} s", timeout = TIMEOUT.as_secs())]
     Late(String),
-    #[error("{0} answered {1}, where only 200 counts; redirects are not followed")]
+    #[error("{0} answered {1}, not 200; redirects are not followed")]
     Status(String, StatusCode),
-    #[error("the answer of {0} cannot be used: {1}")]
+    #[error("the answer from {0} cannot be used: {1}")]
     Unusable(String, String),
 }
 
 /// What is needed of an issuer's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).
 #[derive(Deserialize)]
-struct Metadata {
+struct IssuerMetadata {
     issuer: String,
     jwks_uri: String,
 }
@@ -96,11 +96,11 @@ impl IssuerClient {
     async fn keys_url(&self, url: &str, issuer: &IssuerUrl) -> Result<String, AskError> {
         let body = self.body(url).await?;
         let unusable = |reason| AskError::Unusable(url.to_owned(), reason);
-        let metadata: Metadata =
+        let metadata: IssuerMetadata =
             serde_json::from_slice(&body).map_err(|error| unusable(error.to_string()))?;
         // Byte for byte: OpenID Connect Discovery 1.0, section 4.3.
         if metadata.issuer != issuer.as_str() {
-            let reason = format!("it is the metadata of {:?}", metadata.issuer);
+            let reason = format!("it says that its issuer is {:?}", metadata.issuer);
             return Err(unusable(reason));
         }
         match secured(&metadata.jwks_uri) {

@@ -151,11 +151,11 @@ impl IssuerKeys {
                         REFRESH
                     }
                     Err((error, Some(_))) => {
-                        tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; those known stay in use");
+                        tracing::warn!(%error, issuer, "could not fetch the keys of the issuer; the known ones stay in use");
                         PAUSE
                     }
                     Err((error, None)) => {
-                        tracing::warn!(%error, issuer, "the keys of the issuer cannot be fetched; no token can be checked");
+                        tracing::warn!(%error, issuer, "could not fetch the keys of the issuer; none are known yet, so no token can be checked");
                         soon()
                     }
                 },

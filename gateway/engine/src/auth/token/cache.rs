@@ -24,7 +24,7 @@ const GENERATION: usize = 5_000;
 
 /// Tokens that were accepted, by their digest. The tokens themselves are not kept.
 #[derive(Default)]
-pub(crate) struct Accepted(Mutex<Generations>);
+pub(crate) struct TokenCache(Mutex<Generations>);
 
 /// Whatever is used moves to the young; what was not used while a whole generation came is forgotten.
 #[derive(Default)]
@@ -50,7 +50,7 @@ pub(crate) struct SignedWith {
     pub(crate) key: Arc<DecodingKey>,
 }
 
-impl Accepted {
+impl TokenCache {
     /// Who sent this token, if that is known and would be found again.
     pub(crate) fn get(&self, token: &[u8]) -> Option<Arc<Verified>> {
         let digest = digest(token);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_token_is_known_until_it_expires() {
-        let (accepted, keys) = (Accepted::default(), keys());
+        let (accepted, keys) = (TokenCache::default(), keys());
         accepted.put(b"a.b.c", verified(&keys, 1.0 - CLOCK_SKEW_S as f64 + 30.0));
         accepted.put(b"d.e.f", verified(&keys, -1.0 - CLOCK_SKEW_S as f64));
         assert!(accepted.get(b"a.b.c").is_some());
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_token_is_forgotten_with_its_key() {
-        let (accepted, keys) = (Accepted::default(), keys());
+        let (accepted, keys) = (TokenCache::default(), keys());
         accepted.put(b"a.b.c", verified(&keys, 60.0));
         keys.learn(Err(())).unwrap_err();
         assert!(accepted.get(b"a.b.c").is_some(), "the issuer is away");
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn there_is_a_bound_and_what_is_used_stays() {
-        let (accepted, keys) = (Accepted::default(), keys());
+        let (accepted, keys) = (TokenCache::default(), keys());
         accepted.put(b"used", verified(&keys, 60.0));
         for n in 0..GENERATION * 4 {
             accepted.put(n.to_string().as_bytes(), verified(&keys, 60.0));

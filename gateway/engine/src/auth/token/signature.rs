@@ -25,7 +25,9 @@ pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         if RS256_ONLY.install_default().is_err() {
-            tracing::debug!("another cryptography was chosen for jsonwebtoken before");
+            tracing::debug!(
+                "jsonwebtoken has a cryptography provider already; that one stays in use"
+            );
         }
     });
 }

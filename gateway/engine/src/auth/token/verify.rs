@@ -1,4 +1,4 @@
-//! Checks access tokens: signature, issuer, audience, time, and then the rules.
+//! Checks access tokens: signature, issuer, audience, time, and then what the settings require.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use serde::Deserialize;
 use crate::auth::issuer::client::IssuerClient;
 use crate::auth::issuer::jwks::MAX_KID_BYTES;
 use crate::auth::issuer::keys::{IssuerKeys, NoKey};
-use crate::auth::rules::Rules;
+use crate::auth::requirements::Requirements;
 use crate::auth::settings::{AuthKind, AuthSettings, TokenVersion};
 use crate::auth::token::bearer::Bearer;
 use crate::auth::token::cache::CLOCK_SKEW_S;
-use crate::auth::token::cache::{Accepted, SignedWith, Verified};
+use crate::auth::token::cache::{SignedWith, TokenCache, Verified};
 use crate::auth::token::claims::Claims;
 use crate::auth::token::signature;
 use crate::refusal::RequestError;
@@ -25,16 +25,16 @@ use crate::refusal::TokenFault;
 /// What an access token says that it is, if it says so (RFC 9068, section 2.1; Entra ID writes JWT).
 const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 
-/// A role of the gateway: a task that never ends.
-pub(crate) type Role = BoxFuture<'static, ()>;
+/// A task that never ends.
+pub(crate) type BackgroundTask = BoxFuture<'static, ()>;
 
 /// Checks access tokens.
 pub(crate) struct Tokens {
     /// By `iss`.
     issuers: HashMap<String, Trusted>,
-    rules: Rules,
+    requirements: Requirements,
     validation: Validation,
-    accepted: Accepted,
+    cache: TokenCache,
 }
 
 /// What counts for the tokens of one issuer.
@@ -47,7 +47,7 @@ enum Dialect {
     Entra {
         tenant: String,
         version: TokenVersion,
-        taken: bool,
+        accepted: bool,
     },
     Oidc,
 }
@@ -59,11 +59,11 @@ struct Claimed {
 }
 
 impl Tokens {
-    /// The roles fetch the issuers' keys.
-    pub(crate) fn new(settings: &AuthSettings) -> (Self, Vec<Role>) {
+    /// The tasks fetch the issuers' keys.
+    pub(crate) fn new(settings: &AuthSettings) -> (Self, Vec<BackgroundTask>) {
         signature::install();
         let client = IssuerClient::new(settings.auth_ca.as_ref());
-        let (issuers, roles) = match settings.auth {
+        let (issuers, tasks) = match settings.auth {
             AuthKind::Entra => entra_issuers(settings, &client),
             AuthKind::Oidc | AuthKind::None => oidc_issuer(settings, &client),
         };
@@ -74,11 +74,11 @@ impl Tokens {
         validation.validate_aud = false;
         let tokens = Self {
             issuers,
-            rules: Rules::new(settings),
+            requirements: Requirements::new(settings),
             validation,
-            accepted: Accepted::default(),
+            cache: TokenCache::default(),
         };
-        (tokens, roles)
+        (tokens, tasks)
     }
 
     /// Who sent this token.
@@ -87,35 +87,35 @@ impl Tokens {
     ///
     /// Why it is not accepted, or that this cannot be known now.
     pub(crate) async fn check(&self, bearer: &Bearer) -> Result<Arc<Verified>, RequestError> {
-        if let Some(known) = self.accepted.get(bearer.bytes()) {
+        if let Some(known) = self.cache.get(bearer.bytes()) {
             return Ok(known);
         }
         let token = bearer.text();
         let token = token.ok_or_else(|| invalid("the token is malformed"))?;
         let verified = Arc::new(self.verify(token).await?);
-        self.accepted.put(bearer.bytes(), verified.clone());
+        self.cache.put(bearer.bytes(), verified.clone());
         Ok(verified)
     }
 
     async fn verify(&self, token: &str) -> Result<Verified, RequestError> {
         let (kid, trusted) = self.claimed(token)?;
-        trusted.is_taken()?;
+        trusted.is_accepted()?;
         let key = trusted.keys.find(&kid).await.map_err(|why| match why {
             NoKey::Unknown => {
-                invalid("the issuer has no key of the name (kid) that the token gives")
+                invalid("the issuer has no key with the name (kid) that the token gives")
             }
             NoKey::Silence => RequestError::NoTokenKeys,
         })?;
         let claims = decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| invalid(told(error.kind())))?
             .claims;
-        if !self.rules.is_meant_for_us(&claims.aud) {
+        if !self.requirements.is_meant_for_us(&claims.aud) {
             return Err(invalid("the token is meant for another server (aud)"));
         }
         let expires_s = claims.exp;
         let principal = trusted.dialect.principal(claims).map_err(invalid)?;
         if let Some(identity) = &principal.identity {
-            self.rules.admit(identity)?;
+            self.requirements.admit(identity)?;
         }
         Ok(Verified {
             principal,
@@ -142,14 +142,14 @@ impl Tokens {
         // RFC 7515, section 4.1.11: we understand no extension.
         if header.crit.is_some() {
             return Err(invalid(
-                "the token needs something (crit) that is not understood here",
+                "the token needs an extension (crit) that this server does not know",
             ));
         }
         // RFC 8725, section 3.11: the same key may sign what is no access token.
         let typ = header.typ.as_deref().unwrap_or("JWT");
         if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
             return Err(invalid(
-                "the token is of another type (typ) than an access token",
+                "the type (typ) of the token is not that of an access token",
             ));
         }
         let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
@@ -159,24 +159,27 @@ impl Tokens {
             .map_err(|_| invalid("the token does not say who issued it (iss)"))?
             .iss;
         let trusted = self.issuers.get(&iss);
-        let trusted = trusted
-            .ok_or_else(|| invalid("the token is from an issuer (iss) that is not trusted here"))?;
+        let trusted = trusted.ok_or_else(|| {
+            invalid("the token is from an issuer (iss) that this server does not trust")
+        })?;
         Ok((kid, trusted))
     }
 }
 
 impl Trusted {
-    fn is_taken(&self) -> Result<(), RequestError> {
+    fn is_accepted(&self) -> Result<(), RequestError> {
         match &self.dialect {
             Dialect::Entra {
-                taken: false,
+                accepted: false,
                 version: TokenVersion::V1,
                 ..
             } => Err(invalid(
-                "v1 tokens are not taken here: set api.requestedAccessTokenVersion to 2 in the manifest \
+                "v1 tokens are not accepted here: set api.requestedAccessTokenVersion to 2 in the manifest \
                  of the API's registration",
             )),
-            Dialect::Entra { taken: false, .. } => Err(invalid("v2 tokens are not taken here")),
+            Dialect::Entra {
+                accepted: false, ..
+            } => Err(invalid("v2 tokens are not accepted here")),
             _ => Ok(()),
         }
     }
@@ -196,9 +199,9 @@ impl Dialect {
 fn entra_issuers(
     settings: &AuthSettings,
     client: &IssuerClient,
-) -> (HashMap<String, Trusted>, Vec<Role>) {
+) -> (HashMap<String, Trusted>, Vec<BackgroundTask>) {
     let mut issuers = HashMap::new();
-    let mut roles: Vec<Role> = Vec::new();
+    let mut tasks: Vec<BackgroundTask> = Vec::new();
     for tenant in &settings.auth_tenant {
         let tenant = tenant.as_str().to_owned();
         let v2 = format!("{}/{tenant}/v2.0", settings.authority());
@@ -208,7 +211,7 @@ fn entra_issuers(
             let dialect = Dialect::Entra {
                 tenant: tenant.clone(),
                 version,
-                taken: settings.takes(version),
+                accepted: settings.accepts(version),
             };
             let keys = keys.clone();
             issuers.insert(name.clone(), Trusted { keys, dialect });
@@ -216,21 +219,21 @@ fn entra_issuers(
         // The same keys sign both versions.
         let url = format!("{}/{tenant}/discovery/v2.0/keys", settings.authority());
         let (client, issuer) = (client.clone(), v2.clone());
-        roles.push(Box::pin(keys.keep(issuer, async move || {
+        tasks.push(Box::pin(keys.keep(issuer, async move || {
             // Most keys sign for every tenant, which they say with a placeholder.
             let may_sign = |named: &str| named.replace("{tenantid}", &tenant) == v2;
             client.keys(&url, may_sign).await
         })));
     }
-    (issuers, roles)
+    (issuers, tasks)
 }
 
 fn oidc_issuer(
     settings: &AuthSettings,
     client: &IssuerClient,
-) -> (HashMap<String, Trusted>, Vec<Role>) {
+) -> (HashMap<String, Trusted>, Vec<BackgroundTask>) {
     let mut issuers = HashMap::new();
-    let mut roles: Vec<Role> = Vec::new();
+    let mut tasks: Vec<BackgroundTask> = Vec::new();
     if let Some(issuer) = settings.auth_issuer.clone() {
         let keys = IssuerKeys::new();
         let name = issuer.as_str().to_owned();
@@ -241,9 +244,9 @@ fn oidc_issuer(
         issuers.insert(name.clone(), trusted);
         let client = client.clone();
         let fetch = async move || client.discovered_keys(&issuer).await;
-        roles.push(Box::pin(keys.keep(name, fetch)));
+        tasks.push(Box::pin(keys.keep(name, fetch)));
     }
-    (issuers, roles)
+    (issuers, tasks)
 }
 
 fn invalid(reason: &'static str) -> RequestError {

@@ -1,7 +1,6 @@
 //! Who may do what by which rule.
 
 use super::super::asked::{Asked, List, asked};
-use super::super::rules::Caller;
 use super::*;
 use crate::message::envelope::Message;
 use crate::message::params::Params;
@@ -24,7 +23,7 @@ fn method(name: &str) -> Asked {
 }
 
 fn allowed(rules: &Rules, principal: &Principal, asked: &Asked) -> bool {
-    rules.allows(Caller::of(principal), asked, false)
+    rules.allows(principal, asked, false)
 }
 
 /// What a token would need, as scopes and roles; `None` when none would help.
@@ -33,7 +32,7 @@ fn missing(
     principal: &Principal,
     asked: &Asked,
 ) -> Option<(Vec<String>, Vec<String>)> {
-    match rules.refusal(Caller::of(principal), asked, false) {
+    match rules.refusal(principal, asked, false) {
         RequestError::InsufficientScope { missing } => Some((missing.scopes, missing.roles)),
         RequestError::NotAllowed(_) => None,
         other => panic!("{other:?}"),
@@ -41,7 +40,7 @@ fn missing(
 }
 
 fn visible(rules: &Rules, principal: &Principal, list: List) -> Vec<String> {
-    let visible = rules.visible(Caller::of(principal), list);
+    let visible = rules.visible(principal, list);
     assert!(visible.read_only.is_empty());
     visible.names.into_iter().collect()
 }
@@ -171,13 +170,13 @@ fn tools_that_only_read_can_be_allowed_together() {
     );
     assert!(rules.ask_what_reads());
     let caller = anonymous();
-    let may = |name, reads| rules.allows(Caller::of(&caller), &tool(name), reads);
+    let may = |name, reads| rules.allows(&caller, &tool(name), reads);
     assert!(may("r_1", true) && !may("r_1", false));
     assert!(may("w", false) && may("w", true));
     assert!(!may("x_1", true));
-    let shown = rules.visible(Caller::of(&caller), List::Tools);
+    let shown = rules.visible(&caller, List::Tools);
     assert!(shown.names.iter().eq(["w"]) && shown.read_only.iter().eq(["r_*"]));
-    let shown = rules.visible(Caller::of(&caller), List::Resources);
+    let shown = rules.visible(&caller, List::Resources);
     assert!(shown.names.iter().eq(["x"]) && shown.read_only.is_empty());
 }
 

@@ -29,7 +29,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::config::GatewaySettings;
-use crate::message::request_head::Sender;
+use crate::message::request_head::Caller;
 use crate::policy::Policy;
 use crate::state::AppState;
 use crate::streamable_http;
@@ -202,7 +202,7 @@ impl Client<'_> {
 
     fn http(&self, method: &str) -> axum::http::request::Builder {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let sender = Sender {
+        let caller = Caller {
             principal: self.caller.clone(),
             address,
             expires: None,
@@ -212,7 +212,7 @@ impl Client<'_> {
             .uri("/mcp")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, text/event-stream")
-            .extension(sender);
+            .extension(caller);
         match &self.session {
             Some((id, version)) => http
                 .header("mcp-session-id", id)

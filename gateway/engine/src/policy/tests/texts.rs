@@ -71,17 +71,17 @@ fn every_mistake_is_told_with_its_line() {
         (
             "[[allow]]\nmethods = [\"tools/call\"]",
             "line 2",
-            "tools/call is MCP's own",
+            "tools/call is a method of MCP itself",
         ),
         (
             "[[allow]]\ntools = [\"a\"]\nany_scope = []",
             "line 1",
-            "any_scope names no scope",
+            "any_scope is empty",
         ),
         (
             "[[allow]]\ntools = [\"a\"]\nany_role = []",
             "line 1",
-            "any_role names no role",
+            "any_role is empty",
         ),
         (
             "[[allow]]\ntools = [\"a\"]\nany_scope = [\n\"a\", \"b c\"]",
@@ -91,17 +91,17 @@ fn every_mistake_is_told_with_its_line() {
         (
             "[[allow]]\ntools = [\"a\"]\nany_scope = [\"\"]",
             "line 3",
-            "is no name",
+            "is not the name",
         ),
         (
             "[[allow]]\ntools = [\"a\"]\nany_role = ['a\"']",
             "line 3",
-            "is no name",
+            "is not the name",
         ),
         (
             "[[allow]]\ntools = [\"a\"]\nany_scope = [\"api://a/\"]",
             "line 3",
-            "is no name",
+            "is not the name",
         ),
     ] {
         let told = refused(text);

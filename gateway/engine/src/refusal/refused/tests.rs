@@ -1,5 +1,6 @@
 //! What a client is told, and in which form.
 
+use super::super::{Challenge, Missing, TokenFault};
 use super::*;
 
 #[test]

@@ -7,8 +7,8 @@ use crate::auth::token::claims::Audience;
 use crate::refusal::Missing;
 use crate::refusal::RequestError;
 
-/// Which callers may call.
-pub(crate) struct Rules {
+/// What a token must say for its caller to be let in.
+pub(crate) struct Requirements {
     kind: AuthKind,
     audiences: Vec<String>,
     scopes: Vec<String>,
@@ -17,7 +17,7 @@ pub(crate) struct Rules {
     callers: CallersAllowed,
 }
 
-impl Rules {
+impl Requirements {
     pub(crate) fn new(settings: &AuthSettings) -> Self {
         Self {
             kind: settings.auth,
@@ -92,8 +92,8 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn rules(scopes: &[&str], roles: &[&str]) -> Rules {
-        Rules::new(&AuthSettings {
+    fn requirements(scopes: &[&str], roles: &[&str]) -> Requirements {
+        Requirements::new(&AuthSettings {
             auth: AuthKind::Entra,
             auth_audience: strings(&["api"]),
             auth_scope: strings(scopes),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn one_scope_is_enough_or_one_role_for_an_application() {
-        let rules = rules(&["s", "t"], &["r"]);
+        let requirements = requirements(&["s", "t"], &["r"]);
         for (kind, scopes, roles, admitted) in [
             (USER, &["s"][..], &[][..], true),
             (USER, &["other", "t"], &[], true),
@@ -130,60 +130,60 @@ mod tests {
             (APP, &[], &["other"], false),
             (APP, &[], &[], false),
         ] {
-            let verdict = rules.admit(&caller(kind, scopes, roles));
+            let verdict = requirements.admit(&caller(kind, scopes, roles));
             assert_eq!(verdict.is_ok(), admitted, "{kind:?} {scopes:?} {roles:?}");
         }
     }
 
     #[test]
     fn a_role_lets_a_person_in_where_no_scope_is_asked_for() {
-        let rules = rules(&[], &["r"]);
-        assert!(rules.admit(&caller(USER, &["any"], &["r"])).is_ok());
-        assert!(rules.admit(&caller(USER, &["r"], &[])).is_err());
+        let requirements = requirements(&[], &["r"]);
+        assert!(requirements.admit(&caller(USER, &["any"], &["r"])).is_ok());
+        assert!(requirements.admit(&caller(USER, &["r"], &[])).is_err());
     }
 
     #[test]
     fn people_and_applications_can_be_kept_apart() {
-        let mut rules = rules(&["s"], &["r"]);
-        rules.callers = CallersAllowed::Users;
-        let missing = match rules.admit(&caller(APP, &[], &["r"])) {
+        let mut requirements = requirements(&["s"], &["r"]);
+        requirements.callers = CallersAllowed::Users;
+        let missing = match requirements.admit(&caller(APP, &[], &["r"])) {
             Err(RequestError::InsufficientScope { missing }) => missing,
             other => panic!("{other:?}"),
         };
         assert_eq!(missing.scopes, ["s"]);
         assert!(missing.roles.is_empty());
-        assert!(rules.admit(&caller(USER, &["s"], &[])).is_ok());
-        rules.callers = CallersAllowed::Apps;
-        assert!(rules.admit(&caller(USER, &["s"], &["r"])).is_err());
-        assert!(rules.admit(&caller(APP, &[], &["r"])).is_ok());
+        assert!(requirements.admit(&caller(USER, &["s"], &[])).is_ok());
+        requirements.callers = CallersAllowed::Apps;
+        assert!(requirements.admit(&caller(USER, &["s"], &["r"])).is_err());
+        assert!(requirements.admit(&caller(APP, &[], &["r"])).is_ok());
     }
 
     #[test]
     fn only_listed_applications_may_call() {
-        let mut rules = rules(&["s"], &[]);
-        rules.clients = strings(&["other"]);
+        let mut requirements = requirements(&["s"], &[]);
+        requirements.clients = strings(&["other"]);
         let mut caller = caller(USER, &["s"], &[]);
         let forbidden = |verdict| matches!(verdict, Err(RequestError::Forbidden(_)));
-        assert!(forbidden(rules.admit(&caller)));
+        assert!(forbidden(requirements.admit(&caller)));
         caller.client = None;
-        assert!(forbidden(rules.admit(&caller)));
+        assert!(forbidden(requirements.admit(&caller)));
         caller.client = Some("other".to_owned());
-        assert!(rules.admit(&caller).is_ok());
+        assert!(requirements.admit(&caller).is_ok());
     }
 
     #[test]
     fn a_token_is_meant_for_one_audience_byte_for_byte() {
-        let mut rules = rules(&["s"], &[]);
+        let mut requirements = requirements(&["s"], &[]);
         let one = |name: &str| Audience::One(name.to_owned());
         let many = Audience::Many(strings(&["other", "api"]));
-        assert!(rules.is_meant_for_us(&one("api")));
+        assert!(requirements.is_meant_for_us(&one("api")));
         for name in ["API", "api/", "apis", ""] {
-            assert!(!rules.is_meant_for_us(&one(name)), "{name}");
+            assert!(!requirements.is_meant_for_us(&one(name)), "{name}");
         }
-        assert!(!rules.is_meant_for_us(&many));
-        rules.kind = AuthKind::Oidc;
-        assert!(rules.is_meant_for_us(&many));
-        assert!(!rules.is_meant_for_us(&Audience::Many(Vec::new())));
-        assert!(!rules.is_meant_for_us(&Audience::Many(strings(&["other"]))));
+        assert!(!requirements.is_meant_for_us(&many));
+        requirements.kind = AuthKind::Oidc;
+        assert!(requirements.is_meant_for_us(&many));
+        assert!(!requirements.is_meant_for_us(&Audience::Many(Vec::new())));
+        assert!(!requirements.is_meant_for_us(&Audience::Many(strings(&["other"]))));
     }
 }

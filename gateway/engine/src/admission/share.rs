@@ -1,22 +1,22 @@
-//! Whose share something counts to.
+//! Whose share of the fleet something counts to.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use prynai_bus::ids::SessionId;
 
-/// Whose share something counts to.
+/// The share of one caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Caller {
-    /// A caller with a name, by subject.
+pub(crate) enum Share {
+    /// Of a principal with a name: its subject.
     Principal(String),
-    /// An anonymous one with a session.
+    /// Of whoever has this session, where nobody has a name.
     Session(SessionId),
-    /// An anonymous one without.
+    /// Of whoever is at this address, where nobody has a name.
     Address(IpAddr),
 }
 
-impl Caller {
-    /// The caller at an address.
+impl Share {
+    /// The share of whoever is at an address.
     pub(crate) fn at(address: IpAddr) -> Self {
         Self::Address(network(address))
     }

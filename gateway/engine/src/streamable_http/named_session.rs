@@ -1,0 +1,73 @@
+//! The session that a request of the legacy era names, and the revision.
+
+use axum::http::HeaderMap;
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::request::Era;
+use prynai_bus::wire::session::Session;
+use prynai_bus::{BeginCall, Touched};
+
+use crate::admission::Permit;
+use crate::message::request_head::RequestHead;
+use crate::refusal::RequestError;
+use crate::state::AppState;
+use crate::versions;
+
+/// The header that names the session.
+pub(super) const SESSION_ID: &str = "mcp-session-id";
+
+/// The session named in the headers, for its own principal. To any other it is unknown, like one that
+/// never was.
+pub(super) async fn session(
+    state: &AppState,
+    head: RequestHead<'_>,
+) -> Result<Session, RequestError> {
+    let id = session_id(head.headers)?;
+    Ok(touched(state, head, &id, None).await?.session)
+}
+
+/// The id of the session named in the headers, for its own principal, of which nothing is read. What is asked of it
+/// takes a place in the caller's share.
+pub(super) async fn kept(
+    state: &AppState,
+    head: RequestHead<'_>,
+) -> Result<(SessionId, Permit), RequestError> {
+    let id = session_id(head.headers)?;
+    let permit = state.admission.errand(head.share(Some(&id)))?;
+    if !state.bus.keep_session(&id, &head.caller.principal).await? {
+        return Err(RequestError::SessionUnknown);
+    }
+    Ok((id, permit))
+}
+
+/// The session of this id, for its own principal, now used; a call that is to `begin` is noted in it.
+pub(super) async fn touched(
+    state: &AppState,
+    head: RequestHead<'_>,
+    id: &SessionId,
+    begin: Option<&BeginCall>,
+) -> Result<Touched, RequestError> {
+    let caller = &head.caller.principal;
+    let turn = state.turns.take().await?;
+    let touch = || state.bus.touch_session(id, caller, begin);
+    let touched = turn.step(touch).await?;
+    touched.ok_or(RequestError::SessionUnknown)
+}
+
+/// The id of the session named in the headers.
+pub(super) fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
+    let id = headers
+        .get(SESSION_ID)
+        .ok_or(RequestError::SessionMissing)?;
+    let id = id.to_str().ok().and_then(|id| id.parse().ok());
+    id.ok_or(RequestError::SessionUnknown)
+}
+
+/// Any revision of this era may be named, also another than the negotiated one: real clients do.
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), RequestError> {
+    match versions::in_header(headers) {
+        Some(version) if !versions::is_served(version, Era::Legacy) => {
+            Err(RequestError::unsupported_version(version))
+        }
+        _ => Ok(()),
+    }
+}
