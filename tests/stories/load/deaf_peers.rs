@@ -68,7 +68,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     };
     let bus = RedisBus::connect_when_there(&redis, BusLimits::default(), |_| {}).await;
     let config = WorkerConfig {
-        worker: WorkerId::generate(),
+        id: WorkerId::generate(),
         concurrency: 8,
         lease: Duration::from_secs(30),
         max_attempts: 3,

@@ -10,7 +10,7 @@ use crate::handler::ask::request_state::RequestStateKeys;
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// The name under which requests are claimed; a new one for every process.
-    pub worker: WorkerId,
+    pub id: WorkerId,
     /// Requests that run at the same time.
     pub concurrency: usize,
     /// How long the worker may be silent before others take over its requests.

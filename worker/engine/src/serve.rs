@@ -1,38 +1,36 @@
-//! The roles of a worker, and how they stop.
+//! How the roles of a worker start, and how they stop.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::wire::signal::Signal;
-use prynai_bus::{Bus, NewsReceiver, RequestQueue};
+use prynai_bus::{Bus, NewsReceiver};
 use prynai_process::lifecycle::Shutdown;
 use rmcp::ServerHandler;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::call::call_bus::CallBuses;
+use crate::call::call_bus::CallPorts;
 use crate::call::changes::ChangePublisher;
 use crate::call::ending::FinishQueue;
 use crate::call::event_shares::EventShares;
 use crate::call::gone_holders::GoneHolders;
-use crate::call::idempotency::Idempotency;
-use crate::call::launcher::{Launcher, RunCall};
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::runner::CallRunner;
-use crate::call::running::Running;
 use crate::config::WorkerConfig;
 use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
 use crate::roles::ended_calls::EndedCalls;
-use crate::roles::finisher::{Delivery, Finisher};
+use crate::roles::finisher::{EndingWriter, Finisher};
 use crate::roles::holder_watch::HolderWatch;
 use crate::roles::intake::Intake;
 use crate::roles::lease_keeper::LeaseKeeper;
 use crate::roles::processor::Processor;
 use crate::roles::reclaimer::{Reclaimer, Reserve};
 use crate::roles::signal_listener::{SignalListener, subscribe};
+use crate::roles::worker::Worker;
 
-/// Results are kept for so long while the bus is away: the fencing token decides in the end whether
+/// Responses are kept for so long while the bus is away: the fencing token decides in the end whether
 /// they still count. Longer than any outage that somebody works to end.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -49,82 +47,45 @@ pub async fn serve<H: ServerHandler>(
     config: WorkerConfig,
     shutdown: Shutdown,
 ) {
-    let handler = Arc::new(handler);
-    let (tools, known_tools) = watch::channel(Tools::default());
-    let announcer = CatalogAnnouncer {
-        handler: Arc::clone(&handler),
-        catalog: bus.clone(),
-        store: bus.clone(),
-        tools,
-        changed: Arc::new(Notify::new()),
-    };
-    let leases = LeaseKeeper {
-        bus: Arc::clone(&bus),
-        worker: config.worker.clone(),
-        lease: config.lease,
+    let worker = Arc::new(Worker {
+        config,
+        requests: bus.clone(),
+        signals: bus.clone(),
         running: Arc::default(),
-    };
+        tasks: TaskTracker::new(),
+        shutdown,
+    });
+    let handler = Arc::new(handler);
+    let (announcer, tools) = CatalogAnnouncer::new(Arc::clone(&handler), bus.clone(), bus.clone());
+    let leases = LeaseKeeper(Arc::clone(&worker));
     let prepared = async {
-        let news = subscribe(bus.as_ref(), &config.worker).await;
+        let news = subscribe(&worker).await;
         leases.begin().await;
         announcer.announce_first().await;
         news
     };
     let news = tokio::select! {
-        () = shutdown.soft().cancelled() => return,
+        () = worker.shutdown.soft().cancelled() => return,
         news = prepared => news,
     };
-    let worker = Worker {
-        requests: bus.clone(),
-        running: Arc::clone(&leases.running),
-        calls: TaskTracker::new(),
-        config,
-        shutdown,
+    let prepared = Prepared {
+        handler,
+        announcer,
+        tools,
+        leases,
+        news,
     };
-    let gone_holders = GoneHolders::default();
-    let mut roles = Roles::default();
-    let tools_changed = Arc::clone(&announcer.changed);
-    roles.support.spawn(announcer.run());
-    roles.support.spawn(leases.clone().run());
-    let again = Arc::clone(&tools_changed);
-    worker.start_listening(&bus, news, again, gone_holders.clone(), &mut roles);
-    let finishing = worker.start_finishing(&bus, &mut roles);
-    // Only the intake and the calls hold the finishing queue: when all have ended, so does the finisher.
-    let calls = Calls {
-        buses: CallBuses {
-            bus: Arc::clone(&bus),
-            worker: worker.config.worker.clone(),
-            patience: PATIENCE,
-        },
-        idempotency: Idempotency {
-            outcomes: bus.clone(),
-            window: worker.config.idempotency_window,
-        },
-        finishing,
-    };
-    let changes = ChangePublisher {
-        feed: bus,
-        tools_changed,
-    };
-    let runner = worker.runner(handler, &calls, changes, gone_holders);
-    worker.start_intake(Arc::new(runner), leases, known_tools, calls, &mut roles);
-    worker.until_stopped(roles).await;
+    let roles = Roles::start(&worker, &bus, prepared);
+    roles.until_stopped(&worker).await;
 }
 
-/// What starting and stopping the roles needs.
-struct Worker {
-    requests: Arc<dyn RequestQueue>,
-    running: Arc<Running>,
-    calls: TaskTracker,
-    config: WorkerConfig,
-    shutdown: Shutdown,
-}
-
-/// What the runner of calls and the reclaimer have in common.
-struct Calls {
-    buses: CallBuses,
-    idempotency: Idempotency,
-    finishing: FinishQueue,
+/// What is there before the first claim.
+struct Prepared<H> {
+    handler: Arc<H>,
+    announcer: CatalogAnnouncer<H>,
+    tools: watch::Receiver<Tools>,
+    leases: LeaseKeeper,
+    news: NewsReceiver<Signal>,
 }
 
 /// The long-running roles, in the order in which they stop.
@@ -138,167 +99,144 @@ struct Roles {
     support: JoinSet<()>,
 }
 
-impl Worker {
-    async fn until_stopped(&self, mut roles: Roles) {
+impl Roles {
+    fn start<H: ServerHandler>(
+        worker: &Arc<Worker>,
+        bus: &Arc<dyn Bus>,
+        prepared: Prepared<H>,
+    ) -> Self {
+        let mut roles = Self::default();
+        let config = &worker.config;
+        let gone_holders = GoneHolders::default();
+        let announce_again = prepared.announcer.again();
+        roles.support.spawn(prepared.announcer.run());
+        let leases = prepared.leases;
+        roles.support.spawn(leases.clone().run(Arc::clone(bus)));
+        let holder_watch = HolderWatch {
+            worker: Arc::clone(worker),
+            liveness: bus.clone(),
+            gone: gone_holders.clone(),
+        };
+        roles.support.spawn(holder_watch.run());
+        let signal_listener = SignalListener {
+            worker: Arc::clone(worker),
+            news: prepared.news,
+            announce_again: Arc::clone(&announce_again),
+        };
+        roles.support.spawn(signal_listener.run());
+        let finishing = roles.start_finishing(worker, bus);
+        let ports = Arc::new(CallPorts {
+            requests: bus.clone(),
+            logs: bus.clone(),
+            signals: bus.clone(),
+            outcomes: bus.clone(),
+            state: bus.clone(),
+            worker: config.id.clone(),
+            patience: PATIENCE,
+            outcomes_kept: config.idempotency_window,
+        });
+        let runner = CallRunner {
+            handler: prepared.handler,
+            ports: Arc::clone(&ports),
+            finishing: finishing.clone(),
+            changes: ChangePublisher {
+                feed: bus.clone(),
+                tools_changed: announce_again,
+            },
+            state_keys: config.state_keys.clone(),
+            gone_holders,
+            filters: Filters::default(),
+            max_result: config.max_result,
+            event_shares: EventShares::new(config.caller_kept),
+        };
+        let intake = Arc::new(Intake::new(Arc::clone(worker), leases, Arc::new(runner)));
+        roles.intake.spawn(Processor(Arc::clone(&intake)).run());
+        // Only the intake and the calls hold the queue of endings: when all have ended, so does the finisher.
+        let reclaimer = Reclaimer {
+            intake,
+            ports,
+            finishing,
+            reserve: Reserve::new(config.concurrency),
+            tools: prepared.tools,
+        };
+        roles.intake.spawn(Arc::new(reclaimer).run());
+        roles
+    }
+
+    fn start_finishing(&mut self, worker: &Arc<Worker>, bus: &Arc<dyn Bus>) -> FinishQueue {
+        let (finishing, endings) = FinishQueue::new(worker.config.concurrency);
+        let (ended, forgetter) = EndedCalls::new(bus.clone(), bus.clone());
+        let writer = EndingWriter {
+            worker: Arc::clone(worker),
+            patience: PATIENCE,
+            ended,
+        };
+        self.finisher.spawn(Finisher { endings, writer }.run());
+        self.finisher.spawn(forgetter.run());
+        finishing
+    }
+
+    async fn until_stopped(mut self, worker: &Worker) {
         tokio::select! {
             biased;
-            () = self.shutdown.soft().cancelled() => {}
+            () = worker.shutdown.soft().cancelled() => {}
             // Roles end before the stop only when they panic; without one of them this is no worker.
-            () = roles.any_ended() => {
-                tracing::error!("a part of the worker ended unexpectedly; the worker stops, and its requests go to others");
-                self.shutdown.begin();
+            () = self.any_ended() => {
+                tracing::error!(
+                    "a part of the worker ended unexpectedly; the worker stops, and its requests go to others"
+                );
+                worker.shutdown.begin();
             }
         }
         let drained = async {
-            join(&mut roles.intake).await;
-            self.running.emptied().await;
+            join(&mut self.intake).await;
+            worker.running.emptied().await;
         };
         tokio::select! {
             () = drained => {}
-            () = self.shutdown.hard().cancelled() => self.hand_back(&mut roles).await,
+            () = worker.shutdown.hard().cancelled() => self.hand_back(worker).await,
         }
-        roles.support.shutdown().await;
-        tracing::info!(worker = %self.config.worker, "stopped");
+        self.support.shutdown().await;
+        tracing::info!(worker = %worker.config.id, "stopped");
     }
 
     /// Gives everything that runs to other workers.
-    async fn hand_back(&self, roles: &mut Roles) {
-        self.running.stop_all();
-        self.calls.close();
-        // What is answered already shall be finished, not handed back.
+    async fn hand_back(&mut self, worker: &Worker) {
+        worker.running.stop_all();
+        worker.tasks.close();
+        // What has its response already shall be finished, not handed back.
         let finished = async {
-            join(&mut roles.intake).await;
-            self.calls.wait().await;
-            join(&mut roles.finisher).await;
+            join(&mut self.intake).await;
+            worker.tasks.wait().await;
+            join(&mut self.finisher).await;
         };
         let _ = tokio::time::timeout(LAST_STEP, finished).await;
-        let unfinished = self.running.unfinished();
+        let unfinished = worker.running.unfinished();
         for (entries, begun) in [(unfinished.begun, true), (unfinished.waiting, false)] {
             if entries.is_empty() {
                 continue;
             }
-            let handed = self
-                .requests
-                .hand_back(&self.config.worker, &entries, begun);
+            let requests = entries.len();
+            let id = &worker.config.id;
+            let handed = worker.requests.hand_back(id, &entries, begun);
             match tokio::time::timeout(LAST_STEP, handed).await {
-                Ok(Ok(())) => {
-                    tracing::warn!(
-                        requests = entries.len(),
-                        begun,
-                        "handed requests back, for other workers to run"
-                    );
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "requests could not be handed back; other workers get them when their lease ends")
-                }
+                Ok(Ok(())) => tracing::warn!(
+                    requests,
+                    begun,
+                    "handed requests back, for other workers to run"
+                ),
+                Ok(Err(error)) => tracing::error!(
+                    %error, requests,
+                    "requests could not be handed back; other workers get them when their lease ends"
+                ),
                 Err(_) => tracing::error!(
+                    requests,
                     "requests could not be handed back in time; other workers get them when their lease ends"
                 ),
             }
         }
     }
 
-    /// Starts what hears of the client's side.
-    fn start_listening(
-        &self,
-        bus: &Arc<dyn Bus>,
-        news: NewsReceiver<Signal>,
-        announce_again: Arc<Notify>,
-        gone: GoneHolders,
-        roles: &mut Roles,
-    ) {
-        let holder_watch = HolderWatch {
-            liveness: bus.clone(),
-            signals: bus.clone(),
-            running: Arc::clone(&self.running),
-            gone,
-        };
-        roles.support.spawn(holder_watch.run());
-        let signal_listener = SignalListener {
-            signals: bus.clone(),
-            worker: self.config.worker.clone(),
-            running: Arc::clone(&self.running),
-            news,
-            announce_again,
-        };
-        roles.support.spawn(signal_listener.run());
-    }
-
-    fn runner<H>(
-        &self,
-        handler: Arc<H>,
-        calls: &Calls,
-        changes: ChangePublisher,
-        gone_holders: GoneHolders,
-    ) -> CallRunner<H> {
-        CallRunner {
-            handler,
-            buses: calls.buses.clone(),
-            finishing: calls.finishing.clone(),
-            changes,
-            state_keys: self.config.state_keys.clone(),
-            gone_holders,
-            idempotency: calls.idempotency.clone(),
-            filters: Filters::default(),
-            max_result: self.config.max_result,
-            event_shares: EventShares::new(self.config.caller_kept),
-        }
-    }
-
-    /// Starts what ends requests.
-    fn start_finishing(&self, bus: &Arc<dyn Bus>, roles: &mut Roles) -> FinishQueue {
-        let (finishing, queue) = FinishQueue::new(self.config.concurrency);
-        let (ended, forgetter) = EndedCalls::new(bus.clone(), bus.clone());
-        let delivery = Delivery {
-            requests: Arc::clone(&self.requests),
-            patience: PATIENCE,
-            hard: self.shutdown.hard().clone(),
-            ended,
-        };
-        roles.finisher.spawn(Finisher { queue, delivery }.run());
-        roles.finisher.spawn(forgetter.run());
-        finishing
-    }
-
-    /// Starts what brings requests in.
-    fn start_intake(
-        &self,
-        runner: Arc<dyn RunCall>,
-        leases: LeaseKeeper,
-        tools: watch::Receiver<Tools>,
-        calls: Calls,
-        roles: &mut Roles,
-    ) {
-        let launcher = Launcher {
-            requests: Arc::clone(&self.requests),
-            running: Arc::clone(&self.running),
-            tasks: self.calls.clone(),
-            runner,
-        };
-        let intake = Arc::new(Intake {
-            requests: Arc::clone(&self.requests),
-            worker: self.config.worker.clone(),
-            concurrency: self.config.concurrency,
-            permits: Arc::new(Semaphore::new(self.config.concurrency)),
-            launcher,
-            leases,
-            shutdown: self.shutdown.clone(),
-        });
-        roles.intake.spawn(Processor(Arc::clone(&intake)).run());
-        let reclaimer = Reclaimer {
-            intake,
-            buses: calls.buses,
-            max_attempts: self.config.max_attempts,
-            reserve: Reserve::new(self.config.concurrency),
-            tools,
-            finishing: calls.finishing,
-            idempotency: calls.idempotency,
-        };
-        roles.intake.spawn(Arc::new(reclaimer).run());
-    }
-}
-
-impl Roles {
     async fn any_ended(&mut self) {
         tokio::select! {
             _ = self.intake.join_next() => {}

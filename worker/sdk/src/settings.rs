@@ -159,7 +159,7 @@ impl WorkerSettings {
     pub fn config(&self) -> WorkerConfig {
         WorkerConfig {
             state_keys: RequestStateKeys::new(&self.state_key).unwrap_or_default(),
-            worker: WorkerId::generate(),
+            id: WorkerId::generate(),
             concurrency: self.concurrency,
             lease: self.lease,
             max_attempts: self.max_attempts,

@@ -8,41 +8,44 @@ use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, Bus, BusError, Claim, Finish, KeyState, KeyUse, Mail, Ownership, Refusal, StateStore,
-    TakeOver,
+    Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore, Ownership,
+    Refusal, RequestQueue, SignalChannel, StateStore, TakeOver,
 };
 use prynai_process::outage::Outage;
 
 use crate::call::running::{Controls, Stop};
 
-/// Makes the bus of each call. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct CallBuses {
-    pub(crate) bus: Arc<dyn Bus>,
+/// The ports that calls use; one for all calls of a worker.
+pub(crate) struct CallPorts {
+    pub(crate) requests: Arc<dyn RequestQueue>,
+    pub(crate) logs: Arc<dyn EventLog>,
+    pub(crate) signals: Arc<dyn SignalChannel>,
+    pub(crate) outcomes: Arc<dyn OutcomeStore>,
+    pub(crate) state: Arc<dyn StateStore>,
     pub(crate) worker: WorkerId,
     /// How long the bus may be away before a call counts as lost.
     pub(crate) patience: Duration,
+    /// How long the outcome of a call under an idempotency key is kept.
+    pub(crate) outcomes_kept: Duration,
 }
 
 /// The bus of one call. Each step is tried again while the bus is away, until the call must end or the bus was away for
 /// too long: then the call counts as lost.
 pub(crate) struct CallBus {
-    bus: Arc<dyn Bus>,
+    ports: Arc<CallPorts>,
     ownership: Ownership,
     controls: Controls,
-    patience: Duration,
 }
 
-// === impl CallBuses ===
+// === impl CallPorts ===
 
-impl CallBuses {
+impl CallPorts {
     /// The bus of the call that was claimed, which `controls` can stop.
-    pub(crate) fn of(&self, claim: &Claim, controls: &Controls) -> CallBus {
+    pub(crate) fn of(self: &Arc<Self>, claim: &Claim, controls: &Controls) -> CallBus {
         CallBus {
-            bus: Arc::clone(&self.bus),
+            ports: Arc::clone(self),
             ownership: claim.ownership(&self.worker),
             controls: controls.clone(),
-            patience: self.patience,
         }
     }
 }
@@ -62,12 +65,12 @@ impl CallBus {
 
     /// The time by the clock of the bus, in milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.bus.now_ms()
+        self.ports.requests.now_ms()
     }
 
     /// Where handlers keep their state.
     pub(crate) fn state_store(&self) -> Arc<dyn StateStore> {
-        self.bus.clone()
+        Arc::clone(&self.ports.state)
     }
 
     /// Makes a redelivered claim the owner of its stream.
@@ -76,45 +79,33 @@ impl CallBus {
     ///
     /// Why the call must end; so it is with every step.
     pub(crate) async fn take_over(&self) -> Result<TakeOver, Stop> {
-        self.retry("take over the stream", || {
-            self.bus.take_over(&self.ownership)
-        })
-        .await
+        let take_over = || self.ports.logs.take_over(&self.ownership);
+        self.retry("take over the stream", take_over).await
     }
 
     /// Appends an event to the stream.
     pub(crate) async fn append(&self, event: &StreamEvent) -> Result<Appended, Stop> {
-        self.retry("append an event", || {
-            self.bus.append(&self.ownership, event)
-        })
-        .await
+        let append = || self.ports.logs.append(&self.ownership, event);
+        self.retry("append an event", append).await
     }
 
     /// Takes the client's mail; what came with the `received` first messages is removed.
     pub(crate) async fn take_mail(&self, received: u64) -> Result<Mail, Stop> {
-        self.retry("take mail", || {
-            self.bus.take_mail(&self.ownership, received)
-        })
-        .await
+        let take_mail = || self.ports.signals.take_mail(&self.ownership, received);
+        self.retry("take mail", take_mail).await
     }
 
     /// Cancels the call, which is of the modern era: nobody waits for it.
     pub(crate) async fn cancel(&self) -> Result<(), Stop> {
         let (stream, entry) = (&self.ownership.stream, Some(&self.ownership.entry));
-        let cancel = || self.bus.cancel_call(stream, entry, Era::Modern);
+        let cancel = || self.ports.signals.cancel_call(stream, entry, Era::Modern);
         self.retry("cancel the call", cancel).await.map(drop)
     }
 
     /// Uses an idempotency key.
-    pub(crate) async fn begin_once(
-        &self,
-        once: &KeyUse,
-        window: Duration,
-    ) -> Result<KeyState, Stop> {
-        self.retry("use an idempotency key", || {
-            self.bus.begin_once(once, window)
-        })
-        .await
+    pub(crate) async fn begin_once(&self, once: &KeyUse) -> Result<KeyState, Stop> {
+        let begin = || self.ports.outcomes.begin_once(once, self.kept());
+        self.retry("use an idempotency key", begin).await
     }
 
     /// Records how the call under a key ended.
@@ -122,15 +113,27 @@ impl CallBus {
         &self,
         once: &KeyUse,
         outcome: &Outcome,
-        window: Duration,
     ) -> Result<(), Stop> {
-        let record = || self.bus.record_outcome(once, outcome, window);
-        self.retry("record an outcome", record).await.map(drop)
+        let record = || self.try_to_record(once, outcome);
+        self.retry("record an outcome", record).await
+    }
+
+    /// Records how the call under a key ended, once, whether or not the call must end.
+    pub(crate) async fn try_to_record(
+        &self,
+        once: &KeyUse,
+        outcome: &Outcome,
+    ) -> Result<(), BusError> {
+        let outcomes = &self.ports.outcomes;
+        outcomes
+            .record_outcome(once, outcome, self.kept())
+            .await
+            .map(drop)
     }
 
     /// Lets the next call under a key run.
     pub(crate) async fn release_key(&self, once: &KeyUse) -> Result<(), Stop> {
-        let release = || self.bus.release_key(once);
+        let release = || self.ports.outcomes.release_key(once);
         self.retry("release an idempotency key", release)
             .await
             .map(drop)
@@ -141,9 +144,9 @@ impl CallBus {
         &self,
         once: &KeyUse,
         outcome: &Outcome,
-        window: Duration,
     ) -> Result<KeyState, Stop> {
-        let conclude = || self.bus.conclude_once(once, outcome, window);
+        let outcomes = &self.ports.outcomes;
+        let conclude = || outcomes.conclude_once(once, outcome, self.kept());
         self.retry("conclude a call under its idempotency key", conclude)
             .await
     }
@@ -154,7 +157,7 @@ impl CallBus {
             ownership: self.ownership.clone(),
             event,
         }];
-        let finished = self.retry("finish the request", || self.bus.finish(&finish));
+        let finished = self.retry("finish the request", || self.ports.requests.finish(&finish));
         if finished.await?.contains(&Err(Refusal::LostOwnership)) {
             return Err(Stop::Lost);
         }
@@ -163,8 +166,12 @@ impl CallBus {
 
     /// Makes the request a dead letter.
     pub(crate) async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), Stop> {
-        let dead_letter = || self.bus.dead_letter(claim, reason);
+        let dead_letter = || self.ports.requests.dead_letter(claim, reason);
         self.retry("store a dead letter", dead_letter).await
+    }
+
+    fn kept(&self) -> Duration {
+        self.ports.outcomes_kept
     }
 
     async fn retry<T, F: Future<Output = Result<T, BusError>>>(
@@ -173,7 +180,7 @@ impl CallBus {
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, Stop> {
         let stream = &self.ownership.stream;
-        let mut outage = Outage::for_at_most(self.patience);
+        let mut outage = Outage::for_at_most(self.ports.patience);
         loop {
             let error = tokio::select! {
                 biased;
@@ -182,20 +189,26 @@ impl CallBus {
                     Ok(done) => return Ok(done),
                     Err(error) if error.is_passing() => error,
                     Err(error) => {
-                        tracing::error!(%error, step, %stream, "the bus refused a step of a call; the call is left to its lease");
+                        tracing::error!(
+                            %error, step, %stream,
+                            "the bus refused a step of a call; other workers get the call when its lease ends"
+                        );
                         return Err(Stop::Lost);
                     }
                 },
             };
             if outage.begins() {
-                tracing::warn!(%error, step, %stream, "the bus is away; trying again");
+                tracing::warn!(%error, step, %stream, "the bus is away; the call waits and tries again");
             }
             let waited = tokio::select! {
                 reason = self.controls.stopped() => return Err(reason),
                 waited = outage.pause() => waited,
             };
             if !waited {
-                tracing::error!(%error, step, %stream, "the bus was away for too long; the call is left to its lease");
+                tracing::error!(
+                    %error, step, %stream,
+                    "the bus was away for too long; other workers get the call when its lease ends"
+                );
                 return Err(Stop::Lost);
             }
         }

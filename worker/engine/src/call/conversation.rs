@@ -9,7 +9,7 @@ use crate::call::changes::ChangePublisher;
 use crate::call::event_writer::EventWriter;
 use crate::call::messages::inbound;
 use crate::call::messages::outbound::{Outbound, Sent};
-use crate::call::request_transport::Lines;
+use crate::call::request_transport::HandlerLink;
 use crate::call::running::{Slot, Stop};
 use crate::handler::close_stream::CloseStream;
 
@@ -18,7 +18,7 @@ pub(crate) struct Conversation<'a> {
     pub(crate) outbound: &'a Outbound,
     pub(crate) slot: &'a Slot,
     pub(crate) writer: &'a mut EventWriter,
-    pub(crate) lines: Lines,
+    pub(crate) handler: HandlerLink,
     pub(crate) close: CloseStream,
     pub(crate) deadline: Option<Instant>,
     pub(crate) changes: &'a ChangePublisher,
@@ -46,7 +46,7 @@ impl Conversation<'_> {
                     self.deliver(&mut received).await?;
                     continue;
                 }
-                outgoing = self.lines.outgoing.recv() => outgoing,
+                outgoing = self.handler.outgoing.recv() => outgoing,
                 () = self.close.asked() => {
                     self.writer.pause().await?;
                     continue;
@@ -66,20 +66,20 @@ impl Conversation<'_> {
                         slot.park();
                     } else {
                         let reason = "too many messages in this call";
-                        self.lines
+                        self.handler
                             .refuse(NumberOrString::Number(number), reason)
                             .await;
                     }
                 }
                 Sent::Forbidden { number } => {
                     let reason = "this client takes no requests; use Ask or InputRequiredResult";
-                    self.lines
+                    self.handler
                         .refuse(NumberOrString::Number(number), reason)
                         .await;
                 }
                 Sent::TooLarge { number } => {
                     let reason = "this question is larger than the server may send";
-                    self.lines
+                    self.handler
                         .refuse(NumberOrString::Number(number), reason)
                         .await;
                 }
@@ -103,9 +103,12 @@ impl Conversation<'_> {
                 match inbound::parse_mail(owner, message) {
                     // rmcp reads at any time, so this does not wait for the handler. An error means
                     // that the call has ended.
-                    Some(message) => drop(self.lines.mail.send(message).await),
+                    Some(message) => drop(self.handler.mail.send(message).await),
                     None => {
-                        tracing::debug!(stream = %owner.stream, "a message of the client answers no question of this call; it is dropped");
+                        tracing::debug!(
+                            stream = %owner.stream,
+                            "a message of the client's mail answers no question of this call; it is dropped"
+                        );
                     }
                 }
             }

@@ -1,12 +1,11 @@
 //! Calls that their client marked with a key, so that it may send them again and they still run once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::outcome::Outcome;
-use prynai_bus::{Claim, KeyState, KeyUse, OutcomeStore};
+use prynai_bus::{Claim, KeyState, KeyUse};
 use prynai_process::backoff::Backoff;
 use rmcp::ErrorData;
 use rmcp::model::{ClientRequest, GetMeta};
@@ -29,14 +28,6 @@ const MOST_BYTES: usize = 256 * 1024;
 
 /// How long a call waits for the end of another one under its key.
 const WAITING: Duration = Duration::from_secs(60);
-
-/// Makes calls under one key run once. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Idempotency {
-    pub(crate) outcomes: Arc<dyn OutcomeStore>,
-    /// How long the end of a call is kept.
-    pub(crate) window: Duration,
-}
 
 /// What becomes of a call under a key.
 pub(crate) enum Use {
@@ -105,96 +96,82 @@ fn digest(parts: &[&str]) -> String {
         .collect()
 }
 
-impl Idempotency {
-    /// Begins a call under its key, or says how it is answered instead.
-    ///
-    /// # Errors
-    ///
-    /// Why the call must end.
-    pub(crate) async fn begin(
-        &self,
-        once: &KeyUse,
-        id: &RawJson,
-        bus: &CallBus,
-    ) -> Result<Use, Stop> {
-        let mut backoff = Backoff::for_at_most(WAITING);
-        loop {
-            let refused = match bus.begin_once(once, self.window).await? {
-                KeyState::Yours => return Ok(Use::Run),
-                KeyState::Lost => return Err(Stop::Lost),
-                KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
-                KeyState::Reused => reused(),
-                KeyState::Running => {
-                    let waited = tokio::select! {
-                        biased;
-                        reason = bus.controls().stopped() => return Err(reason),
-                        waited = backoff.pause() => waited,
-                    };
-                    if waited {
-                        continue;
-                    }
-                    in_progress()
+/// Begins a call under its key, or says how it is answered instead.
+///
+/// # Errors
+///
+/// Why the call must end.
+pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<Use, Stop> {
+    let mut backoff = Backoff::for_at_most(WAITING);
+    loop {
+        let refused = match bus.begin_once(once).await? {
+            KeyState::Yours => return Ok(Use::Run),
+            KeyState::Lost => return Err(Stop::Lost),
+            KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
+            KeyState::Reused => reused(),
+            KeyState::Running => {
+                let waited = tokio::select! {
+                    biased;
+                    reason = bus.controls().stopped() => return Err(reason),
+                    waited = backoff.pause() => waited,
+                };
+                if waited {
+                    continue;
                 }
-            };
-            return Ok(Use::Answer(outbound::error(id, &refused)));
-        }
-    }
-
-    /// Keeps how a call ended, before its client is told: whoever sends the key again is told the same.
-    /// An answer that asks for input is no end; with the next round the key begins anew.
-    ///
-    /// # Errors
-    ///
-    /// Why the call must end.
-    pub(crate) async fn end(
-        &self,
-        once: &KeyUse,
-        message: &RawJson,
-        bus: &CallBus,
-    ) -> Result<(), Stop> {
-        match outcome_of(message) {
-            Some(outcome) => bus.record_outcome(once, &outcome, self.window).await,
-            None => bus.release_key(once).await,
-        }
-    }
-
-    /// Notes that a call was stopped after it had begun. Tried for a while only: the record says that it
-    /// runs, so it is not begun again in any case.
-    pub(crate) async fn stopped(&self, once: &KeyUse, unknown: &ErrorData) {
-        let outcome = of_error(unknown);
-        let mut backoff = Backoff::for_at_most(Duration::from_secs(5));
-        while let Err(error) = self
-            .outcomes
-            .record_outcome(once, &outcome, self.window)
-            .await
-        {
-            if !backoff.pause().await {
-                tracing::warn!(%error, "the outcome of a stopped call could not be recorded under its idempotency key; the key counts as in use until it expires");
-                break;
+                in_progress()
             }
+        };
+        return Ok(Use::Answer(outbound::error(id, &refused)));
+    }
+}
+
+/// Keeps how a call ended, before its client is told: whoever sends the key again is told the same.
+/// A response that asks for input is no end; with the next round the key begins anew.
+///
+/// # Errors
+///
+/// Why the call must end.
+pub(crate) async fn end(once: &KeyUse, message: &RawJson, bus: &CallBus) -> Result<(), Stop> {
+    match outcome_of(message) {
+        Some(outcome) => bus.record_outcome(once, &outcome).await,
+        None => bus.release_key(once).await,
+    }
+}
+
+/// Notes that a call was stopped after it had begun. Tried for a while only: the record says that it
+/// runs, so it is not begun again in any case.
+pub(crate) async fn stopped(once: &KeyUse, unknown: &ErrorData, bus: &CallBus) {
+    let outcome = of_error(unknown);
+    let mut backoff = Backoff::for_at_most(Duration::from_secs(5));
+    while let Err(error) = bus.try_to_record(once, &outcome).await {
+        if !backoff.pause().await {
+            let stream = bus.ownership().stream;
+            tracing::warn!(
+                %error, %stream,
+                "the outcome of a stopped call could not be recorded under its idempotency key; the key counts as in \
+                 use until it expires"
+            );
+            break;
         }
     }
+}
 
-    /// The answer to a call that is not begun (again): how it ended, if it did, and otherwise `unknown`,
-    /// which is recorded.
-    ///
-    /// # Errors
-    ///
-    /// Why the call must end.
-    pub(crate) async fn conclude(
-        &self,
-        once: &KeyUse,
-        id: &RawJson,
-        unknown: &ErrorData,
-        bus: &CallBus,
-    ) -> Result<RawJson, Stop> {
-        let outcome = of_error(unknown);
-        let concluded = bus.conclude_once(once, &outcome, self.window).await?;
-        Ok(match concluded {
-            KeyState::Ended(outcome) => repeat(id, outcome),
-            _ => outbound::error(id, unknown),
-        })
-    }
+/// The response to a call that is not begun (again): how it ended, if it did, and otherwise `unknown`,
+/// which is recorded.
+///
+/// # Errors
+///
+/// Why the call must end.
+pub(crate) async fn conclude(
+    once: &KeyUse,
+    id: &RawJson,
+    unknown: &ErrorData,
+    bus: &CallBus,
+) -> Result<RawJson, Stop> {
+    Ok(match bus.conclude_once(once, &of_error(unknown)).await? {
+        KeyState::Ended(outcome) => repeat(id, outcome),
+        _ => outbound::error(id, unknown),
+    })
 }
 
 /// How a call ended; `None` when it asks for input.

@@ -1,7 +1,7 @@
 //! One request, from its claim to its final response.
 //!
-//! 1. `launcher`: a claim becomes a task with a place in the table of `running` calls
-//! 2. `runner` runs it over a `request_transport` of its own, within `idempotency`
+//! 1. `running`: the table of the calls that run
+//! 2. `runner` runs one over a `request_transport` of its own, within `idempotency`
 //! 3. `messages`: what comes in is read, what goes out is written and what the caller may not see left out
 //! 4. `conversation`: what handler and client say to each other; `event_writer` puts it into the log, within the
 //!    `event_shares` of the caller, and `changes` are for everybody
@@ -16,7 +16,6 @@ pub(crate) mod event_shares;
 pub(crate) mod event_writer;
 pub(crate) mod gone_holders;
 pub(crate) mod idempotency;
-pub(crate) mod launcher;
 pub(crate) mod messages;
 pub(crate) mod runner;
 pub(crate) mod running;

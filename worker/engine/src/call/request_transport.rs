@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// Messages of one handler that wait to be written, the response not counted.
 const OUTGOING: usize = 256;
 
-/// Answers of the client that wait for the handler.
+/// Messages of the client's mail that wait for the handler.
 const MAIL: usize = 64;
 
 /// What rmcp serves one request on: it receives the request and then the client's mail, and ends
@@ -24,11 +24,11 @@ pub(crate) struct RequestTransport {
     answered: CancellationToken,
 }
 
-/// The other end of a [`RequestTransport`].
-pub(crate) struct Lines {
+/// A call's way to its handler: the other end of a [`RequestTransport`].
+pub(crate) struct HandlerLink {
     /// What the handler sends, in order.
     pub(crate) outgoing: mpsc::UnboundedReceiver<Outgoing>,
-    /// What the client answers.
+    /// The client's mail to the handler.
     pub(crate) mail: mpsc::Sender<ClientJsonRpcMessage>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum SendError {
 }
 
 /// Makes a transport that delivers `request`, and its other end.
-pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, Lines) {
+pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, HandlerLink) {
     let (outgoing, written) = mpsc::unbounded_channel();
     let (mail, delivered) = mpsc::channel(MAIL);
     let transport = RequestTransport {
@@ -60,14 +60,14 @@ pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, Lines) {
         room: Arc::new(Semaphore::new(OUTGOING)),
         answered: CancellationToken::new(),
     };
-    let lines = Lines {
+    let link = HandlerLink {
         outgoing: written,
         mail,
     };
-    (transport, lines)
+    (transport, link)
 }
 
-impl Lines {
+impl HandlerLink {
     /// Answers a question of the handler in the client's place.
     pub(crate) async fn refuse(&self, id: NumberOrString, reason: &'static str) {
         let error = ErrorData::invalid_request(reason, None);

@@ -16,15 +16,14 @@ use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::call::call_bus::{CallBus, CallBuses};
+use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::changes::ChangePublisher;
 use crate::call::conversation::Conversation;
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_shares::{CallEvents, EventShares};
 use crate::call::event_writer::EventWriter;
 use crate::call::gone_holders::GoneHolders;
-use crate::call::idempotency::{self, Idempotency, Use};
-use crate::call::launcher::RunCall;
+use crate::call::idempotency::{self, Use};
 use crate::call::messages::inbound;
 use crate::call::messages::outbound::{self, Outbound};
 use crate::call::messages::visibility_filter::Filters;
@@ -41,33 +40,45 @@ const ENDING: Duration = Duration::from_secs(2);
 /// How long a handler may take to note a notification.
 const NOTING: Duration = Duration::from_secs(30);
 
+/// Runs calls; hides which handler it is from the roles.
+pub(crate) trait RunCall: Send + Sync {
+    /// Runs one call to its end.
+    fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()>;
+}
+
 /// Runs calls with a handler.
 pub(crate) struct CallRunner<H> {
     pub(crate) handler: Arc<H>,
-    pub(crate) buses: CallBuses,
+    pub(crate) ports: Arc<CallPorts>,
     pub(crate) finishing: FinishQueue,
     pub(crate) changes: ChangePublisher,
     pub(crate) state_keys: RequestStateKeys,
     pub(crate) gone_holders: GoneHolders,
-    pub(crate) idempotency: Idempotency,
     pub(crate) filters: Filters,
     /// Largest message to a client, in bytes.
     pub(crate) max_result: usize,
     pub(crate) event_shares: Arc<EventShares>,
 }
 
+/// A request that waits for a response, with its place among the running calls.
+struct Call<'a> {
+    claim: &'a Claim,
+    id: &'a RawJson,
+    slot: &'a Slot,
+}
+
 impl<H: ServerHandler> RunCall for CallRunner<H> {
     fn run(self: Arc<Self>, claim: Claim, slot: Slot) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let ownership = claim.ownership(&self.buses.worker);
+            let ownership = claim.ownership(&self.ports.worker);
             let stream = claim.request.stream;
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
-            let event = match self.answer(&claim, &slot, &events).await {
+            let event = match self.final_event(&claim, &slot, &events).await {
                 Ok(event) => event,
                 Err(Stop::Cancelled) => None,
                 Err(Stop::Lost) => {
-                    return tracing::debug!(%stream, "another worker has this call now; its answer is dropped");
+                    return tracing::debug!(%stream, "another worker has this call now; its response is dropped");
                 }
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
@@ -88,8 +99,8 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
 }
 
 impl<H: ServerHandler> CallRunner<H> {
-    /// The final event; `None` for a notification.
-    async fn answer(
+    /// The event that ends the stream; `None` for a notification.
+    async fn final_event(
         &self,
         claim: &Claim,
         slot: &Slot,
@@ -100,7 +111,7 @@ impl<H: ServerHandler> CallRunner<H> {
         if claim.cancelled {
             return Err(Stop::Cancelled);
         }
-        let bus = self.buses.of(claim, controls);
+        let bus = self.ports.of(claim, controls);
         if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
             bus.cancel().await?;
             return Err(Stop::Cancelled);
@@ -122,9 +133,10 @@ impl<H: ServerHandler> CallRunner<H> {
             slot.begin();
             return self.notify(envelope, writer.bus()).await.map(|()| None);
         };
+        let call = Call { claim, id, slot };
         let begun = in_time.and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
-            Ok(request) => self.run_once(claim, id, request, slot, &mut writer).await?,
+            Ok(request) => self.run_once(&call, request, &mut writer).await?,
             Err(error) => outbound::error(id, &error),
         };
         Ok(Some(writer.final_event(message)))
@@ -133,57 +145,56 @@ impl<H: ServerHandler> CallRunner<H> {
     /// Runs a call, unless its client's key says that it has run.
     async fn run_once(
         &self,
-        claim: &Claim,
-        id: &RawJson,
+        call: &Call<'_>,
         request: ClientRequest,
-        slot: &Slot,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let once = match idempotency::key_use(claim, &request) {
+        let once = match idempotency::key_use(call.claim, &request) {
             Ok(Some(once)) => once,
             Ok(None) => {
-                slot.begin();
-                return self.converse(claim, id, request, slot, writer).await;
+                call.slot.begin();
+                return self.converse(call, request, writer).await;
             }
-            Err(error) => return Ok(outbound::error(id, &error)),
+            Err(error) => return Ok(outbound::error(call.id, &error)),
         };
-        match self.idempotency.begin(&once, id, writer.bus()).await? {
+        match idempotency::begin(&once, call.id, writer.bus()).await? {
             Use::Run => {}
             Use::Answer(message) => return Ok(message),
         }
-        slot.begin();
-        let answer = self.converse(claim, id, request, slot, writer).await;
-        match &answer {
-            Ok(message) => self.idempotency.end(&once, message, writer.bus()).await?,
-            Err(Stop::Cancelled) => self.idempotency.stopped(&once, &cancelled()).await,
+        call.slot.begin();
+        let response = self.converse(call, request, writer).await;
+        match &response {
+            Ok(message) => idempotency::end(&once, message, writer.bus()).await?,
+            Err(Stop::Cancelled) => {
+                idempotency::stopped(&once, &cancelled(), writer.bus()).await;
+            }
             Err(Stop::Lost | Stop::HandedBack) => {}
         }
-        answer
+        response
     }
 
     /// Lets rmcp and the handler deal with the request and brings to and fro what they and the client
     /// say, until there is a response.
     async fn converse(
         &self,
-        claim: &Claim,
-        request_id: &RawJson,
+        call: &Call<'_>,
         mut request: ClientRequest,
-        slot: &Slot,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let (envelope, controls, bus) = (&claim.request, &slot.controls, writer.bus());
+        let (claim, slot, bus) = (call.claim, call.slot, writer.bus());
+        let (envelope, controls) = (&claim.request, &slot.controls);
         let filter = self.filters.of(envelope);
         let repeated = writer.has_written();
-        let mut outbound = Outbound::new(claim, request_id, &request, repeated, filter);
+        let mut outbound = Outbound::new(claim, call.id, &request, repeated, filter);
         outbound.limit(self.max_result);
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
-        let (transport, lines) = request_transport::open(message);
+        let (transport, handler) = request_transport::open(message);
         let guard = self.guard(envelope);
-        let session = envelope.session.as_ref().map(context::peer_info);
+        let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
         let deadline = envelope.deadline_ms.map(|deadline| {
@@ -194,21 +205,21 @@ impl<H: ServerHandler> CallRunner<H> {
             outbound: &outbound,
             slot,
             writer,
-            lines,
+            handler,
             close,
             deadline,
             changes: &self.changes,
         };
-        let answer = conversation.relay().await;
-        if let Err(reason) = answer {
+        let response = conversation.relay().await;
+        if let Err(reason) = response {
             controls.stop(reason);
         }
         ct.cancel();
-        if !matches!(answer, Ok(Some(_)) | Err(Stop::HandedBack)) {
+        if !matches!(response, Ok(Some(_)) | Err(Stop::HandedBack)) {
             // The permit is kept until the handler is gone.
             let _ = tokio::time::timeout(ENDING, service.waiting()).await;
         }
-        answer.map(|message| message.unwrap_or_else(|| outbound.error(&overdue())))
+        response.map(|message| message.unwrap_or_else(|| outbound.error(&overdue())))
     }
 
     fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
@@ -231,10 +242,10 @@ impl<H: ServerHandler> CallRunner<H> {
         };
         context::attach(notification.extensions_mut(), envelope, bus.state_store());
         let message = ClientJsonRpcMessage::notification(notification);
-        let (transport, mut lines) = request_transport::open(message);
+        let (transport, mut handler) = request_transport::open(message);
         let guard = self.guard(envelope);
         let noted = guard.noted();
-        let session = envelope.session.as_ref().map(context::peer_info);
+        let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
         let _service = serve_directly_with_ct(guard, transport, session, ct);
         let patience = tokio::time::sleep(NOTING);
@@ -243,7 +254,7 @@ impl<H: ServerHandler> CallRunner<H> {
             let outgoing = tokio::select! {
                 biased;
                 reason = controls.stopped() => return Err(reason),
-                Some(outgoing) = lines.outgoing.recv() => outgoing,
+                Some(outgoing) = handler.outgoing.recv() => outgoing,
                 () = noted.cancelled() => return Ok(()),
                 () = &mut patience => return Ok(()),
             };
@@ -254,7 +265,7 @@ impl<H: ServerHandler> CallRunner<H> {
                     }
                 }
                 JsonRpcMessage::Request(asked) => {
-                    lines
+                    handler
                         .refuse(asked.id, "nobody can be asked during a notification")
                         .await;
                 }

@@ -50,9 +50,9 @@ fn http_parts(envelope: &RequestEnvelope) -> Option<Parts> {
     Some(parts)
 }
 
-/// What `initialize` told of the client, as rmcp keeps it. What cannot be read counts as not told:
+/// What `initialize` told of the client, as rmcp keeps it (and calls the peer's). What cannot be read counts as not told:
 /// the gateway has accepted the session.
-pub(crate) fn peer_info(session: &Session) -> InitializeRequestParams {
+pub(crate) fn initialize_params(session: &Session) -> InitializeRequestParams {
     let capabilities: ClientCapabilities = session.capabilities.read().unwrap_or_default();
     let client = session
         .client_info
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_client_of_a_session_is_known_again() {
-        let info = peer_info(&session(
+        let info = initialize_params(&session(
             r#"{"name":"inspector","version":"2"}"#,
             r#"{"elicitation":{},"future":1}"#,
         ));
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_client_has_no_capabilities() {
-        let info = peer_info(&session("7", r#"{"sampling":7}"#));
+        let info = initialize_params(&session("7", r#"{"sampling":7}"#));
         assert_eq!(info.client_info.name, "unknown");
         assert_eq!(info.capabilities, ClientCapabilities::default());
     }

@@ -42,15 +42,37 @@ pub(crate) type Tools = Arc<BTreeMap<String, CatalogTool>>;
 /// Announces the handler's tools, capabilities and name: at start, every minute, after the bus was
 /// away, and when the handler says that its tools changed.
 pub(crate) struct CatalogAnnouncer<H> {
-    pub(crate) handler: Arc<H>,
-    pub(crate) catalog: Arc<dyn Catalog>,
+    handler: Arc<H>,
+    catalog: Arc<dyn Catalog>,
     /// What a handler may look at to say which tools it has.
-    pub(crate) store: Arc<dyn StateStore>,
-    pub(crate) tools: watch::Sender<Tools>,
-    pub(crate) changed: Arc<Notify>,
+    store: Arc<dyn StateStore>,
+    tools: watch::Sender<Tools>,
+    again: Arc<Notify>,
 }
 
 impl<H: ServerHandler> CatalogAnnouncer<H> {
+    /// An announcer that has announced nothing, and the tools as it will know them.
+    pub(crate) fn new(
+        handler: Arc<H>,
+        catalog: Arc<dyn Catalog>,
+        store: Arc<dyn StateStore>,
+    ) -> (Self, watch::Receiver<Tools>) {
+        let (tools, known_tools) = watch::channel(Tools::default());
+        let announcer = Self {
+            handler,
+            catalog,
+            store,
+            tools,
+            again: Arc::default(),
+        };
+        (announcer, known_tools)
+    }
+
+    /// Makes it announce again.
+    pub(crate) fn again(&self) -> Arc<Notify> {
+        Arc::clone(&self.again)
+    }
+
     /// Announces for the first time, again and again while the bus is away.
     pub(crate) async fn announce_first(&self) {
         let mut outage = Outage::endless();
@@ -66,7 +88,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
     pub(crate) async fn run(self) {
         loop {
             tokio::select! {
-                () = self.changed.notified() => {}
+                () = self.again.notified() => {}
                 () = tokio::time::sleep(REPEAT) => {}
             }
             if let Err(reason) = self.announce().await {

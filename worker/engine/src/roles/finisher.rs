@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::{BusError, Finish, Refusal, RequestQueue};
+use prynai_bus::{BusError, Finish, Refusal};
 use prynai_process::outage::Outage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::call::ending::Ending;
 use crate::roles::ended_calls::EndedCalls;
+use crate::roles::worker::Worker;
 
 /// Requests that one call of the bus ends at most.
 const BATCH: usize = 128;
@@ -18,17 +18,16 @@ const BATCH: usize = 128;
 /// Ends all requests that are ready with one call of the bus, waits for it, and repeats. There is no
 /// timer: an idle worker ends a request at once, a busy one ends many together.
 pub(crate) struct Finisher {
-    pub(crate) queue: mpsc::Receiver<Ending>,
-    pub(crate) delivery: Delivery,
+    pub(crate) endings: mpsc::Receiver<Ending>,
+    pub(crate) writer: EndingWriter,
 }
 
-/// Brings endings to the bus. Cheap to clone.
+/// Writes endings to the bus. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Delivery {
-    pub(crate) requests: Arc<dyn RequestQueue>,
-    /// How long the bus may be away until results are given up.
+pub(crate) struct EndingWriter {
+    pub(crate) worker: Arc<Worker>,
+    /// How long the bus may be away until responses are given up.
     pub(crate) patience: Duration,
-    pub(crate) hard: CancellationToken,
     pub(crate) ended: EndedCalls,
 }
 
@@ -40,13 +39,13 @@ impl Finisher {
         let mut batch = Vec::with_capacity(BATCH);
         // No more than calls, each of which has its place until it is ended.
         let mut large = JoinSet::new();
-        while self.queue.recv_many(&mut batch, BATCH).await > 0 {
+        while self.endings.recv_many(&mut batch, BATCH).await > 0 {
             for ending in batch.extract_if(.., |ending| ending.is_large()) {
-                let delivery = self.delivery.clone();
-                large.spawn(async move { delivery.end(&mut vec![ending]).await });
+                let writer = self.writer.clone();
+                large.spawn(async move { writer.write(&mut vec![ending]).await });
             }
             if !batch.is_empty() {
-                self.delivery.end(&mut batch).await;
+                self.writer.write(&mut batch).await;
             }
             while large.try_join_next().is_some() {}
         }
@@ -54,10 +53,10 @@ impl Finisher {
     }
 }
 
-// === impl Delivery ===
+// === impl EndingWriter ===
 
-impl Delivery {
-    async fn end(&self, batch: &mut Vec<Ending>) {
+impl EndingWriter {
+    async fn write(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
             Ok(()) => self.ended.note(batch.drain(..)),
             Err(error) if error.is_passing() => batch.drain(..).for_each(|e| self.give_up(e)),
@@ -77,7 +76,7 @@ impl Delivery {
         let requests: Vec<Finish> = batch.iter().map(|ending| ending.finish.clone()).collect();
         let mut outage = Outage::for_at_most(self.patience);
         loop {
-            let error = match self.requests.finish(&requests).await {
+            let error = match self.worker.requests.finish(&requests).await {
                 Ok(answers) => {
                     tell_refusals(&requests, &answers);
                     return Ok(());
@@ -85,14 +84,18 @@ impl Delivery {
                 Err(error) => error,
             };
             if outage.begins() {
-                tracing::warn!(%error, requests = requests.len(), "answers cannot be written to the bus");
+                tracing::warn!(
+                    %error,
+                    responses = requests.len(),
+                    "responses cannot be written to the bus"
+                );
             }
             if !error.is_passing() {
                 return Err(error);
             }
             let again = tokio::select! {
                 biased;
-                () = self.hard.cancelled() => false,
+                () = self.worker.shutdown.hard().cancelled() => false,
                 again = outage.pause() => again,
             };
             if !again {
@@ -105,8 +108,11 @@ impl Delivery {
     /// process it is handed back.
     fn give_up(&self, ending: Ending) {
         let stream = ending.finish.ownership.stream;
-        tracing::error!(%stream, "an answer could not be written to the bus; the request goes to another worker when its lease ends");
-        if self.hard.is_cancelled() {
+        tracing::error!(
+            %stream,
+            "a response could not be written to the bus; the request goes to another worker when its lease ends"
+        );
+        if self.worker.shutdown.hard().is_cancelled() {
             ending.slot.keep_place();
         }
     }
@@ -115,7 +121,11 @@ impl Delivery {
 fn tell_refusals(requests: &[Finish], answers: &[Result<(), Refusal>]) {
     for (request, answer) in requests.iter().zip(answers) {
         if let Err(refusal) = answer {
-            tracing::debug!(stream = %request.ownership.stream, ?refusal, "the bus refused an answer: the request is cancelled, finished, or another worker's");
+            tracing::debug!(
+                stream = %request.ownership.stream,
+                ?refusal,
+                "the bus refused a response: the request is cancelled, finished, or another worker's"
+            );
         }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use prynai_bus::ids::GatewayId;
 use prynai_bus::wire::request::Era;
-use prynai_bus::{BusError, Liveness, SignalChannel};
+use prynai_bus::{BusError, Liveness};
 
 use crate::call::gone_holders::GoneHolders;
-use crate::call::running::Running;
+use crate::roles::worker::Worker;
 
 /// Time between two looks: as long as a gateway takes to say again that it is there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -21,9 +21,8 @@ const LOOKS: u32 = 3;
 
 /// Looks whether the gateways are there for which modern calls run.
 pub(crate) struct HolderWatch {
+    pub(crate) worker: Arc<Worker>,
     pub(crate) liveness: Arc<dyn Liveness>,
-    pub(crate) signals: Arc<dyn SignalChannel>,
-    pub(crate) running: Arc<Running>,
     pub(crate) gone: GoneHolders,
 }
 
@@ -41,7 +40,7 @@ impl HolderWatch {
 
     /// `silences`: how many looks in a row found a gateway silent.
     async fn look(&self, silences: &mut HashMap<GatewayId, u32>) -> Result<(), BusError> {
-        let mut holders = self.running.modern_holders();
+        let mut holders = self.worker.running.modern_holders();
         let known = self.gone.all();
         holders.extend(known.iter().cloned());
         let holders: Vec<GatewayId> = holders.into_iter().collect();
@@ -68,10 +67,13 @@ impl HolderWatch {
     }
 
     async fn cancel_calls_of(&self, gateway: &GatewayId) -> Result<(), BusError> {
-        for call in self.running.modern_calls_of(gateway) {
+        for call in self.worker.running.modern_calls_of(gateway) {
             let (stream, entry) = (&call.stream, Some(&call.entry));
             // The mark wakes the call.
-            self.signals.cancel_call(stream, entry, Era::Modern).await?;
+            self.worker
+                .signals
+                .cancel_call(stream, entry, Era::Modern)
+                .await?;
         }
         Ok(())
     }

@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::ids::WorkerId;
-use prynai_bus::{Bus, BusError};
+use prynai_bus::{Bus, BusError, RequestQueue};
 use prynai_process::backoff::Backoff;
 use prynai_process::outage::Outage;
 use tokio::runtime::{self, Handle};
@@ -13,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::running::Running;
 use crate::roles::runtime_watch;
+use crate::roles::worker::Worker;
 
 /// Entries that one call of the bus renews at most.
 const BATCH: usize = 500;
@@ -24,32 +23,32 @@ const DEAD_AFTER_LEASES: u32 = 10;
 
 /// Renews the leases of everything that runs, three times per lease.
 #[derive(Clone)]
-pub(crate) struct LeaseKeeper {
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) worker: WorkerId,
-    pub(crate) lease: Duration,
-    pub(crate) running: Arc<Running>,
-}
+pub(crate) struct LeaseKeeper(pub(crate) Arc<Worker>);
 
 impl LeaseKeeper {
     /// Tells the bus how long this worker's leases last; before its first claim.
     pub(crate) async fn begin(&self) {
-        self.until_done(&self.bus, false).await;
+        self.until_done(self.0.requests.as_ref(), false).await;
     }
 
     /// Renews all leases now.
     pub(crate) async fn renew(&self) -> Result<(), BusError> {
-        self.renew_on(&self.bus, false).await
+        self.renew_on(self.0.requests.as_ref(), false).await
+    }
+
+    /// How long a lease lasts without being renewed.
+    pub(crate) fn lease(&self) -> Duration {
+        self.0.config.lease
     }
 
     /// Whether what the bus handed out since `asked` may be another's by now. The answer lay there while the runtime
     /// stood still, and nobody renewed leases of which nobody knew. `waited`: how long the bus had for its answer.
     pub(crate) fn is_late(&self, asked: Instant, waited: Duration) -> bool {
-        asked.elapsed() > waited + self.lease / 3
+        asked.elapsed() > waited + self.lease() / 3
     }
 
-    /// Runs until it is dropped, on a thread of its own.
-    pub(crate) async fn run(self) {
+    /// Runs until it is dropped, on a thread of its own, and on connections of its own to `bus`.
+    pub(crate) async fn run(self, bus: Arc<dyn Bus>) {
         let stop = CancellationToken::new();
         let _stop = stop.clone().drop_guard();
         let (done, ended) = oneshot::channel::<()>();
@@ -58,36 +57,37 @@ impl LeaseKeeper {
             let _done = done;
             let mut runtime = runtime::Builder::new_current_thread();
             let runtime = runtime.enable_all().build()?;
-            runtime.block_on(stop.run_until_cancelled(self.keep(handlers)));
+            runtime.block_on(stop.run_until_cancelled(self.keep(bus, handlers)));
             Ok(())
         };
         let thread = std::thread::Builder::new().name("leases".to_owned());
         match thread.spawn(keep) {
             Ok(_) => drop(ended.await),
-            Err(error) => {
-                tracing::error!(%error, "cannot start the thread that renews leases; other workers will take over what runs here")
-            }
+            Err(error) => tracing::error!(
+                %error,
+                "cannot start the thread that renews leases; other workers will take over what runs here"
+            ),
         }
     }
 
-    async fn keep(self, handlers: Handle) {
+    async fn keep(self, bus: Arc<dyn Bus>, handlers: Handle) {
         let stands_since = Cell::new(None);
         tokio::join!(
             runtime_watch::run(&handlers, &stands_since),
-            self.keep_leases(&stands_since)
+            self.keep_leases(bus, &stands_since)
         );
     }
 
-    async fn keep_leases(&self, stands_since: &Cell<Option<Instant>>) {
-        let bus = self.connect().await;
+    async fn keep_leases(&self, bus: Arc<dyn Bus>, stands_since: &Cell<Option<Instant>>) {
+        let requests = connect_apart(bus).await;
         let mut is_dead = false;
         loop {
-            tokio::time::sleep(self.lease / 3).await;
+            tokio::time::sleep(self.lease() / 3).await;
             let stands = stands_since.get().map(|since| since.elapsed());
             let was_dead = is_dead;
-            is_dead = stands.is_some_and(|stands| stands > self.lease * DEAD_AFTER_LEASES);
+            is_dead = stands.is_some_and(|stands| stands > self.lease() * DEAD_AFTER_LEASES);
             if !is_dead {
-                self.until_done(&bus, stands.is_some()).await;
+                self.until_done(requests.as_ref(), stands.is_some()).await;
             } else if !was_dead {
                 tracing::error!(
                     "handlers have blocked the runtime for {DEAD_AFTER_LEASES} leases; other workers take over its calls"
@@ -96,25 +96,16 @@ impl LeaseKeeper {
         }
     }
 
-    async fn connect(&self) -> Arc<dyn Bus> {
-        let mut backoff = Backoff::endless();
-        loop {
-            match Arc::clone(&self.bus).apart().await {
-                Ok(bus) => return bus,
-                Err(error) => {
-                    tracing::debug!(%error, "cannot connect to renew leases; trying again")
-                }
-            }
-            backoff.pause().await;
-        }
-    }
-
     /// Tried again at once: after a third of the lease it may be too late.
-    async fn until_done(&self, bus: &Arc<dyn Bus>, stands_still: bool) {
+    async fn until_done(&self, requests: &dyn RequestQueue, stands_still: bool) {
         let mut outage = Outage::endless();
-        while let Err(error) = self.renew_on(bus, stands_still).await {
+        while let Err(error) = self.renew_on(requests, stands_still).await {
             if outage.begins() {
-                tracing::warn!(%error, "cannot renew leases; trying again");
+                tracing::warn!(
+                    %error,
+                    "the leases of running calls cannot be renewed; trying again, and other workers take the calls over \
+                     if this goes on for longer than a lease"
+                );
             }
             outage.pause().await;
         }
@@ -124,15 +115,33 @@ impl LeaseKeeper {
     }
 
     /// While the runtime stands still, what was handed out last may lie there without being known to anybody.
-    async fn renew_on(&self, bus: &Arc<dyn Bus>, stands_still: bool) -> Result<(), BusError> {
+    async fn renew_on(
+        &self,
+        requests: &dyn RequestQueue,
+        stands_still: bool,
+    ) -> Result<(), BusError> {
+        let worker = &self.0.config.id;
         if stands_still {
-            return bus.renew_all(&self.worker, self.lease).await;
+            return requests.renew_all(worker, self.lease()).await;
         }
-        let entries = self.running.entries();
+        let entries = self.0.running.entries();
         let (first, others) = entries.split_at(entries.len().min(BATCH));
         for entries in std::iter::once(first).chain(others.chunks(BATCH)) {
-            bus.renew(&self.worker, self.lease, entries).await?;
+            requests.renew(worker, self.lease(), entries).await?;
         }
         Ok(())
+    }
+}
+
+async fn connect_apart(bus: Arc<dyn Bus>) -> Arc<dyn RequestQueue> {
+    let mut backoff = Backoff::endless();
+    loop {
+        match Arc::clone(&bus).apart().await {
+            Ok(bus) => return bus,
+            Err(error) => {
+                tracing::debug!(%error, "cannot connect to renew leases; trying again");
+            }
+        }
+        backoff.pause().await;
     }
 }

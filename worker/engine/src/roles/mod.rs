@@ -1,8 +1,9 @@
-//! The long-running roles of a worker; each is a task of its own, around the table of running calls.
+//! The long-running roles of a worker; each is a task of its own, around the table of running calls. `worker` is what
+//! they share.
 //!
 //! 1. `processor` claims requests and has them run
 //! 2. `reclaimer` takes those of lost workers over; its `verdict` says what becomes of them
-//!    (`intake`: what both work with)
+//!    (`intake`: how both begin calls)
 //! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
 //! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of lost gateways
 //! 5. `finisher` ends requests; `ended_calls` takes them out of their session's list of calls
@@ -17,6 +18,7 @@ pub(crate) mod lease_keeper;
 pub(crate) mod processor;
 pub(crate) mod reclaimer;
 pub(crate) mod signal_listener;
+pub(crate) mod worker;
 
 mod header_params;
 mod runtime_watch;

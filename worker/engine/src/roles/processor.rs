@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::Claim;
 use prynai_bus::ids::EntryId;
+use prynai_bus::{BusError, Claim};
 use prynai_process::backoff::Backoff;
 use prynai_process::outage::Outage;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::roles::intake::Intake;
+use crate::roles::worker::Worker;
 
 /// How long one claim waits for the first request, with its permits in hand. Short, so that a call whose
 /// client has answered gets one of them.
@@ -33,17 +34,13 @@ impl Processor {
             // The first claim does not wait: it shows that this worker can claim.
             let wait = if is_ready { WAIT } else { Duration::ZERO };
             let asked = Instant::now();
-            let claimed = self
-                .0
-                .requests
-                .claim(&self.0.worker, max, wait, self.0.shutdown.soft())
-                .await;
+            let claimed = self.claim(max, wait).await;
             is_owed = claimed.is_err();
             match claimed {
                 Ok(claims) => {
                     let was_away = outage.ends();
                     if !is_ready {
-                        tracing::info!(worker = %self.0.worker, concurrency = self.0.concurrency, "ready");
+                        tracing::info!(worker = %self.worker().config.id, concurrency = self.worker().config.concurrency, "ready");
                         is_ready = true;
                     } else if was_away {
                         tracing::info!("requests are claimed again");
@@ -57,7 +54,7 @@ impl Processor {
                     }
                     drop(permits);
                     tokio::select! {
-                        () = self.0.shutdown.soft().cancelled() => {}
+                        () = self.worker().shutdown.soft().cancelled() => {}
                         _ = outage.pause() => {}
                     }
                 }
@@ -71,22 +68,19 @@ impl Processor {
     /// Gives back what a claim that failed may have handed out.
     async fn hand_back_owed(&self) {
         let mut backoff = Backoff::for_at_most(HANDING_BACK);
-        let most = self.0.concurrency.max(1);
+        let most = self.worker().config.concurrency.max(1);
         loop {
-            let stopped = self.0.shutdown.soft();
-            match self
-                .0
-                .requests
-                .claim(&self.0.worker, most, Duration::ZERO, stopped)
-                .await
-            {
+            match self.claim(most, Duration::ZERO).await {
                 Ok(claims) if claims.is_empty() => return,
                 Ok(claims) => {
                     let entries: Vec<_> = claims.into_iter().map(|claim| claim.entry).collect();
                     self.hand_back(&entries).await;
                 }
                 Err(error) if !backoff.pause().await => {
-                    return tracing::warn!(%error, "a claim failed at the stop; what it handed out goes to other workers when its lease ends");
+                    return tracing::warn!(
+                        %error,
+                        "a claim failed at the stop; what it handed out goes to other workers when its lease ends"
+                    );
                 }
                 Err(_) => {}
             }
@@ -95,10 +89,10 @@ impl Processor {
 
     /// At least one permit; `None` after the soft stop.
     async fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        let batch = (self.0.concurrency / 8).max(1);
+        let batch = (self.worker().config.concurrency / 8).max(1);
         let mut permits = tokio::select! {
             biased;
-            () = self.0.shutdown.soft().cancelled() => return None,
+            () = self.worker().shutdown.soft().cancelled() => return None,
             // The semaphore is never closed.
             permit = Arc::clone(&self.0.permits).acquire_owned() => permit.ok()?,
         };
@@ -116,8 +110,8 @@ impl Processor {
         let mut not_begun = Vec::new();
         for claim in claims {
             match permits.split(1) {
-                Some(permit) if !is_late && !self.0.shutdown.hard().is_cancelled() => {
-                    self.0.launcher.launch(claim, permit);
+                Some(permit) if !is_late && !self.worker().shutdown.hard().is_cancelled() => {
+                    self.0.launch(claim, permit);
                 }
                 _ => not_begun.push(claim.entry),
             }
@@ -128,18 +122,29 @@ impl Processor {
         self.hand_back(&not_begun).await;
     }
 
-    async fn hand_back(&self, not_begun: &[EntryId]) {
-        let mut backoff = Backoff::for_at_most(HANDING_BACK);
-        while let Err(error) = self
-            .0
-            .requests
-            .hand_back(&self.0.worker, not_begun, false)
+    async fn claim(&self, most: usize, wait: Duration) -> Result<Vec<Claim>, BusError> {
+        let Worker {
+            config,
+            requests,
+            shutdown,
+            ..
+        } = self.worker();
+        requests
+            .claim(&config.id, most, wait, shutdown.soft())
             .await
-        {
-            if !backoff.pause().await {
-                tracing::warn!(%error, "requests could not be handed back; other workers get them when their lease ends");
-                return;
-            }
+    }
+
+    async fn hand_back(&self, not_begun: &[EntryId]) {
+        if let Err(error) = self.0.hand_back(not_begun, HANDING_BACK).await {
+            tracing::warn!(
+                %error,
+                requests = not_begun.len(),
+                "requests could not be handed back; other workers get them when their lease ends"
+            );
         }
+    }
+
+    fn worker(&self) -> &Worker {
+        &self.0.worker
     }
 }

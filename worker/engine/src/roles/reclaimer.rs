@@ -8,20 +8,20 @@ use prynai_bus::ids::EntryId;
 use prynai_bus::wire::catalog::CatalogTool;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{BusError, Claim, Finish};
-use prynai_process::backoff::Backoff;
 use prynai_process::outage::Alarm;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::call::call_bus::{CallBus, CallBuses};
+use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_writer::EventWriter;
-use crate::call::idempotency::{self, Idempotency};
+use crate::call::idempotency;
 use crate::call::messages::inbound;
 use crate::call::messages::outbound;
 use crate::call::running::{Slot, Stop};
 use crate::roles::intake::Intake;
 use crate::roles::verdict::{self, Verdict};
+use crate::roles::worker::Worker;
 
 /// Looks at least this often, because requests that were handed back wait for it, and clients wait for
 /// those whose worker was lost.
@@ -41,12 +41,10 @@ const ANSWERS: usize = 64;
 /// them, or makes them dead letters.
 pub(crate) struct Reclaimer {
     pub(crate) intake: Arc<Intake>,
-    pub(crate) buses: CallBuses,
-    pub(crate) max_attempts: u32,
+    pub(crate) ports: Arc<CallPorts>,
+    pub(crate) finishing: FinishQueue,
     pub(crate) reserve: Reserve,
     pub(crate) tools: watch::Receiver<Arc<BTreeMap<String, CatalogTool>>>,
-    pub(crate) finishing: FinishQueue,
-    pub(crate) idempotency: Idempotency,
 }
 
 /// What a worker can take over when all its permits are out: the requests of a lost worker must not
@@ -73,11 +71,11 @@ impl Reclaimer {
     pub(crate) async fn run(self: Arc<Self>) {
         let alarm = Alarm::default();
         loop {
-            let pause = (self.intake.leases.lease / 2).min(LONGEST_PAUSE);
+            let pause = (self.intake.leases.lease() / 2).min(LONGEST_PAUSE);
             let looks_at = Instant::now() + pause;
             tokio::select! {
                 biased;
-                () = self.intake.shutdown.soft().cancelled() => return,
+                () = self.intake.worker.shutdown.soft().cancelled() => return,
                 () = tokio::time::sleep_until(looks_at) => {}
             }
             let stood_still = looks_at.elapsed() > LATE;
@@ -99,13 +97,12 @@ impl Reclaimer {
         if stood_still {
             self.intake.leases.renew().await?;
         }
-        while !self.intake.shutdown.soft().is_cancelled() {
+        while !self.intake.worker.shutdown.soft().is_cancelled() {
             let asked = Instant::now();
-            let claims = self
-                .intake
-                .requests
-                .reclaim(&self.intake.worker, self.intake.leases.lease, BATCH)
-                .await?;
+            let Worker {
+                config, requests, ..
+            } = self.intake.worker.as_ref();
+            let claims = requests.reclaim(&config.id, config.lease, BATCH).await?;
             let are_all = claims.is_empty();
             let is_late = self.intake.leases.is_late(asked, Duration::ZERO);
             let mut given_back = Vec::new();
@@ -116,7 +113,10 @@ impl Reclaimer {
                 });
             }
             if !given_back.is_empty() {
-                self.hand_back(&given_back).await?;
+                // Before the next reclaim: whatever is tried again must not give back what that one takes.
+                self.intake
+                    .hand_back(&given_back, self.intake.leases.lease())
+                    .await?;
                 break;
             }
             if are_all {
@@ -126,26 +126,10 @@ impl Reclaimer {
         Ok(())
     }
 
-    /// Before the next reclaim: whatever is tried again must not give back what that one takes.
-    async fn hand_back(&self, entries: &[EntryId]) -> Result<(), BusError> {
-        let mut backoff = Backoff::for_at_most(self.intake.leases.lease);
-        while let Err(error) = self
-            .intake
-            .requests
-            .hand_back(&self.intake.worker, entries, false)
-            .await
-        {
-            if !backoff.pause().await {
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
     /// The entry of a request for which there is no room.
     async fn deal_with(self: &Arc<Self>, claim: Claim) -> Option<EntryId> {
         let tools = Arc::clone(&self.tools.borrow());
-        let verdict = verdict::judge(&claim, self.max_attempts, &tools);
+        let verdict = verdict::judge(&claim, self.intake.worker.config.max_attempts, &tools);
         let Some(permit) = self.permit(verdict).await else {
             return Some(claim.entry);
         };
@@ -157,12 +141,11 @@ impl Reclaimer {
             "took over a request whose worker was lost or handed it back"
         );
         if verdict == Verdict::Run {
-            self.intake.launcher.launch(claim, permit);
+            self.intake.launch(claim, permit);
             return None;
         }
         let this = Arc::clone(self);
         self.intake
-            .launcher
             .launch_with(claim, permit, move |claim, slot| async move {
                 this.answer(claim, slot, verdict).await;
             });
@@ -173,7 +156,7 @@ impl Reclaimer {
     /// of many requests another look.
     async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
         // It may have come while another request of the batch waited.
-        if self.intake.shutdown.soft().is_cancelled() {
+        if self.intake.worker.shutdown.soft().is_cancelled() {
             return None;
         }
         let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
@@ -181,7 +164,7 @@ impl Reclaimer {
             Verdict::Run => of(&self.intake.permits).or_else(|| of(&self.reserve.runs)),
             Verdict::OutcomeUnknown | Verdict::DeadLetter => {
                 let answers = Arc::clone(&self.reserve.answers).acquire_owned();
-                let stopped = self.intake.shutdown.soft();
+                let stopped = self.intake.worker.shutdown.soft();
                 stopped.run_until_cancelled(answers).await?.ok()
             }
         }
@@ -189,7 +172,7 @@ impl Reclaimer {
 
     /// Answers a request with an error instead of running it, and makes it a dead letter when it had its attempts.
     async fn answer(&self, claim: Claim, slot: Slot, verdict: Verdict) {
-        let mut writer = EventWriter::new(self.buses.of(&claim, &slot.controls));
+        let mut writer = EventWriter::new(self.ports.of(&claim, &slot.controls));
         let event = match self.error_event(&claim, verdict, &mut writer).await {
             Ok(event) => event,
             Err(Stop::Cancelled) => None,
@@ -234,8 +217,7 @@ impl Reclaimer {
         let once = request.and_then(|request| idempotency::key_use(claim, &request).ok().flatten());
         let message = match once {
             Some(once) => {
-                let bus = writer.bus();
-                self.idempotency.conclude(&once, id, &error, bus).await?
+                idempotency::conclude(&once, id, &error, writer.bus()).await?
             }
             None => outbound::error(id, &error),
         };

@@ -2,34 +2,28 @@
 
 use std::sync::Arc;
 
-use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::signal::{Signal, SignalKind};
-use prynai_bus::{News, NewsReceiver, SignalChannel};
+use prynai_bus::{News, NewsReceiver};
 use prynai_process::backoff::Backoff;
 use prynai_process::outage::Outage;
 use tokio::sync::Notify;
 
-use crate::call::running::Running;
+use crate::roles::worker::Worker;
 
 /// Passes wake-ups on to running calls, and looks at the stored state whenever it may have missed
 /// some.
 pub(crate) struct SignalListener {
-    pub(crate) signals: Arc<dyn SignalChannel>,
-    pub(crate) worker: WorkerId,
-    pub(crate) running: Arc<Running>,
+    pub(crate) worker: Arc<Worker>,
     pub(crate) news: NewsReceiver<Signal>,
     /// Told after every gap: a bus that was away may have lost the catalog.
     pub(crate) announce_again: Arc<Notify>,
 }
 
 /// Subscribes a worker to its wake-ups, again and again while the bus is away.
-pub(crate) async fn subscribe(
-    signals: &dyn SignalChannel,
-    worker: &WorkerId,
-) -> NewsReceiver<Signal> {
+pub(crate) async fn subscribe(worker: &Worker) -> NewsReceiver<Signal> {
     let mut outage = Outage::endless();
     loop {
-        match signals.signal_news(worker).await {
+        match worker.signals.signal_news(&worker.config.id).await {
             Ok(news) => return news,
             Err(error) if outage.begins() => {
                 tracing::warn!(%error, "cannot subscribe to cancels and mail; trying again")
@@ -46,13 +40,13 @@ impl SignalListener {
         loop {
             match self.news.recv().await {
                 Some(News::Item(signal)) => match signal.kind {
-                    SignalKind::Cancel => self.running.cancel(&signal.stream),
-                    SignalKind::Mail => self.running.wake_for_mail(&signal.stream),
+                    SignalKind::Cancel => self.worker.running.cancel(&signal.stream),
+                    SignalKind::Mail => self.worker.running.wake_for_mail(&signal.stream),
                 },
                 Some(News::Gap) => self.catch_up().await,
                 None => {
                     tracing::warn!("the subscription to cancels and mail ended; subscribing again");
-                    self.news = subscribe(self.signals.as_ref(), &self.worker).await;
+                    self.news = subscribe(&self.worker).await;
                     self.catch_up().await;
                 }
             }
@@ -63,14 +57,14 @@ impl SignalListener {
         self.announce_again.notify_one();
         let mut backoff = Backoff::endless();
         loop {
-            let streams = self.running.streams();
+            let streams = self.worker.running.streams();
             if streams.is_empty() {
                 return;
             }
-            match self.signals.cancelled_among(&streams).await {
+            match self.worker.signals.cancelled_among(&streams).await {
                 Ok(cancelled) => {
-                    cancelled.iter().for_each(|s| self.running.cancel(s));
-                    streams.iter().for_each(|s| self.running.wake_for_mail(s));
+                    cancelled.iter().for_each(|s| self.worker.running.cancel(s));
+                    streams.iter().for_each(|s| self.worker.running.wake_for_mail(s));
                     return;
                 }
                 Err(error) => {

@@ -67,7 +67,7 @@ impl Stage {
     pub(crate) fn serve_at_once(&self, handler: impl ServerHandler, concurrency: usize) -> Serving {
         let config = WorkerConfig {
             state_keys: RequestStateKeys::random(),
-            worker: WorkerId::generate(),
+            id: WorkerId::generate(),
             concurrency,
             // It is kept by a thread that knows nothing of a paused clock.
             lease: Duration::from_secs(3600),
