@@ -51,7 +51,7 @@ impl ServerHandler for Everything {
         let name = Implementation::new("prynai-everything", env!("CARGO_PKG_VERSION"))
             .with_title("PrynAI reference server")
             .with_description("One of everything that MCP offers");
-        ServerConfig::new(capabilities())
+        ServerConfig::new(every_capability())
             .with_server_info(name)
             .with_instructions(
                 "A server for trying things out. Call `echo` or `add` for a quick answer, \
@@ -94,11 +94,12 @@ impl ServerHandler for Everything {
     }
 }
 
+/// All that a server may declare and a worker serves.
 #[expect(
     deprecated,
     reason = "logging is deprecated in 2026-07-28 and in force in every revision"
 )]
-fn capabilities() -> ServerCapabilities {
+pub fn every_capability() -> ServerCapabilities {
     ServerCapabilities::builder()
         .enable_tools()
         .enable_tool_list_changed()
