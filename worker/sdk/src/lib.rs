@@ -1,11 +1,23 @@
-//! Runs the requests of an rmcp [`ServerHandler`](rmcp::ServerHandler) as one of many workers.
+//! Runs your MCP server as a fleet. You write an rmcp [`ServerHandler`](rmcp::ServerHandler) and call [`run()`]; the
+//! process is then one of many workers, all with the same handler. Gateways (`prynai-gateway`) hold the connections of
+//! the clients and queue each request in Redis, and any free worker runs it. `examples/custom_worker` is a whole worker.
 //!
-//! A tool author calls [`run()`] and needs no more than [`Ask`] and [`State`]; [`Redelivery`] says what becomes of a
-//! call whose worker was lost.
+//! Most tools need nothing else from here. For those that do:
 //!
-//! 1. `settings`: what the command line says, and what is refused
-//! 2. `run`: the process, which connects to Redis
-//! 3. what handlers use, from the crate `prynai_worker_engine`, which runs them
+//! | what you want | type |
+//! |---|---|
+//! | to keep values that outlive the process | [`State`] |
+//! | to ask the user or the model of the client | [`Ask`], [`Unanswered`] |
+//! | to know who calls | [`Principal`], [`Session`] |
+//! | to say whether a call may run again when its worker was lost | [`Redelivery`] |
+//! | to let the client disconnect during a long call | [`CloseStream`] |
+//! | to read what rmcp's types cannot hold | [`RawMessage`] |
+//!
+//! Two words come up often: clients of the revision 2026-07-28 of MCP are *modern*, those of earlier ones *legacy*. A
+//! worker serves both.
+//!
+//! How it is made: `settings` is what the command line says, `run` the process, which connects to Redis; the rest is
+//! from `prynai_worker_engine`, which runs the requests on any bus.
 
 mod run;
 mod settings;

@@ -12,14 +12,18 @@ use rmcp::ServerHandler;
 
 use crate::settings::ProcessSettings;
 
-/// Runs `handler` as a worker: reads the settings from arguments and environment, starts logging,
-/// connects to Redis and serves until SIGTERM or SIGINT. Settings that cannot work end the process
-/// with exit code 64, and so does a Redis that cannot be used as it is set up. The process ends five
-/// seconds after this returns at the latest, also when a handler still blocks a thread.
+/// Runs `handler` as a worker: reads the settings from the command line and the environment, starts the log, connects to
+/// Redis and serves until SIGTERM or SIGINT. `--help` lists the settings.
+///
+/// On SIGTERM it takes no more requests, lets running calls finish for `--drain-timeout` and hands the rest to other
+/// workers. The process ends five seconds after this returns at the latest, even if a handler still blocks a thread.
+///
+/// The process exits with code 64 when a setting cannot work, or when Redis is not set up so that it can be used. A
+/// Redis that cannot be reached is waited for.
 ///
 /// # Errors
 ///
-/// When Redis cannot be used as it is set up. A Redis that is away is waited for.
+/// When signals cannot be waited for, or Redis answers with something that it never should.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
@@ -39,7 +43,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     };
     let config = WorkerConfig {
         caller_kept: settings.caller_kept,
-        ..settings.work.config()
+        ..settings.worker.config()
     };
     let bus = exit_if_unusable(connected)?;
     serve(handler, bus, config, shutdown).await;

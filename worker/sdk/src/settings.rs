@@ -31,7 +31,7 @@ pub struct ProcessSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
-    pub work: WorkerSettings,
+    pub worker: WorkerSettings,
 
     /// Bytes that may be kept for one caller in the whole fleet, in sessions, results under idempotency keys and
     /// values of tools, such as 64MiB; the same for every gateway and worker. As many again may be in the events of
@@ -140,7 +140,7 @@ impl ProcessSettings {
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
         self.redis.check()?;
-        self.work.check()
+        self.worker.check()
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
     fn the_defaults_are_accepted() {
         let settings = parse(&[]).expect("parses");
         assert_eq!(settings.check(), Ok(()));
-        assert_eq!(settings.work.lease, Duration::from_secs(30));
+        assert_eq!(settings.worker.lease, Duration::from_secs(30));
         assert_eq!(settings.drain_timeout, Duration::from_secs(20));
     }
 

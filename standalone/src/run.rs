@@ -1,0 +1,95 @@
+//! The process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use prynai_bus::wire::change::Change;
+use prynai_bus::{Bus, BusError, News};
+use prynai_memory_bus::MemoryBus;
+use prynai_process::lifecycle::Shutdown;
+use prynai_process::settings::parse_or_exit;
+use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::exit_if_unusable;
+use rmcp::ServerHandler;
+
+use crate::hint;
+use crate::settings::StandaloneSettings;
+
+/// Runs `handler` behind a gateway in this process until it is told to stop. The process ends five seconds after this
+/// returns at the latest, also when a handler still blocks a thread.
+///
+/// # Errors
+///
+/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
+/// Redis that is away is waited for.
+pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
+    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+        settings.check()?;
+        settings.telemetry.start()
+    });
+    prynai_worker::hush_handler_panics();
+    let shutdown = Shutdown::new();
+    // Nothing stands in front that would have to be told.
+    let delay = Duration::ZERO;
+    let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
+    let listener = prynai_gateway_engine::listen(settings.gateway.listen)
+        .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
+    let bus = tokio::select! {
+        () = shutdown.soft().cancelled() => return Ok(()),
+        bus = bus(&settings) => bus.context("cannot use Redis")?,
+    };
+    let url = hint::url(listener.local_addr()?, settings.gateway.tls.is_on());
+    let ready = announced(bus.clone()).await?;
+    let config = settings.worker_config();
+    // The worker stops after the gateway: what waits for an answer is still to be run.
+    let worker_shutdown = Shutdown::new();
+    let worker = async {
+        prynai_worker::serve(handler, bus.clone(), config, worker_shutdown.clone()).await;
+        shutdown.begin();
+    };
+    let gateway = async {
+        let served = tokio::select! {
+            () = shutdown.soft().cancelled() => Ok(()),
+            () = ready => {
+                hint::say_how_to_try(&url, settings.gateway.auth.auth);
+                prynai_gateway_engine::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
+            }
+        };
+        worker_shutdown.begin();
+        served
+    };
+    let aborted = async {
+        shutdown.hard().cancelled().await;
+        worker_shutdown.abort();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        (served, ()) = async { tokio::join!(gateway, worker) } => Ok(served?),
+        () = aborted => Ok(()),
+    }
+}
+
+async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
+    let limits = settings.gateway.limits.bus();
+    Ok(match settings.redis() {
+        Some(redis) => {
+            exit_if_unusable(RedisBus::connect_when_there(&redis, limits, |_| {}).await)?
+        }
+        None => MemoryBus::new(limits),
+    })
+}
+
+/// Completes once a worker has announced what it serves, so that the first client finds it.
+async fn announced(bus: Arc<dyn Bus>) -> Result<impl Future<Output = ()>, BusError> {
+    let mut changes = bus.change_news().await?;
+    Ok(async move {
+        while !matches!(bus.read_catalog().await, Ok(Some(_))) {
+            match changes.recv().await {
+                Some(News::Gap) => {}
+                Some(News::Item(item)) if item.change != Change::CatalogChanged => {}
+                Some(News::Item(_)) | None => break,
+            }
+        }
+    })
+}

@@ -1,0 +1,91 @@
+//! What the command line says.
+
+use clap::Parser;
+use prynai_gateway_engine::GatewaySettings;
+use prynai_process::telemetry::TelemetrySettings;
+use prynai_redis_bus::settings::{
+    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, check_tls, redis_url,
+};
+use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
+
+/// Everything the process can be told.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "prynai-mcp",
+    version,
+    about = "Serves MCP over Streamable HTTP from one process: gateway, worker and an in-memory bus"
+)]
+pub struct StandaloneSettings {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub gateway: GatewaySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub worker: WorkerSettings,
+
+    /// Redis to use in place of the in-memory bus, so that sessions and state survive a restart and
+    /// several processes work together: `redis://[user:password@]host:port`, `rediss://` for TLS, or
+    /// `redis+sentinel://[user:password@]host:port,host:port/master` [default: none].
+    #[arg(
+        long,
+        env = "PRYNAI_REDIS_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        value_parser = redis_url
+    )]
+    pub redis_url: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub redis_tls: RedisTlsSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub keys: KeySettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub envelope: EnvelopeSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub telemetry: TelemetrySettings,
+}
+
+impl StandaloneSettings {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    ///
+    /// Which setting is wrong and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        self.gateway.check()?;
+        self.worker.check()?;
+        self.envelope.check()?;
+        check_tls(
+            self.redis_url.as_deref().unwrap_or_default(),
+            &self.redis_tls,
+        )
+    }
+
+    /// The settings of the Redis in place of the in-memory bus, if there is one.
+    pub(crate) fn redis(&self) -> Option<RedisSettings> {
+        Some(RedisSettings {
+            redis_url: self.redis_url.clone()?,
+            tls: self.redis_tls.clone(),
+            keys: self.keys.clone(),
+            envelope: self.envelope.clone(),
+        })
+    }
+
+    /// The configuration of the worker. Without a state key it gets one of its own: it is the only worker.
+    pub(crate) fn worker_config(&self) -> WorkerConfig {
+        let mut config = self.worker.config();
+        config.caller_kept = self.gateway.limits.caller_kept;
+        if config.state_keys.is_empty() {
+            config.state_keys = RequestStateKeys::random();
+        }
+        config
+    }
+}
