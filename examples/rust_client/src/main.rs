@@ -23,21 +23,22 @@ use loopback::Loopback;
 
 #[derive(Parser)]
 struct Options {
-    /// The server's endpoint, as in https://mcp.example.com/mcp.
+    /// Endpoint of the server, such as https://mcp.example.com/mcp.
     url: String,
-    /// Of the client that is registered for this program.
+    /// Client id under which this program is registered where its users sign in.
     #[arg(long)]
     client_id: String,
-    /// Of a service, which signs in by itself. Only from the environment: other users of the machine can read arguments.
+    /// Secret of a service, which signs in by itself. Read from the environment only: other users of the machine can
+    /// see arguments.
     #[arg(skip = std::env::var("CLIENT_SECRET").ok())]
     client_secret: Option<String>,
-    /// What to ask for [default: what the server says]. For a service at Entra it is URL/.default.
+    /// Scope to ask for [default: what the server says]. For a service at Entra it is URL/.default.
     #[arg(long)]
     scope: Vec<String>,
-    /// Without it, the tools are listed.
+    /// Tool to call [default: none, the tools are listed].
     #[arg(long, value_name = "TOOL")]
     call: Option<String>,
-    /// Of the call.
+    /// Arguments of the call.
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = object)]
     arguments: JsonObject,
 }
