@@ -17,7 +17,7 @@ pub struct WorkerConfig {
     pub lease: Duration,
     /// How often a request is begun at most.
     pub max_attempts: u32,
-    /// How long the answer of a call with an idempotency key is kept.
+    /// How long the outcome of a call with an idempotency key is kept.
     pub idempotency_window: Duration,
     /// Bytes of the largest message to a client.
     pub max_result: usize,

@@ -30,8 +30,8 @@ use crate::roles::reclaimer::{Reclaimer, Reserve};
 use crate::roles::signal_listener::{SignalListener, subscribe};
 use crate::roles::worker::Worker;
 
-/// Responses are kept for so long while the bus is away: the fencing token decides in the end whether
-/// they still count. Longer than any outage that somebody works to end.
+/// How long responses are kept while the bus is away: longer than any outage that somebody works to end. In the end the
+/// fencing token decides whether they still count.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What each of the last steps may take after the hard stop.

@@ -53,7 +53,7 @@ impl Conversation<'_> {
                 }
             };
             let Some(outgoing) = outgoing else {
-                let error = ErrorData::internal_error("the handler ended without an answer", None);
+                let error = ErrorData::internal_error("the handler ended without a response", None);
                 return Ok(Some(self.outbound.error(&error)));
             };
             match self.outbound.translate(outgoing.message) {
@@ -65,7 +65,7 @@ impl Conversation<'_> {
                     if self.writer.append(message).await? {
                         slot.park();
                     } else {
-                        let reason = "too many messages in this call";
+                        let reason = "this call has sent as many messages as it may";
                         self.handler
                             .refuse(NumberOrString::Number(number), reason)
                             .await;

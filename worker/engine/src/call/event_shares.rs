@@ -17,7 +17,7 @@ const LOG_BYTES: usize = 512;
 /// Logs that ended within this time are remembered as one.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-/// Callers beyond which those are looked for who have nothing any more.
+/// With more callers than this, those who have nothing left are removed.
 const MANY: usize = 1024;
 
 /// The shares of all callers at this worker.
@@ -31,7 +31,7 @@ pub(crate) struct EventShares {
 #[derive(Debug, Default)]
 struct Held {
     running: usize,
-    /// When the first ones of each group ended, and their bytes.
+    /// For each group of ended logs, when the first one ended, and the bytes of all.
     ended: VecDeque<(Instant, usize)>,
 }
 
@@ -81,7 +81,7 @@ impl CallEvents {
     }
 
     /// Notes that the log ends with an event of so many bytes, and says whether it may be kept for as long as others.
-    /// One of the modern era is gone with its answer.
+    /// One of the modern era is gone with its response.
     pub(crate) fn end(&self, bytes: usize, era: Era) -> bool {
         if era == Era::Modern {
             return true;

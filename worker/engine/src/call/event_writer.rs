@@ -104,14 +104,23 @@ impl EventWriter {
             .as_ref()
             .is_some_and(|events| !events.take(bytes))
         {
-            tracing::warn!(%stream, events = self.next - 1, "the calls of this caller have as many bytes of events as --caller-kept allows; further notifications of this call are dropped");
+            tracing::warn!(
+                %stream,
+                events = self.next - 1,
+                "the calls of this caller have as many bytes of events as --caller-kept allows; further notifications \
+                 of this call are dropped, its response is not"
+            );
             self.full = true;
             return Ok(false);
         }
         match self.bus.append(&event).await? {
             Ok(()) => self.next += 1,
             Err(Refusal::LogFull) => {
-                tracing::warn!(%stream, events = self.next - 1, "the log of this call is full; its further notifications are dropped");
+                tracing::warn!(
+                    %stream,
+                    events = self.next - 1,
+                    "the event log of this call is full; its further notifications are dropped, its response is not"
+                );
                 self.full = true;
             }
             Err(Refusal::Cancelled) => return Err(Stop::Cancelled),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::call::call_bus::CallBus;
-use crate::call::messages::outbound;
+use crate::call::messages::response;
 use crate::call::running::Stop;
 
 /// The client's key in `_meta` of `tools/call`.
@@ -33,8 +33,8 @@ const WAITING: Duration = Duration::from_secs(60);
 pub(crate) enum Use {
     /// It runs.
     Run,
-    /// It is answered so.
-    Answer(RawJson),
+    /// It does not run; this is its response.
+    Respond(RawJson),
 }
 
 /// A response, as far as it is kept.
@@ -54,7 +54,7 @@ struct ResultType {
 ///
 /// # Errors
 ///
-/// When the key is none.
+/// When the key is not valid.
 pub(crate) fn key_use(claim: &Claim, request: &ClientRequest) -> Result<Option<KeyUse>, ErrorData> {
     let ClientRequest::CallToolRequest(call) = request else {
         return Ok(None);
@@ -96,7 +96,7 @@ fn digest(parts: &[&str]) -> String {
         .collect()
 }
 
-/// Begins a call under its key, or says how it is answered instead.
+/// Begins a call under its key, or gives the response that it gets without running.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<
         let refused = match bus.begin_once(once).await? {
             KeyState::Yours => return Ok(Use::Run),
             KeyState::Lost => return Err(Stop::Lost),
-            KeyState::Ended(outcome) => return Ok(Use::Answer(repeat(id, outcome))),
+            KeyState::Ended(outcome) => return Ok(Use::Respond(repeat(id, outcome))),
             KeyState::Reused => reused(),
             KeyState::Running => {
                 let waited = tokio::select! {
@@ -121,7 +121,7 @@ pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<
                 in_progress()
             }
         };
-        return Ok(Use::Answer(outbound::error(id, &refused)));
+        return Ok(Use::Respond(response::error(id, &refused)));
     }
 }
 
@@ -170,7 +170,7 @@ pub(crate) async fn conclude(
 ) -> Result<RawJson, Stop> {
     Ok(match bus.conclude_once(once, &of_error(unknown)).await? {
         KeyState::Ended(outcome) => repeat(id, outcome),
-        _ => outbound::error(id, unknown),
+        _ => response::error(id, unknown),
     })
 }
 
@@ -207,15 +207,15 @@ fn repeat(id: &RawJson, outcome: Outcome) -> RawJson {
     let text = match (&outcome.result, &outcome.error) {
         (Some(result), _) => json_rpc::result(id, result.as_str()),
         (None, Some(error)) => json_rpc::error(Some(id), error.as_str()),
-        (None, None) => return outbound::error(id, &left_out(outcome.left_out.unwrap_or(0))),
+        (None, None) => return response::error(id, &left_out(outcome.left_out.unwrap_or(0))),
     };
-    RawJson::parse(text).unwrap_or_else(|_| outbound::error(id, &left_out(0)))
+    RawJson::parse(text).unwrap_or_else(|_| response::error(id, &left_out(0)))
 }
 
 fn left_out(bytes: usize) -> ErrorData {
     ErrorData::internal_error(
         format!(
-            "this call has run under its idempotency key; its answer was too large to be kept ({bytes} bytes)"
+            "this call has run under its idempotency key; its response was too large to be kept ({bytes} bytes)"
         ),
         reason("idempotency_answer_not_kept"),
     )

@@ -24,9 +24,9 @@ use crate::call::event_shares::{CallEvents, EventShares};
 use crate::call::event_writer::EventWriter;
 use crate::call::gone_holders::GoneHolders;
 use crate::call::idempotency::{self, Use};
-use crate::call::messages::inbound;
 use crate::call::messages::outbound::{self, Outbound};
 use crate::call::messages::visibility_filter::Filters;
+use crate::call::messages::{inbound, response};
 use crate::call::request_transport;
 use crate::call::running::{Slot, Stop};
 use crate::handler::ask::request_state::RequestStateKeys;
@@ -137,7 +137,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let begun = in_time.and_then(|()| inbound::parse_request(envelope));
         let message = match begun {
             Ok(request) => self.run_once(&call, request, &mut writer).await?,
-            Err(error) => outbound::error(id, &error),
+            Err(error) => response::error(id, &error),
         };
         Ok(Some(writer.final_event(message)))
     }
@@ -155,11 +155,11 @@ impl<H: ServerHandler> CallRunner<H> {
                 call.slot.begin();
                 return self.converse(call, request, writer).await;
             }
-            Err(error) => return Ok(outbound::error(call.id, &error)),
+            Err(error) => return Ok(response::error(call.id, &error)),
         };
         match idempotency::begin(&once, call.id, writer.bus()).await? {
             Use::Run => {}
-            Use::Answer(message) => return Ok(message),
+            Use::Respond(message) => return Ok(message),
         }
         call.slot.begin();
         let response = self.converse(call, request, writer).await;

@@ -9,8 +9,7 @@ use prynai_bus::wire::request::{CallRef, Era};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels remembered for claims that are on their way: the wake-up may overtake the answer to the
-/// claim.
+/// Cancels remembered for claims that are on their way: the wake-up may overtake the claim.
 const EARLY_CANCELS: usize = 1024;
 
 /// Calls that wait for their client's answer without a permit; any more keep theirs.
@@ -44,7 +43,7 @@ struct Call {
 /// Why a call must end before its handler has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// The client does not want the answer any more.
+    /// The client does not want the response any more.
     Cancelled,
     /// Another worker owns it, or the bus was away for too long: write nothing more.
     Lost,
@@ -281,7 +280,7 @@ impl Controls {
         self.reason.get().copied()
     }
 
-    /// Waits until there may be something in the mailbox.
+    /// Waits until there may be mail.
     pub(crate) async fn mail(&self) {
         self.mail.notified().await;
     }

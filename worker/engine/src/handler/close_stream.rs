@@ -6,17 +6,19 @@ use rmcp::ErrorData;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use tokio::sync::Notify;
 
-/// Lets a handler close the connection on which its client waits, without ending the call: the client
-/// comes back for the rest (2025-11-25, Transports, Sending Messages, point 6; SEP-1699). For calls so long that
-/// no connection should be held for them.
+use crate::handler::extract::extension;
+
+/// Closes the connection on which the client waits, without ending the call: the client connects again later and gets
+/// the rest (2025-11-25, Transports, Sending Messages, point 6; SEP-1699). For calls so long that no connection
+/// should be held open for them.
 ///
-/// Tools find it in the extensions of their request or name it as a parameter. Clients that would not
-/// come back, those of other revisions, keep their connection.
+/// A tool takes it as a parameter; any handler finds it in the extensions of its request. Clients of other revisions
+/// would not connect again, so they keep their connection.
 #[derive(Debug, Clone, Default)]
 pub struct CloseStream(Arc<Notify>);
 
 impl CloseStream {
-    /// Closes the connection once everything sent before is out.
+    /// Closes the connection as soon as the client has everything that was sent before.
     pub fn close(&self) {
         self.0.notify_one();
     }
@@ -29,9 +31,6 @@ impl CloseStream {
 
 impl<C: AsRequestContext> FromContextPart<C> for CloseStream {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        let extensions = &context.as_request_context().extensions;
-        extensions.get::<Self>().cloned().ok_or_else(|| {
-            ErrorData::internal_error("closing a stream needs a prynai worker", None)
-        })
+        extension(context, "CloseStream")
     }
 }

@@ -50,8 +50,8 @@ fn http_parts(envelope: &RequestEnvelope) -> Option<Parts> {
     Some(parts)
 }
 
-/// What `initialize` told of the client, as rmcp keeps it (and calls the peer's). What cannot be read counts as not told:
-/// the gateway has accepted the session.
+/// What `initialize` told of the client, as rmcp keeps it. What cannot be read counts as not told: the gateway has
+/// accepted the session.
 pub(crate) fn initialize_params(session: &Session) -> InitializeRequestParams {
     let capabilities: ClientCapabilities = session.capabilities.read().unwrap_or_default();
     let client = session
@@ -70,25 +70,22 @@ pub(crate) fn protocol_version(text: &str) -> ProtocolVersion {
 #[cfg(test)]
 mod tests {
     use prynai_bus::ids::SessionId;
-    use prynai_bus::wire::message::RawJson;
-    use prynai_bus::wire::principal::Principal;
+    use prynai_bus::testing::{json, session};
 
     use super::*;
 
-    fn session(client_info: &str, capabilities: &str) -> Session {
+    fn of(client_info: &str, capabilities: &str) -> Session {
         Session {
-            id: SessionId::generate(),
-            principal: Principal::anonymous(),
             protocol_version: "2025-06-18".to_owned(),
-            client_info: RawJson::parse(client_info).expect("JSON"),
-            capabilities: RawJson::parse(capabilities).expect("JSON"),
-            log_level: None,
+            client_info: json(client_info),
+            capabilities: json(capabilities),
+            ..session(&SessionId::generate())
         }
     }
 
     #[test]
     fn the_client_of_a_session_is_known_again() {
-        let info = initialize_params(&session(
+        let info = initialize_params(&of(
             r#"{"name":"inspector","version":"2"}"#,
             r#"{"elicitation":{},"future":1}"#,
         ));
@@ -100,7 +97,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_client_has_no_capabilities() {
-        let info = initialize_params(&session("7", r#"{"sampling":7}"#));
+        let info = initialize_params(&of("7", r#"{"sampling":7}"#));
         assert_eq!(info.client_info.name, "unknown");
         assert_eq!(info.capabilities, ClientCapabilities::default());
     }

@@ -39,8 +39,8 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps the messages of handlers' panics, which may hold arguments of calls, out of the log; the
-/// guard logs where they happened. All other panics are reported as before.
+/// Keeps the messages of handlers' panics, which may hold arguments of calls, out of the log; the worker logs where
+/// they happened. All other panics are reported as before.
 pub fn hush_handler_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -122,7 +122,7 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
     }
 }
 
-/// rmcp says nothing but the name of a method that nobody has.
+/// For a method that nobody has, the error of rmcp is no more than its name.
 fn in_words(mut error: ErrorData, method: &str) -> ErrorData {
     if error.code == ErrorCode::METHOD_NOT_FOUND && error.message == method {
         error.message = format!("method not found: {method}").into();
@@ -153,7 +153,12 @@ async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
 fn panicked(method: &str, tool: Option<String>, panic: &Panicked) -> ErrorData {
     let Panicked(at) = panic;
     let source = at.as_deref().unwrap_or("a place that is not known");
-    tracing::error!(method, tool, source, "the handler panicked");
+    tracing::error!(
+        method,
+        tool,
+        source,
+        "the handler panicked; the client gets an error"
+    );
     ErrorData::internal_error("the handler panicked while it ran this request", None)
 }
 

@@ -1,7 +1,8 @@
 //! What a handler runs in, and what it is given.
 //!
 //! 1. `guard` stands between rmcp and the handler
-//! 2. `context`: what a handler finds in the extensions of its request, such as `state`, `raw_message` and `close_stream`
+//! 2. `context`: what a handler finds in the extensions of its request, such as `state`, `raw_message` and
+//!    `close_stream`; `extract`: how a tool names it as a parameter
 //! 3. `ask`: questions to the client
 //! 4. `redelivery`: what a tool's author says about calls whose worker was lost
 
@@ -12,3 +13,5 @@ pub(crate) mod guard;
 pub(crate) mod raw_message;
 pub(crate) mod redelivery;
 pub(crate) mod state;
+
+mod extract;

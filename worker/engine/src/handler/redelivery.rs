@@ -53,7 +53,7 @@ impl Redelivery {
             Some(_) => {
                 tracing::warn!(
                     tool = %tool.name,
-                    "{} of this tool is neither run_again nor answer_unknown; it is taken for answer_unknown",
+                    "{} in the _meta of this tool must be run_again or answer_unknown; it is taken for answer_unknown",
                     Self::META_KEY
                 );
                 Self::AnswerUnknown

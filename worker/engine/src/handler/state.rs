@@ -1,4 +1,4 @@
-//! State that outlives the process, for tool authors.
+//! Values that outlive the process, for tool authors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,34 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::handler::extract::extension;
+
 /// Bytes of the longest whole number.
 const NUMBER_BYTES: usize = 20;
 
 /// How long a step is tried while the store does not answer. Whatever was done before, it is done once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Keys and values that all workers share and that outlive them. Handlers find it in the extensions
-/// of their request, and tools and prompts may name it as a parameter.
+/// Values that handlers store under keys. All workers share them, and they outlive the workers; with Redis as the bus,
+/// a restart of the whole fleet as well.
+///
+/// A tool or prompt takes it as a parameter; any handler finds it in the extensions of its request. Choose first whose
+/// values they are:
+///
+/// ```
+/// # use prynai_worker_engine::State;
+/// # use rmcp::ErrorData;
+/// # struct Guestbook;
+/// #[rmcp::tool_router]
+/// impl Guestbook {
+///     /// Counts the visits of whoever calls.
+///     #[rmcp::tool]
+///     async fn visit(&self, state: State) -> Result<String, ErrorData> {
+///         let visits = state.principal().increment("visits", 1, None).await?;
+///         Ok(format!("This is your visit number {visits}."))
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct State {
     store: Arc<dyn StateStore>,
@@ -29,7 +49,7 @@ pub struct State {
     session: Option<SessionId>,
 }
 
-/// The part of the state that belongs to everybody, one principal or one session.
+/// The values of everybody, of one principal, or of one session. Keys of different owners never meet.
 #[derive(Clone)]
 pub struct ScopedState {
     store: Arc<dyn StateStore>,
@@ -37,7 +57,7 @@ pub struct ScopedState {
     scope: StateScope,
 }
 
-/// Why the state could not be read or changed.
+/// Why a value could not be read or written. Return it with `?`: the client is told no more than that it failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -65,17 +85,18 @@ impl State {
         }
     }
 
-    /// What everybody shares.
+    /// Values that every caller shares.
     pub fn global(&self) -> ScopedState {
         self.within(StateScope::Global)
     }
 
-    /// What belongs to the caller.
+    /// Values of the principal who calls. Without authentication all callers are one principal, `anonymous`.
     pub fn principal(&self) -> ScopedState {
         self.within(StateScope::Principal(self.principal.clone()))
     }
 
-    /// What belongs to the session; `None` in a modern request.
+    /// Values of the client's session, which end with it. `None` in a request of the revision 2026-07-28, which has
+    /// no sessions.
     pub fn session(&self) -> Option<ScopedState> {
         let session = self.session.clone()?;
         Some(self.within(StateScope::Session(session)))
@@ -92,33 +113,29 @@ impl State {
 
 impl<C: AsRequestContext> FromContextPart<C> for State {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        let extensions = &context.as_request_context().extensions;
-        extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| ErrorData::internal_error("the state store needs a prynai worker", None))
+        extension(context, "State")
     }
 }
 
 // === impl ScopedState ===
 
 impl ScopedState {
-    /// Reads a value.
+    /// Reads the value under `key`; `None` when there is none, or when its time is over.
     ///
     /// # Errors
     ///
-    /// [`StateError`], also when the value has another type.
+    /// [`StateError`], also when what is stored does not fit the type.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StateError> {
         let stored = retry_while_away(|| self.store.get_state(&self.scope, key)).await?;
         Ok(stored.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 
-    /// Writes a value as JSON. It lives for `ttl`, or for ever with `None`, and counts to what may be kept for the
-    /// caller (`--caller-kept`).
+    /// Writes a value as JSON. It is kept for `ttl`, or for ever with `None`. Its bytes count for whoever calls: no
+    /// caller may have more than `--caller-kept`.
     ///
     /// # Errors
     ///
-    /// [`StateError`], also when the caller has as much as it may.
+    /// [`StateError`], also when the caller has as many bytes as it may.
     pub async fn set<T: Serialize + Sync>(
         &self,
         key: &str,
@@ -143,7 +160,7 @@ impl ScopedState {
         Ok(removed)
     }
 
-    /// Counts a value to the share of the caller, who may have had it written.
+    /// Counts the bytes of a value to the share of the caller; without `bytes` they count no more, if they did.
     async fn count(
         &self,
         key: &str,
@@ -154,12 +171,12 @@ impl ScopedState {
         retry_while_away(|| self.store.count_state(share, scope, key, bytes, ttl)).await
     }
 
-    /// Adds to a whole number, which is 0 before, and returns the sum; atomic across all workers. It
-    /// lives for `ttl` from now, or for ever with `None`.
+    /// Adds `by` to a whole number and returns the sum, in one step for all workers; a missing number counts as 0. It
+    /// is kept for `ttl` from now, or for ever with `None`.
     ///
     /// # Errors
     ///
-    /// [`StateError`], also when the value is not a whole number.
+    /// [`StateError`], also when what is stored is no whole number.
     pub async fn increment(
         &self,
         key: &str,
@@ -198,7 +215,11 @@ impl From<StateError> for ErrorData {
         if let StateError::Bus(BusError::ShareFull(full)) = &error {
             return Self::internal_error(full.to_string(), Some(json!({"reason": "caller_kept"})));
         }
-        tracing::warn!(%error, source = "a handler", "the state store did not do what a handler asked for; the call gets an error");
+        tracing::warn!(
+            %error,
+            source = "a handler",
+            "the state store did not do what a handler asked for; the call gets an error"
+        );
         Self::internal_error("the state store could not be used", None)
     }
 }

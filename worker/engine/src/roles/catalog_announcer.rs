@@ -27,7 +27,7 @@ use crate::handler::redelivery::Redelivery;
 use crate::handler::state::State;
 use crate::roles::header_params::header_params;
 
-/// Announced again this often, so that a Redis that lost everything heals.
+/// Announced again this often, in case the bus has lost everything.
 const REPEAT: Duration = Duration::from_secs(60);
 
 /// How long the handler may take for one page of its tools.
@@ -78,7 +78,10 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         let mut outage = Outage::endless();
         while let Err(reason) = self.announce().await {
             if outage.begins() {
-                tracing::warn!(reason, "the catalog cannot be announced; trying again");
+                tracing::warn!(
+                    reason,
+                    "what this worker serves cannot be announced, and it takes no requests before; trying again"
+                );
             }
             outage.pause().await;
         }
@@ -94,7 +97,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             if let Err(reason) = self.announce().await {
                 tracing::warn!(
                     reason,
-                    "the catalog cannot be announced; trying again later"
+                    "what this worker serves cannot be announced; gateways know the last announcement until it can"
                 );
             }
         }
@@ -137,10 +140,12 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         for _ in 0..PAGES {
             let page = tokio::time::timeout(PATIENCE, self.page(cursor, version))
                 .await
-                .map_err(|_| format!("tools/list takes longer than {PATIENCE:?}"))?
-                .map_err(|error| format!("tools/list fails: {}", error.message))?;
+                .map_err(|_| {
+                    format!("the handler takes longer than {PATIENCE:?} for a page of tools/list")
+                })?
+                .map_err(|error| format!("the handler refuses tools/list: {}", error.message))?;
             let ServerResult::ListToolsResult(page) = page else {
-                return Err("tools/list is answered with something else".to_owned());
+                return Err("the handler answers tools/list with something else".to_owned());
             };
             tools.extend(page.tools.iter().map(entry));
             cursor = page.next_cursor;
@@ -148,7 +153,9 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
                 return Ok(tools);
             }
         }
-        Err(format!("tools/list has more than {PAGES} pages"))
+        Err(format!(
+            "the handler has more than {PAGES} pages of tools/list"
+        ))
     }
 
     /// Asks the handler for a page of its tools as a client would.
@@ -178,17 +185,20 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             (Era::Modern, None)
         };
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
-        let (transport, mut answers) = OneshotTransport::<RoleServer>::new(message);
+        let (transport, mut messages) = OneshotTransport::<RoleServer>::new(message);
         let guard = Guard::new(Arc::clone(&self.handler), era, RequestStateKeys::default());
         let _service = serve_directly(guard, transport, session);
-        while let Some(message) = answers.recv().await {
+        while let Some(message) = messages.recv().await {
             match message {
                 JsonRpcMessage::Response(response) => return Ok(response.result),
                 JsonRpcMessage::Error(refusal) => return Err(refusal.error),
                 JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
             }
         }
-        Err(ErrorData::internal_error("no answer", None))
+        Err(ErrorData::internal_error(
+            "it ended without a response",
+            None,
+        ))
     }
 }
 
@@ -201,7 +211,11 @@ fn supported(handler: &impl ServerHandler) -> Vec<ProtocolVersion> {
 
 fn entry(tool: &Tool) -> (String, CatalogTool) {
     let header_params = header_params(&tool.input_schema).unwrap_or_else(|| {
-        tracing::warn!(tool = %tool.name, "the x-mcp-header annotations of this tool break the rules of 2026-07-28; clients will not list it");
+        tracing::warn!(
+            tool = %tool.name,
+            "the x-mcp-header annotations of this tool break the rules of 2026-07-28, whose clients will not list it; \
+             correct its input schema"
+        );
         BTreeMap::new()
     });
     let hints = tool.annotations.as_ref();

@@ -1,5 +1,5 @@
-//! Takes ended calls out of their session's list of calls, so that only those that run count there; lets the logs of
-//! callers who have many of them end soon.
+//! Takes ended calls out of their session's list of calls, so that only those that run count there. Where a caller has
+//! too many logs, lets them expire soon.
 
 use std::sync::Arc;
 

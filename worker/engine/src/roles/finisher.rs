@@ -77,8 +77,8 @@ impl EndingWriter {
         let mut outage = Outage::for_at_most(self.patience);
         loop {
             let error = match self.worker.requests.finish(&requests).await {
-                Ok(answers) => {
-                    tell_refusals(&requests, &answers);
+                Ok(written) => {
+                    tell_refusals(&requests, &written);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -87,7 +87,7 @@ impl EndingWriter {
                 tracing::warn!(
                     %error,
                     responses = requests.len(),
-                    "responses cannot be written to the bus"
+                    "responses cannot be written to the bus; if it is only away, they are kept and tried again"
                 );
             }
             if !error.is_passing() {
@@ -118,9 +118,9 @@ impl EndingWriter {
     }
 }
 
-fn tell_refusals(requests: &[Finish], answers: &[Result<(), Refusal>]) {
-    for (request, answer) in requests.iter().zip(answers) {
-        if let Err(refusal) = answer {
+fn tell_refusals(requests: &[Finish], written: &[Result<(), Refusal>]) {
+    for (request, written) in requests.iter().zip(written) {
+        if let Err(refusal) = written {
             tracing::debug!(
                 stream = %request.ownership.stream,
                 ?refusal,

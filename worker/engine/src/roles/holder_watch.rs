@@ -58,7 +58,10 @@ impl HolderWatch {
                 continue;
             }
             if !known.contains(&gateway) {
-                tracing::warn!(%gateway, "a gateway is gone; its clients' modern calls are cancelled");
+                tracing::warn!(
+                    %gateway,
+                    "a gateway has been silent for too long and counts as gone; its clients' modern calls are cancelled"
+                );
                 self.gone.remember(gateway.clone());
             }
             self.cancel_calls_of(&gateway).await?;

@@ -1,4 +1,4 @@
-//! What those roles have in common that bring requests into the worker.
+//! What the roles that bring requests into the worker have in common.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,10 +50,7 @@ impl Intake {
         let tasks = &self.worker.tasks;
         match self.worker.running.register(&claim, permit) {
             Some(slot) => drop(tasks.spawn(task(claim, slot))),
-            None => drop(tasks.spawn(dead_letter_copy(
-                Arc::clone(&self.worker.requests),
-                claim,
-            ))),
+            None => drop(tasks.spawn(dead_letter_copy(Arc::clone(&self.worker.requests), claim))),
         }
     }
 

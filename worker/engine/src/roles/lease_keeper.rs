@@ -18,7 +18,7 @@ use crate::roles::worker::Worker;
 /// Entries that one call of the bus renews at most.
 const BATCH: usize = 500;
 
-/// A runtime that stands still for so many leases is taken for dead: what it runs is left to other workers.
+/// A runtime that stands still for so many leases counts as dead: what it runs is left to other workers.
 const DEAD_AFTER_LEASES: u32 = 10;
 
 /// Renews the leases of everything that runs, three times per lease.
@@ -41,8 +41,8 @@ impl LeaseKeeper {
         self.0.config.lease
     }
 
-    /// Whether what the bus handed out since `asked` may be another's by now. The answer lay there while the runtime
-    /// stood still, and nobody renewed leases of which nobody knew. `waited`: how long the bus had for its answer.
+    /// Whether another worker may own by now what the bus handed out since `asked`: its reply lay there while the
+    /// runtime stood still, and nobody renewed leases that nobody knew of. `waited`: how long the bus had for it.
     pub(crate) fn is_late(&self, asked: Instant, waited: Duration) -> bool {
         asked.elapsed() > waited + self.lease() / 3
     }
@@ -65,7 +65,7 @@ impl LeaseKeeper {
             Ok(_) => drop(ended.await),
             Err(error) => tracing::error!(
                 %error,
-                "cannot start the thread that renews leases; other workers will take over what runs here"
+                "cannot start the thread that renews leases, so the worker stops; look for limits on threads and memory"
             ),
         }
     }
@@ -90,7 +90,8 @@ impl LeaseKeeper {
                 self.until_done(requests.as_ref(), stands.is_some()).await;
             } else if !was_dead {
                 tracing::error!(
-                    "handlers have blocked the runtime for {DEAD_AFTER_LEASES} leases; other workers take over its calls"
+                    "handlers have blocked the runtime for {DEAD_AFTER_LEASES} leases; \
+                     other workers take over its calls"
                 );
             }
         }
@@ -103,8 +104,8 @@ impl LeaseKeeper {
             if outage.begins() {
                 tracing::warn!(
                     %error,
-                    "the leases of running calls cannot be renewed; trying again, and other workers take the calls over \
-                     if this goes on for longer than a lease"
+                    "the leases of running calls cannot be renewed; trying again, and other workers take the calls \
+                     over if this goes on for longer than a lease"
                 );
             }
             outage.pause().await;
@@ -114,7 +115,8 @@ impl LeaseKeeper {
         }
     }
 
-    /// While the runtime stands still, what was handed out last may lie there without being known to anybody.
+    /// While the runtime stands still, the table may not know yet what was handed out last; so all leases of this
+    /// worker are renewed then.
     async fn renew_on(
         &self,
         requests: &dyn RequestQueue,

@@ -40,7 +40,9 @@ impl Processor {
                 Ok(claims) => {
                     let was_away = outage.ends();
                     if !is_ready {
-                        tracing::info!(worker = %self.worker().config.id, concurrency = self.worker().config.concurrency, "ready");
+                        let config = &self.worker().config;
+                        let concurrency = config.concurrency;
+                        tracing::info!(worker = %config.id, concurrency, "ready");
                         is_ready = true;
                     } else if was_away {
                         tracing::info!("requests are claimed again");

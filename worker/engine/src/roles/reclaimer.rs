@@ -16,8 +16,7 @@ use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_writer::EventWriter;
 use crate::call::idempotency;
-use crate::call::messages::inbound;
-use crate::call::messages::outbound;
+use crate::call::messages::{inbound, response};
 use crate::call::running::{Slot, Stop};
 use crate::roles::intake::Intake;
 use crate::roles::verdict::{self, Verdict};
@@ -34,11 +33,11 @@ const LATE: Duration = Duration::from_secs(1);
 /// Requests taken over at once.
 const BATCH: usize = 64;
 
-/// Requests answered with an error at the same time.
-const ANSWERS: usize = 64;
+/// Requests that get an error as their response at the same time.
+const ERRORS: usize = 64;
 
-/// Takes requests over whose lease ran out or that were handed back, and runs them again, answers
-/// them, or makes them dead letters.
+/// Takes requests over whose lease ran out or that were handed back, and runs them again, responds with an
+/// error, or makes them dead letters.
 pub(crate) struct Reclaimer {
     pub(crate) intake: Arc<Intake>,
     pub(crate) ports: Arc<CallPorts>,
@@ -52,8 +51,8 @@ pub(crate) struct Reclaimer {
 pub(crate) struct Reserve {
     /// To run again.
     runs: Arc<Semaphore>,
-    /// To answer with an error, which is quick.
-    answers: Arc<Semaphore>,
+    /// To respond with an error, which is quick.
+    errors: Arc<Semaphore>,
 }
 
 impl Reserve {
@@ -61,7 +60,7 @@ impl Reserve {
     pub(crate) fn new(concurrency: usize) -> Self {
         Self {
             runs: Arc::new(Semaphore::new(concurrency)),
-            answers: Arc::new(Semaphore::new(ANSWERS)),
+            errors: Arc::new(Semaphore::new(ERRORS)),
         }
     }
 }
@@ -86,7 +85,7 @@ impl Reclaimer {
                     }
                 }
                 Err(error) if alarm.raise() => {
-                    tracing::warn!(%error, "cannot look for requests of lost workers; trying again")
+                    tracing::warn!(%error, "cannot look for requests of lost workers, which wait; trying again")
                 }
                 Err(error) => tracing::debug!(%error, "cannot look for requests of lost workers"),
             }
@@ -147,31 +146,31 @@ impl Reclaimer {
         let this = Arc::clone(self);
         self.intake
             .launch_with(claim, permit, move |claim, slot| async move {
-                this.answer(claim, slot, verdict).await;
+                this.respond(claim, slot, verdict).await;
             });
         None
     }
 
-    /// Room for a run is there or not. For an answer there soon is: giving back what waits for its turn would cost each
+    /// A run needs room now. Room for an error comes soon, so it is waited for: handing the entry back would cost each
     /// of many requests another look.
     async fn permit(&self, verdict: Verdict) -> Option<OwnedSemaphorePermit> {
-        // It may have come while another request of the batch waited.
+        // The stop may have come while another request of the batch waited.
         if self.intake.worker.shutdown.soft().is_cancelled() {
             return None;
         }
         let of = |permits: &Arc<Semaphore>| Arc::clone(permits).try_acquire_owned().ok();
         match verdict {
             Verdict::Run => of(&self.intake.permits).or_else(|| of(&self.reserve.runs)),
-            Verdict::OutcomeUnknown | Verdict::DeadLetter => {
-                let answers = Arc::clone(&self.reserve.answers).acquire_owned();
+            Verdict::AnswerUnknown | Verdict::DeadLetter => {
+                let errors = Arc::clone(&self.reserve.errors).acquire_owned();
                 let stopped = self.intake.worker.shutdown.soft();
-                stopped.run_until_cancelled(answers).await?.ok()
+                stopped.run_until_cancelled(errors).await?.ok()
             }
         }
     }
 
-    /// Answers a request with an error instead of running it, and makes it a dead letter when it had its attempts.
-    async fn answer(&self, claim: Claim, slot: Slot, verdict: Verdict) {
+    /// Responds with an error instead of running a request, and makes it a dead letter when it had its attempts.
+    async fn respond(&self, claim: Claim, slot: Slot, verdict: Verdict) {
         let mut writer = EventWriter::new(self.ports.of(&claim, &slot.controls));
         let event = match self.error_event(&claim, verdict, &mut writer).await {
             Ok(event) => event,
@@ -198,7 +197,7 @@ impl Reclaimer {
         self.finishing.push(ending).await;
     }
 
-    /// The event that answers; `None` for a notification, which is not repeated either.
+    /// The event with the error; `None` for a notification, which is not repeated either.
     async fn error_event(
         &self,
         claim: &Claim,
@@ -208,7 +207,7 @@ impl Reclaimer {
         writer.take_over().await?;
         let error = match verdict {
             Verdict::DeadLetter => verdict::given_up(claim),
-            Verdict::OutcomeUnknown | Verdict::Run => verdict::outcome_unknown(claim),
+            Verdict::AnswerUnknown | Verdict::Run => verdict::outcome_unknown(claim),
         };
         let Some(id) = &claim.request.request_id else {
             return Ok(None);
@@ -216,29 +215,27 @@ impl Reclaimer {
         let request = inbound::parse_request(&claim.request).ok();
         let once = request.and_then(|request| idempotency::key_use(claim, &request).ok().flatten());
         let message = match once {
-            Some(once) => {
-                idempotency::conclude(&once, id, &error, writer.bus()).await?
-            }
-            None => outbound::error(id, &error),
+            Some(once) => idempotency::conclude(&once, id, &error, writer.bus()).await?,
+            None => response::error(id, &error),
         };
         Ok(Some(writer.final_event(message)))
     }
 }
 
-/// Answers first: a client that waits is worse than a dead letter too few.
+/// The response first: a client that waits is worse than a dead letter too few.
 async fn dead_letter(
     claim: &Claim,
-    answer: Option<StreamEvent>,
+    response: Option<StreamEvent>,
     bus: &CallBus,
 ) -> Result<(), Stop> {
-    bus.finish(answer).await?;
+    bus.finish(response).await?;
     let attempts = claim.delivery - 1;
     let reason = format!("begun {attempts} times");
     bus.dead_letter(claim, &reason).await?;
     tracing::error!(
         stream = %claim.request.stream,
         attempts,
-        "a request lost its worker each time that it was begun; it is now a dead letter"
+        "a request lost its worker each time that it was begun; its client got an error, and it is now a dead letter"
     );
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(crate) async fn subscribe(worker: &Worker) -> NewsReceiver<Signal> {
         match worker.signals.signal_news(&worker.config.id).await {
             Ok(news) => return news,
             Err(error) if outage.begins() => {
-                tracing::warn!(%error, "cannot subscribe to cancels and mail; trying again")
+                tracing::warn!(%error, "cannot subscribe to cancels and mail, so calls hear of neither; trying again")
             }
             Err(error) => tracing::debug!(%error, "cannot subscribe to cancels and mail"),
         }
@@ -64,7 +64,9 @@ impl SignalListener {
             match self.worker.signals.cancelled_among(&streams).await {
                 Ok(cancelled) => {
                     cancelled.iter().for_each(|s| self.worker.running.cancel(s));
-                    streams.iter().for_each(|s| self.worker.running.wake_for_mail(s));
+                    streams
+                        .iter()
+                        .for_each(|s| self.worker.running.wake_for_mail(s));
                     return;
                 }
                 Err(error) => {

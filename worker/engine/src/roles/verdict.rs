@@ -14,7 +14,7 @@ pub(crate) enum Verdict {
     /// It runs (again).
     Run,
     /// Nobody knows whether it took effect: the client is told so.
-    OutcomeUnknown,
+    AnswerUnknown,
     /// It was begun as often as it may be.
     DeadLetter,
 }
@@ -32,7 +32,7 @@ pub(crate) fn judge(
     } else if is_repeatable(&claim.request, tools) {
         Verdict::Run
     } else {
-        Verdict::OutcomeUnknown
+        Verdict::AnswerUnknown
     }
 }
 
@@ -50,8 +50,8 @@ const READING: [&str; 10] = [
     "tools/list",
 ];
 
-/// Whether a second run adds no effect to the first: of a tool only its author knows, of an extension's
-/// method nobody here.
+/// Whether a second run adds no effect to the first. Of a tool only its author knows that; of an extension's method
+/// nobody here does.
 fn is_repeatable(request: &RequestEnvelope, tools: &BTreeMap<String, CatalogTool>) -> bool {
     let tool = || tools.get(request.name.as_ref()?);
     match request.method.as_str() {
@@ -60,7 +60,7 @@ fn is_repeatable(request: &RequestEnvelope, tools: &BTreeMap<String, CatalogTool
     }
 }
 
-/// What the client of a request with [`Verdict::OutcomeUnknown`] is told.
+/// What the client of a request with [`Verdict::AnswerUnknown`] is told.
 pub(crate) fn outcome_unknown(claim: &Claim) -> ErrorData {
     ErrorData::internal_error(
         "the worker that ran this call was lost; the outcome is unknown: \
@@ -89,10 +89,8 @@ pub(crate) fn given_up(claim: &Claim) -> ErrorData {
 
 #[cfg(test)]
 mod tests {
-    use prynai_bus::ids::{GatewayId, StreamId};
-    use prynai_bus::wire::message::RawJson;
-    use prynai_bus::wire::principal::Principal;
-    use prynai_bus::wire::request::Era;
+    use prynai_bus::ids::GatewayId;
+    use prynai_bus::testing::modern_request;
 
     use super::*;
 
@@ -102,20 +100,9 @@ mod tests {
             delivery,
             cancelled: false,
             request: RequestEnvelope {
-                stream: StreamId::generate(),
-                holder: GatewayId::generate(),
-                era: Era::Modern,
-                protocol_version: "2026-07-28".to_owned(),
                 method: method.to_owned(),
                 name: name.map(str::to_owned),
-                request_id: Some(RawJson::parse("1").expect("JSON")),
-                principal: Principal::anonymous(),
-                session: None,
-                headers: BTreeMap::new(),
-                queued_at_ms: 0,
-                deadline_ms: None,
-                visible: None,
-                message: RawJson::parse("{}").expect("JSON"),
+                ..modern_request(&GatewayId::generate())
             },
         }
     }
@@ -135,9 +122,9 @@ mod tests {
     fn only_what_is_repeatable_runs_again() {
         for (method, name, verdict) in [
             ("tools/call", Some("echo"), Verdict::Run),
-            ("tools/call", Some("bump"), Verdict::OutcomeUnknown),
-            ("tools/call", Some("gone"), Verdict::OutcomeUnknown),
-            ("tools/call", None, Verdict::OutcomeUnknown),
+            ("tools/call", Some("bump"), Verdict::AnswerUnknown),
+            ("tools/call", Some("gone"), Verdict::AnswerUnknown),
+            ("tools/call", None, Verdict::AnswerUnknown),
             ("resources/read", Some("x://y"), Verdict::Run),
             ("tools/list", None, Verdict::Run),
         ] {

@@ -4,10 +4,8 @@
 mod calls;
 mod cancelling;
 mod catalog;
-mod deserted;
 mod notifications;
 mod passing_on;
-mod policy;
 mod principals;
 mod probe;
 mod questions;

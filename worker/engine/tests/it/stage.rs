@@ -1,4 +1,4 @@
-//! One worker, one gateway's ear, and requests for them.
+//! One worker, a gateway that hears of its events, and requests for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_bus::wire::session::Session;
 use prynai_bus::{
     Bus, BusLimits, Claim, EventLog, Liveness, News, NewsReceiver, RequestQueue, SignalChannel,
+    testing,
 };
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
@@ -31,7 +32,7 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("{what} does not happen"))
 }
 
-/// The bus and the ear of the gateway that holds all streams.
+/// The bus, and what is published to the gateway that holds all streams.
 pub(crate) struct Stage {
     pub(crate) bus: Arc<MemoryBus>,
     pub(crate) gateway: GatewayId,
@@ -181,11 +182,10 @@ impl Stage {
         mut params: Value,
         capabilities: Value,
     ) -> RequestEnvelope {
-        let version = "2026-07-28";
         let meta = &mut params["_meta"];
-        meta["io.modelcontextprotocol/protocolVersion"] = version.into();
+        meta["io.modelcontextprotocol/protocolVersion"] = "2026-07-28".into();
         meta["io.modelcontextprotocol/clientCapabilities"] = capabilities;
-        self.request(Era::Modern, version, method, &params)
+        asking(method, &params, testing::modern_request(&self.gateway))
     }
 
     pub(crate) fn modern_call(&self, tool: &str, arguments: Value) -> RequestEnvelope {
@@ -200,37 +200,32 @@ impl Stage {
         params: &Value,
         capabilities: &Value,
     ) -> RequestEnvelope {
-        let version = "2025-11-25";
-        let mut request = self.request(Era::Legacy, version, method, params);
-        request.session = Some(Session {
-            id: SessionId::generate(),
+        let id = SessionId::generate();
+        let request = asking(method, params, testing::legacy_request(&self.gateway, &id));
+        let session = Session {
             principal: request.principal.clone(),
-            protocol_version: version.to_owned(),
             client_info: raw(&json!({"name": "test", "version": "1"})),
             capabilities: raw(capabilities),
-            log_level: None,
-        });
-        request
-    }
-
-    fn request(&self, era: Era, version: &str, method: &str, params: &Value) -> RequestEnvelope {
-        let text = |pointer| params[pointer].as_str().map(str::to_owned);
+            ..testing::session(&id)
+        };
         RequestEnvelope {
-            stream: StreamId::generate(),
-            holder: self.gateway.clone(),
-            era,
-            protocol_version: version.to_owned(),
-            method: method.to_owned(),
-            name: text("name").or_else(|| text("uri")),
-            request_id: Some(RawJson::parse("7").expect("JSON")),
-            principal: Principal::named("alice"),
-            session: None,
-            headers: BTreeMap::from([("x-request-id".to_owned(), "r-1".to_owned())]),
-            queued_at_ms: 0,
-            deadline_ms: None,
-            visible: None,
-            message: raw(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})),
+            session: Some(session),
+            ..request
         }
+    }
+}
+
+/// Makes a plain request one of alice's for `method`.
+fn asking(method: &str, params: &Value, request: RequestEnvelope) -> RequestEnvelope {
+    let text = |pointer| params[pointer].as_str().map(str::to_owned);
+    RequestEnvelope {
+        method: method.to_owned(),
+        name: text("name").or_else(|| text("uri")),
+        request_id: Some(testing::json("7")),
+        principal: Principal::named("alice"),
+        headers: BTreeMap::from([("x-request-id".to_owned(), "r-1".to_owned())]),
+        message: raw(&json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})),
+        ..request
     }
 }
 

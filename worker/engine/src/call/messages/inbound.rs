@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn an_answer_gets_the_number_of_its_question() {
         let stream = StreamId::generate();
-        let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.2.3"), "result": {"action": "accept", "content": {"ok": true}}});
+        let answer = json!({"jsonrpc": "2.0", "id": format!("{stream}.2.3"),
+            "result": {"action": "accept", "content": {"ok": true}}});
         let Some(JsonRpcMessage::Response(response)) = mail(&stream, answer) else {
             panic!("a response");
         };
@@ -219,7 +220,8 @@ mod tests {
             json!({"jsonrpc": "2.0", "id": "0", "result": {}}),
             json!({"jsonrpc": "2.0", "id": 0, "result": {}}),
             json!({"jsonrpc": "2.0", "id": format!("{stream}.2.0")}),
-            json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 0, "progress": 1}}),
+            json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                "params": {"progressToken": 0, "progress": 1}}),
             json!([]),
         ] {
             assert!(mail(&stream, message.clone()).is_none(), "{message}");

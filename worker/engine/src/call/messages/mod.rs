@@ -2,4 +2,5 @@
 
 pub(crate) mod inbound;
 pub(crate) mod outbound;
+pub(crate) mod response;
 pub(crate) mod visibility_filter;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 /// Different sets of patterns that are kept prepared. A fleet has about as many as it has kinds of callers.
 const KEPT: usize = 32;
 
-/// Filters as they were needed before. Cheap to clone.
+/// The filters that were needed so far. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Filters(Arc<Mutex<HashMap<Visible, Arc<Shown>>>>);
 
@@ -92,7 +92,7 @@ const LISTS: [List; 5] = [
 // === impl Filters ===
 
 impl Filters {
-    /// The filter for the answer to this request, if it needs one.
+    /// The filter for the response to this request, if it needs one.
     pub(crate) fn of(&self, envelope: &RequestEnvelope) -> Option<Filter> {
         let visible = envelope.visible.as_ref()?;
         let list = LISTS.iter().find(|list| list.method == envelope.method)?;
@@ -173,7 +173,11 @@ impl Shown {
         let prepared = |patterns| {
             // A gateway of another release may have said something that nobody here understands.
             Patterns::new(patterns).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the patterns of what a caller may see cannot be read; its lists are shown empty");
+                tracing::warn!(
+                    %error,
+                    "the patterns of what a caller may see cannot be read, so its lists are shown empty; if the \
+                     gateway is of a newer release, update this worker"
+                );
                 Patterns::default()
             })
         };
@@ -198,9 +202,8 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use prynai_bus::ids::{GatewayId, StreamId};
-    use prynai_bus::wire::principal::Principal;
-    use prynai_bus::wire::request::Era;
+    use prynai_bus::ids::GatewayId;
+    use prynai_bus::testing::modern_request;
     use serde_json::{Value, json};
 
     use super::*;
@@ -208,23 +211,12 @@ mod tests {
     fn envelope(method: &str, names: &[&str], read_only: &[&str]) -> RequestEnvelope {
         let set = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         RequestEnvelope {
-            stream: StreamId::generate(),
-            holder: GatewayId::generate(),
-            era: Era::Modern,
-            protocol_version: "2026-07-28".to_owned(),
             method: method.to_owned(),
-            name: None,
-            request_id: Some(RawJson::parse("1").expect("JSON")),
-            principal: Principal::anonymous(),
-            session: None,
-            headers: BTreeMap::new(),
-            queued_at_ms: 0,
-            deadline_ms: None,
             visible: Some(Visible {
                 names: set(names),
                 read_only: set(read_only),
             }),
-            message: RawJson::parse("{}").expect("JSON"),
+            ..modern_request(&GatewayId::generate())
         }
     }
 

@@ -16,6 +16,7 @@ use rmcp::{ErrorData, RoleServer};
 use self::request_state::RequestStateKeys;
 use self::round::{Round, Rounds};
 use self::unanswered::Unanswered;
+use crate::handler::extract::extension;
 
 pub(crate) mod request_state;
 mod round;
@@ -24,16 +25,21 @@ pub(crate) mod unanswered;
 /// How long a legacy client may take for an answer: a person may have to be found first.
 const ANSWER_TIME: Duration = Duration::from_secs(600);
 
-/// Puts questions to the client of the call: to its user ([`Ask::elicitation`]) or its model
-/// ([`Ask::sampling`]). Tools, prompts and resources find it in the extensions of their request, and
-/// tools may name it as a parameter.
+/// Puts questions to the client of the call: to its user ([`Ask::elicitation`]), its model ([`Ask::sampling`]) or the
+/// client itself ([`Ask::roots`]). A tool takes it as a parameter; tools, prompts and resources find it in the
+/// extensions of their request.
 ///
-/// In a legacy session a question travels to the client, and the answer comes back while the handler
-/// waits. In a modern request (2026-07-28, Multi Round-Trip Requests) the handler ends with
-/// [`Unanswered`], the client answers and sends the request again, and the handler runs from its
-/// beginning, on any worker: so ask before you change anything, and give every question a `key` of its
-/// own. One question may depend on the answer to another; the answers given so far come back with the
-/// client, signed ([`crate::RequestStateKeys`]).
+/// You write the same code for all clients, but it runs in two ways:
+///
+/// * For clients of the revisions up to 2025-11-25 (*legacy*), the handler waits while its question travels to the
+///   client and the answer comes back.
+/// * For clients of 2026-07-28 (*modern*; Multi Round-Trip Requests), a question without an answer ends the handler
+///   with [`Unanswered`]. The client answers and sends the request again, and the handler runs from its beginning, on
+///   any worker, with the answers given so far.
+///
+/// So ask before you change anything, and give each question a `key` that no other question of the handler has. One
+/// question may depend on the answer to another; then `--state-key` must be set, since the client carries the earlier
+/// answers, signed ([`crate::RequestStateKeys`]).
 ///
 /// ```
 /// # use prynai_worker_engine::{Ask, Unanswered};
@@ -102,7 +108,7 @@ impl Ask {
         self.0.capabilities.elicitation.as_ref().is_some_and(forms)
     }
 
-    /// Asks the client's user. `key` names the question within the request.
+    /// Asks the client's user, by a form or a URL. `key` names the question within the handler.
     ///
     /// # Errors
     ///
@@ -148,7 +154,7 @@ mod deprecated {
     use super::*;
 
     impl Ask {
-        /// Asks the client's model. `key` names the question within the request.
+        /// Asks the client's model. `key` names the question within the handler.
         ///
         /// # Errors
         ///
@@ -175,7 +181,7 @@ mod deprecated {
             self.0.capabilities.roots.is_some()
         }
 
-        /// Asks the client for its roots. `key` names the question within the request.
+        /// Asks the client for its roots. `key` names the question within the handler.
         ///
         /// # Errors
         ///
@@ -220,12 +226,6 @@ fn failed(error: ServiceError) -> Unanswered {
 
 impl<C: AsRequestContext> FromContextPart<C> for Ask {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {
-        let extensions = &context.as_request_context().extensions;
-        extensions.get::<Self>().cloned().ok_or_else(|| {
-            ErrorData::internal_error(
-                "Ask needs a prynai worker: no other server puts it into the request",
-                None,
-            )
-        })
+        extension(context, "Ask")
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Rounds {
     read: Mutex<InputResponses>,
 }
 
-/// What a request says about earlier rounds, and what it is.
+/// A request as one round: what it says about earlier ones, and what it asks for.
 pub(crate) struct Round<'a> {
     given: &'a Option<InputResponses>,
     state: &'a Option<String>,
@@ -38,8 +38,8 @@ pub(crate) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// What there is of it in a request whose method allows questions (2026-07-28, Multi Round-Trip
-    /// Requests, Supported Requests).
+    /// The round that a request is, if its method allows questions (2026-07-28, Multi Round-Trip Requests, Supported
+    /// Requests).
     pub(crate) fn of(request: &'a ClientRequest) -> Option<Self> {
         Some(match request {
             ClientRequest::CallToolRequest(call) => Self {
