@@ -139,5 +139,17 @@ class Circles(unittest.TestCase):
             b="use tokio::time;\npub struct B;\nfn f() { time::sleep() }\nuse std::time::Duration;\n",
         )
 
+    def test_an_order_that_is_given_is_held_to(self):
+        order = "//! Each imports only what stands to the right of it:\n//! `a`, `b`. And so on.\nmod a;\nmod b;\nmod c;\n"
+        self.holds(lib=order, a__mod="use crate::b::B;\n", b="struct B;\nuse crate::c::C;\n", c="struct C;\n")
+        self.fails(
+            "planted/src/b.rs:2 -> planted/src/a/d.rs is against the order",
+            lib=order,
+            a__mod="pub mod d;\n",
+            a__d="pub struct D;\n",
+            b="struct B;\nuse crate::a::d::D;\n",
+            c="use crate::b::B;\n",
+        )
+
 
 unittest.main()

@@ -102,19 +102,19 @@ impl AppState {
         })
     }
 
-    /// For an event stream that begins now.
+    /// How long an event stream lasts that begins now.
     pub(crate) fn lifetime(&self, caller: &Caller) -> Lifetime {
         let most = self.settings.limits.max_stream_age;
         Lifetime::begin(self.shutdown.clone(), most, caller.expires)
     }
 
-    /// For a stream of a session, whose being open is use of it.
+    /// What an open stream of a session does for it: it keeps the session from falling idle.
     pub(crate) fn use_of(&self, session: &Session) -> SessionUse {
         let every = touch_every(self.settings.limits.session_idle);
         SessionUse::new(self.bus.clone(), session, every)
     }
 
-    /// Refuses what its caller may not send, as [`policy::check`].
+    /// Refuses what its caller may not send, as [`policy::check`] does.
     pub(crate) async fn check_policy(
         &self,
         principal: &Principal,

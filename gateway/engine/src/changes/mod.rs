@@ -34,7 +34,7 @@ pub(crate) struct Changes {
     registry: Arc<Mutex<Registry>>,
 }
 
-/// The changes after a position that it waits for, in order and without holes.
+/// Hears the changes that it waits for, from a position on, in order and without holes.
 pub(crate) struct FeedReader {
     registry: Arc<Mutex<Registry>>,
     id: ReaderId,

@@ -69,12 +69,16 @@ pub(crate) async fn accept(
     tasks: &TaskTracker,
 ) {
     let places = Places::new(most);
+    let failing = Alarm::default();
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.borrow().accept() => match accepted {
-                Ok(accepted) => accepted,
+                Ok(accepted) => {
+                    failing.clear();
+                    accepted
+                }
                 Err(error) => {
-                    pause_after(&error).await;
+                    pause_after(&error, &failing).await;
                     continue;
                 }
             },
@@ -151,7 +155,7 @@ fn turn_away(stream: TcpStream, plain: bool) {
     }
 }
 
-async fn pause_after(error: &io::Error) {
+async fn pause_after(error: &io::Error, failing: &Alarm) {
     let of_the_peer = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -159,7 +163,9 @@ async fn pause_after(error: &io::Error) {
             | io::ErrorKind::ConnectionReset
     );
     if !of_the_peer {
-        tracing::warn!(%error, "cannot accept connections; trying again (as a rule the limit of open files is reached)");
+        if failing.raise() {
+            tracing::warn!(%error, "cannot accept connections; trying again (as a rule the limit of open files is reached)");
+        }
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Says that this gateway is there: without it the workers stop what they do for its modern clients,
-//! whose connections went down with it.
+//! Tells the workers that this gateway is alive. When they hear nothing of it, they stop what they do for its modern
+//! clients, whose connections are gone with it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Cancelling calls whatever becomes of the client that made them.
+//! What must be done to its end although its client is gone: cancels above all.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ impl Canceller {
     /// was refused and will send it again.
     pub(crate) fn cancel(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
         let otherwise = "could not cancel a call, so it runs to its end";
-        self.keep_trying(otherwise, move |bus| {
+        self.keep_trying(stream, otherwise, move |bus| {
             let entry = entry.clone();
             async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
         });
@@ -116,8 +117,8 @@ impl Canceller {
     /// Ends a session of which nobody knows whether it was opened: its client was refused.
     pub(crate) fn take_back(&self, session: Session) {
         let otherwise =
-            "could not end a session whose initialize was refused; it ends by being idle";
-        self.keep_trying(otherwise, move |bus| {
+            "could not end a session whose initialize was refused; it ends when it has been idle";
+        self.keep_trying(session.id.clone(), otherwise, move |bus| {
             let session = session.clone();
             async move {
                 if bus
@@ -168,15 +169,16 @@ impl Canceller {
 
     fn forget(&self, session: SessionId, stream: StreamId) {
         let otherwise = "could not take a refused call out of its session's list of calls";
-        self.keep_trying(otherwise, move |bus| {
+        self.keep_trying(stream, otherwise, move |bus| {
             let session = session.clone();
             async move { bus.forget_call(&session, &stream).await }
         });
     }
 
-    /// Tries again while the bus is away.
+    /// Tries again while the bus is away. When that is for too long, the log says what of what was not done.
     fn keep_trying<F>(
         &self,
+        of: impl Display + Send + 'static,
         otherwise: &'static str,
         step: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
     ) where
@@ -192,7 +194,7 @@ impl Canceller {
                 drop(turn);
                 let Err(error) = stepped else { break };
                 if !backoff.pause().await {
-                    tracing::warn!(%error, "{otherwise}");
+                    tracing::warn!(%error, %of, "{otherwise}");
                     break;
                 }
             }

@@ -121,8 +121,12 @@ impl<S: EventSource> Feeding<S> {
                     false => Step::Frame(sse::KEEP_ALIVE),
                 };
             }
-            () = lifetime.stopping(), if closing.by_stop => return Step::Last(source.farewell()),
-            () = lifetime.aborted(), if !closing.by_stop => return Step::End,
+            () = lifetime.stopped(closing) => {
+                return match closing.by_stop {
+                    true => Step::Last(source.farewell()),
+                    false => Step::End,
+                };
+            }
         };
         source.tell(news).await
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use prynai_process::lifecycle::Shutdown;
 use tokio::time::Instant;
+use tokio_util::sync::WaitForCancellationFuture;
 
-/// The part of the greatest age by which streams end earlier, at most, and of a silence by which it ends earlier: what
-/// began at the same moment must not go on in step.
+/// By how much earlier a stream ends than its greatest age, and a silence than its time, as a part of them and at most:
+/// what began at the same moment must not go on in step.
 const JITTER: f64 = 0.2;
 
 /// Until when an event stream is kept open.
@@ -45,14 +46,17 @@ impl Lifetime {
         aged.into_iter().chain(expired).min()
     }
 
-    /// Completes when the gateway stops.
-    pub(crate) async fn stopping(&self) {
-        self.shutdown.soft().cancelled().await;
+    /// Completes when the gateway stops, or when everything must end if the stream is not closed before.
+    pub(crate) fn stopped(&self, closing: Closing) -> WaitForCancellationFuture<'_> {
+        match closing.by_stop {
+            true => self.shutdown.soft().cancelled(),
+            false => self.aborted(),
+        }
     }
 
     /// Completes when everything must end.
-    pub(crate) async fn aborted(&self) {
-        self.shutdown.hard().cancelled().await;
+    pub(crate) fn aborted(&self) -> WaitForCancellationFuture<'_> {
+        self.shutdown.hard().cancelled()
     }
 }
 

@@ -1,4 +1,4 @@
-//! An open stream is use of its session, which must not fall idle meanwhile.
+//! While a stream of a session is open, the session does not fall idle.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The streams this gateway holds.
 //!
-//! The bus publishes every event to its stream's holder; the hub hands it to the task that answers
-//! the client. News can be missed (a lost subscription, a slow client), so the hub only ever
-//! hurries: [`HeldStream`] reads the log whenever offsets do not follow on each other.
+//! The bus publishes every event to its stream's holder, and the hub hands it to the task that answers the client. News
+//! can be missed (a lost subscription, a slow client), so all that the hub gives is speed: [`HeldStream`] reads the log
+//! whenever offsets do not follow on each other.
 
 mod held_stream;
 mod registry;

@@ -9,8 +9,7 @@ use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{Bus, EventLog, RequestQueue};
 use tokio::sync::{Semaphore, mpsc};
 
-/// Events that wait for a client to read, and their bytes, but for the last one; more stay in the log
-/// only.
+/// Events that wait for a client to read them, and their bytes without the last event; more stay in the log only.
 pub(super) const BUFFERED_EVENTS: usize = 32;
 pub(super) const BUFFERED_BYTES: usize = 256 * 1024;
 
