@@ -3,7 +3,7 @@
 //! [`serve()`] is given a bus and does not know which one. Tool authors depend on `prynai-worker`, which connects it to
 //! Redis and gives them the names that they need from here.
 //!
-//! Read in this order; each folder imports only those that follow it:
+//! Read in this order; each folder imports only `config` and those that follow it:
 //!
 //! 1. `config`: what a worker is told; `serve`: how its roles start and stop
 //! 2. `roles`: what runs for as long as the worker

@@ -125,16 +125,7 @@ impl Roles {
         };
         roles.support.spawn(signal_listener.run());
         let finishing = roles.start_finishing(worker, bus);
-        let ports = Arc::new(CallPorts {
-            requests: bus.clone(),
-            logs: bus.clone(),
-            signals: bus.clone(),
-            outcomes: bus.clone(),
-            state: bus.clone(),
-            worker: config.id.clone(),
-            patience: PATIENCE,
-            outcomes_kept: config.idempotency_window,
-        });
+        let ports = Arc::new(call_ports(bus, config));
         let runner = CallRunner {
             handler: prepared.handler,
             ports: Arc::clone(&ports),
@@ -243,6 +234,20 @@ impl Roles {
             _ = self.finisher.join_next() => {}
             _ = self.support.join_next() => {}
         }
+    }
+}
+
+/// The parts of the bus that calls use.
+fn call_ports(bus: &Arc<dyn Bus>, config: &WorkerConfig) -> CallPorts {
+    CallPorts {
+        requests: bus.clone(),
+        logs: bus.clone(),
+        signals: bus.clone(),
+        outcomes: bus.clone(),
+        state: bus.clone(),
+        worker: config.id.clone(),
+        patience: PATIENCE,
+        outcomes_kept: config.idempotency_window,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs your MCP server as a fleet. You write an rmcp [`ServerHandler`](rmcp::ServerHandler) and call [`run()`]; the
 //! process is then one of many workers, all with the same handler. Gateways (`prynai-gateway`) hold the connections of
-//! the clients and queue each request in Redis, and any free worker runs it. `examples/custom_worker` is a whole worker.
+//! the clients and queue each request in Redis, and any free worker runs it. A whole worker in one file is
+//! `examples/custom_worker`.
 //!
 //! Most tools need nothing else from here. For those that do:
 //!

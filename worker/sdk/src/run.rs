@@ -12,8 +12,8 @@ use rmcp::ServerHandler;
 
 use crate::settings::ProcessSettings;
 
-/// Runs `handler` as a worker: reads the settings from the command line and the environment, starts the log, connects to
-/// Redis and serves until SIGTERM or SIGINT. `--help` lists the settings.
+/// Runs `handler` as a worker: reads the settings from the command line and the environment, starts the log, connects
+/// to Redis and serves until SIGTERM or SIGINT. `--help` lists the settings.
 ///
 /// On SIGTERM it takes no more requests, lets running calls finish for `--drain-timeout` and hands the rest to other
 /// workers. The process ends five seconds after this returns at the latest, even if a handler still blocks a thread.

@@ -66,27 +66,27 @@ impl Conversation<'_> {
                         slot.park();
                     } else {
                         let reason = "this call has sent as many messages as it may";
-                        self.handler
-                            .refuse(NumberOrString::Number(number), reason)
-                            .await;
+                        self.refuse(number, reason).await;
                     }
                 }
                 Sent::Forbidden { number } => {
                     let reason = "this client takes no requests; use Ask or InputRequiredResult";
-                    self.handler
-                        .refuse(NumberOrString::Number(number), reason)
-                        .await;
+                    self.refuse(number, reason).await;
                 }
                 Sent::TooLarge { number } => {
                     let reason = "this question is larger than the server may send";
-                    self.handler
-                        .refuse(NumberOrString::Number(number), reason)
-                        .await;
+                    self.refuse(number, reason).await;
                 }
                 Sent::Change(change) => self.changes.publish(&change).await,
                 Sent::Nothing => {}
             }
         }
+    }
+
+    /// Tells the handler that its question is not put.
+    async fn refuse(&self, question: i64, reason: &'static str) {
+        let id = NumberOrString::Number(question);
+        self.handler.refuse(id, reason).await;
     }
 
     /// Brings the client's mail to the handler, until there is none. What the handler has is removed by the next look.
