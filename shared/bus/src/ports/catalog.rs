@@ -5,13 +5,13 @@ use async_trait::async_trait;
 use super::BusError;
 use crate::wire::catalog::CatalogRecord;
 
-/// What the workers serve; outlives them, so that gateways answer while no worker runs.
+/// What the workers serve. It outlives them, so that gateways can answer while no worker runs.
 ///
-/// It is watched through the change feed: [`crate::wire::change::Change::CatalogChanged`].
+/// Gateways watch it through the change feed: [`crate::wire::change::Change::CatalogChanged`].
 #[async_trait]
 pub trait Catalog: Send + Sync {
-    /// Replaces the catalog. Only when it differs from the stored one is the change published;
-    /// then the answer is `true`.
+    /// Replaces the catalog. If it differs from the stored one, the change is published in the same atomic step, and
+    /// the answer is `true`. May be repeated.
     ///
     /// # Errors
     ///

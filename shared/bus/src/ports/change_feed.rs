@@ -10,19 +10,20 @@ use super::{BusError, NewsReceiver};
 use crate::ids::canonical_number;
 use crate::wire::change::Change;
 
-/// One log of changes for all listeners: a change costs one append, however many listen.
+/// One log of changes for all listeners. A change costs one append, however many listen.
 ///
-/// Entries are totally ordered by position. The newest [`super::BusLimits::feed`] are kept.
+/// All entries are ordered by position. The newest [`super::BusLimits::feed`] are kept. Publication carries the news,
+/// as with a stream's log: subscribe first, then read.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// Logs a change and publishes it to every subscriber, in one atomic step.
+    /// Logs a change and publishes it to every subscriber, in one atomic step. Repeated, it is logged and heard again.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn publish_change(&self, change: &Change) -> Result<FeedPosition, BusError>;
 
-    /// The position of the newest change; what comes after it is in the future.
+    /// The position of the newest change.
     ///
     /// # Errors
     ///

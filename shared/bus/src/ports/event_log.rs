@@ -10,20 +10,26 @@ use crate::wire::request::Era;
 
 /// The log of each stream, and the news of it.
 ///
-/// The log is the truth; publication carries the news to the stream's holder, at most once, in
-/// order. So a reader registers for news first, then reads the log, and drops by offset what it has
-/// already seen; a hole in the offsets or a [`super::News::Gap`] sends it back to the log.
+/// The log is the truth. Publication carries the news to the stream's holder, at most once and in order; the news of a
+/// large event may be no more than [`StreamEvent::see_log`]. So a reader
+///
+/// 1. registers for news,
+/// 2. reads the log,
+/// 3. drops by offset what it has already seen, and
+/// 4. reads the log again after a hole in the offsets and after a [`super::News::Gap`].
 ///
 /// A stream has at most one holder: the gateway named in the request, or the last one that called
-/// `follow`. Of a large event the news may be no more than [`StreamEvent::see_log`]. Only the owner writes. A log exists from the first write or `open_log` until it is
-/// released or its retention ends, and is never made again.
+/// [`EventLog::follow`]. Only the owner writes.
 ///
-/// A stream has one entry in the queue: the first one that writes to it. Another that names the stream is
-/// a copy, which somebody put there; whatever it tries is refused with [`Refusal::Finished`].
+/// A log exists from [`EventLog::open_log`] or the first write until it is released or its retention ends. It is never
+/// made again.
+///
+/// A stream has one entry in the queue: the first one that writes to it. Another entry that names the stream is a copy
+/// that somebody put there. Whatever it tries is refused with [`Refusal::Finished`].
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Makes the log before its first event, so that the client may resume the stream from offset 0
-    /// on any gateway. Changes nothing when the log exists.
+    /// Makes the log before its first event, so that the client can resume the stream from offset 0 on any gateway. May
+    /// be repeated: it changes nothing when the log exists.
     ///
     /// # Errors
     ///
@@ -36,11 +42,11 @@ pub trait EventLog: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
-    /// Makes `holder` the stream's holder, which is how a resume begins: whoever held the stream before hears no more of
-    /// it. Returns the offset of the newest event, 0 without any; what was logged until then is there to be read.
+    /// Makes `holder` the stream's holder, which is how a resume begins. The holder before hears no more of the stream.
+    /// Returns the offset of the newest event, 0 when there is none.
     ///
-    /// `None`, and the holder stays, when there is no such log (any more), or it belongs to another session than
-    /// `session`.
+    /// `None` when there is no such log, or no longer, and when it belongs to another session than `session`. Then the
+    /// holder stays as it was. May be repeated.
     ///
     /// # Errors
     ///
@@ -52,8 +58,8 @@ pub trait EventLog: Send + Sync {
         session: Option<&SessionId>,
     ) -> Result<Option<u64>, BusError>;
 
-    /// Reads the events after the offset `after`, a page at most, and changes nothing: how a holder makes up for missed
-    /// news, and learns from [`LogPage::holder`] that another gateway has the stream now. `None` as for
+    /// Reads the events after the offset `after`, a page at most, and changes nothing. So a holder makes up for missed
+    /// news, and learns from [`LogPage::holder`] that another gateway holds the stream now. `None` as for
     /// [`EventLog::follow`].
     ///
     /// # Errors
@@ -68,41 +74,41 @@ pub trait EventLog: Send + Sync {
 
     /// Logs an event and publishes it to the holder, in one atomic step.
     ///
-    /// The owner counts the offsets and has one write per stream under way at a time. Idempotent: a
-    /// repeated offset is `Ok` and is not published again. An offset beyond the next one is accepted
-    /// (the log lost events; readers will see the hole).
+    /// The owner counts the offsets, and has one write per stream under way at a time. May be repeated: an offset that
+    /// was logged is `Ok` and is not published again. An offset beyond the next one is accepted, since the log may have
+    /// lost events; readers see the hole.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError>;
 
-    /// Makes a redelivered claim (delivery > 1) the owner; from then on every earlier owner is
-    /// refused. The log's retention begins anew, as after an event.
+    /// Makes a redelivered claim (delivery above 1) the owner. From then on every earlier owner is refused. The log's
+    /// retention begins anew, as after an event. May be repeated.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError>;
 
-    /// Deletes the logs of streams whose last event has reached the client: those that are finished, and
-    /// those that were cancelled and whose entry is gone. Any other is left alone: its worker must find
-    /// the log, or the mark.
+    /// Deletes the logs of streams whose last event has reached the client: those that are finished, and those that
+    /// were cancelled and whose entry is gone. Other logs are left alone, since a worker must find the log or the mark.
+    /// May be repeated.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn release(&self, streams: &[StreamId]) -> Result<(), BusError>;
 
-    /// Lets the log of a finished stream end after [`super::BusLimits::brief_retention`], if it would be kept for
-    /// longer. Any other is left alone.
+    /// Shortens the life of a finished stream's log to [`super::BusLimits::brief_retention`] from now, if it would live
+    /// longer. Other logs are left alone.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError>;
 
-    /// Subscribes to the events of all streams that `gateway` holds. Once per process.
+    /// Subscribes to the events of all streams that `gateway` holds. To be called once per process.
     ///
     /// # Errors
     ///
@@ -118,13 +124,12 @@ pub struct LogPage {
     pub events: Vec<StreamEvent>,
     /// There are more after these.
     pub has_more: bool,
-    /// Offset of the newest event; without more, it is above the last of `events` when the log lost
-    /// some.
+    /// Offset of the newest event. Without more events, it is above the last of `events` when the log lost some.
     pub newest: u64,
     /// Whether more is to come.
     pub state: LogState,
-    /// The gateway that the events are published to. `None` when the log names none, as one made by
-    /// its response may: then it is the gateway named in the request.
+    /// The gateway that the events are published to. A log that was made by its response may name none: then it is the
+    /// gateway named in the request.
     pub holder: Option<GatewayId>,
 }
 

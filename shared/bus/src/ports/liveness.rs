@@ -11,8 +11,8 @@ use crate::ids::GatewayId;
 /// are cancelled when it is gone.
 #[async_trait]
 pub trait Liveness: Send + Sync {
-    /// Says that a gateway, and with it every client whose connection it holds, is there for `life` from now on. A later
-    /// call replaces an earlier one.
+    /// Says that a gateway, and with it every client whose connection it holds, is there for `life` from now on. A
+    /// later call replaces an earlier one.
     ///
     /// # Errors
     ///
@@ -21,8 +21,8 @@ pub trait Liveness: Send + Sync {
 
     /// Those of `gateways` whose last beat is over, and those that never sent one.
     ///
-    /// A gateway that could not beat while the bus was away looks the same as one that died. So one look proves nothing:
-    /// look several times.
+    /// A gateway that could not beat while the bus was away looks the same as one that died. So one look proves
+    /// nothing: look several times.
     ///
     /// # Errors
     ///

@@ -1,16 +1,18 @@
 //! The ports between gateways and workers.
 //!
-//! Each port is a small trait whose documentation is its contract: what is atomic, what is
-//! ordered, what survives, what the caller must serialise. [`Bus`] is only their sum. Two
-//! implementations pass one contract suite (`tests/contract/bus`): `MemoryBus`
-//! and `RedisBus`.
+//! Each port is a small trait whose documentation is its contract: what is atomic, what is ordered, what survives, what
+//! the caller must serialise. [`Bus`] is only their sum. Two implementations pass one contract suite
+//! (`tests/contract/bus`): `MemoryBus` and `RedisBus`.
 //!
-//! All methods may be called from many tasks at once. Every method that fails with
-//! [`BusError::Unavailable`] may or may not have taken effect, and may be called again: whatever was done
-//! before, it ends as if it had been done once. Two come out double, which does no harm: a change that is
-//! published again is heard again, and a message that was taken from its mailbox can be posted again.
-//! [`RequestQueue::enqueue`] is the one that must not be repeated; it says itself what became of it.
-//! One that fails with [`BusError::Refused`] has not taken effect.
+//! For all methods:
+//!
+//! * They may be called from many tasks at once.
+//! * After [`BusError::Unavailable`] the step may or may not have taken effect. It may be tried again, and then ends as
+//!   if it had been done once. There are three exceptions:
+//!   * a change that is published again is heard again, which does no harm;
+//!   * a message that was taken from its mailbox can be posted again, which does no harm;
+//!   * [`RequestQueue::enqueue`] must not be repeated: its errors say what became of the request.
+//! * After [`BusError::Refused`] the step has not taken effect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,16 +58,16 @@ pub trait Bus:
     + StateStore
     + OutcomeStore
 {
-    /// Whether the bus takes writes and every subscription opened through it still hears what
-    /// is published (found out by a probe that takes the publish path).
+    /// Checks that the bus takes writes, and that every subscription opened through it still hears what is published. A
+    /// probe that takes the way of all publications finds that out.
     ///
     /// # Errors
     ///
     /// [`BusError::Unavailable`] or [`BusError::Deaf`], within a second.
     async fn health(&self) -> Result<(), BusError>;
 
-    /// The same bus for the runtime that calls this: its connections are its own, so that whatever holds up
-    /// another runtime does not hold them up.
+    /// The same bus with connections of its own, for the runtime that calls this. What blocks another runtime does not
+    /// block them.
     ///
     /// # Errors
     ///
@@ -79,20 +81,20 @@ pub enum BusError {
     /// The other side cannot be reached now; the caller may try again.
     #[error("the bus cannot be reached: {0}")]
     Unavailable(String),
-    /// The other side was asked and did not answer, and could not be asked what it did: nobody knows. Only
-    /// [`RequestQueue::enqueue`] fails so.
+    /// The other side was asked and did not answer, and could not be asked what it did. Only [`RequestQueue::enqueue`]
+    /// fails so.
     #[error("nobody knows whether the bus did it: {0}")]
     Unanswered(String),
-    /// The other side cannot be used as it is set up, and waiting alone changes nothing: only said when it
-    /// is connected to for the first time.
+    /// The other side cannot be used as it is set up, and waiting changes nothing. Only the first attempt to connect
+    /// fails so.
     #[error("Redis cannot be used as it is set up: {0}")]
     Unusable(String),
-    /// The other side answered that it does not do this now, as when its memory is full; the caller may try
-    /// again. Nothing was changed.
-    #[error("the bus refuses for now: {0}")]
+    /// The other side answered that it does not do this now, because its memory is full for example. Nothing was
+    /// changed, and the caller may try again.
+    #[error("the bus refuses this for now: {0}")]
     Refused(String),
     /// Commands work, but a subscription hears nothing.
-    #[error("the bus is deaf: nothing published arrives at the subscription to {0}")]
+    #[error("nothing that is published arrives at the subscription to {0}")]
     Deaf(String),
     /// The request queue holds as much as it may.
     #[error("the request queue is full ({limit} requests wait or run)")]
@@ -176,8 +178,8 @@ pub struct BusLimits {
     pub log_bytes: usize,
     /// Events that one look into a log reads.
     pub page_events: usize,
-    /// Bytes of what one answer brings (events, claims that are recovered or taken over, messages of a mailbox), unless the
-    /// first one alone has more.
+    /// Bytes of what one answer brings: events, claims that are recovered or taken over, messages of a mailbox. A first
+    /// one that is larger comes alone.
     pub page_bytes: usize,
     /// Messages of the client in one call's mailbox.
     pub mailbox: usize,
@@ -189,14 +191,14 @@ pub struct BusLimits {
     pub session_calls: usize,
     /// Sessions of one share ([`crate::wire::principal::Share`]).
     pub caller_sessions: usize,
-    /// Bytes kept for one share in sessions, outcomes and values, what they cost besides included, about.
+    /// Bytes kept for one share in sessions, outcomes and values, with about what each costs besides.
     pub caller_kept: usize,
     /// How long the log of a finished legacy stream can be resumed.
     pub legacy_retention: Duration,
-    /// How long it can be resumed when its caller has as much in logs as one caller may.
+    /// How long it can be resumed when its caller has as many bytes in logs as one caller may.
     pub brief_retention: Duration,
-    /// Fallback for deleting the log of a finished modern stream, whose gateway normally
-    /// releases it at once.
+    /// How long the log of a finished modern stream is kept if its gateway does not release it, which it does at once
+    /// as a rule.
     pub modern_retention: Duration,
     /// How long the log of an unfinished stream outlives its last event.
     pub open_retention: Duration,

@@ -9,36 +9,36 @@ use crate::ids::StreamId;
 use crate::wire::outcome::Outcome;
 use crate::wire::principal::Share;
 
-/// One record per idempotency key: absent, *running* by one stream, or *ended* with an outcome. It
-/// survives every process of ours, for `window` from its last change.
+/// One record per idempotency key: absent, *running* by one stream, or *ended* with an outcome. It survives every
+/// process of ours, and lives for `window` from its last change.
 ///
-/// Of all that begin under one key at the same time one becomes the owner of its record. A later
-/// delivery of the owner's stream takes the record over, and an earlier one never changes it again; as
-/// with a stream's log, the owner alone ends it, and an end is final. Every method may be repeated when
-/// its answer was lost.
+/// * When several calls begin under one key at the same time, one of them becomes the owner of the record.
+/// * A later delivery of the owner's stream takes the record over. An earlier delivery never changes it again.
+/// * Only the owner ends the record, and an end is final.
+/// * Every method may be repeated when its answer was lost.
 ///
-/// Outcomes count to the share of who called, for as long as they are kept. One for which its share has no room is
-/// kept as one that was too large ([`Outcome::left_out`]): the call has run, so its key must stay.
+/// An outcome counts to the share of its caller for as long as it is kept. When the share has no room for it, a note
+/// that it was too large is kept in its place ([`Outcome::left_out`]): the call has run, so its key must stay.
 #[async_trait]
 pub trait OutcomeStore: Send + Sync {
-    /// Whether `share` has room for one more outcome. To be asked before a call with a key is queued, so that it can
-    /// be refused.
+    /// Checks that `share` has room for one more outcome. To be asked before a call with a key is queued, so that the
+    /// call can be refused.
     ///
     /// # Errors
     ///
     /// [`BusError::ShareFull`] when it has none.
     async fn check_room(&self, share: &Share) -> Result<(), BusError>;
 
-    /// Makes an absent record, or one that an earlier delivery of the same stream left running, this
-    /// one's. Otherwise changes nothing and says what is there.
+    /// Takes a record that is absent, or that an earlier delivery of the same stream left running. Otherwise changes
+    /// nothing and says what is there.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn begin_once(&self, once: &KeyUse, window: Duration) -> Result<KeyState, BusError>;
 
-    /// As [`OutcomeStore::begin_once`], for a call that shall not be begun: what would become this one's
-    /// ends with `outcome`.
+    /// As [`OutcomeStore::begin_once`], for a call that shall not begin: the record that it would have taken ends with
+    /// `outcome`.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ pub trait OutcomeStore: Send + Sync {
         window: Duration,
     ) -> Result<KeyState, BusError>;
 
-    /// Ends a record that this or an earlier delivery of the stream left running. `false`, and nothing
-    /// is changed, when there is none.
+    /// Ends a record that this or an earlier delivery of the stream left running. `false`, and nothing is changed, when
+    /// there is none.
     ///
     /// # Errors
     ///
@@ -63,8 +63,8 @@ pub trait OutcomeStore: Send + Sync {
         window: Duration,
     ) -> Result<bool, BusError>;
 
-    /// Removes a record that this or an earlier delivery of the stream left running, so that the key is
-    /// as new. `false`, and nothing is changed, when there is none.
+    /// Removes a record that this or an earlier delivery of the stream left running, so that the key can be used again.
+    /// `false`, and nothing is changed, when there is none.
     ///
     /// # Errors
     ///

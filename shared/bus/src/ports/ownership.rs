@@ -15,7 +15,7 @@ pub struct Ownership {
     /// The delivery under which it was claimed. Only delivery 1 may take ownership by its first
     /// write; a later one calls [`super::EventLog::take_over`] first.
     pub delivery: u32,
-    /// The gateway that asked; overruled by a later `follow`.
+    /// The gateway that asked. A later [`super::EventLog::follow`] names another one.
     pub holder: GatewayId,
     /// The session the stream belongs to.
     pub session: Option<SessionId>,
@@ -30,7 +30,7 @@ pub enum Refusal {
     LostOwnership,
     /// The client cancelled: stop, write nothing more.
     Cancelled,
-    /// There is nothing to say: the stream has its response already, or is another entry's.
+    /// The stream has its response already, or is another entry's.
     Finished,
     /// The log holds as many events, or bytes, as it may; only `finish` is accepted.
     LogFull,

@@ -11,40 +11,41 @@ use crate::ids::{EntryId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::request::RequestEnvelope;
 
-/// Requests on their way to a worker, at least once, oldest first.
+/// Requests on their way to a worker, delivered at least once, oldest first.
 ///
-/// An entry is *waiting* until a worker claims it, then *running* until it is finished. The list
-/// of running entries is the lease table: a claim that is not renewed can be reclaimed by any
-/// worker. How long a lease lasts is its owner's affair; only time counts in which the bus answered
-/// workers, so that an outage costs nobody what he runs. Entries are deleted only by `finish` and `dead_letter`, never trimmed, so the backlog
-/// that an autoscaler reads is true.
+/// An entry *waits* until a worker claims it, and then *runs* until it is finished. Entries are deleted only by
+/// [`RequestQueue::finish`] and [`RequestQueue::dead_letter`], never trimmed, so the backlog that an autoscaler reads
+/// is true.
 ///
-/// An entry that cannot be read is never handed out. One of a newer format is handed back, not begun,
-/// for the workers of that release, twice at most; any other, and that one the third time, becomes a
-/// dead letter. Its client is answered with an internal error, as far as stream, holder and request id
-/// can be read, so that nobody waits for ever.
+/// The list of running entries is the lease table: any worker can reclaim an entry whose lease was not renewed. The
+/// owner says how long its leases last. Only time in which the bus answered workers counts, so an outage costs nobody a
+/// lease.
 ///
-/// A bus that others may write to can be given keys: then it signs what it
-/// enqueues, and hands out only what was signed. Any other entry becomes a dead letter, and nobody is
-/// answered: nothing that it says is to be believed, least of all who waits for the answer. Without keys,
-/// signatures are not looked at.
+/// An entry that cannot be read is never handed out:
+///
+/// * An entry of a newer format is handed back for the workers of that release, twice at most.
+/// * Any other entry becomes a dead letter, and so does one of a newer format the third time. The client is answered
+///   with an internal error, if stream, holder and request id can be read.
+///
+/// A bus that others can write to can be given keys. Then it signs what it enqueues, and hands out only what was
+/// signed. An entry without a valid signature becomes a dead letter, and nobody is answered, because nothing that it
+/// says can be believed. Without keys, signatures are not looked at.
 #[async_trait]
 pub trait RequestQueue: Send + Sync {
-    /// Adds a request at the end and names its entry. Never called twice for one request.
+    /// Adds a request at the end and returns its entry. Must not be called twice for one request.
     ///
     /// # Errors
     ///
-    /// [`BusError::Unavailable`]: it was not added, and should it still come it is claimed as cancelled.
-    /// [`BusError::Unanswered`]: it may have been added, and may run; a
-    /// [`cancel_call`](super::SignalChannel::cancel_call) without an entry withdraws it.
-    /// [`BusError::QueueFull`] once [`super::BusLimits::queue`] entries wait or run. Each
-    /// process may exceed the bound by the calls it has under way and, with much room left when it
-    /// last looked, by 64 more.
+    /// * [`BusError::Unavailable`]: the request was not added. Should it still arrive, it is claimed as cancelled.
+    /// * [`BusError::Unanswered`]: the request may have been added, and may run. A
+    ///   [`cancel_call`](super::SignalChannel::cancel_call) without an entry withdraws it.
+    /// * [`BusError::QueueFull`]: [`super::BusLimits::queue`] entries wait or run. Each process may exceed that bound
+    ///   by the calls it has under way, and by 64 more if it saw much room when it last looked.
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
 
-    /// How many more requests the queue takes, as far as is known. Cheap: at least `wanted` of late is
-    /// answered from memory; only when less is known, and that is older than a tenth of a second, the
-    /// bus is asked, by one caller for all.
+    /// How many more requests the queue takes, as far as is known. Cheap: it is answered from memory while the last
+    /// look showed room for at least `wanted`. Otherwise the bus is asked once every tenth of a second, by one caller
+    /// for all.
     ///
     /// # Errors
     ///
@@ -58,13 +59,13 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError>;
 
-    /// Takes up to `max` waiting entries for `worker`, waiting up to `wait` for the first one.
+    /// Takes up to `max` waiting entries for `worker`, and waits up to `wait` for the first one. To be called by one
+    /// task per worker at a time.
     ///
-    /// Ends early and loses nothing when `stop` fires: what was already handed out is returned.
-    /// The future must be driven to its end; a dropped one may leave claimed entries to their lease.
-    /// One call at a time per worker.
-    ///
-    /// What was handed out by a call that failed is returned by the next one, also after `stop` fired.
+    /// * It ends early when `stop` fires, and loses nothing: entries that were handed out are returned.
+    /// * Its future must be driven to its end. Entries that a dropped future claimed stay claimed until their lease
+    ///   ends.
+    /// * Entries that a failed call was handed are returned by the next call, also after `stop` fired.
     ///
     /// # Errors
     ///
@@ -77,9 +78,9 @@ pub trait RequestQueue: Send + Sync {
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>, BusError>;
 
-    /// Lets the leases of running entries start anew now, and says that this worker's leases last
-    /// `lease`: before its first claim, and again with each renewal. Entries that are no longer this
-    /// worker's are left alone.
+    /// Starts the leases of running entries anew, and says that this worker's leases last `lease`. To be called before
+    /// the first claim, and then with each renewal. Entries that are no longer this worker's are left alone. May be
+    /// repeated.
     ///
     /// # Errors
     ///
@@ -91,23 +92,23 @@ pub trait RequestQueue: Send + Sync {
         entries: &[EntryId],
     ) -> Result<(), BusError>;
 
-    /// As [`RequestQueue::renew`], for all that was handed out to `worker`, also what it does not know of yet.
+    /// As [`RequestQueue::renew`], for all entries that were handed out to `worker`, also those in an answer that it
+    /// has not received.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError>;
 
-    /// Takes up to `max` entries that were not renewed for the lease of their owner; `lease`, which is
-    /// `worker`'s own, stands for the lease of an owner that never told. Their `delivery` is above 1,
-    /// unless they were handed back before they were begun. What was handed out by a call that failed is
-    /// returned by the next one, with the same delivery.
+    /// Takes up to `max` entries that were not renewed for as long as their owner's leases last. `lease` is `worker`'s
+    /// own; it counts for an owner that never said how long its leases last.
     ///
-    /// One answer has [`super::BusLimits::page_bytes`] at most, or a single entry that is larger: ask again until there
-    /// are none.
-    ///
-    /// Only time counts in which the bus answered: a few seconds in which no worker called this are
-    /// taken for an outage. So each worker calls it at least once a second, for as long as it lives.
+    /// * [`Claim::delivery`] is above 1, unless the entry was handed back before its handler began.
+    /// * Entries that a failed call was handed are returned by the next call, with the same delivery.
+    /// * One answer has [`super::BusLimits::page_bytes`] at most, or a single entry that is larger: ask again until
+    ///   there are none.
+    /// * Only time in which the bus answered counts. A few seconds in which no worker called this are taken for an
+    ///   outage, so each worker calls it at least once a second for as long as it lives.
     ///
     /// # Errors
     ///
@@ -119,12 +120,12 @@ pub trait RequestQueue: Send + Sync {
         max: usize,
     ) -> Result<Vec<Claim>, BusError>;
 
-    /// The time by the bus' own clock, in Unix milliseconds: the one clock for deadlines, whatever those
-    /// of the processes show. As it was told last, so it costs nothing.
+    /// The time by the clock of the bus, in Unix milliseconds. All deadlines go by this clock, whatever those of the
+    /// processes show. It is computed from what the bus told last, so it costs nothing.
     fn now_ms(&self) -> u64;
 
-    /// Gives entries up so that the next `reclaim` of any worker finds them, whatever its lease.
-    /// With `begun` false their delivery is not counted, and the claim that it gave is void at once.
+    /// Gives entries up, so that the next [`RequestQueue::reclaim`] of any worker finds them. With `begun` false the
+    /// delivery is not counted, and the claim that it gave is void at once. May be repeated.
     ///
     /// # Errors
     ///
@@ -136,22 +137,24 @@ pub trait RequestQueue: Send + Sync {
         begun: bool,
     ) -> Result<(), BusError>;
 
-    /// Ends requests: for each, atomically, checks ownership, logs the final event, publishes it to
-    /// the stream's holder and removes the entry. The answers are in the order of the requests.
+    /// Ends requests. For each one, in one atomic step, it checks the ownership, logs the final event, publishes it to
+    /// the stream's holder, and removes the entry. The answers are in the order of the requests.
     ///
-    /// Idempotent: a repeated final event is `Ok`. On [`Refusal::Cancelled`] and
-    /// [`Refusal::Finished`] nothing is published but the entry is removed all the same; on
-    /// [`Refusal::LostOwnership`] the entry is left to its new owner.
+    /// * May be repeated: a final event that was logged is `Ok`.
+    /// * [`Refusal::Cancelled`] and [`Refusal::Finished`]: nothing is published, and the entry is removed.
+    /// * [`Refusal::LostOwnership`]: the entry is left to its new owner.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError>;
 
-    /// Notes an entry that cannot be served among the dead letters, once, with the reason, and removes it
-    /// if it is still there: it may have been finished first, so that its client does not wait. An
-    /// entry that another delivery holds is left alone and not noted. The newest
-    /// [`super::BusLimits::dead_letters`] are kept.
+    /// Notes an entry that cannot be served among the dead letters, with the reason, and removes it.
+    ///
+    /// * The entry may have been finished before, so that its client does not wait. Then it is only noted.
+    /// * An entry that another delivery holds is left alone, and not noted.
+    /// * May be repeated: an entry is noted once.
+    /// * The newest [`super::BusLimits::dead_letters`] are kept.
     ///
     /// # Errors
     ///

@@ -13,27 +13,27 @@ use crate::wire::session::{Session, SessionChange};
 
 /// Legacy sessions, and which calls run in them.
 ///
-/// A session ends when it is deleted or idle for [`super::BusLimits::session_idle`]. Once ended it
-/// is never brought back: every method treats it as absent, on every gateway, at once. Its calls and
-/// the state in its scope ([`super::StateScope::Session`]) end with it.
+/// A session ends when it is deleted, or idle for [`super::BusLimits::session_idle`]. Its calls and the values in its
+/// scope ([`super::StateScope::Session`]) end with it. An ended session never comes back: every method treats it as
+/// absent, on every gateway, at once.
 ///
-/// A session belongs to the principal that opened it, for ever, and its id is never used again. So who calls
-/// is asked once, by `touch_session` or `keep_session`; after that the id alone is enough.
+/// A session belongs to the principal that opened it, and its id is never used again. So the caller is checked once, by
+/// [`SessionStore::touch_session`] or [`SessionStore::keep_session`]; after that the id alone is enough.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Stores a new session, which counts to the share of its principal until it ends.
+    /// Stores a new session. It counts to the share of its principal until it ends.
     ///
     /// # Errors
     ///
-    /// [`BusError::ShareFull`] when the principal has as many sessions, or as much kept, as one caller may.
+    /// [`BusError::ShareFull`] when the principal has as many sessions, or as many bytes kept, as one caller may.
     async fn create_session(&self, session: &Session) -> Result<(), BusError>;
 
-    /// Reads a session, restarts its idle time and notes the call that begins in it, if there is one, in
-    /// one atomic step. So a cancel finds the call from before it is queued. Who does not queue it after
-    /// all forgets it.
+    /// Reads a session, restarts its idle time, and notes the call that begins in it, if there is one: all in one
+    /// atomic step. So a cancel finds the call before it is queued. If the call is not queued after all,
+    /// [`SessionStore::forget_call`] takes the note back. May be repeated.
     ///
-    /// To any `caller` but the session's own principal ([`Principal::is_same_caller`]) the session does not
-    /// exist: the answer is `None`, and nothing is changed.
+    /// For any `caller` but the session's own principal ([`Principal::is_same_caller`]) the session does not exist: the
+    /// answer is `None`, and nothing is changed.
     ///
     /// # Errors
     ///
@@ -45,40 +45,39 @@ pub trait SessionStore: Send + Sync {
         begin: Option<&BeginCall>,
     ) -> Result<Option<Touched>, BusError>;
 
-    /// As [`SessionStore::touch_session`] without a call, for whoever needs nothing of the session: it is not
-    /// read. `false` when it does not exist for this caller.
+    /// As [`SessionStore::touch_session`] without a call, but the session is not read. `false` when it does not exist
+    /// for this caller.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError>;
 
-    /// Reads the URIs under `resources/subscribe`, which no other method reads: they may be many times larger
-    /// than the rest. `None` when the session has ended.
+    /// Reads the URIs of `resources/subscribe`. No other method reads them, since they may be much larger than the rest
+    /// of the session. `None` when the session has ended.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError>;
 
-    /// Applies one change; `false` when the session has ended.
+    /// Applies one change. `false` when the session has ended. May be repeated.
     ///
     /// # Errors
     ///
-    /// [`BusError::Full`] when the session has as many subscriptions as it may, and [`BusError::ShareFull`] when
-    /// its principal has as much kept as one caller may.
+    /// [`BusError::Full`] when the session has as many subscriptions as it may, and [`BusError::ShareFull`] when its
+    /// principal has as many bytes kept as one caller may.
     async fn change_session(
         &self,
         id: &SessionId,
         change: &SessionChange,
     ) -> Result<bool, BusError>;
 
-    /// Ends a session and names the calls that were running in it, to cancel them. Until
-    /// [`SessionStore::forget_session`] it names them again and again, so that whoever did not hear the
-    /// answer, or died before all were cancelled, or another in its place, does it once more.
+    /// Ends a session and returns the calls that ran in it, so that the caller cancels them. May be repeated: until
+    /// [`SessionStore::forget_session`] it returns them again. So a gateway that did not hear the answer, or another
+    /// one in the place of a gateway that died, can cancel the rest.
     ///
-    /// `None` when there is no such session, when its end is done with, and to any `caller` but its own
-    /// principal.
+    /// `None` when there is no such session, when it was forgotten, and for any `caller` but its own principal.
     ///
     /// # Errors
     ///
@@ -89,7 +88,7 @@ pub trait SessionStore: Send + Sync {
         caller: &Principal,
     ) -> Result<Option<Vec<BegunCall>>, BusError>;
 
-    /// Forgets an ended session whose calls are cancelled. Without it that happens after
+    /// Forgets an ended session whose calls are cancelled. An ended session that nobody forgets ends by itself after
     /// [`super::BusLimits::session_idle`].
     ///
     /// # Errors
@@ -97,22 +96,25 @@ pub trait SessionStore: Send + Sync {
     /// When the bus is away.
     async fn forget_session(&self, id: &SessionId) -> Result<(), BusError>;
 
-    /// Notes where a begun call lies in the queue, so that a cancel wakes its worker.
+    /// Notes the queue entry of a begun call, so that a cancel can wake its worker. May be repeated.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError>;
 
-    /// Forgets a call that ended.
+    /// Forgets a call that ended, or that was not queued. May be repeated.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError>;
 
-    /// Finds the begun calls that have this request id of the client, to cancel them. It may use an id
-    /// for several calls at once. Whoever queues one that is not placed yet is told by `place_call`.
+    /// Returns the begun calls with this request id, so that the caller cancels them. A client may use one id for several
+    /// calls at once.
+    ///
+    /// A call that has no queue entry yet is noted as cancelled: [`SessionStore::place_call`] tells the gateway that
+    /// queues it. May be repeated.
     ///
     /// # Errors
     ///
@@ -145,11 +147,11 @@ pub struct BegunCall {
 /// What happened to a call while it was being queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placed {
-    /// Nothing; it may even be over.
+    /// Nothing. It may even be over.
     Running,
-    /// The client cancelled it. Its log may have the mark already; the worker was not woken.
+    /// The client cancelled it. Its log may have the mark already, but the worker was not woken.
     Cancelled,
-    /// The session ended. Nobody else wakes the worker.
+    /// The session ended. The gateway that placed the call must cancel it: nobody else knows its entry.
     SessionEnded,
 }
 

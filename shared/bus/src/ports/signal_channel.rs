@@ -10,21 +10,29 @@ use crate::wire::signal::Signal;
 
 /// From the client's side to the worker that runs its call.
 ///
-/// What is said is stored (a cancel as a mark on the log, a message in the call's mailbox) and the
-/// running worker is woken. So a worker that registers a claim, then looks at the claim's
-/// `cancelled` and on every [`super::News::Gap`] at `cancelled_among` and `take_mail`, misses nothing.
+/// Everything is stored before the worker is woken: a cancel as a mark on the log, a message in the call's mailbox. A
+/// wake-up can be lost, what is stored cannot. So a worker misses nothing if it
+///
+/// 1. registers a claim and then looks at [`super::Claim::cancelled`], and
+/// 2. asks [`SignalChannel::cancelled_among`] and [`SignalChannel::take_mail`] on every [`super::News::Gap`].
 #[async_trait]
 pub trait SignalChannel: Send + Sync {
-    /// Marks a call as cancelled: from now on nothing is written to its stream, its holder is told
-    /// with a [`crate::wire::event::EventKind::Cancelled`] event, and its worker is woken. A finished
-    /// call is left alone.
+    /// Marks a call as cancelled, in one atomic step. May be repeated.
     ///
-    /// Without an `entry` it cancels a request that may or may not be queued (its `enqueue` failed with
-    /// [`BusError::Unavailable`]). Then a call that is over looks like one that is yet to come, so the
-    /// mark is left in any case, for [`super::BusLimits::open_retention`]; once
-    /// [`super::BusLimits::queue`] such marks are kept, no further one is. A worker that has the request
-    /// but wrote nothing yet is not woken: it learns of the mark at its first write, or from a second
-    /// cancel that has the `entry`; that one tells the holder as well.
+    /// With an `entry`:
+    ///
+    /// * From now on nothing is written to the stream.
+    /// * The holder is told with an event of the kind [`crate::wire::event::EventKind::Cancelled`].
+    /// * The worker that runs the call is woken.
+    /// * A finished call is left alone.
+    ///
+    /// Without one it cancels a request that may or may not be queued, since its `enqueue` had no answer. Then
+    ///
+    /// * the mark is left in any case, because a call that is over looks like one that is yet to come;
+    /// * the mark stays for [`super::BusLimits::open_retention`];
+    /// * no mark is left once [`super::BusLimits::queue`] of them are kept;
+    /// * a worker that has the request and wrote nothing yet is not woken. It learns of the mark at its first write, or
+    ///   from a second cancel with the `entry`, which tells the holder as well.
     ///
     /// # Errors
     ///
@@ -36,9 +44,10 @@ pub trait SignalChannel: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
-    /// Puts a client's message (an answer, or progress on one) into the mailbox of a call that runs,
-    /// belongs to `session` and has written at least one event. One that lies there already, byte for byte,
-    /// is the same message, sent again.
+    /// Puts a client's message, an answer or the progress of one, into the mailbox of a call, and wakes the worker. The
+    /// call must run, belong to `session`, and have written at least one event.
+    ///
+    /// May be repeated: a message that lies there already, byte for byte, is not put there twice.
     ///
     /// # Errors
     ///
@@ -50,29 +59,30 @@ pub trait SignalChannel: Send + Sync {
         message: &RawJson,
     ) -> Result<Posted, BusError>;
 
-    /// Reads the messages of the mailbox, oldest first, in one atomic step with a look at who owns the
-    /// stream: anybody but the owner gets none, and they stay for the owner. A bus with keys drops what was
-    /// not signed with one of them.
+    /// Reads the messages of the mailbox, oldest first. In the same atomic step it checks that `owner` owns the stream:
+    /// anybody else gets none, and the messages stay for the owner. A bus with keys drops a message that none of them
+    /// signed.
     ///
-    /// `received` is [`Mail::received`] of what the owner received last, 0 before the first. What came
-    /// before is removed, and what comes after is returned; it stays until it is named as received, so
-    /// that an answer which is lost loses none. Until then it counts against the bound of the mailbox. One answer has
-    /// [`super::BusLimits::page_bytes`] at most, or a single message that is larger; there is no more when
-    /// [`Mail::received`] stays as it was.
+    /// `received` is [`Mail::received`] of the answer that the owner had last, 0 before the first. The messages up to
+    /// it are removed, and those after it are returned. A message stays, and counts against the bound of the mailbox,
+    /// until it is named as received: so a lost answer loses no message.
+    ///
+    /// One answer has [`super::BusLimits::page_bytes`] at most, or a single message that is larger. There are no more
+    /// messages when [`Mail::received`] stays as it was.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn take_mail(&self, owner: &Ownership, received: u64) -> Result<Mail, BusError>;
 
-    /// Which of these calls are cancelled.
+    /// Those of `streams` whose calls are cancelled.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn cancelled_among(&self, streams: &[StreamId]) -> Result<Vec<StreamId>, BusError>;
 
-    /// Subscribes to the wake-ups of `worker`. Once per process, before its first claim.
+    /// Subscribes to the wake-ups of `worker`. To be called once per process, before the first claim.
     ///
     /// # Errors
     ///

@@ -10,28 +10,26 @@ use crate::wire::principal::Share;
 
 /// The tool author's key/value state; survives every process of ours.
 ///
-/// A value lives as long as its `ttl` (for ever with `None`); each write sets the `ttl` anew.
-/// Single operations are atomic. Those that must not be done twice have a name: under one name they are done
-/// once and answer the same, however often they are tried within a minute.
+/// A value lives as long as its `ttl`, or for ever with `None`. Each write sets the `ttl` anew. Single operations are
+/// atomic. An operation that must not be done twice has a name: under one [`OperationId`] it is done once, and answers
+/// the same however often it is tried within a minute.
 ///
-/// What is in the scope of a session ends with the session at the latest, at once and for good: then
-/// nothing is read there any more, and what would be written is refused. To use the state is not to
-/// use the session.
+/// Values in the scope of a session end with the session at the latest. Then nothing is read there any more, and writes
+/// are refused. Reading or writing a value does not extend the session.
 #[async_trait]
 pub trait StateStore: Send + Sync {
-    /// Reads a value.
+    /// Reads a value. `None` when there is none.
     ///
     /// # Errors
     ///
     /// When the bus is away.
     async fn get_state(&self, scope: &StateScope, key: &str) -> Result<Option<String>, BusError>;
 
-    /// Writes a value.
+    /// Writes a value. May be repeated.
     ///
     /// # Errors
     ///
-    /// [`BusError::SessionEnded`], and nothing is written, when the scope is of a session that has
-    /// ended.
+    /// [`BusError::SessionEnded`], and nothing is written, when the scope is that of an ended session.
     async fn set_state(
         &self,
         scope: &StateScope,
@@ -40,13 +38,15 @@ pub trait StateStore: Send + Sync {
         ttl: Option<Duration>,
     ) -> Result<(), BusError>;
 
-    /// Counts a value of so many bytes to the share of whoever writes it, before it is written; forgets it without
-    /// bytes. May be repeated. It counts until its `ttl` has passed; one of a session that has none for five quarters of
-    /// [`super::BusLimits::session_idle`] after it was written.
+    /// Counts a value to the share of its writer, before it is written: so many `bytes`, or none any more with `None`.
+    /// May be repeated.
+    ///
+    /// It counts until its `ttl` has passed. A value in the scope of a session that has no `ttl` counts for five
+    /// quarters of [`super::BusLimits::session_idle`] after it was written.
     ///
     /// # Errors
     ///
-    /// [`BusError::ShareFull`] when the share has no room for it; when the bus is away.
+    /// [`BusError::ShareFull`] when the share has no room for it, and when the bus is away.
     async fn count_state(
         &self,
         share: &Share,
@@ -56,7 +56,7 @@ pub trait StateStore: Send + Sync {
         ttl: Option<Duration>,
     ) -> Result<(), BusError>;
 
-    /// Removes a value; `false` when there was none.
+    /// Removes a value. `false` when there was none.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ pub trait StateStore: Send + Sync {
         operation: &OperationId,
     ) -> Result<bool, BusError>;
 
-    /// Adds to a whole number (absent counts as 0) and returns the sum.
+    /// Adds `by` to a whole number and returns the sum. A value that is absent counts as 0.
     ///
     /// # Errors
     ///
