@@ -4,7 +4,7 @@ use clap::Parser;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
-    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, check_tls, redis_url,
+    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, RedisUrl, check_tls,
 };
 use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
 
@@ -31,10 +31,9 @@ pub struct StandaloneSettings {
         long,
         env = "PRYNAI_REDIS_URL",
         value_name = "URL",
-        hide_env_values = true,
-        value_parser = redis_url
+        hide_env_values = true
     )]
-    pub redis_url: Option<String>,
+    pub redis_url: Option<RedisUrl>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -63,10 +62,7 @@ impl StandaloneSettings {
         self.gateway.check()?;
         self.worker.check()?;
         self.envelope.check()?;
-        check_tls(
-            self.redis_url.as_deref().unwrap_or_default(),
-            &self.redis_tls,
-        )
+        check_tls(self.redis_url.as_ref(), &self.redis_tls)
     }
 
     /// The settings of the Redis in place of the in-memory bus, if there is one.

@@ -1,9 +1,9 @@
 //! Patterns of names and URIs: a policy is written in them, and a worker shows by them what a list's caller may see.
 //!
 //! A pattern stands for the whole name, and its letters for themselves, upper and lower case apart. `*` stands for any
-//! characters but `/`, `?` and `#`, none included; `**` between slashes for any number of whole segments, and at the end, as in
-//! `docs/**`, for all that lies below; `*` or `**` alone for every name. Nothing else has a meaning of its own, since
-//! URIs are full of `?`, `[`, `{` and `\`.
+//! characters but `/`, `?` and `#`, none included; `**` between slashes for any number of whole segments, and at the
+//! end, as in `docs/**`, for all that lies below; `*` or `**` alone for every name. Nothing else has a meaning of its
+//! own, since URIs are full of `?`, `[`, `{` and `\`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,7 +16,8 @@ pub const LONGEST_PATTERN: usize = 512;
 /// Most runs of `*` in one pattern.
 pub const MOST_STARS: usize = 16;
 
-/// Longest URI that matches a pattern with a `*`, in bytes: whoever sends a longer one is not made to wait for.
+/// Longest URI that matches a pattern with a `*`, in bytes. A longer one matches none, so that nobody can make a
+/// gateway work long on one.
 const LONGEST_URI: usize = 8 * 1024;
 
 /// How often over a URI may be percent-encoded and still match a pattern with a `*`.
@@ -105,8 +106,9 @@ impl Patterns {
 
     /// Whether one of them stands for this URI.
     ///
-    /// A pattern with a `*` stands for what lies below its text, whichever way the handler reads a URI. So it must match
-    /// it also with encoded slashes decoded, and stands for none with a segment `.` or `..`, which may lead elsewhere.
+    /// A pattern with a `*` stands for what lies below its text, whichever way the handler reads a URI. So it must
+    /// match it also with encoded slashes decoded, and stands for none with a segment `.` or `..`, which may lead
+    /// elsewhere.
     pub fn matches_uri(&self, uri: &str) -> bool {
         if self.everything || self.exact.contains(uri) {
             return true;
@@ -116,8 +118,8 @@ impl Patterns {
             && opened(uri).is_some_and(|opened| self.wild.is_match(opened.as_bytes()))
     }
 
-    /// Whether one of them may stand for a URI that this template (RFC 6570) expands to: it begins as the template does,
-    /// as far as both are fixed.
+    /// Whether one of them may stand for a URI that this template (RFC 6570) expands to: it begins as the template
+    /// does, as far as both are fixed.
     pub fn may_match_template(&self, template: &str) -> bool {
         let Some((fixed, _)) = template.split_once('{') else {
             return self.matches_uri(template);
@@ -178,9 +180,9 @@ fn expression(pattern: &str) -> String {
     expression
 }
 
-/// The URI with everything decoded that structures its path, and `\` for what some file systems take it;
-/// `None` when it has dot segments, hides its path behind too many layers, or has characters that no URI has (RFC 3986, section
-/// 2): parsers leave some of them out, and what stood around them may be a dot segment then.
+/// The URI with everything decoded that structures its path, and `\` for what some file systems take it; `None` when it
+/// has dot segments, hides its path behind too many layers, or has characters that no URI has (RFC 3986, section 2):
+/// parsers leave some of them out, and what stood around them may be a dot segment then.
 fn opened(uri: &str) -> Option<Cow<'_, str>> {
     if uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         return None;

@@ -1,7 +1,7 @@
 //! The bus inside one process: the default of the standalone server.
 //!
-//! Nothing here is waited for while a lock is held, no task runs in the background, and nothing outlives the bus. Read in
-//! this order:
+//! Nothing here is waited for while a lock is held, no task runs in the background, and nothing outlives the bus. Read
+//! in this order:
 //!
 //! 1. `bus`: [`MemoryBus`], what it holds under which lock
 //! 2. `ports`: one file per port

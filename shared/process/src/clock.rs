@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since the Unix epoch, by the clock of this machine. What is compared with another machine's clock goes by
-/// the bus' (`RequestQueue::now_ms`); this one says when a token expires.
+/// Milliseconds since the Unix epoch, by the clock of this machine. What is compared with another machine's clock goes
+/// by the bus' (`RequestQueue::now_ms`); this one says when a token expires.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that reads it"

@@ -9,7 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const END: Duration = Duration::from_secs(5);
 
 /// What the log may take for its last line.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LAST_LINE: Duration = Duration::from_millis(200);
 
 /// The tokens every long-running role gets.
 ///
@@ -60,8 +60,8 @@ impl Shutdown {
         &self.hard
     }
 
-    /// Listens for SIGTERM and SIGINT, on a thread that nothing else can block. The first one announces the stop, begins it
-    /// after `delay`, and aborts it `grace` after the signal; a second one aborts it at once.
+    /// Listens for SIGTERM and SIGINT, on a thread that nothing else can block. The first one announces the stop,
+    /// begins it after `delay`, and aborts it `grace` after the signal; a second one aborts it at once.
     ///
     /// The process ends five seconds after the hard stop, or after the answer was dropped, whichever comes first: also
     /// when some thread blocks for ever, for which a runtime waits without end. The exit code is 1 then.
@@ -85,7 +85,7 @@ impl Shutdown {
                  ending it"
             );
             // The log has a writer of its own, for which nobody waits.
-            std::thread::sleep(LAST_WORDS);
+            std::thread::sleep(LAST_LINE);
             std::process::exit(1);
         };
         std::thread::Builder::new()

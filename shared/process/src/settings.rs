@@ -1,10 +1,12 @@
 //! How settings that cannot work are refused, and how a number of bytes is written.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::marker::PhantomData;
+use std::str::FromStr;
 
-use clap::builder::Resettable;
+use clap::builder::{Resettable, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Parser};
+use clap::{Arg, Command, Parser};
 
 /// Exit code for settings that cannot work (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: i32 = 64;
@@ -26,8 +28,7 @@ pub fn byte_size(text: &str) -> Result<usize, String> {
 
 /// Reads the settings of a process from its arguments and environment. Prints what is wrong and
 /// exits with [`EXIT_USAGE`] when they cannot work; `--help` and `--version` exit with 0. An empty variable counts
-/// as none. Gives what `check` made
-/// of them as well, which is the log as a rule.
+/// as none. Returns what `check` made of them as well, which is the log as a rule.
 pub fn parse_or_exit<S: Parser, C>(
     args: impl IntoIterator<Item = OsString>,
     check: impl FnOnce(&S) -> Result<C, String>,
@@ -52,27 +53,74 @@ fn without_empty_variable(arg: Arg) -> Arg {
     }
 }
 
-fn exit(mut error: clap::Error) -> ! {
-    // A value may hold a password, so what was given is not repeated.
-    if error.get(ContextKind::InvalidValue).is_some() && concerns_a_url(&error) {
-        let hidden = ContextValue::String("(not shown)".to_owned());
-        error.insert(ContextKind::InvalidValue, hidden);
-    }
+fn exit(error: clap::Error) -> ! {
     // Nothing is left to do when standard error is gone as well.
     let _ = error.print();
     std::process::exit(if error.use_stderr() { EXIT_USAGE } else { 0 })
 }
 
-fn concerns_a_url(error: &clap::Error) -> bool {
-    matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(argument)) if argument.contains("-url ")
-    )
+/// Reads the value of a setting that may hold a password: an error does not repeat what was given.
+pub struct Unrepeated<T>(PhantomData<fn() -> T>);
+
+impl<T> Default for Unrepeated<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Clone for Unrepeated<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T> TypedValueParser for Unrepeated<T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let parse = |text: &str| text.parse::<T>();
+        parse.parse_ref(command, arg, value).map_err(|mut error| {
+            if error.get(ContextKind::InvalidValue).is_some() {
+                let hidden = ContextValue::String("(not shown)".to_owned());
+                error.insert(ContextKind::InvalidValue, hidden);
+            }
+            error
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_may_hold_a_password_is_not_repeated() {
+        #[derive(Debug, Clone)]
+        struct Refused;
+        impl FromStr for Refused {
+            type Err = String;
+            fn from_str(_: &str) -> Result<Self, String> {
+                Err("it is refused".to_owned())
+            }
+        }
+        let arg = Arg::new("url")
+            .long("url")
+            .value_parser(Unrepeated::<Refused>::default());
+        let command = Command::new("test").arg(arg);
+        let error = command.try_get_matches_from(["test", "--url", "geheim"]);
+        let told = error.expect_err("is refused").to_string();
+        assert!(told.contains("it is refused"), "{told}");
+        assert!(told.contains("--url"), "{told}");
+        assert!(!told.contains("geheim"), "{told}");
+    }
 
     #[test]
     fn sizes_are_bytes_or_powers_of_1024() {

@@ -35,7 +35,7 @@ const ROLE_CHANGED: &str = "instance state changed";
 /// How Redis refuses a command inside a script to a user who may not run it.
 const NOT_IN_SCRIPT: &str = "The user executing the script can't";
 
-/// Why a call to Redis has no result.
+/// Why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// Nothing came back in time, or there is no connection.
@@ -114,7 +114,7 @@ impl From<RedisError> for Fault {
 impl From<Fault> for BusError {
     fn from(fault: Fault) -> Self {
         match &fault {
-            // Whoever set it up may set it right while we run.
+            // An operator may set it right while we run.
             Fault::Away(_) | Fault::SetUp(_) => Self::Unavailable(fault.to_string()),
             Fault::Failed(error) if is_temporary(error) => Self::Unavailable(fault.to_string()),
             Fault::Failed(error) if says_not_now(error) => Self::Refused(fault.to_string()),

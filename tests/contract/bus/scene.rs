@@ -118,7 +118,8 @@ impl Scene {
 
     /// A scene on whatever the URL leads to.
     pub(crate) async fn at(url: &str, prefix: &str, limits: BusLimits) -> Self {
-        let connect = || RedisBus::connect(url, prefix, limits.clone());
+        let parsed = url.parse().expect("a URL");
+        let connect = || RedisBus::connect(&parsed, prefix, limits.clone());
         let gateways = connect().await.expect("the gateways' bus connects");
         let workers = connect().await.expect("the workers' bus connects");
         Self::new(gateways, workers, Store::own_redis(url, prefix))
@@ -131,11 +132,12 @@ impl Scene {
         [gateways, workers]: [&[&str]; 2],
     ) -> Self {
         let url = server.url();
+        let parsed = url.parse().expect("a URL");
         let connect = async |letters: &[&str]| {
             let keys = letters.iter().map(|letter| letter.repeat(32).into());
             let keys = EnvelopeKeys::new(&keys.collect::<Vec<_>>()).expect("keys");
             let limits = BusLimits::default();
-            let bus = RedisBus::connect_with_keys(&url, prefix, limits, keys).await;
+            let bus = RedisBus::connect_with_keys(&parsed, prefix, limits, keys).await;
             bus.expect("the bus connects")
         };
         let (gateways, workers) = (connect(gateways).await, connect(workers).await);

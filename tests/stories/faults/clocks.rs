@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 /// Far more than a call of these tests may take by default, and an hour more.
 const SKEWS: [&str; 4] = ["+300s", "-300s", "+3660s", "-3660s"];
 
-const OFF: &str = "this machine's clock differs from that of Redis; deadlines go by the clock of Redis, but when a token \
-                   expires is told by this one: let both machines set their clocks by the same time servers";
+const OFF: &str = "this machine's clock differs from that of Redis: deadlines go by the clock of Redis, the expiry of tokens by \
+                   this one; set the clocks of both machines by the same time servers";
 
 /// A call that may take so long.
 async fn call(client: &RawClient, url: &str, timeout: Duration, arguments: Value) -> Value {

@@ -114,7 +114,7 @@ async fn a_cancel_reaches_its_call() {
         if let Some(mishap) = mishap {
             cluster
                 .replies()
-                .hit_reply_to(&script!("session_store/cancel_calls"), mishap);
+                .hit_reply_to(&script!("session_store/note_cancel"), mishap);
         }
         let params = json!({ "requestId": id });
         let cancel =

@@ -119,7 +119,8 @@ async fn a_forged_request_is_not_run() {
         again["result"]["structuredContent"]["value"], 2,
         "a forged one ran"
     );
-    let warning = "something that no gateway of this fleet wrote was not heeded";
+    let warning = "ignored what no gateway of this fleet signed: somebody else writes to this Redis, or the gateways have \
+                   other envelope keys";
     cluster.worker_process(0).logged(warning).await;
     let log = cluster.worker_process(0).log().join("\n");
     for content in ["the victim", "elsewhere", "bump_counter", NEW] {

@@ -35,7 +35,8 @@ struct Seen {
 
 impl Owned {
     async fn new(cluster: &Cluster, version: &str) -> Self {
-        let bus = RedisBus::connect(&cluster.redis.url(), "prynai:", BusLimits::default()).await;
+        let url = cluster.redis.url().parse().expect("a URL");
+        let bus = RedisBus::connect(&url, "prynai:", BusLimits::default()).await;
         let bus = bus.expect("connects");
         let json = |text: &str| RawJson::parse(text).expect("JSON");
         let session = Session {

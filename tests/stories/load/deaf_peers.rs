@@ -59,7 +59,7 @@ impl ServerHandler for Talker {}
 
 async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     let redis = RedisSettings {
-        redis_url: cluster.redis.url(),
+        redis_url: cluster.redis.url().parse().expect("a URL"),
         tls: RedisTlsSettings::default(),
         keys: KeySettings {
             key_prefix: "prynai:".to_owned(),

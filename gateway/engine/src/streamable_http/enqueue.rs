@@ -301,7 +301,7 @@ mod tests {
     async fn a_cancel_that_overtakes_the_queueing_reaches_the_worker() {
         let mut scene = Scene::new().await;
         let id = RawJson::parse("1").unwrap();
-        let calls = scene.bus.cancel_calls(&scene.session, &id).await.unwrap();
+        let calls = scene.bus.note_cancel(&scene.session, &id).await.unwrap();
         for call in calls {
             scene.cancel(&call).await;
         }
@@ -336,7 +336,7 @@ mod tests {
         scene.canceller.tasks().close();
         scene.canceller.tasks().wait().await;
         let id = RawJson::parse("1").unwrap();
-        let calls = scene.bus.cancel_calls(&scene.session, &id).await.unwrap();
+        let calls = scene.bus.note_cancel(&scene.session, &id).await.unwrap();
         assert_eq!(calls, []);
     }
 }

@@ -104,7 +104,7 @@ impl Canceller {
         let cancelled = self.complete(move |bus| {
             let (session, request_id) = (session.clone(), request_id.clone());
             async move {
-                for call in bus.cancel_calls(&session, &request_id).await? {
+                for call in bus.note_cancel(&session, &request_id).await? {
                     let (stream, entry) = (&call.stream, call.entry.as_ref());
                     bus.cancel_call(stream, entry, Era::Legacy).await?;
                 }

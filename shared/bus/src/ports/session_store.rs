@@ -110,16 +110,16 @@ pub trait SessionStore: Send + Sync {
     /// When the bus is away.
     async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError>;
 
-    /// Returns the begun calls with this request id, so that the caller cancels them. A client may use one id for several
-    /// calls at once.
+    /// Notes that the client cancelled its calls with this request id, and returns them so that the caller cancels them
+    /// ([`super::SignalChannel::cancel_call`]). A client may use one id for several calls at once.
     ///
-    /// A call that has no queue entry yet is noted as cancelled: [`SessionStore::place_call`] tells the gateway that
-    /// queues it. May be repeated.
+    /// A call that has no queue entry yet keeps the note: [`SessionStore::place_call`] tells the gateway that queues
+    /// it. May be repeated.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn cancel_calls(
+    async fn note_cancel(
         &self,
         id: &SessionId,
         request_id: &RawJson,

@@ -14,8 +14,8 @@ const OBJECTS: [&str; 3] = ["arguments", "context", "inputResponses"];
 /// `_meta` key of a client's capabilities (2026-07-28, Basic, Per-request protocol fields).
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// Whether a member of `_meta` is MCP's own. What stands under any other key is between a client and its tool, and passes
-/// unchanged.
+/// Whether a member of `_meta` is MCP's own. What stands under any other key is between a client and its tool, and
+/// passes unchanged.
 fn is_of_mcp(key: &str) -> bool {
     key == "progressToken" || key.starts_with("io.modelcontextprotocol/")
 }

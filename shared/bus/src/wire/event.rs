@@ -54,8 +54,8 @@ impl StreamEvent {
         Self::without_message(stream, offset, EventKind::Cancelled)
     }
 
-    /// News of an event that is too large to be published: it is in the log. Its offset is above that of every event,
-    /// so a reader finds events missing before it, and reads the log, as earlier releases do.
+    /// News of an event that is too large to be published and is in the log. Its offset is above that of every event: a
+    /// reader, also one of an earlier release, finds events missing before it and reads the log.
     pub fn see_log(stream: StreamId) -> Self {
         Self::without_message(stream, u64::MAX, EventKind::Message)
     }

@@ -4,6 +4,9 @@
 //! number, and readers ignore fields they do not know, so neighbouring releases understand
 //! each other; anything else raises it, and a reader refuses a number above its own.
 //! `tests/contract/golden/` holds one sample of every form ever released.
+//!
+//! How a type is written and read stands beside the type, whichever bus it goes over: as one line of JSON (`to_line`),
+//! as JSON (`to_json`), or as named fields (`to_fields`).
 
 pub mod absent;
 pub mod catalog;

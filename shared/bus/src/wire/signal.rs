@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FORMAT;
+use super::{FORMAT, WireError, check_format};
 use crate::ids::StreamId;
 
 /// The wake-up on a worker's channel. What it is about lies in the log and the mailbox, so a
@@ -35,5 +35,25 @@ impl Signal {
             stream,
             kind,
         }
+    }
+
+    /// The single line of JSON that is published.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn to_line(&self) -> Result<String, WireError> {
+        Ok(serde_json::to_string(self)?)
+    }
+
+    /// Reads a line that [`Signal::to_line`] wrote, here or in a neighbouring release.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a signal, or of a newer format.
+    pub fn from_line(line: &str) -> Result<Self, WireError> {
+        let signal: Self = serde_json::from_str(line)?;
+        check_format(signal.v)?;
+        Ok(signal)
     }
 }

@@ -124,7 +124,7 @@ impl RequestQueue for MemoryBus {
         let mut partition = lock(&self.partition);
         let current = partition.running(&claim.entry);
         if current.is_none_or(|running| running.delivery == claim.delivery) {
-            partition.bury(claim.clone(), reason, &self.limits);
+            partition.note_dead(claim.clone(), reason, &self.limits);
             let request = &claim.request;
             partition.remove_entry(&claim.entry, &request.stream, request.era, &self.limits);
         }

@@ -147,7 +147,7 @@ impl SessionStore for MemoryBus {
         Ok(())
     }
 
-    async fn cancel_calls(
+    async fn note_cancel(
         &self,
         id: &SessionId,
         request_id: &RawJson,

@@ -131,7 +131,7 @@ impl Partition {
         Some(log)
     }
 
-    /// The log of a call of which only the stream is known; `None` when there are too many of them.
+    /// The log of a call when only its stream is known; `None` when there are too many such logs.
     fn log_of_unknown_call(&mut self, limits: &BusLimits) -> Option<Log> {
         let now = Instant::now();
         while self.unknown_marks.front().is_some_and(|ends| *ends <= now) {

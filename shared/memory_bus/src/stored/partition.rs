@@ -146,8 +146,8 @@ impl Partition {
         self.waiting.get(index.ok()?).map(|w| &w.request)
     }
 
-    /// Removes a running entry, if it is still there. The log of a cancelled call was kept for its sake and now begins to
-    /// expire.
+    /// Removes a running entry, if it is still there. The log of a cancelled call was kept for its sake and now begins
+    /// to expire.
     pub(crate) fn remove_entry(
         &mut self,
         entry: &EntryId,
@@ -190,7 +190,7 @@ impl Partition {
     }
 
     /// Notes a dead entry, once.
-    pub(crate) fn bury(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
+    pub(crate) fn note_dead(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
         let is_it = |noted: &DeadLetter| noted.claim.entry == claim.entry;
         if self.dead_letters.iter().any(is_it) {
             return;

@@ -73,8 +73,8 @@ impl ServerClock {
         }
         tracing::warn!(
             ahead_s = ahead_ms as f64 / 1000.0,
-            "this machine's clock differs from that of Redis; deadlines go by the clock of Redis, but when a token \
-             expires is told by this one: let both machines set their clocks by the same time servers"
+            "this machine's clock differs from that of Redis: deadlines go by the clock of Redis, the expiry of tokens \
+             by this one; set the clocks of both machines by the same time servers"
         );
     }
 }

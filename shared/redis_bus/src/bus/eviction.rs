@@ -13,8 +13,8 @@ pub(crate) async fn check(hot: &HotConnection) {
         Ok(facts) => check_eviction(fact(&facts, "maxmemory_policy")),
         Err(fault) => {
             let error = BusError::from(fault);
-            // Forbidden to this user, perhaps; the scripts find out what else is.
-            tracing::warn!(%error, "INFO failed: the eviction policy of Redis is not known");
+            // Perhaps this user may not run INFO; the scripts find out what else is forbidden.
+            tracing::warn!(%error, "the eviction policy of Redis cannot be read; make sure that it is noeviction");
         }
     }
 }
@@ -27,6 +27,8 @@ fn check_eviction(policy: Option<&str>) {
             "Redis may evict keys: sessions, streams and the queue itself can vanish under memory \
              pressure; set maxmemory-policy to noeviction"
         ),
-        None => tracing::info!("Redis does not say its eviction policy; it must be noeviction"),
+        None => tracing::info!(
+            "Redis does not say its eviction policy; make sure that it is noeviction"
+        ),
     }
 }

@@ -22,9 +22,8 @@ use crate::fault::Fault;
 use crate::queue::deliveries::Deliveries;
 use crate::queue::forgeries::Forgeries;
 use crate::queue::gauge::QueueGauge;
-use crate::server::address::Address;
 use crate::server::tls::Tls;
-use crate::settings::{RedisSettings, RedisTlsSettings};
+use crate::settings::{RedisSettings, RedisTlsSettings, RedisUrl};
 use crate::wire::keys::Keys;
 use crate::wire::signature::EnvelopeKeys;
 
@@ -62,7 +61,7 @@ impl RedisBus {
     /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, and
     /// [`BusError::Unusable`] when no waiting can mend what is wrong.
     pub async fn connect(
-        url: &str,
+        url: &RedisUrl,
         prefix: &str,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
@@ -76,7 +75,7 @@ impl RedisBus {
     ///
     /// As [`RedisBus::connect`].
     pub async fn connect_with_keys(
-        url: &str,
+        url: &RedisUrl,
         prefix: &str,
         limits: BusLimits,
         envelope_keys: EnvelopeKeys,
@@ -86,15 +85,14 @@ impl RedisBus {
     }
 
     async fn connect_to(
-        url: &str,
+        url: &RedisUrl,
         tls: &RedisTlsSettings,
         prefix: &str,
         limits: BusLimits,
         envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
-        let address = Address::parse(url).map_err(BusError::Unusable)?;
         let group = Arc::new(QueueGroup::new(Keys::new(prefix)));
-        let connector = Connector::new(address, Tls::new(tls), group);
+        let connector = Connector::new(url.address().clone(), Tls::new(tls), group);
         let hot = HotConnection::connect(connector.clone()).await;
         let hot = hot.map_err(Fault::at_start)?;
         eviction::check(&hot).await;
@@ -153,8 +151,8 @@ impl RedisBus {
         Self::connect_to(url, &settings.tls, prefix, limits, keys).await
     }
 
-    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name that
-    /// has no address yet, since that of a container comes with it. `tell` gets what each failed attempt found.
+    /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name
+    /// that has no address yet, since that of a container comes with it. `tell` gets what each failed attempt found.
     ///
     /// # Errors
     ///
@@ -179,35 +177,35 @@ impl RedisBus {
         }
     }
 
-    /// Sends a call, on the shared connection unless it is large. When the consumer group turns out to be gone it is made
-    /// again and the call repeated. That does nothing twice: a script that needs the group fails before
-    /// it has written anything, but for `sweep.lua`, which removes what a second time finds removed, and
-    /// `reclaim.lua`, which notes a silence that a second time finds noted.
-    pub(crate) async fn run<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
-        match self.send(call).await {
+    /// Sends a command, on the shared connection unless it is large. When the consumer group turns out to be gone it is
+    /// made again and the command repeated. That does nothing twice: a script that needs the group fails before it has
+    /// written anything, but for `sweep.lua`, which removes what a second time finds removed, and `reclaim.lua`, which
+    /// notes a silence that a second time finds noted.
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &Command<T>) -> Result<T, Fault> {
+        match self.send(command).await {
             Err(fault) if fault.is_group_gone() => {
                 self.hot.repair(&self.group).await?;
-                self.send(call).await
+                self.send(command).await
             }
             answer => answer,
         }
     }
 
-    async fn send<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
-        match call.bytes() > LARGE {
-            true => self.run_pooled(call).await,
-            false => self.hot.run(call).await,
+    async fn send<T: FromRedisValue>(&self, command: &Command<T>) -> Result<T, Fault> {
+        match command.bytes() > LARGE {
+            true => self.run_pooled(command).await,
+            false => self.hot.run(command).await,
         }
     }
 
-    /// Sends a call on a connection of its own.
+    /// Sends a command on a connection of its own.
     pub(crate) async fn run_pooled<T: FromRedisValue>(
         &self,
-        call: &Command<T>,
+        command: &Command<T>,
     ) -> Result<T, Fault> {
         // Knows whether Redis is away, and fails at once if so.
         self.hot.link(Instant::now() + DEADLINE).await?;
-        self.pool.run(call).await
+        self.pool.run(command).await
     }
 }
 

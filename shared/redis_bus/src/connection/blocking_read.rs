@@ -23,19 +23,19 @@ pub(crate) struct BlockingReader {
 }
 
 impl BlockingReader {
-    /// Sends a call that blocks for up to `wait`. When `stop` fires Redis is told to end it, and what
+    /// Sends a command that blocks for up to `wait`. When `stop` fires Redis is told to end it, and what
     /// it had handed out by then is returned.
     pub(crate) async fn run(
         &mut self,
         connector: &Connector,
         hot: &HotConnection,
-        call: &Command<(Value, u64)>,
+        command: &Command<(Value, u64)>,
         wait: Duration,
         stop: &CancellationToken,
     ) -> Result<(Value, u64), Fault> {
         let link = self.connect(connector, hot).await?;
         let (client_id, lost) = (link.peer.client_id, link.lost.clone());
-        let mut read = std::pin::pin!(link.run(call, Instant::now() + wait + DEADLINE));
+        let mut read = std::pin::pin!(link.run(command, Instant::now() + wait + DEADLINE));
         tokio::select! {
             biased;
             answer = &mut read => return answer,

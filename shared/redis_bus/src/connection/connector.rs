@@ -1,7 +1,7 @@
-//! Making connections: to the master and to nobody else.
+//! Makes connections, to the master only.
 //!
-//! A server that stops being the master keeps its connections open, so one that finds this out ends all
-//! of the process; each of them then asks anew where the master is.
+//! A server that stops being the master keeps its connections open. So the first connection that notices this ends all
+//! connections of the process, and each of them then asks again where the master is.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,7 @@ pub(crate) struct Connector {
 
 impl Connector {
     pub(crate) fn new(address: Address, tls: Tls, group: Arc<QueueGroup>) -> Self {
-        let generation = Generation::new(group.last_words());
+        let generation = Generation::new(group.demoted_master());
         Self {
             address: Arc::new(address),
             tls,
@@ -66,7 +66,7 @@ impl Connector {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if generation.has_ended() {
-            *generation = Generation::new(self.group.last_words());
+            *generation = Generation::new(self.group.demoted_master());
         }
         generation.clone()
     }
@@ -76,8 +76,7 @@ impl Connector {
         self.link_with(|_| {}).await
     }
 
-    /// Connects to the master for whoever puts requests into the queue or takes them out: what must be known of the queue
-    /// first is found out.
+    /// Connects to the master and prepares the queue, for what puts requests into the queue or takes them out.
     pub(crate) async fn link_to_queue(&self) -> Result<Link, Fault> {
         let mut link = self.link().await?;
         self.group.prepare(&mut link).await?;
@@ -169,7 +168,7 @@ impl Connector {
         let report = lost.clone();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(DEADLINE))
-            // Every call has a deadline of its own.
+            // Every command has a deadline of its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(WRITE_QUEUE)
             .set_write_backpressure_boundary(WRITE_BUFFER)

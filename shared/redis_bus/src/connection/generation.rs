@@ -7,39 +7,39 @@ use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::demoted::LastWords;
+use crate::server::demoted_master::DemotedMaster;
 
-/// Connections that end together, when one of them finds that it does not lead to the master.
+/// Connections that end together as soon as one of them notices that its server is not the master.
 #[derive(Clone)]
 pub(crate) struct Generation(Arc<Ending>);
 
 struct Ending {
     ended: CancellationToken,
     has_begun: AtomicBool,
-    last_words: LastWords,
+    demoted_master: DemotedMaster,
 }
 
 impl Generation {
-    pub(crate) fn new(last_words: LastWords) -> Self {
+    pub(crate) fn new(demoted_master: DemotedMaster) -> Self {
         Self(Arc::new(Ending {
             ended: CancellationToken::new(),
             has_begun: AtomicBool::new(false),
-            last_words,
+            demoted_master,
         }))
     }
 
-    /// Ends all its connections, once. `connection` is one of them, which failed with `error`: its server is not the
-    /// master, or not any more.
+    /// Ends all its connections, once. `connection` is one of them, and failed with `error`: its server is not the
+    /// master, or no longer.
     pub(crate) async fn end(&self, connection: &mut MultiplexedConnection, error: &RedisError) {
         if self.0.has_begun.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.0.last_words.hear(connection).await;
-        tracing::warn!(%error, "this is not the Redis to write to, or not yet; connecting anew");
+        self.0.demoted_master.ask(connection).await;
+        tracing::warn!(%error, "this Redis is not the master, or not ready yet; looking for the master again");
         self.0.ended.cancel();
     }
 
-    /// Fires for a connection of it that is of no use any more, at the latest with all others.
+    /// Fires when a connection of it can no longer be used, at the latest when all end.
     pub(crate) fn lost(&self) -> CancellationToken {
         self.0.ended.child_token()
     }

@@ -28,7 +28,7 @@ pub(crate) struct HotConnection {
 enum State {
     Connecting,
     Up(Link),
-    /// The last attempt failed; calls do not wait for the next.
+    /// The last attempt failed; commands do not wait for the next.
     Down(String),
 }
 
@@ -46,11 +46,11 @@ impl HotConnection {
         })
     }
 
-    /// Sends a call and waits for its answer.
-    pub(crate) async fn run<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
-        let deadline = Instant::now() + allowance(call.bytes());
+    /// Sends a command and waits for its answer.
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &Command<T>) -> Result<T, Fault> {
+        let deadline = Instant::now() + allowance(command.bytes());
         let mut link = self.link(deadline).await?;
-        link.run(call, deadline).await
+        link.run(command, deadline).await
     }
 
     /// The connection; fails at once when the last attempt to connect failed.
@@ -103,7 +103,7 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
         link.lost.cancelled().await;
         drop(link);
         state.send_replace(State::Connecting);
-        tracing::warn!("the connection to Redis is lost");
+        tracing::warn!("the connection to Redis is lost; connecting again");
         // One that is cut as soon as it stands is an attempt that failed.
         if connected.elapsed() >= STABLE_AFTER {
             backoff = Backoff::endless();

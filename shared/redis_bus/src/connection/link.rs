@@ -17,25 +17,25 @@ use crate::server::peer::Peer;
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) connection: MultiplexedConnection,
-    /// Fires when the connection is of no use any more.
+    /// Fires when the connection can no longer be used.
     pub(crate) lost: CancellationToken,
-    /// All that were made since the last time that one led to the wrong server.
+    /// All connections that were made since one last led to the wrong server.
     pub(crate) generation: Generation,
-    /// Whom it leads to.
+    /// The server at its other end.
     pub(crate) peer: Peer,
     /// How many answers came on it.
     pub(crate) answers: Arc<AtomicU64>,
 }
 
 impl Link {
-    /// Sends a call and waits for its answer, until `deadline` at most.
+    /// Sends a command and waits for its answer, until `deadline` at most.
     pub(crate) async fn run<T: FromRedisValue>(
         &mut self,
-        call: &Command<T>,
+        command: &Command<T>,
         deadline: Instant,
     ) -> Result<T, Fault> {
         let answers = self.answers.load(Ordering::Relaxed);
-        match timeout_at(deadline, call.run(&mut self.connection)).await {
+        match timeout_at(deadline, command.run(&mut self.connection)).await {
             Ok(Ok(answer)) => {
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 Ok(answer)
@@ -52,8 +52,8 @@ impl Link {
                 Err(error.into())
             }
             Err(_) => {
-                // Redis may only be slow, and is if others have their answers. But a connection whose other end vanished
-                // looks the same as one on which nobody hears anything.
+                // Redis may only be slow, and is if others have their answers. But a connection whose other end
+                // vanished looks the same as one on which nobody hears anything.
                 if self.answers.load(Ordering::Relaxed) == answers {
                     self.lost.cancel();
                 }

@@ -1,12 +1,12 @@
 //! Connections to Redis: how each kind is used.
 //!
-//! | connection | for | reconnects |
-//! |---|---|---|
-//! | [`HotConnection`](hot::HotConnection) | requests and sessions; shared by all tasks, commands are pipelined | in the background |
-//! | [`PooledConnections`](pool::PooledConnections) | state and catalog, and all that is [`LARGE`](budget::LARGE); one caller at a time | when one is needed |
-//! | [`Link`](link::Link) on its own | a blocking read, a subscription | by its user |
+//! * [`HotConnection`](hot::HotConnection): requests and sessions. All tasks share it, and commands are pipelined. It
+//!   reconnects in the background.
+//! * [`PooledConnections`](pool::PooledConnections): state and catalog, and all that is [`LARGE`](budget::LARGE). Each
+//!   has one caller at a time, and is made when one is needed.
+//! * [`Link`](link::Link) on its own: a blocking read, a subscription. Its user connects again.
 //!
-//! `connector` makes them, `queue_group` makes the queue ready on those that use it, and `command` is what goes over them.
+//! `connector` makes them, `queue_group` prepares the queue on those that use it, and `command` is what goes over them.
 
 pub(crate) mod blocking_read;
 pub(crate) mod budget;

@@ -13,7 +13,7 @@ use super::command::Command;
 use super::connector::Connector;
 use crate::fault::Fault;
 
-/// Large calls of one process that are under way at the same time: they share one way.
+/// Large commands of one process that are under way at the same time: they share one way.
 const LARGE_AT_ONCE: usize = 4;
 
 /// Connections the pool holds at most.
@@ -39,9 +39,9 @@ impl PooledConnections {
         }
     }
 
-    /// Sends a call on a connection of its own and waits for its answer; a large one waits for its turn first.
-    pub(crate) async fn run<T: FromRedisValue>(&self, call: &Command<T>) -> Result<T, Fault> {
-        let bytes = call.bytes();
+    /// Sends a command on a connection of its own and waits for its answer; a large one waits for its turn first.
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &Command<T>) -> Result<T, Fault> {
+        let bytes = command.bytes();
         let _turn = match bytes > LARGE {
             // The semaphore is never closed.
             true => self.large.acquire().await.ok(),
@@ -56,9 +56,9 @@ impl PooledConnections {
         let mut link = timeout_at(deadline, check_out(&pool))
             .await
             .map_err(|_| Fault::away("no connection in time"))??;
-        // Whoever is given up half-way leaves a connection that nobody else can use.
+        // A command that is given up half-way leaves a connection that nobody else can use.
         let abandoned = link.lost.clone().drop_guard();
-        let answer = link.run(call, deadline).await;
+        let answer = link.run(command, deadline).await;
         if !matches!(answer, Err(Fault::Away(_))) {
             abandoned.disarm();
         }

@@ -1,9 +1,9 @@
-//! What must be known of the queue before anything is put into it or taken out: whether its consumer group is there, and
-//! whether this Redis has all that another one had.
+//! Prepares the queue on a new connection, before anything is put into it or taken out: the consumer group must be
+//! there, and this Redis must have all that another one had.
 //!
-//! A replica that became the master may lack the last that the old one did: requests wait in its queue that were run and
-//! answered. The same goes for a server that was restarted from a file without the last writes. Such a server writes under
-//! another replication id than the one that stands in the data, and then all that waits counts as running.
+//! A replica that became the master may lack the last writes of the old one: requests wait in its queue that were run
+//! and answered. The same is true of a server that was restarted from a file without the last writes. Such a server
+//! writes under another replication id than the one noted in the data. Then all that waits counts as running.
 
 use std::collections::HashMap;
 
@@ -15,39 +15,39 @@ use crate::connection::command::Command;
 use crate::connection::link::Link;
 use crate::fault::Fault;
 use crate::scripts::{self, GroupMade};
-use crate::server::demoted::LastWords;
+use crate::server::demoted_master::DemotedMaster;
 use crate::wire::keys::Keys;
 
 /// How the consumer group is made ready.
 pub(crate) struct QueueGroup {
     keys: Keys,
-    last_words: LastWords,
+    demoted_master: DemotedMaster,
 }
 
 impl QueueGroup {
     pub(crate) fn new(keys: Keys) -> Self {
         Self {
             keys,
-            last_words: LastWords::default(),
+            demoted_master: DemotedMaster::default(),
         }
     }
 
-    pub(crate) fn last_words(&self) -> LastWords {
-        self.last_words.clone()
+    pub(crate) fn demoted_master(&self) -> DemotedMaster {
+        self.demoted_master.clone()
     }
 
     /// Makes the group ready on a new connection.
     pub(crate) async fn prepare(&self, link: &mut Link) -> Result<(), Fault> {
         let deadline = Instant::now() + DEADLINE;
         let keeps_all = keeps_every_write(link, deadline).await;
-        let made = link.run(&self.call(keeps_all), deadline).await?;
+        let made = link.run(&self.command(keeps_all), deadline).await?;
         self.tell(&made);
         Ok(())
     }
 
     /// Makes the group again that was found to be gone.
     pub(crate) fn make_again(&self) -> Command<GroupMade> {
-        self.call(false)
+        self.command(false)
     }
 
     /// Says what is not as it should be.
@@ -56,25 +56,26 @@ impl QueueGroup {
         if made.was_gone {
             tracing::error!(
                 requests,
-                "the consumer group was gone: Redis lost its data, or somebody deleted it; it is made again, and who \
-                 runs the requests that were queued is unknown"
+                "the consumer group was gone, since Redis lost its data or somebody deleted it; it is made again, but \
+                 its pending requests cannot be attributed to a worker"
             );
         } else if made.is_successor {
             tracing::warn!(
                 requests,
-                "Redis is a promoted replica or was restarted, and may lack the last writes: the requests that were \
-                 queued count as running"
+                "Redis is a promoted replica or was restarted, and may lack the last writes; the requests that \
+                 were queued count as running"
             );
         }
         if !made.is_known {
             tracing::warn!(
-                "INFO is not allowed: a fail-over that lost writes cannot be noticed (docs/security.md)"
+                "the Redis user may not run INFO, so a fail-over that loses writes goes unnoticed; allow it \
+                 (docs/security.md)"
             );
         }
     }
 
-    fn call(&self, keeps_all: bool) -> Command<GroupMade> {
-        scripts::make_group(&self.keys, keeps_all, self.last_words.heard().as_ref())
+    fn command(&self, keeps_all: bool) -> Command<GroupMade> {
+        scripts::make_group(&self.keys, keeps_all, self.demoted_master.known().as_ref())
     }
 }
 

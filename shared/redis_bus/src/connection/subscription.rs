@@ -72,7 +72,7 @@ struct Subscriber<T> {
 }
 
 /// A confirmed subscription.
-struct Ear {
+struct Confirmed {
     link: Link,
     messages: mpsc::Receiver<Vec<u8>>,
     /// Messages were dropped.
@@ -116,8 +116,8 @@ impl Subscriptions {
             registration: self.live.register(&channel),
             channel,
         };
-        let ear = subscriber.subscribe().await?;
-        tokio::spawn(subscriber.run(ear));
+        let confirmed = subscriber.subscribe().await?;
+        tokio::spawn(subscriber.run(confirmed));
         Ok(receiver)
     }
 
@@ -161,23 +161,27 @@ impl Drop for Registration {
 // === impl Subscriber ===
 
 impl<T: Send + 'static> Subscriber<T> {
-    async fn run(self, mut ear: Ear) {
+    async fn run(self, mut confirmed: Confirmed) {
         loop {
-            let Ended::Lost(reason) = self.forward(&mut ear).await else {
+            let Ended::Lost(reason) = self.forward(&mut confirmed).await else {
                 return;
             };
             self.registration.hearing.store(false, Ordering::Release);
-            tracing::warn!(channel = self.channel, reason, "subscription lost");
+            tracing::warn!(
+                channel = self.channel,
+                reason,
+                "subscription lost; subscribing again"
+            );
             let Some(again) = self.subscribe_again().await else {
                 return;
             };
-            ear = again;
+            confirmed = again;
             self.registration.hearing.store(true, Ordering::Release);
             tracing::info!(channel = self.channel, "subscribed again");
         }
     }
 
-    async fn subscribe(&self) -> Result<Ear, Fault> {
+    async fn subscribe(&self) -> Result<Confirmed, Fault> {
         let deadline = Instant::now() + DEADLINE;
         let (forward, messages) = mpsc::channel(WAITING_MESSAGES);
         let (hear, heard) = watch::channel(0);
@@ -204,7 +208,7 @@ impl<T: Send + 'static> Subscriber<T> {
         let link = timeout_at(deadline, subscribed)
             .await
             .map_err(|_| Fault::away("the subscription was not confirmed in time"))??;
-        Ok(Ear {
+        Ok(Confirmed {
             link,
             messages,
             overflowed,
@@ -213,7 +217,7 @@ impl<T: Send + 'static> Subscriber<T> {
     }
 
     /// Tries until it succeeds; `None` when the receiver is gone.
-    async fn subscribe_again(&self) -> Option<Ear> {
+    async fn subscribe_again(&self) -> Option<Confirmed> {
         let mut backoff = Backoff::endless();
         loop {
             tokio::select! {
@@ -221,7 +225,7 @@ impl<T: Send + 'static> Subscriber<T> {
                 _ = backoff.pause() => {}
             }
             match self.subscribe().await {
-                Ok(ear) => return Some(ear),
+                Ok(confirmed) => return Some(confirmed),
                 Err(fault) => {
                     tracing::debug!(channel = self.channel, %fault, "cannot subscribe");
                 }
@@ -229,30 +233,33 @@ impl<T: Send + 'static> Subscriber<T> {
         }
     }
 
-    async fn forward(&self, ear: &mut Ear) -> Ended {
-        let lost = ear.link.lost.clone();
-        let heard = ear.heard.clone();
+    async fn forward(&self, confirmed: &mut Confirmed) -> Ended {
+        let lost = confirmed.link.lost.clone();
+        let heard = confirmed.heard.clone();
         tokio::select! {
             () = self.news.closed() => Ended::ReceiverGone,
             () = lost.cancelled() => Ended::Lost("disconnected"),
             () = self.probe(heard) => Ended::Lost("deaf: a probe was published and not heard"),
-            ended = self.forward_messages(ear) => ended,
+            ended = self.forward_messages(confirmed) => ended,
         }
     }
 
-    async fn forward_messages(&self, ear: &mut Ear) -> Ended {
+    async fn forward_messages(&self, confirmed: &mut Confirmed) -> Ended {
         if self.news.send(News::Gap).await.is_err() {
             return Ended::ReceiverGone;
         }
-        while let Some(payload) = ear.messages.recv().await {
+        while let Some(payload) = confirmed.messages.recv().await {
             for line in lines::text(&payload).lines() {
                 if self.news.send(self.news_of(line)).await.is_err() {
                     return Ended::ReceiverGone;
                 }
             }
             // What was dropped is in the stored state by now, so a gap is never too early.
-            if ear.overflowed.swap(false, Ordering::AcqRel) {
-                tracing::warn!(channel = self.channel, "published faster than read");
+            if confirmed.overflowed.swap(false, Ordering::AcqRel) {
+                tracing::warn!(
+                    channel = self.channel,
+                    "messages came faster than this process reads them; it reads what is stored instead"
+                );
                 if self.news.send(News::Gap).await.is_err() {
                     return Ended::ReceiverGone;
                 }
@@ -265,7 +272,11 @@ impl<T: Send + 'static> Subscriber<T> {
         match (self.read)(line) {
             Ok(item) => News::Item(item),
             Err(error) => {
-                tracing::warn!(channel = self.channel, %error, "unreadable message");
+                tracing::warn!(
+                    channel = self.channel,
+                    %error,
+                    "a published message is of no known form; this process reads what is stored instead"
+                );
                 News::Gap
             }
         }

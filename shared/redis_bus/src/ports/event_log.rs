@@ -12,7 +12,7 @@ use crate::bus::RedisBus;
 use crate::scripts::{self, WriteCode};
 use crate::wire::lines;
 
-/// Logs that one script call deletes.
+/// Logs that one run of a script deletes.
 const RELEASE_AT_ONCE: usize = 256;
 
 #[async_trait]

@@ -34,7 +34,7 @@ impl OutcomeStore for RedisBus {
         if state == KeyState::Yours {
             // Small, and kept whether there is room or not.
             if let Err(error) = self.outcome_has_room(once, &outcome, window).await {
-                tracing::debug!(%error, "an outcome that is kept is not counted");
+                tracing::debug!(%error, "could not count an outcome that is kept; its share seems too small");
             }
         }
         Ok(state)
@@ -86,8 +86,8 @@ impl RedisBus {
         outcome: Option<&str>,
         window: Duration,
     ) -> Result<KeyState, BusError> {
-        let call = scripts::use_key(&self.keys, once, outcome, window);
-        let (code, outcome) = self.hot.run(&call).await?;
+        let command = scripts::use_key(&self.keys, once, outcome, window);
+        let (code, outcome) = self.hot.run(&command).await?;
         Ok(match code {
             0 => KeyState::Yours,
             1 => KeyState::Running,

@@ -21,12 +21,12 @@ use crate::scripts::{self, DeadEntry, WriteCode};
 use crate::wire::lines;
 use crate::wire::signature::SIGNATURE;
 
-/// Requests that one script call ends at most, and bytes of final events that it carries; a larger event has a call of
-/// its own. Redis serves nobody else meanwhile.
+/// Requests that one run of a script ends at most, and bytes of final events that it carries; a larger event has a run
+/// of its own. Redis serves nobody else meanwhile.
 const FINISH_AT_ONCE: usize = 64;
 const FINISH_BYTES: usize = LARGE / 2;
 
-/// Entries that one script call renews or hands back.
+/// Entries that one run of a script renews or hands back.
 const LEASES_AT_ONCE: usize = 256;
 
 /// Time between looks for what dead processes left behind, in seconds.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, SessionId, StreamId};
+use prynai_bus::wire::WireError;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::{Principal, Share};
 use prynai_bus::wire::request::CallRef;
 use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
-use prynai_bus::wire::{FORMAT, WireError, check_format};
 use prynai_bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
 use prynai_process::clock::unix_millis;
 use redis::{cmd, pipe};
@@ -20,27 +20,21 @@ use crate::connection::command::Command;
 use crate::ports::shares::Kept;
 use crate::scripts::{self, FieldChange, millis, unknown_code};
 
+/// The field that counts the subscriptions, for the scripts.
+const SUBSCRIPTIONS: &str = "subscriptions";
+
 /// What the field of a subscription begins with; the URI follows.
 const SUBSCRIPTION: &str = "subscription:";
 
 /// Bytes of a session that are counted at once while its subscriptions grow.
 const COUNTED_AT_ONCE: usize = 16 * 1024;
 
-/// The fields of a session besides its subscriptions.
-const FIELDS: [&str; 6] = [
-    "v",
-    "principal",
-    "protocol_version",
-    "client_info",
-    "capabilities",
-    "log_level",
-];
-
 #[async_trait]
 impl SessionStore for RedisBus {
     async fn create_session(&self, session: &Session) -> Result<(), BusError> {
         let (share, kept) = (session.principal.share(), Kept::Session(&session.id));
-        let fields = to_fields(session)?;
+        let mut fields = session.to_fields()?;
+        fields.push((SUBSCRIPTIONS, "0".to_owned()));
         let content = fields
             .iter()
             .map(|(field, value)| field.len() + value.len());
@@ -77,13 +71,13 @@ impl SessionStore for RedisBus {
         let begin = begin.map(RecordedCall::begin).transpose()?;
         let subject = &caller.subject;
         let (keys, limits, begin) = (&self.keys, &self.limits, begin.as_ref());
-        let touch = scripts::touch_session(keys, limits, id, subject, begin, &FIELDS);
+        let touch = scripts::touch_session(keys, limits, id, subject, begin, &Session::FIELDS);
         let (lives, has_room, values, count) = self.run(&touch).await?;
         if !lives {
             return Ok(None);
         }
         self.count_session_anew(id, &count).await;
-        let session = from_values(id, values)?;
+        let session = Session::from_values(id, values)?;
         Ok(Some(Touched { session, has_room }))
     }
 
@@ -111,8 +105,8 @@ impl SessionStore for RedisBus {
         let field;
         let change = match change {
             SessionChange::LogLevel(level) => {
-                field = level_text(*level)?;
-                FieldChange::Set("log_level", &field)
+                field = level.to_text()?;
+                FieldChange::Set(LogLevel::FIELD, &field)
             }
             SessionChange::Subscribe(uri) => {
                 field = format!("{SUBSCRIPTION}{uri}");
@@ -198,12 +192,12 @@ impl SessionStore for RedisBus {
         Ok(())
     }
 
-    async fn cancel_calls(
+    async fn note_cancel(
         &self,
         id: &SessionId,
         request_id: &RawJson,
     ) -> Result<Vec<BegunCall>, BusError> {
-        let cancel = scripts::cancel_calls(&self.keys, id, request_id.as_str());
+        let cancel = scripts::note_cancel(&self.keys, id, request_id.as_str());
         let found = self.run(&cancel).await?;
         let found = found.into_iter().map(|(stream, entry)| {
             let entry = (!entry.is_empty()).then(|| EntryId::from(entry.as_str()));
@@ -226,12 +220,13 @@ impl RedisBus {
         let (share, bytes) = (Share::named(share), bytes.parse().unwrap_or(0));
         let (kept, life) = (Kept::Session(id), self.counted_for());
         if let Err(error) = self.count_kept(&share, &kept, bytes, life).await {
-            tracing::debug!(%error, "a session that lives on is not counted for a while");
+            tracing::debug!(%error, "could not count a session again; for a while its share seems too small");
         }
     }
 }
 
-/// A call in its session's books, under its stream. A script adds `entry` and, until then, `cancelled`.
+/// A call in its session's list of calls, by its stream. Scripts read and write it: they add `entry` and, until then,
+/// `cancelled`.
 #[derive(Serialize, Deserialize)]
 struct RecordedCall {
     /// The text of the JSON: a script must not read the number.
@@ -257,88 +252,4 @@ fn begun(stream: &str, entry: Option<EntryId>) -> Result<BegunCall, BusError> {
         reason: "not a stream id".to_owned(),
     })?;
     Ok(BegunCall { stream, entry })
-}
-
-fn to_fields(session: &Session) -> Result<Vec<(String, String)>, WireError> {
-    let mut fields = vec![
-        ("v".to_owned(), FORMAT.to_string()),
-        (
-            "principal".to_owned(),
-            serde_json::to_string(&session.principal)?,
-        ),
-        (
-            "protocol_version".to_owned(),
-            session.protocol_version.clone(),
-        ),
-        (
-            "client_info".to_owned(),
-            session.client_info.as_str().to_owned(),
-        ),
-        (
-            "capabilities".to_owned(),
-            session.capabilities.as_str().to_owned(),
-        ),
-        ("subscriptions".to_owned(), "0".to_owned()),
-    ];
-    if let Some(level) = session.log_level {
-        fields.push(("log_level".to_owned(), level_text(level)?));
-    }
-    Ok(fields)
-}
-
-/// From the values of [`FIELDS`].
-fn from_values(id: &SessionId, values: Vec<Option<String>>) -> Result<Session, WireError> {
-    let mut values = FIELDS.into_iter().zip(values);
-    let mut take = |field: &'static str| {
-        let value = values.next().filter(|(name, _)| *name == field);
-        let value = value.and_then(|(_, value)| value);
-        value.ok_or(WireError::Missing(field))
-    };
-    let format = take("v")?.parse().map_err(|_| WireError::Invalid {
-        field: "v",
-        reason: "not a number".to_owned(),
-    })?;
-    check_format(format)?;
-    Ok(Session {
-        id: id.clone(),
-        principal: serde_json::from_str(&take("principal")?)?,
-        protocol_version: take("protocol_version")?,
-        client_info: RawJson::parse(take("client_info")?)?,
-        capabilities: RawJson::parse(take("capabilities")?)?,
-        log_level: take("log_level").ok().map(level).transpose()?,
-    })
-}
-
-/// The specification's name of a level, without the quotes of JSON.
-fn level_text(level: LogLevel) -> Result<String, WireError> {
-    Ok(serde_json::to_string(&level)?.trim_matches('"').to_owned())
-}
-
-fn level(text: String) -> Result<LogLevel, WireError> {
-    Ok(serde_json::from_value(serde_json::Value::String(text))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_survives_its_fields() {
-        let session = Session {
-            id: SessionId::generate(),
-            principal: Principal::anonymous(),
-            protocol_version: "2025-11-25".to_owned(),
-            client_info: RawJson::parse(r#"{"name":"a"}"#).unwrap(),
-            capabilities: RawJson::parse("{}").unwrap(),
-            log_level: Some(LogLevel::Warning),
-        };
-        let written = to_fields(&session).unwrap();
-        let value = |name: &str| {
-            let field = written.iter().find(|(field, _)| field == name);
-            field.map(|(_, value)| value.clone())
-        };
-        assert_eq!(value("log_level").as_deref(), Some("warning"));
-        let values = FIELDS.map(value).to_vec();
-        assert_eq!(from_values(&session.id, values).unwrap(), session);
-    }
 }

@@ -82,7 +82,7 @@ impl RedisBus {
     /// Takes the count of something back that has an end: when the bus is away, it counts until then.
     pub(crate) async fn forget_in_time(&self, share: &Share, kept: &Kept<'_>) {
         if let Err(error) = self.forget_kept(share, kept).await {
-            tracing::debug!(%error, "what is not kept any more counts until it would have ended");
+            tracing::debug!(%error, "could not take back a count; it counts until its end");
         }
     }
 

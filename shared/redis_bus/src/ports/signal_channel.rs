@@ -27,7 +27,7 @@ impl SignalChannel for RedisBus {
     ) -> Result<(), BusError> {
         let said = CancelLines {
             event: lines::cancelled(*stream)?,
-            signal: lines::signal(*stream, SignalKind::Cancel)?,
+            signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
         };
         let cancel = scripts::cancel_call(&self.keys, &self.limits, stream, entry, era, &said);
         self.run(&cancel).await?;
@@ -40,7 +40,7 @@ impl SignalChannel for RedisBus {
         session: &SessionId,
         message: &RawJson,
     ) -> Result<Posted, BusError> {
-        let signal = lines::signal(*stream, SignalKind::Mail)?;
+        let signal = Signal::new(*stream, SignalKind::Mail).to_line()?;
         let mailbox = self.keys.mailbox(stream);
         let mail = self.envelope_keys.seal_mail(&mailbox, message.as_str());
         let post = scripts::post_mail(&self.keys, &self.limits, stream, session, &mail, &signal);
@@ -88,7 +88,7 @@ impl SignalChannel for RedisBus {
     async fn signal_news(&self, worker: &WorkerId) -> Result<NewsReceiver<Signal>, BusError> {
         let channel = format!("{}{worker}", self.keys.worker_channels());
         self.subscriptions
-            .open(&self.keys, channel, lines::read_signal)
+            .open(&self.keys, channel, Signal::from_line)
             .await
     }
 }

@@ -53,7 +53,7 @@ impl RedisBus {
             let requests = entries.len();
             tracing::info!(
                 requests,
-                "an answer of Redis was lost; its requests are begun now"
+                "an answer of Redis was lost; the requests in it run now"
             );
         }
         let mut claims = self.claims(worker, entries).await;

@@ -1,4 +1,4 @@
-//! What the workers of this process were given, and how far they have received it.
+//! The entries that Redis handed to the workers of this process, and those that they received.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::connection::blocking_read::BlockingReader;
 use crate::queue::entry::QueueEntry;
 
-/// What one worker was given. Redis may have handed entries out in an answer that was lost.
+/// The entries of one worker. Redis may have handed some out in an answer that was lost.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     /// The connection on which the worker waits for new entries.

@@ -24,7 +24,14 @@ impl Forgeries {
     /// Says what was found where, and never what it says.
     pub(crate) fn found(&self, what: &'static str, place: &dyn Display, reason: &WireError) {
         if let Some(others) = self.count() {
-            tracing::warn!(what, %place, %reason, others, "something that no gateway of this fleet wrote was not heeded");
+            tracing::warn!(
+                what,
+                %place,
+                %reason,
+                others,
+                "ignored what no gateway of this fleet signed: somebody else writes to this Redis, or the gateways \
+                 have other envelope keys"
+            );
         }
     }
 

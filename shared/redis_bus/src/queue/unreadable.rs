@@ -30,30 +30,40 @@ struct Asker {
     request_id: RawJson,
 }
 
-/// What is needed of a session of whichever format.
+/// What is needed of a session, whatever its format.
 #[derive(Deserialize)]
 struct NamedSession {
     id: SessionId,
 }
 
 impl RedisBus {
-    /// Leaves a request of a newer release to the workers of that release; ends any other, and buries what
-    /// is forged.
+    /// Leaves a request of a newer release to the workers of that release; ends any other; a forged one
+    /// becomes a dead letter.
     pub(crate) async fn turn_away(&self, worker: &WorkerId, entry: &QueueEntry, error: &WireError) {
         let turned_away = match error {
             WireError::Newer(_) => self.leave_or_end(worker, entry, error).await,
-            WireError::Unsigned | WireError::WronglySigned => self.bury_forged(entry, error).await,
+            WireError::Unsigned | WireError::WronglySigned => {
+                self.dead_letter_forged(entry, error).await
+            }
             _ => self.end_unread(worker, entry, error).await,
         };
         if let Err(error) = turned_away {
             // It stays pending, is reclaimed one day, and comes here again.
-            tracing::warn!(entry = %entry.entry, %error, "an unreadable queue entry is left to its lease");
+            tracing::warn!(
+                entry = %entry.entry,
+                %error,
+                "could not put aside a queue entry that cannot be read; that is tried again when its lease ends"
+            );
         }
     }
 
     /// Nobody is answered: the answer would go where a forger says, or end the stream of somebody else's
     /// call. The gateway of a request that was changed finds it gone, and tells its client.
-    async fn bury_forged(&self, entry: &QueueEntry, error: &WireError) -> Result<(), BusError> {
+    async fn dead_letter_forged(
+        &self,
+        entry: &QueueEntry,
+        error: &WireError,
+    ) -> Result<(), BusError> {
         let dead = DeadEntry {
             entry: &entry.entry,
             delivery: entry.delivery,
@@ -61,8 +71,8 @@ impl RedisBus {
             stream: None,
             era: Era::Modern,
         };
-        let bury = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
-        self.run(&bury).await?;
+        let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
+        self.run(&note).await?;
         self.forgeries.found("queue entry", &entry.entry, error);
         Ok(())
     }
@@ -76,7 +86,11 @@ impl RedisBus {
         if self.count_delivery(&entry.entry).await? >= DELIVERIES {
             return self.end_unread(worker, entry, error).await;
         }
-        tracing::warn!(entry = %entry.entry, %error, "handing back a request of a newer release");
+        tracing::warn!(
+            entry = %entry.entry,
+            %error,
+            "handing a request of a newer release back, for a worker of that release"
+        );
         let entries = std::slice::from_ref(&entry.entry);
         self.hand_back(worker, entries, false).await
     }
@@ -92,7 +106,7 @@ impl RedisBus {
         Ok(deliveries)
     }
 
-    /// Answers the client, then buries the entry.
+    /// Answers the client, then makes the entry a dead letter.
     async fn end_unread(
         &self,
         worker: &WorkerId,
@@ -113,10 +127,15 @@ impl RedisBus {
                 .as_ref()
                 .map_or(Era::Modern, |asker| asker.ownership.era),
         };
-        let bury = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
-        self.run(&bury).await?;
+        let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
+        self.run(&note).await?;
         let answered = asker.is_some();
-        tracing::error!(entry = %entry.entry, reason, answered, "unreadable queue entry");
+        tracing::error!(
+            entry = %entry.entry,
+            reason,
+            answered,
+            "a queue entry cannot be read and is a dead letter now"
+        );
         Ok(())
     }
 

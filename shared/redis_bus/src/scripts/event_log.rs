@@ -16,7 +16,8 @@ lua!(READ_LOG, "event_log/read_log.lua");
 lua!(RELEASE, "event_log/release.lua");
 lua!(KEEP_BRIEFLY, "event_log/keep_briefly.lua");
 
-/// Logs an event, encoded as `line`, and publishes it, or `news` of it if there is any: a [`WriteCode`](super::WriteCode).
+/// Logs an event, encoded as `line`, and publishes it, or `news` of it if there is any: a
+/// [`WriteCode`](super::WriteCode).
 pub(crate) fn append_event(
     keys: &Keys,
     limits: &BusLimits,

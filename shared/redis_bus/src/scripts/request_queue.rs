@@ -9,7 +9,7 @@ use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 
 use super::{lua, millis};
 use crate::connection::command::Command;
-use crate::server::demoted::Words;
+use crate::server::demoted_master::FinalOffset;
 use crate::wire::keys::{GROUP, Keys, NOBODY};
 
 lua!(MAKE_GROUP, "request_queue/make_group.lua");
@@ -36,7 +36,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long workers may take to come back after that: their longest pause between two attempts, and an attempt.
 const COMING_BACK: Duration = Duration::from_secs(2);
 
-/// Silences remembered, far more than there are within a lease; those before them count as time in which Redis answered.
+/// Silences remembered, far more than there are within a lease; those before them count as time in which Redis
+/// answered.
 const SILENCES: usize = 32;
 
 /// Entries of one worker: those that it runs, that wait for their clients, and that it just claimed.
@@ -81,16 +82,16 @@ pub(crate) struct DeadEntry<'a> {
 }
 
 /// Makes the consumer group and its stream, and looks whether this Redis may lack the last writes. `keeps_all`: it has
-/// every write on disk before it answers; `words`: the last ones of the master before.
+/// every write on disk before it answers; `demoted`: how far the master before had come.
 pub(crate) fn make_group(
     keys: &Keys,
     keeps_all: bool,
-    words: Option<&Words>,
+    demoted: Option<&FinalOffset>,
 ) -> Command<GroupMade> {
     let mut command = MAKE_GROUP.with_keys(&[keys.queue(), keys.group_made(), keys.history()]);
     command.arg(GROUP).arg(NOBODY).arg(u8::from(keeps_all));
-    match words {
-        Some(words) => command.arg(&words.replication).arg(words.offset),
+    match demoted {
+        Some(demoted) => command.arg(&demoted.replication).arg(demoted.offset),
         None => command.arg("").arg(0),
     };
     Command::script(&MAKE_GROUP, command)
@@ -187,8 +188,8 @@ pub(crate) fn reclaim(
     Command::script(&RECLAIM, command).expecting(bytes)
 }
 
-/// Gives the entries after `received`, of `bytes` at most, that a worker was handed out and has not received. The answer
-/// is that of [`reclaim`], without a time.
+/// Gives the entries after `received`, of `bytes` at most, that a worker was handed out and has not received. The
+/// answer is that of [`reclaim`], without a time.
 pub(crate) fn unreceived(
     keys: &Keys,
     worker: &WorkerId,

@@ -13,7 +13,7 @@ lua!(TOUCH_SESSION, "session_store/touch_session.lua");
 lua!(CHANGE_SESSION, "session_store/change_session.lua");
 lua!(END_SESSION, "session_store/end_session.lua");
 lua!(PLACE_CALL, "session_store/place_call.lua");
-lua!(CANCEL_CALLS, "session_store/cancel_calls.lua");
+lua!(NOTE_CANCEL, "session_store/note_cancel.lua");
 
 /// What a subscription costs besides its URI, in bytes, about.
 const FIELD_BYTES: usize = 128;
@@ -110,12 +110,12 @@ pub(crate) fn place_call(keys: &Keys, id: &SessionId, call: &CallRef) -> Command
 }
 
 /// Finds the running calls of a request id: streams, and entries as far as they are known.
-pub(crate) fn cancel_calls(
+pub(crate) fn note_cancel(
     keys: &Keys,
     id: &SessionId,
     request_id: &str,
 ) -> Command<Vec<(String, String)>> {
-    let mut command = CANCEL_CALLS.with_keys(&[keys.session(id), keys.session_calls(id)]);
+    let mut command = NOTE_CANCEL.with_keys(&[keys.session(id), keys.session_calls(id)]);
     command.arg(request_id);
-    Command::script(&CANCEL_CALLS, command)
+    Command::script(&NOTE_CANCEL, command)
 }

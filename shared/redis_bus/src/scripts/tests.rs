@@ -134,7 +134,7 @@ fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ),
         ("end_session", 0, parts(end_session(k, l, s, "somebody"))),
         ("place_call", 0, parts(place_call(k, s, &call))),
-        ("cancel_calls", 0, parts(cancel_calls(k, s, "1"))),
+        ("note_cancel", 0, parts(note_cancel(k, s, "1"))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
         (
             "announce_catalog",

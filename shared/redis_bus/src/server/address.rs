@@ -1,11 +1,13 @@
 //! Where Redis is: one address, or the Sentinels that know which server is the master.
 
+use std::fmt;
+
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, parse_redis_url};
 
 /// Says what is wrong with a URL without repeating it.
-pub(crate) const INVALID_URL: &str = "not a Redis URL; write redis://[user:password@]host:port[/database], rediss:// for TLS, \
-     or redis+sentinel://[user:password@]host:port,host:port/master for Sentinels; in a password \
+pub(crate) const INVALID_URL: &str = "not a Redis URL; write redis://[user:password@]host:port[/database], \
+     rediss:// for TLS, or redis+sentinel://[user:password@]host:port,host:port/master for Sentinels; in a password \
      write # as %23, / as %2F, @ as %40";
 
 /// Sentinels that one URL may name.
@@ -16,16 +18,16 @@ const SENTINEL_PORT: &str = ":26379";
 /// Where Redis is.
 #[derive(Clone)]
 pub(crate) enum Address {
-    /// A server, or whatever stands in front of it.
+    /// A server, or what stands in front of it.
     Server(ConnectionInfo),
-    /// Whoever knows the server.
+    /// Those who know which server it is.
     Sentinels(Sentinels),
 }
 
 /// The Sentinels that watch a master.
 #[derive(Clone)]
 pub(crate) struct Sentinels {
-    /// What they call it.
+    /// Their name for it.
     pub(crate) master: String,
     /// Where they are.
     pub(crate) servers: Vec<ConnectionInfo>,
@@ -47,6 +49,21 @@ impl Address {
     pub(crate) fn uses_tls(&self) -> bool {
         let (Self::Server(info) | Self::Sentinels(Sentinels { how: info, .. })) = self;
         matches!(info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.uses_tls() { "rediss" } else { "redis" };
+        match self {
+            Self::Server(info) => write!(f, "{scheme}://{}", info.addr()),
+            Self::Sentinels(sentinels) => {
+                let servers = sentinels.servers.iter().map(|s| s.addr().to_string());
+                let servers = servers.collect::<Vec<_>>().join(",");
+                write!(f, "{scheme}+sentinel://{servers}/{}", sentinels.master)
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which Redis is talked to: its address, whom it is trusted by, and what it says of itself.
 
 pub(crate) mod address;
-pub(crate) mod demoted;
+pub(crate) mod demoted_master;
 pub(crate) mod info;
 pub(crate) mod peer;
 pub(crate) mod resolver;

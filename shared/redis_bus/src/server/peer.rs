@@ -1,4 +1,4 @@
-//! Whom a connection leads to: the first thing that is asked on it.
+//! The server at the other end of a connection: the first thing that is asked on it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Asks the server at `place` who it is, and refuses whoever does not serve as the only master.
+    /// Asks the server at `place` what it is, and refuses it unless it is the only master.
     pub(crate) async fn greet(
         connection: &mut MultiplexedConnection,
         place: &str,
@@ -60,7 +60,8 @@ fn fact<T: FromRedisValue>(facts: &HashMap<String, Value>, name: &str) -> Option
     from_redis_value(facts.get(name)?.clone()).ok()
 }
 
-/// How many masters share the keys of a cluster; 0 when it does not say, and then the first key that lies elsewhere tells.
+/// How many masters share the keys of a cluster; 0 when it does not say, and then the first key that lies elsewhere
+/// tells.
 async fn masters(connection: &mut MultiplexedConnection) -> usize {
     let mut slots = cmd("CLUSTER");
     slots.arg("SLOTS");

@@ -7,11 +7,13 @@ use prynai_bus::BusError;
 use prynai_process::secret::Secret;
 use prynai_process::settings::EXIT_USAGE;
 
-use crate::server::address::Address;
 use crate::server::tls::Tls;
 use crate::wire::signature::EnvelopeKeys;
 
+mod url;
+
 pub use crate::server::tls::RedisTlsSettings;
+pub use url::RedisUrl;
 
 /// Where the shared Redis is.
 #[derive(Debug, Clone, Args)]
@@ -26,10 +28,9 @@ pub struct RedisSettings {
         env = "PRYNAI_REDIS_URL",
         default_value = "redis://127.0.0.1:6379",
         value_name = "URL",
-        hide_env_values = true,
-        value_parser = redis_url
+        hide_env_values = true
     )]
-    pub redis_url: String,
+    pub redis_url: RedisUrl,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -82,7 +83,7 @@ impl RedisSettings {
     ///
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
-        check_tls(&self.redis_url, &self.tls)?;
+        check_tls(Some(&self.redis_url), &self.tls)?;
         self.envelope.check()
     }
 }
@@ -117,27 +118,6 @@ pub fn exit_if_unusable<T>(connected: Result<T, BusError>) -> Result<T, BusError
     connected
 }
 
-/// Checks a Redis URL without connecting.
-///
-/// # Errors
-///
-/// What is wrong with it, without repeating it: it may hold a password.
-pub fn redis_url(text: &str) -> Result<String, String> {
-    let credentials = text
-        .split_once("://")
-        .and_then(|(_, rest)| rest.rsplit_once('@'));
-    // Each of them would end user and password, and with them the host, before the @.
-    if credentials.is_some_and(|(credentials, _)| credentials.contains(['#', '/', '?'])) {
-        return Err(
-            "user name and password hold characters that a URL does not: write # as %23, / as %2F, ? as %3F \
-             and % as %25"
-                .to_owned(),
-        );
-    }
-    check_url(text)?;
-    Ok(text.to_owned())
-}
-
 fn key_prefix(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b":._-".contains(&b);
     if text.len() <= 64 && text.bytes().all(plain) {
@@ -147,22 +127,13 @@ fn key_prefix(text: &str) -> Result<String, String> {
     }
 }
 
-/// Checks a Redis URL without connecting.
-///
-/// # Errors
-///
-/// What is wrong with it, without repeating it: it may hold a password.
-pub fn check_url(url: &str) -> Result<(), String> {
-    Address::parse(url).map(drop)
-}
-
-/// Checks the files of a TLS connection to Redis.
+/// Checks the files of a TLS connection to Redis, if there is a Redis.
 ///
 /// # Errors
 ///
 /// Which of them cannot be used.
-pub fn check_tls(url: &str, tls: &RedisTlsSettings) -> Result<(), String> {
-    let is_used = Address::parse(url).is_ok_and(|address| address.uses_tls());
+pub fn check_tls(url: Option<&RedisUrl>, tls: &RedisTlsSettings) -> Result<(), String> {
+    let is_used = url.is_some_and(|url| url.address().uses_tls());
     let is_set = tls.redis_ca.is_some() || tls.redis_cert.is_some() || tls.redis_key.is_some();
     match (is_used, is_set) {
         (true, true) => Tls::new(tls).certificates().map(drop),

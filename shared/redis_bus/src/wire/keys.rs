@@ -47,7 +47,7 @@ impl Keys {
         format!("{}requests", self.partition)
     }
 
-    /// There when there was a consumer group (string).
+    /// Exists once there was a consumer group (string).
     pub(crate) fn group_made(&self) -> String {
         format!("{}group", self.partition)
     }
@@ -82,7 +82,7 @@ impl Keys {
         format!("{}dead", self.partition)
     }
 
-    /// There when a dead entry was noted (string).
+    /// Exists when an entry was noted as dead (string).
     pub(crate) fn noted(&self, entry: &EntryId) -> String {
         format!("{}noted:{entry}", self.partition)
     }
@@ -118,7 +118,7 @@ impl Keys {
         format!("{}mail:{stream}", self.partition)
     }
 
-    /// Is there for as long as a gateway is (string).
+    /// Exists for as long as a gateway lives (string).
     pub(crate) fn gateway_life(&self, gateway: &GatewayId) -> String {
         format!("{}alive:{gateway}", self.partition)
     }

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use prynai_bus::ids::StreamId;
+use prynai_bus::wire::WireError;
 use prynai_bus::wire::change::ChangeEntry;
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::wire::signal::{Signal, SignalKind};
-use prynai_bus::wire::{WireError, check_format};
 use prynai_bus::{BusError, PositionedChange};
 
 use crate::connection::budget::LARGE;
@@ -51,16 +50,6 @@ pub(crate) fn cancelled(stream: StreamId) -> Result<CancelledLine, BusError> {
         before_offset: format!("{before}{OFFSET}"),
         after_offset: after.to_owned(),
     })
-}
-
-pub(crate) fn signal(stream: StreamId, kind: SignalKind) -> Result<String, WireError> {
-    Ok(serde_json::to_string(&Signal::new(stream, kind))?)
-}
-
-pub(crate) fn read_signal(line: &str) -> Result<Signal, WireError> {
-    let signal: Signal = serde_json::from_str(line)?;
-    check_format(signal.v)?;
-    Ok(signal)
 }
 
 /// Reads the news of a change: its position, a space, the change.

@@ -20,7 +20,8 @@ fn assert_served(storm: &Storm) {
 
 /// Every stream tells of these changes once and in this order.
 async fn assert_all_hear(open: &mut [Open], fleet: &Cluster) {
-    let bus = RedisBus::connect(&fleet.redis.url(), "prynai:", BusLimits::default()).await;
+    let url = fleet.redis.url().parse().expect("a URL");
+    let bus = RedisBus::connect(&url, "prynai:", BusLimits::default()).await;
     let bus = bus.expect("connects");
     let changes = [
         (Change::ToolsListChanged, "notifications/tools/list_changed"),

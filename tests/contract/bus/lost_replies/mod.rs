@@ -51,7 +51,8 @@ impl Shaky {
         let server = RedisServer::shared().await;
         let prefix = unique_prefix();
         let way = ReplyThief::start(server.address()).await;
-        let bus = RedisBus::connect(&way.url(), &prefix, limits.clone()).await;
+        let url = way.url().parse().expect("a URL");
+        let bus = RedisBus::connect(&url, &prefix, limits.clone()).await;
         Self {
             scene: Scene::on(&server, &prefix, limits).await,
             bus: bus.expect("connects"),

@@ -68,7 +68,7 @@ async fn a_cancel_reaches_a_call_that_is_being_placed() {
         let bus = &shaky.bus;
         let id = shaky.session().await;
         let begin = shaky.begun(&id).await;
-        let cancel = || bus.cancel_calls(&id, &begin.request_id);
+        let cancel = || bus.note_cancel(&id, &begin.request_id);
         let found = shaky.done(cancel).await;
         assert_eq!(found.len(), 1);
         let claim = shaky.scene.claimed(&shaky.scene.request()).await;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use prynai_bus::{BusError, BusLimits};
 use prynai_redis_bus::RedisBus;
-use prynai_redis_bus::settings::check_url;
+use prynai_redis_bus::settings::RedisUrl;
 use prynai_test_redis::server::RedisServer;
 
 use super::{PREFIX, PROMPT};
@@ -19,12 +19,13 @@ fn a_wrong_url_is_refused_without_being_repeated() {
         "redis://user:secret@localhost:port",
         "redis://user:secret@localhost:6379/database",
     ] {
-        let reason = check_url(url).expect_err(url);
+        let reason = url.parse::<RedisUrl>().expect_err(url);
         assert!(!reason.is_empty());
         assert!(!reason.contains("secret"), "{reason}");
     }
     for url in ["redis://localhost", "rediss://user:secret@[::1]:6380/2"] {
-        assert_eq!(check_url(url), Ok(()));
+        let shown = url.parse::<RedisUrl>().expect(url).to_string();
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }
 
@@ -33,6 +34,7 @@ async fn a_redis_that_is_not_there_is_reported_without_its_password() {
     let mut server = RedisServer::start().await;
     server.stop();
     let url = format!("redis://user:secret@127.0.0.1:{}", server.port());
+    let url = url.parse().expect("a URL");
     let begun = Instant::now();
     let refused = RedisBus::connect(&url, PREFIX, BusLimits::default()).await;
     let error = refused.err().expect("nothing is there");

@@ -331,6 +331,7 @@ async fn a_connection_that_answers_others_survives_late_answers() {
     let server = RedisServer::start().await;
     let way = Trickle::start(server.address()).await;
     let url = format!("redis://{}", way.address());
+    let url = url.parse().unwrap();
     let bus = RedisBus::connect(&url, PREFIX, BusLimits::default());
     let bus = bus.await.unwrap();
     let (id, caller) = (SessionId::generate(), Principal::anonymous());

@@ -140,6 +140,7 @@ async fn what_a_lagging_replica_does_not_know_to_be_answered_is_not_begun_again(
 
     // A worker that never saw the old master finds it out as well.
     let url = format!("redis://{}", pair.address.address());
+    let url = url.parse().unwrap();
     let fresh = eventually!(
         RedisBus::connect(&url, PREFIX, BusLimits::default())
             .await

@@ -188,7 +188,7 @@ async fn a_cancel_is_told_to_whoever_places_the_call_again(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
     let stream = scene.begin(&id, "1").await.expect("there is room");
-    let cancelled = scene.gateways.cancel_calls(&id, &json("1")).await;
+    let cancelled = scene.gateways.note_cancel(&id, &json("1")).await;
     assert_eq!(cancelled.unwrap().len(), 1);
     for _ in 0..2 {
         assert_eq!(scene.place(&id, stream).await.1, Placed::Cancelled);

@@ -59,7 +59,7 @@ impl Scene {
     }
 
     async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<BegunCall> {
-        let found = self.gateways.cancel_calls(id, &json(request_id)).await;
+        let found = self.gateways.note_cancel(id, &json(request_id)).await;
         found.expect("looked for")
     }
 

@@ -51,7 +51,8 @@ impl Store {
 
     pub(super) async fn on(server: &Arc<RedisServer>) -> Self {
         let prefix = unique_prefix();
-        let bus = RedisBus::connect(&server.url(), &prefix, limits()).await;
+        let url = server.url().parse().expect("a URL");
+        let bus = RedisBus::connect(&url, &prefix, limits()).await;
         Self::Redis {
             bus: bus.expect("connected"),
             server: Arc::clone(server),

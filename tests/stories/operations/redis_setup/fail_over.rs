@@ -56,7 +56,7 @@ async fn a_fleet_follows_real_fail_overs_under_load() {
 async fn a_replica_is_waited_for_until_it_is_the_master() {
     let master = RedisServer::start().await;
     let replica = RedisServer::start_replica_of(&master).await;
-    let url = replica.url();
+    let url = replica.url().parse().expect("a URL");
     let refused = RedisBus::connect(&url, "x:", BusLimits::default()).await;
     let reason = refused.err().expect("is refused").to_string();
     assert!(reason.contains("is a replica"), "{reason}");

@@ -1,16 +1,16 @@
--- Makes the consumer group and its stream; from the first entry, so that none queued before is passed over. If there was
--- a group before, nobody knows what it had handed out: all that is there counts as running, in the hands of nobody.
+-- Makes the consumer group and its stream; from the first entry, so that none queued before is passed over. If there
+-- was a group before, nobody knows what it had handed out: all that is there counts as running, in the hands of nobody.
 -- Workers that run some of it take their leases over when they renew them; the rest is reclaimed. The same is done when
--- this server may lack the last that was written: when it writes under another replication id than the one noted, unless
--- the file it was restarted from has every write, or the last words of the master before prove that nothing is missing.
--- Writes nothing when nothing has changed.
+-- this server may lack the last that was written: when it writes under another replication id than the one noted,
+-- unless the file it was restarted from has every write, or what the master before said when it was demoted proves that
+-- nothing is missing. Writes nothing when nothing has changed.
 --
 -- KEYS 3
 --   1 request queue (stream)   2 whether there was a group (string)
 --   3 replication id under which this was written (string)
 -- ARGV
 --   1 consumer group   2 name of nobody   3 '1' when every write is on disk before it is answered
---   4 replication id of the master before, '' when its last words were not heard   5 its last offset
+--   4 replication id of the master before, '' when it was not asked   5 its last offset
 -- Returns
 --   how many entries count as running; 1 when the group was gone; 1 when writes may be missing;
 --   1 when the replication id is known

@@ -76,7 +76,7 @@ for i = 2, #told, 2 do
 end
 local idle_times, others = {}, idle_time(own)
 for i = 1, #told, 2 do idle_times[told[i]] = idle_time(tonumber(told[i + 1])) end
--- Whoever had it before the group was lost may yet renew it (renew.lua).
+-- The worker that had it before the group was lost may yet renew it (renew.lua).
 idle_times[ARGV[5]] = idle_time(longest)
 
 local ids, deliveries, from = {}, {}, '-'

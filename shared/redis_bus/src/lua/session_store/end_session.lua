@@ -1,5 +1,5 @@
 -- Ends a session, for its own principal only. What it leaves (its calls, and whose it was) is kept until the calls are
--- cancelled, so that whoever did not hear the answer may ask again.
+-- cancelled, so that a gateway that did not hear the answer can ask again.
 --
 -- KEYS 4
 --   1 session (hash)   2 running calls of the session (hash)   3 values of the session (hash)

@@ -13,5 +13,5 @@ if not noted then return 0 end
 local call = cjson.decode(noted)
 call.entry = ARGV[2]
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(call))
--- The mark stays: whoever did not hear the answer asks again.
+-- The note stays: a gateway that did not hear the answer asks again.
 return call.cancelled and 1 or 0

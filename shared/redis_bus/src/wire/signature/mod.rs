@@ -1,9 +1,8 @@
 //! Signatures of what gateways put on a shared bus for workers.
 //!
-//! With them, whoever may only write there cannot pass for a gateway: not call in the name of another
-//! principal, not have an answer sent elsewhere, not answer the question of a handler. They hide nothing, and
-//! there is no replay protection: whoever can write to the queue can enqueue a signed request again until its
-//! deadline.
+//! Somebody who can only write to the bus cannot pass for a gateway: they cannot call in the name of another principal,
+//! have an answer sent elsewhere, or answer a handler's question. Signatures hide nothing, and there is no replay
+//! protection: who can write to the queue can enqueue a signed request again until its deadline.
 //!
 //! A signature is HMAC-SHA-256 (RFC 2104) in lower-case hex over a list of texts, each with its length in eight
 //! bytes, big-endian, before it: what is signed, where it lies, and every field that is there, also one that a later

@@ -1,4 +1,5 @@
--- Finds the running calls of a request id, and marks those that are not placed yet, for whoever is placing them.
+-- Finds the running calls of a request id, and notes on those without a queue entry that they are cancelled, for
+-- the gateway that queues them (place_call.lua).
 --
 -- KEYS 2
 --   1 session (hash)   2 running calls of the session (hash)
@@ -8,7 +9,7 @@
 --   {stream, entry or '', stream, entry or '', ...}
 
 local found = {}
--- The calls of an ended session are cancelled by whoever ends it.
+-- The gateway that ends a session cancels its calls.
 if redis.call('EXISTS', KEYS[1]) == 0 then return found end
 local calls = redis.call('HGETALL', KEYS[2])
 for i = 1, #calls, 2 do
