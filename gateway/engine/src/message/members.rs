@@ -116,7 +116,7 @@ impl ReadMembers<'_> {
     }
 }
 
-/// Where a part of a text lies in it.
+/// Where a part of a text lies in it; `None` for what lies elsewhere.
 fn place(text: &str, part: &str) -> Place {
     let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
     let place = start..start + part.len();

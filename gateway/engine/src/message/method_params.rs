@@ -24,12 +24,6 @@ pub(crate) struct SetLevelParams {
     pub(crate) level: LogLevel,
 }
 
-/// `params` of `resources/subscribe` and `resources/unsubscribe`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ResourceParams {
-    pub(crate) uri: String,
-}
-
 /// A JSON object, kept as it is.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "RawJson")]

@@ -17,7 +17,7 @@ use super::named_session::{SESSION_ID, check_version, kept, session, session_id,
 use super::{EVENTS, check_accept, check_room, local_answers, session_call};
 use crate::admission::Permit;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
-use crate::message::method_params::{InitializeParams, ResourceParams, SetLevelParams};
+use crate::message::method_params::{InitializeParams, SetLevelParams};
 use crate::message::request_head::RequestHead;
 use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
 use crate::notifications::session_stream;
@@ -98,7 +98,7 @@ async fn serve(
         }
         "resources/subscribe" => {
             let (session, _permit) = kept(&state, head).await?;
-            let ResourceParams { uri } = request.params.read()?;
+            let uri = request.params.view()?.uri()?;
             if uri.len() > MAX_SUBSCRIBED_URI_BYTES {
                 return Err(too_large("uri", uri.len(), MAX_SUBSCRIBED_URI_BYTES));
             }
@@ -106,7 +106,7 @@ async fn serve(
         }
         "resources/unsubscribe" => {
             let (session, _permit) = kept(&state, head).await?;
-            let ResourceParams { uri } = request.params.read()?;
+            let uri = request.params.view()?.uri()?;
             change(&state, &session, SessionChange::Unsubscribe(uri)).await?;
         }
         _ => return begin_call(state, head, request).await,
