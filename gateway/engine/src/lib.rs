@@ -7,10 +7,10 @@
 //! client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the way
 //! is a [`refusal`].
 //!
-//! Settings are in [`config`], and beside what they are about; what all requests share is the [`state`]; the revisions
-//! of the protocol are [`versions`].
+//! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
+//! revisions of the protocol are [`versions`].
 //!
-//! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `config`,
+//! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
 //! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `refusal`, `versions`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
@@ -18,7 +18,6 @@
 mod admission;
 mod auth;
 mod changes;
-mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -29,6 +28,7 @@ mod origin;
 mod policy;
 mod refusal;
 mod serve;
+mod settings;
 mod state;
 mod streamable_http;
 mod streams;
@@ -36,9 +36,9 @@ mod versions;
 
 pub use admission::limits::LimitSettings;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
-pub use config::GatewaySettings;
 pub use listen::accept::listen;
 pub use listen::tls::{CertificateError, TlsSettings};
 pub use origin::{HostPattern, OriginPattern, OriginSettings};
 pub use policy::PolicyFile;
 pub use serve::{ServeError, serve, wait_for_bus};
+pub use settings::GatewaySettings;

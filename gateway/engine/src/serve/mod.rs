@@ -17,11 +17,11 @@ use prynai_process::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::GatewaySettings;
 use crate::listen::accept::accept;
 use crate::listen::connection::Connections;
 use crate::listen::tls::{CertificateError, Tls};
 use crate::policy::Policy;
+use crate::settings::GatewaySettings;
 use crate::state::AppState;
 
 pub use waiting_room::wait_for_bus;

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::health;
-use crate::config::GatewaySettings;
 use crate::listen::accept::accept;
 use crate::listen::connection::Connections;
 use crate::listen::tls::{CertificateError, Tls};
 use crate::refusal::RequestError;
+use crate::settings::GatewaySettings;
 
 /// Time for answers that are being given when the bus has come.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);

@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
-use crate::config::GatewaySettings;
 use crate::message::request_head::Caller;
 use crate::policy::Policy;
+use crate::settings::GatewaySettings;
 use crate::state::AppState;
 use crate::streamable_http;
 
