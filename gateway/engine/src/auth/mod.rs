@@ -1,8 +1,8 @@
 //! Who calls: the layer in front of the endpoint that finds it out, from token to identity to principal.
 //!
 //! The [`settings`] say what callers prove themselves with, and whom they are issued that by ([`trust`]). A request's
-//! [`token`] is checked with the keys of its [`issuer`]; what it says is an identity, which the [`requirements`] admit or
-//! not, and which becomes a principal. Who is not admitted is told what to do, as the [`resource_metadata`] explain.
+//! [`token`] is checked with the keys of its [`issuer`]. What it says is an identity: the [`requirements`] admit it or
+//! not, and it becomes a principal. Whoever is not admitted is told what to do, as the [`resource_metadata`] explain.
 
 mod issuer;
 mod requirements;

@@ -135,7 +135,7 @@ impl Message {
     }
 }
 
-/// The id of a message that is refused, for its sender to know which.
+/// The id of a message that is refused, so that its client knows which.
 fn readable_id(text: &str) -> Option<RawJson> {
     let read: OnlyId<'_> = serde_json::from_str(text).ok()?;
     checked_id(read.id?).ok()

@@ -1,7 +1,7 @@
-//! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads (their [`members`], and
-//! how large they may be: [`size_limits`]), the [`era`] that it belongs to, and what is known of its request besides the
-//! body ([`request_head`]: who sent it, the [`mirrored_headers`], the [`handler_headers`], the [`host`](mod@host) it
-//! names).
+//! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads, their [`members`]
+//! and how large these may be ([`size_limits`]), and the [`era`] that it belongs to. What is known of its request
+//! besides the body: [`request_head`] (who calls), the [`mirrored_headers`], the [`handler_headers`], and the
+//! [`host`](mod@host) that it names.
 
 pub(crate) mod envelope;
 pub(crate) mod era;

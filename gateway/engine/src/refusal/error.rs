@@ -103,7 +103,7 @@ pub(crate) enum RequestError {
     Crowded,
     #[error("no worker has announced its tools yet; try again in a moment")]
     NoCatalog,
-    #[error("{}", told(.0))]
+    #[error("{}", client_text(.0))]
     Bus(#[from] BusError),
     #[error("the answer was lost and the outcome of the request is unknown")]
     AnswerLost,
@@ -170,7 +170,7 @@ impl RequestError {
         (!data.is_null()).then_some(data)
     }
 
-    /// What a program may heed; null for what only says that the request is wrong.
+    /// What a program may go by; null for what only says that the request is wrong.
     fn reason(&self) -> Value {
         match self {
             Self::UnsupportedVersion {
@@ -266,8 +266,8 @@ impl RequestError {
     }
 }
 
-/// What a client may know of the bus.
-fn told(error: &BusError) -> String {
+/// What a client may know of an error of the bus.
+fn client_text(error: &BusError) -> String {
     match error {
         BusError::Full { .. } | BusError::ShareFull(_) | BusError::SessionEnded => {
             error.to_string()

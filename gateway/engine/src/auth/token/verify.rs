@@ -107,7 +107,7 @@ impl Tokens {
             NoKey::Silence => RequestError::NoTokenKeys,
         })?;
         let claims = decode::<Claims>(token, &key, &self.validation)
-            .map_err(|error| invalid(told(error.kind())))?
+            .map_err(|error| invalid(reason_of(error.kind())))?
             .claims;
         if !self.requirements.is_meant_for_us(&claims.aud) {
             return Err(invalid("the token is meant for another server (aud)"));
@@ -253,7 +253,7 @@ fn invalid(reason: &'static str) -> RequestError {
     RequestError::Unauthorized(TokenFault::Invalid(reason))
 }
 
-fn told(error: &ErrorKind) -> &'static str {
+fn reason_of(error: &ErrorKind) -> &'static str {
     match error {
         ErrorKind::ExpiredSignature => "the token has expired",
         ErrorKind::ImmatureSignature => "the token is not valid yet",
