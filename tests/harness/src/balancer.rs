@@ -39,7 +39,7 @@ struct Known {
 }
 
 impl Balancer {
-    /// Before gateways at these addresses, all of which have the same port.
+    /// In front of gateways at these addresses, all of which have the same port.
     pub async fn start(gateways: &[Ipv4Addr], port_of_gateways: u16) -> Self {
         let (dns, dns_port) = Dns::start(gateways).await;
         let port = free_port();

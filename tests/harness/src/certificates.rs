@@ -70,7 +70,7 @@ impl Certificates {
     pub fn issue(&self) -> Issued {
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let mut params = CertificateParams::new(names).expect("are names");
-        // Named like its authority, it would count as its own to OpenSSL.
+        // OpenSSL would take a certificate that is named like its authority for a self-signed one.
         params.distinguished_name = DistinguishedName::new();
         params
             .distinguished_name

@@ -2,6 +2,7 @@
 //!
 //! * [`cluster`]: a whole fleet of [`process`]es, its Redis (`prynai_test_redis`) and a [`round_robin`] proxy before it
 //! * [`client`]: a raw MCP client that sees every frame
+//! * [`raw_tcp`]: bytes on a connection, for what no HTTP client would send
 //! * [`balancer`]: the real nginx with the configuration of `compose.yaml`
 //! * [`skew`]: processes whose clock is wrong
 //! * [`certificates`]: certificates of a server, and their renewal
@@ -13,5 +14,6 @@ pub mod client;
 pub mod cluster;
 pub mod policy_file;
 pub mod process;
+pub mod raw_tcp;
 pub mod round_robin;
 pub mod skew;

@@ -207,8 +207,8 @@ async fn build() {
     cargo
         .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    // What cargo tells a test of its package looks to build scripts like a change: `ring` would be
-    // compiled anew here, and again by the next build.
+    // Build scripts would take what cargo tells a test about its package for a change: `ring` would be compiled anew
+    // here, and again by the next build.
     for (name, _) in std::env::vars() {
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
             cargo.env_remove(name);

@@ -12,7 +12,7 @@ pub fn skewed_by(offset: &str) -> Vec<(String, String)> {
         });
     let shown = String::from_utf8(shown.stdout).expect("is text");
     let variables = shown.lines().filter_map(|line| line.split_once('='));
-    // What is shared with the process that set it is gone with that.
+    // `FAKETIME_SHARED` names memory of the process that printed these, which has ended.
     let ours = variables.filter(|(name, _)| {
         let is_faketime = name.starts_with("FAKETIME") && *name != "FAKETIME_SHARED";
         is_faketime || *name == "LD_PRELOAD" || name.starts_with("DYLD_")

@@ -1,8 +1,9 @@
 //! Requests that no HTTP library sends: bytes on a connection of their own, straight to a gateway.
 
+use prynai_test_harness::raw_tcp::until_closed;
 use prynai_test_redis::PATIENCE;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::{Legacy, Modern, REACHED_ECHO, Target, echo};
@@ -328,14 +329,11 @@ impl Target {
 
     /// What one of the gateways says to these bytes until it closes the connection.
     async fn exchange(&self, text: &str) -> String {
-        let origin = self.cluster.origin(text.len() % 2);
-        let address = origin.trim_start_matches("http://");
+        let address = self.cluster.address(text.len() % 2);
         let mut stream = TcpStream::connect(address).await.expect("listens");
         // It may be refused, and the connection closed, before all is sent.
         let _ = stream.write_all(text.as_bytes()).await;
-        let mut answer = Vec::new();
-        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        drop(read.expect("is answered in time"));
-        String::from_utf8_lossy(&answer).into_owned()
+        let answer = until_closed(&mut stream, PATIENCE).await;
+        String::from_utf8_lossy(&answer.expect("is answered in time")).into_owned()
     }
 }

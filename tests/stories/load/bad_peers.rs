@@ -1,6 +1,5 @@
 //! Clients that hold a gateway up, on purpose or not: each costs a bounded amount, for a bounded time.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use prynai_test_harness::client::{legacy, long_running, modern};
@@ -13,10 +12,6 @@ use tokio::net::TcpStream;
 
 /// How long the gateway may take to be rid of a peer: its own timeouts are 10 and 30 s.
 pub(super) const GIVEN_UP: Duration = Duration::from_secs(90);
-
-pub(super) fn address(cluster: &Cluster) -> SocketAddr {
-    cluster.addresses()[0]
-}
 
 /// Writes one byte after another, with a pause, until the other side has had enough; gives what it said.
 async fn drip(mut stream: TcpStream, bytes: impl IntoIterator<Item = u8>) -> String {
@@ -46,7 +41,7 @@ async fn drip(mut stream: TcpStream, bytes: impl IntoIterator<Item = u8>) -> Str
 #[tokio::test]
 async fn heads_and_bodies_that_drip_in_are_given_up() {
     let cluster = Cluster::new().start().await;
-    let address = address(&cluster);
+    let address = cluster.address(0);
     let connect = || async move { TcpStream::connect(address).await.expect("connects") };
     let endless = |begin: &'static [u8]| begin.iter().copied().chain(std::iter::repeat(b'x'));
 
@@ -74,7 +69,7 @@ async fn one_connection_too_many_is_told_so_and_closed() {
         .gateway_args(&["--max-connections", "3"])
         .start()
         .await;
-    let address = address(&cluster);
+    let address = cluster.address(0);
     let listen = json!({ "notifications": { "toolsListChanged": true } });
     let listen = modern(1, "subscriptions/listen", listen);
     let (client, url) = (cluster.client.clone(), cluster.gateway(0));

@@ -27,7 +27,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 
-use super::bad_peers::{GIVEN_UP, address};
+use super::bad_peers::GIVEN_UP;
 
 /// A handler that says more than anybody reads.
 struct Talker(ToolRouter<Self>);
@@ -115,7 +115,7 @@ async fn never_read(mut cluster: Cluster, tls: Option<Arc<ClientConfig>>) {
     let discover = modern(0, "server/discover", json!({}));
     assert_eventually!(client.modern(&url, &discover).await.status() == StatusCode::OK);
 
-    let address = address(&cluster);
+    let address = cluster.address(0);
     let pid = cluster.gateway_process(0).pid();
     let before = memory(pid);
     let mut call = tool("talk", json!({}));

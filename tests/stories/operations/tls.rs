@@ -8,6 +8,7 @@ use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::{RawClient, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;
+use prynai_test_harness::raw_tcp::until_closed;
 use prynai_test_redis::{assert_eventually, eventually};
 use reqwest::{Certificate, ClientBuilder, StatusCode, Version, tls};
 use serde_json::{Value, json};
@@ -26,19 +27,12 @@ fn slow(steps: u32) -> Value {
     long_running(steps, 100)
 }
 
-fn address(cluster: &Cluster) -> SocketAddr {
-    cluster.addresses()[0]
-}
-
 /// What the other side says until it closes, after it was told this.
 async fn said(address: SocketAddr, told: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     stream.write_all(told).await.expect("is written");
-    let mut said = Vec::new();
-    let read = tokio::time::timeout(GIVEN_UP, stream.read_to_end(&mut said)).await;
-    // A reset is as good an end as any.
-    let _ = read.expect("the gateway waits for a peer that says nothing");
-    said
+    let said = until_closed(&mut stream, GIVEN_UP).await;
+    said.expect("the gateway waits for a peer that says nothing")
 }
 
 #[tokio::test]
@@ -93,7 +87,7 @@ fn client_hello_of_tls_1_1() -> Vec<u8> {
 async fn what_is_not_tls_as_of_1_2_is_refused_in_its_own_words() {
     let (certificates, _) = Certificates::mounted();
     let cluster = Cluster::new().tls(&certificates).start().await;
-    let address = address(&cluster);
+    let address = cluster.address(0);
 
     let alert = said(address, &client_hello_of_tls_1_1()).await;
     // An alert, fatal: protocol_version (RFC 8446, section 6.2).
@@ -203,7 +197,7 @@ async fn a_client_without_a_handshake_is_closed_and_holds_nobody_up() {
         .gateway_args(&["--max-connections", "4"])
         .start()
         .await;
-    let address = address(&cluster);
+    let address = cluster.address(0);
     let live = format!("{}/livez", cluster.origin(0));
     let status = async || {
         let request = cluster.client.request("GET", &live);
@@ -228,9 +222,8 @@ async fn a_client_without_a_handshake_is_closed_and_holds_nobody_up() {
     assert!(read.is_ok() && told.is_empty(), "{read:?} {told:?}");
 
     for mut stream in silent {
-        let read = tokio::time::timeout(GIVEN_UP, stream.read_to_end(&mut told)).await;
-        // A reset is as good an end as any.
-        let _ = read.expect("the gateway waits for a handshake");
+        let ended = until_closed(&mut stream, GIVEN_UP).await;
+        ended.expect("the gateway waits for a handshake");
     }
     assert_eventually!(status().await == Some(StatusCode::OK));
 }
@@ -248,7 +241,7 @@ async fn a_stop_ends_streams_in_order_and_waits_for_no_handshake() {
     let call = legacy(1, "tools/call", slow(1_000));
     let mut events = client.legacy(&url, &session, &call).await.events();
     events.expect("notifications/progress").await;
-    let silent = TcpStream::connect(address(&cluster))
+    let silent = TcpStream::connect(cluster.address(0))
         .await
         .expect("connects");
     // Connections are accepted in their order, so that one has been.

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use prynai_test_harness::client::{modern, tool};
 use prynai_test_harness::cluster::Cluster;
+use prynai_test_harness::raw_tcp::until_closed;
 use prynai_test_redis::assert_eventually;
 use reqwest::{StatusCode, Version};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// What a client gets for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ struct Kept(TcpStream);
 
 impl Kept {
     async fn open(cluster: &Cluster) -> Self {
-        let connected = TcpStream::connect(cluster.addresses()[0]).await;
+        let connected = TcpStream::connect(cluster.address(0)).await;
         Self(connected.expect("connects"))
     }
 
@@ -45,10 +46,8 @@ impl Kept {
     }
 
     async fn closed(&mut self) {
-        let mut rest = Vec::new();
-        let ended = timeout(SOON, self.0.read_to_end(&mut rest)).await;
-        // A reset is as good an end as any.
-        let _ = ended.expect("the connection is kept");
+        let ended = until_closed(&mut self.0, SOON).await;
+        let rest = ended.expect("the connection is kept");
         assert_eq!(rest, b"", "something was said");
     }
 
@@ -115,7 +114,7 @@ async fn http_2_connections_are_kept_and_closed_alike() {
         reply.text().await.expect("is read");
     };
     ask().await;
-    let mine = async || connections(cluster.addresses()[0].port());
+    let mine = async || connections(cluster.address(0).port());
     assert_eq!(mine().await, 1);
     // Longer than a head may take.
     sleep(HEAD + Duration::from_secs(1)).await;

@@ -13,7 +13,7 @@ use prynai_test_harness::client::{BOTH, MODERN};
 
 const META: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/logLevel":"info""#;
 
-/// Makes a call; gives the answer in case the observer has not seen one.
+/// Makes a call; gives an answer for when the observer has seen none.
 pub async fn call(gateway: SocketAddr, call: &Call, observer: &mut Observer) -> Answer {
     let response = match http::send(gateway, request(gateway, call)).await {
         Ok(response) => response,

@@ -85,7 +85,7 @@ pub struct Record {
 }
 
 impl Call {
-    /// `params` of its request, without `_meta`'s braces closed by an era's own members.
+    /// The `params` of its request; `meta` is what an era adds to `_meta`.
     pub fn params(&self, meta: &str) -> String {
         let Self {
             number,

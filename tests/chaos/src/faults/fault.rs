@@ -36,7 +36,7 @@ pub enum Fault {
     StopWorker,
     /// SIGKILL to a gateway; another one starts at its address.
     KillGateway,
-    /// SIGTERM to a gateway, which the balancer heeds; another one starts at its address when it has ended.
+    /// SIGTERM to a gateway, which the balancer notices; another one starts at its address when it has ended.
     StopGateway,
     /// Every subscription is cut off.
     KillPubsub,

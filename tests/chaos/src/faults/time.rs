@@ -81,8 +81,8 @@ pub(super) async fn block_runtime(fleet: &mut Cluster, worker: usize, lease: Dur
     tokio::time::sleep(blocked_for(lease) + BEYOND).await;
 }
 
-/// Blocks all threads of this runtime whenever this process gets SIGUSR1, as handlers do that do not know where they
-/// are.
+/// Blocks all threads of this runtime whenever this process gets SIGUSR1, as a handler does that blocks
+/// without knowing that it is on a runtime.
 ///
 /// # Errors
 ///

@@ -132,7 +132,7 @@ impl Events {
                 self.searched = 0;
                 return Some(parsed);
             }
-            // The first half of an end may be there already, and is no part of a longer character.
+            // The first newline of an end may be there already; in UTF-8 it is never a part of a longer character.
             self.searched = self.buffer.len() - usize::from(self.buffer.ends_with('\n'));
             let chunk = tokio::time::timeout(limit, self.chunks.next()).await;
             let chunk = chunk.expect("the stream goes on in time")?.ok()?;

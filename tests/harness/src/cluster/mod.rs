@@ -57,7 +57,7 @@ impl Cluster {
 
     /// Scheme and address of one gateway.
     pub fn origin(&self, index: usize) -> String {
-        format!("{}://{}", self.scheme, self.gateways[index].address)
+        format!("{}://{}", self.scheme, self.address(index))
     }
 
     /// The MCP endpoint behind the round-robin proxy, which does not speak TLS.
@@ -146,6 +146,11 @@ impl Cluster {
     /// How many workers it has.
     pub fn worker_count(&self) -> usize {
         self.workers.len()
+    }
+
+    /// The address of one gateway.
+    pub fn address(&self, index: usize) -> SocketAddr {
+        self.gateways[index].address
     }
 
     /// The addresses of all gateways.
