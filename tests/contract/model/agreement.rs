@@ -1,7 +1,7 @@
 //! The real buses do what the model says.
 //!
 //! Random sequences of calls are made on the model and on a bus, and compared call by call: what is answered, and what
-//! can be seen of entries and logs. At the end also what was told to others: events, wake-ups and dead letters, in
+//! can be seen of entries and logs. At the end also what was published to others: events, wake-ups and dead letters, in
 //! their order. The sequences are the same every time: only a change can make them fail.
 //!
 //! 1. `calls`: what can be called, and which calls make sense
@@ -64,8 +64,8 @@ trait Subject {
     /// What can be seen of each stream.
     async fn look(&self) -> Vec<Sight>;
 
-    /// What was told to others than the callers.
-    async fn told(self) -> Told;
+    /// What others than the callers hear of the calls.
+    async fn published(self) -> Published;
 }
 
 /// What can be seen of a stream.
@@ -75,9 +75,9 @@ struct Sight {
     log: Option<(State, u8)>,
 }
 
-/// What was told to others than the callers.
+/// What others than the callers hear of the calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Told {
+struct Published {
     /// To the gateway that holds all the streams.
     events: Vec<(Number, Event)>,
     wake_ups: Vec<(Worker, Number)>,
@@ -153,7 +153,7 @@ async fn follow(
         let (expected, sights) = (model.look().await, subject.look().await);
         prop_assert_eq!(sights, expected, "sights after {:?}", call);
     }
-    let (expected, told) = (model.told().await, subject.told().await);
-    prop_assert_eq!(told, expected);
+    let (expected, published) = (model.published().await, subject.published().await);
+    prop_assert_eq!(published, expected);
     Ok(())
 }

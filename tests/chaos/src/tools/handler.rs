@@ -66,7 +66,7 @@ impl Chaos {
         self.run(work, true, context).await
     }
 
-    /// Blocks a thread that is there for it, and heeds no cancel.
+    /// Blocks a thread that is there for it, and ignores a cancel.
     #[tool(annotations(read_only_hint = true))]
     async fn sit(&self, Parameters(work): Parameters<Work>) -> CallToolResult {
         let run = self.pen.next_run();

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Call;
 use super::store::{LEASE, Store};
 use super::translation::{answer, few, news, state, taken_over};
-use super::{Number, STREAMS, Sight, Subject, Told, WORKERS};
+use super::{Number, Published, STREAMS, Sight, Subject, WORKERS};
 use crate::bus::{Answer, Step, Token, Worker};
 
 /// A real bus with one gateway, which holds all the streams.
@@ -245,26 +245,29 @@ impl Subject for RealBus {
         join_all((0..STREAMS).map(|stream| self.sight(stream))).await
     }
 
-    async fn told(mut self) -> Told {
+    async fn published(mut self) -> Published {
         let sentinels = self.sentinels().await;
-        let mut told = Told {
+        let mut published = Published {
             dead_letters: self.store.dead_letters().await,
-            ..Told::default()
+            ..Published::default()
         };
         let last = *sentinels.last().expect("a worker");
         for event in until(&mut self.events, |event| event.stream == last).await {
             let heard = self.number(event.stream);
-            told.events
+            published
+                .events
                 .extend(heard.map(|stream| (stream, news(&event))));
         }
         for (worker, sentinel) in (0..).zip(sentinels) {
             let signals = &mut self.signals[usize::from(worker)];
             for signal in until(signals, |signal| signal.stream == sentinel).await {
                 let heard = self.number(signal.stream);
-                told.wake_ups.extend(heard.map(|stream| (worker, stream)));
+                published
+                    .wake_ups
+                    .extend(heard.map(|stream| (worker, stream)));
             }
         }
-        told
+        published
     }
 }
 

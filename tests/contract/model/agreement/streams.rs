@@ -1,6 +1,6 @@
 //! The model of several streams with one queue.
 
-use super::{Call, Number, STREAMS, Sight, Subject, Told};
+use super::{Call, Number, Published, STREAMS, Sight, Subject};
 use crate::bus::{Answer, Flaw, Step, Token};
 use crate::stream::{State, Stream};
 
@@ -12,7 +12,7 @@ pub(super) struct Streams {
     queue: Vec<Number>,
     /// All that were ever made.
     claims: Vec<(Number, Token)>,
-    told: Told,
+    published: Published,
     flaw: Option<Flaw>,
 }
 
@@ -97,11 +97,13 @@ impl Streams {
             }
             _ => {}
         }
-        let told = &mut self.told;
-        told.events.extend(outcome.news.map(|news| (stream, news)));
+        let published = &mut self.published;
+        published
+            .events
+            .extend(outcome.news.map(|news| (stream, news)));
         let woken = outcome.woken.map(|woken| (woken, stream));
-        told.wake_ups.extend(woken);
-        told.dead_letters += usize::from(outcome.dead_letter);
+        published.wake_ups.extend(woken);
+        published.dead_letters += usize::from(outcome.dead_letter);
         outcome.answer
     }
 }
@@ -119,9 +121,9 @@ impl Subject for Streams {
         (0..STREAMS).map(sight).collect()
     }
 
-    async fn told(mut self) -> Told {
+    async fn published(mut self) -> Published {
         // Each worker has a channel of its own, so there is no order among them.
-        self.told.wake_ups.sort_by_key(|(worker, _)| *worker);
-        self.told
+        self.published.wake_ups.sort_by_key(|(worker, _)| *worker);
+        self.published
     }
 }
