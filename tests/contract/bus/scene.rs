@@ -266,12 +266,12 @@ async fn redis_depth(url: &str, prefix: &str) -> (usize, usize) {
     let connection = client.get_multiplexed_async_connection().await;
     let mut connection = connection.expect("connects");
     let queue = format!("{prefix}{{main.0}}:requests");
-    let mut both = redis::pipe();
-    both.cmd("XLEN").arg(&queue);
-    both.cmd("XPENDING").arg(&queue).arg("workers");
-    let (length, summary): (usize, Vec<redis::Value>) =
-        both.query_async(&mut connection).await.expect("depth");
-    let running = redis::from_redis_value(summary[0].clone()).expect("a count");
+    // Without its group, a queue has nothing that runs.
+    let both = "local pending = redis.pcall('XPENDING', KEYS[1], 'workers')
+        return {redis.call('XLEN', KEYS[1]), pending.err and 0 or pending[1]}";
+    let mut look = redis::cmd("EVAL");
+    look.arg(both).arg(1).arg(&queue);
+    let (length, running): (usize, usize) = look.query_async(&mut connection).await.expect("depth");
     (length - running, running)
 }
 
