@@ -40,8 +40,8 @@ enum Plan {
     None,
     /// The one after so many others.
     After(usize, Mishap),
-    /// The next one to a command that has this among its arguments.
-    To(String, Mishap),
+    /// The next one to a command that has the first of these among its arguments, then that of the second, and so on.
+    To(VecDeque<String>, Mishap),
     /// Each one by chance: one in so many.
     OneIn(u64, Seed),
 }
@@ -81,7 +81,14 @@ impl ReplyThief {
 
     /// Hits the next reply to a command that has this among its arguments, once.
     pub fn hit_reply_to(&self, argument: &str, mishap: Mishap) {
-        *lock(&self.plan) = Plan::To(argument.to_owned(), mishap);
+        self.hit_replies_to(&[argument], mishap);
+    }
+
+    /// Hits the next reply to a command that has the first of these among its arguments, then to one that has the
+    /// second, and so on: each once.
+    pub fn hit_replies_to(&self, arguments: &[&str], mishap: Mishap) {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        *lock(&self.plan) = Plan::To(arguments.collect(), mishap);
     }
 
     /// Hits one in so many replies by chance, until [`ReplyThief::stop`].
@@ -123,8 +130,18 @@ impl Plan {
                 *passing -= 1;
                 return None;
             }
-            Self::To(argument, _) if !command.contains(argument) => return None,
-            Self::After(_, mishap) | Self::To(_, mishap) => *mishap,
+            Self::To(arguments, mishap) => {
+                let mishap = *mishap;
+                if !arguments.front().is_some_and(|next| command.contains(next)) {
+                    return None;
+                }
+                arguments.pop_front();
+                if !arguments.is_empty() {
+                    return Some(mishap);
+                }
+                mishap
+            }
+            Self::After(_, mishap) => *mishap,
         };
         *self = Self::None;
         Some(mishap)

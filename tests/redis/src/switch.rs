@@ -13,11 +13,12 @@ pub struct Switch {
     accepting: JoinHandle<()>,
 }
 
-/// Where new connections lead, and how often all were broken.
+/// Where new connections lead, and how often all were broken or forgotten.
 #[derive(Clone, Copy)]
 struct Target {
     address: SocketAddr,
     broken: usize,
+    forgotten: usize,
 }
 
 impl Switch {
@@ -28,6 +29,7 @@ impl Switch {
         let target = watch::Sender::new(Target {
             address: target,
             broken: 0,
+            forgotten: 0,
         });
         let accepting = tokio::spawn(connect_through(listener, target.clone()));
         Self {
@@ -50,6 +52,12 @@ impl Switch {
         });
     }
 
+    /// Breaks all connections for those who made them; the server never hears of it, as when something in between has
+    /// forgotten them.
+    pub fn forget(&self) {
+        self.target.send_modify(|now| now.forgotten += 1);
+    }
+
     /// New connections lead to this server; those that are open stay as they are.
     pub fn lead_to(&self, target: SocketAddr) {
         self.target.send_modify(|now| now.address = target);
@@ -64,16 +72,21 @@ impl Drop for Switch {
 
 async fn connect_through(listener: TcpListener, target: watch::Sender<Target>) {
     while let Ok((mut client, _)) = listener.accept().await {
-        let mut turned = target.subscribe();
+        let (mut turned, mut forgotten) = (target.subscribe(), target.subscribe());
         tokio::spawn(async move {
             let target = *turned.borrow();
             let Ok(mut server) = TcpStream::connect(target.address).await else {
                 return;
             };
-            tokio::select! {
-                // However it ends, both sides see that it did.
-                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                _ = turned.wait_for(|now| now.broken > target.broken) => {}
+            // However it ends, both sides see that it did, unless it is forgotten.
+            let forgotten = tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+                _ = turned.wait_for(|now| now.broken > target.broken) => false,
+                _ = forgotten.wait_for(|now| now.forgotten > target.forgotten) => true,
+            };
+            if forgotten {
+                drop(client);
+                std::future::pending::<()>().await;
             }
         });
     }

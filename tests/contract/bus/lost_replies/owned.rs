@@ -71,6 +71,23 @@ async fn what_a_lost_reclaim_took_is_given_again() {
     .await;
 }
 
+/// Nobody has claimed it since: it is not one delivery less for each time that it is asked for.
+#[tokio::test]
+async fn a_delivery_that_was_not_begun_is_taken_back_once() {
+    always(async |shaky| {
+        let from = shaky.scene.owned().await;
+        let (second, third) = (WorkerId::generate(), WorkerId::generate());
+        let claim = shaky.scene.passed_on(&from, &second).await;
+        assert_eq!(claim.delivery, 2);
+        let entries = [claim.entry];
+        let hand_back = || shaky.bus.hand_back(&second, &entries, false);
+        shaky.done(hand_back).await;
+        let claims = shaky.scene.workers.reclaim(&third, LONG_LEASE, 9).await;
+        assert_eq!(claims.unwrap()[0].delivery, 2);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_handed_back_is_handed_back_once() {
     always(async |shaky| {

@@ -60,6 +60,22 @@ async fn a_request_of_which_nobody_knows_is_told_and_can_be_withdrawn() {
     assert!(shaky.left().await.iter().all(|claim| claim.cancelled));
 }
 
+/// It was on its way all the time.
+#[tokio::test]
+async fn a_request_that_comes_after_it_was_refused_is_never_begun() {
+    let shaky = Shaky::new(BusLimits::default(), 0, Mishap::Unasked).await;
+    let request = shaky.scene.request();
+    shaky.hit();
+    let queued = shaky.bus.enqueue(&request).await;
+    assert!(
+        matches!(queued, Err(BusError::Unavailable(_))),
+        "{queued:?}"
+    );
+    shaky.scene.gateways.enqueue(&request).await.unwrap();
+    let claims = shaky.left().await;
+    assert!(claims.len() == 1 && claims[0].cancelled, "{claims:?}");
+}
+
 #[tokio::test]
 async fn what_a_lost_read_handed_out_is_claimed() {
     always(async |shaky| {
@@ -166,4 +182,52 @@ async fn a_lost_read_and_a_reclaim_are_told_apart() {
     let claims = shaky.bus.claim(&worker, 9, BRIEF, &never).await.unwrap();
     // The older of the two may be left to its lease, but none is given twice.
     assert!(claims.iter().all(|claim| claim.entry == owed), "{claims:?}");
+}
+
+/// The reclaim gives it itself when it comes again.
+#[tokio::test]
+async fn what_a_lost_reclaim_took_is_not_claimed_as_well() {
+    for begun in [true, false] {
+        let shaky = Shaky::new(BusLimits::default(), 0, Mishap::Lost).await;
+        let (worker, never) = (WorkerId::generate(), CancellationToken::new());
+        let reclaim = || shaky.bus.reclaim(&worker, LONG_LEASE, 9);
+        assert_eq!(reclaim().await.unwrap(), []);
+        shaky.way.hit_reply_to("XREADGROUP", Mishap::Lost);
+        assert!(shaky.bus.claim(&worker, 1, BRIEF, &never).await.is_err());
+
+        let given_back = shaky.scene.owned().await;
+        let entries = [given_back.entry.clone()];
+        let handed_back = shaky
+            .scene
+            .workers
+            .hand_back(&given_back.worker, &entries, begun);
+        handed_back.await.unwrap();
+        shaky.hit();
+        assert!(reclaim().await.is_err());
+        let claims = shaky.bus.claim(&worker, 9, BRIEF, &never).await.unwrap();
+        assert_eq!(claims, [], "it would be begun twice");
+        let reclaimed = shaky.again(reclaim).await;
+        assert_eq!(reclaimed.len(), 1);
+        assert_eq!(reclaimed[0].entry, entries[0]);
+    }
+}
+
+/// Redis handed it out long before the worker knew of it, and nobody renewed its lease meanwhile.
+#[tokio::test]
+async fn the_lease_of_what_a_lost_read_handed_out_begins_with_the_claim() {
+    const LEASE: Duration = Duration::from_secs(3);
+    const HALF: Duration = Duration::from_millis(1_800);
+    let shaky = Shaky::new(BusLimits::default(), 0, Mishap::Lost).await;
+    let (worker, never) = (WorkerId::generate(), CancellationToken::new());
+    shaky.bus.renew(&worker, LEASE, &[]).await.unwrap();
+    let entry = shaky.scene.gateways.enqueue(&shaky.scene.request()).await;
+    shaky.way.hit_reply_to("XREADGROUP", Mishap::Lost);
+    assert!(shaky.bus.claim(&worker, 1, BRIEF, &never).await.is_err());
+    tokio::time::sleep(HALF).await;
+    let claims = shaky.more_claims(&worker, 1).await;
+    assert_eq!(claims[0].entry, entry.unwrap());
+    tokio::time::sleep(HALF).await;
+    let other = WorkerId::generate();
+    let reclaimed = shaky.scene.workers.reclaim(&other, LEASE, 9).await;
+    assert_eq!(reclaimed.unwrap(), [], "it runs");
 }

@@ -1,6 +1,6 @@
 //! Only time in which Redis answered counts against those who have entries; and there is one clock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prynai_bus::Bus;
 use prynai_bus::ids::{EntryId, WorkerId};
@@ -80,6 +80,31 @@ async fn time_in_which_redis_is_gone_does_not_count() {
     only_the_lost_is_found(&scene, entries).await;
 }
 
+/// Redis answers whoever looks before the owner has its connection again.
+#[tokio::test]
+async fn who_was_about_to_renew_when_redis_went_has_time_to_come_back() {
+    const LEASE: Duration = Duration::from_secs(3);
+    const MOST_OF_IT: Duration = Duration::from_millis(1_800);
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let own = [scene.owned().await.entry];
+    let renew = || scene.workers.renew(&scene.worker, LEASE, &own);
+    renew().await.unwrap();
+    let looks = WorkerId::generate();
+    let look = || scene.workers.reclaim(&looks, LEASE, 9);
+    assert_eq!(look().await.unwrap(), []);
+    tokio::time::sleep(MOST_OF_IT).await;
+    assert_eq!(look().await.unwrap(), []);
+    server.freeze();
+    tokio::time::sleep(AWAY).await;
+    server.thaw();
+    assert_eq!(eventually!(look().await.ok()), []);
+    // Together with what had passed before it is more than a lease.
+    tokio::time::sleep(MOST_OF_IT).await;
+    assert_eq!(look().await.unwrap(), [], "it was given no time");
+    renew().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_was_given_up_before_an_outage_is_found_after_it_at_once() {
     let server = RedisServer::start().await;
@@ -104,29 +129,33 @@ async fn what_was_given_up_before_an_outage_is_found_after_it_at_once() {
 #[tokio::test]
 async fn what_a_lost_group_had_handed_out_waits_for_the_longest_lease() {
     const BRIEF: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(5);
     let server = RedisServer::start().await;
     let scene = scene_on(&server).await;
     let [kept, given_up] = owned_by_two(&scene, &WorkerId::generate()).await;
+    let own = [kept];
+    scene
+        .workers
+        .renew(&scene.worker, LONGEST, &own)
+        .await
+        .unwrap();
     let destroy = ["XGROUP", "DESTROY", &queue(PREFIX), "workers"];
     let _: i64 = server.command(&destroy).await;
     // Makes the group again.
-    let (hasty, own) = (WorkerId::generate(), [kept]);
+    let hasty = WorkerId::generate();
     scene.workers.renew(&hasty, BRIEF, &[]).await.unwrap();
-    let mut looks = 0;
+    let (begun, mut came_back) = (Instant::now(), false);
     let found = eventually!({
         let found = scene.workers.reclaim(&hasty, BRIEF, 10).await.unwrap();
-        looks += 1;
         // The owner comes long after the hasty one's lease.
-        if looks == 30 {
-            scene
-                .workers
-                .renew(&scene.worker, LEASE, &own)
-                .await
-                .unwrap();
+        if !came_back && begun.elapsed() > 10 * BRIEF {
+            let renewed = scene.workers.renew(&scene.worker, LONGEST, &own).await;
+            renewed.unwrap();
+            came_back = true;
         }
         if found.is_empty() { None } else { Some(found) }
     });
-    assert!(looks > 30, "taken over after a lease that was nobody's");
+    assert!(came_back, "taken over after a lease that was nobody's");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].entry, given_up);
 }

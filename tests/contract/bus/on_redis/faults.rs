@@ -219,6 +219,13 @@ async fn what_a_lost_group_had_handed_out_is_not_begun_again() {
         .renew(&scene.worker, BRIEF, &own)
         .await
         .unwrap();
+    let pending = ["XPENDING", &queue, "workers", "-", "+", "9"];
+    let held: Vec<(String, String, i64, i64)> = server.command(&pending).await;
+    let owner = held.iter().find(|(entry, ..)| entry == kept.entry.as_str());
+    assert_eq!(
+        owner.map(|(_, owner, ..)| owner.as_str()),
+        Some(scene.worker.as_str())
+    );
     scene.respond(&answered, 1).await;
     let never = CancellationToken::new();
     let other = WorkerId::generate();

@@ -4,6 +4,7 @@ mod address;
 mod answered_time;
 mod faults;
 mod foreign_entries;
+mod forgotten_connection;
 mod keys;
 mod signed;
 mod switch_over;

@@ -167,6 +167,36 @@ async fn what_a_lagging_replica_does_not_know_to_be_answered_is_not_begun_again(
     assert_eq!((claim.entry, claim.delivery), (entry, 1));
 }
 
+/// Nobody has lost a connection, and the old master itself says that it was ahead.
+#[tokio::test]
+async fn what_a_demoted_master_had_ahead_of_its_successor_is_not_begun_again() {
+    let pair = Pair::start().await;
+    let scene = &pair.scene;
+    let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
+    let known: i64 = pair.master.command(&["WAIT", "1", "10000"]).await;
+    assert_eq!(known, 1);
+    pair.stop_replication().await;
+    let owner = claim_one(&*scene.workers, &scene.worker).await;
+    scene.respond(&owner.ownership(&scene.worker), 1).await;
+    pair.address.lead_to(pair.replica.address());
+    let port = pair.replica.port().to_string();
+    let follow = ["REPLICAOF", "127.0.0.1", &port];
+    let _: String = pair.master.command(&follow).await;
+
+    pair.serves().await;
+    let worker = WorkerId::generate();
+    assert_eq!(
+        claims(&*scene.workers, &worker).await,
+        0,
+        "it would run again"
+    );
+    let reclaimed = eventually!({
+        let reclaimed = scene.workers.reclaim(&worker, BRIEF, 9).await.unwrap();
+        reclaimed.into_iter().next()
+    });
+    assert_eq!((reclaimed.entry, reclaimed.delivery), (entry, 2));
+}
+
 #[tokio::test]
 async fn a_restart_from_a_file_that_may_lack_the_last_second_begins_nothing_again() {
     let args = ["--appendonly", "yes", "--appendfsync", "everysec"];
