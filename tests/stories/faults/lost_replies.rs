@@ -3,6 +3,7 @@
 use prynai_test_harness::client::{Events, RawClient, legacy, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::replies::{Mishap, TOO_LATE};
+use prynai_test_redis::{LOOK_INTERVAL, PATIENCE, assert_eventually};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -71,18 +72,16 @@ async fn the_answer_to_a_question_reaches_the_tool() {
 }
 
 /// The first round loads the scripts.
-async fn ends_a_session(cluster: &Cluster, client: &RawClient, mishap: Option<Mishap>) {
+async fn ends_a_session(cluster: &Cluster, client: &RawClient, hit: Option<(&str, Mishap)>) {
     let url = cluster.gateway(0);
     let session = client.open_session(&url).await;
     let running = client.legacy(&url, &session, &endless(1)).await.events();
-    if let Some(mishap) = mishap {
-        cluster
-            .replies()
-            .hit_reply_to(&script!("session_store/end_session"), mishap);
+    if let Some((script, mishap)) = hit {
+        cluster.replies().hit_reply_to(script, mishap);
     }
     let ended = client.end_session(&url, &session).await;
-    assert!(ended.is_success(), "{mishap:?}: {ended}");
-    assert!(cluster.replies().has_hit(), "{mishap:?}");
+    assert!(ended.is_success(), "{hit:?}: {ended}");
+    assert!(cluster.replies().has_hit(), "{hit:?}");
     running.rest().await;
     cluster.assert_idle().await;
     let again = client.end_session(&url, &session).await;
@@ -92,13 +91,15 @@ async fn ends_a_session(cluster: &Cluster, client: &RawClient, mishap: Option<Mi
 #[tokio::test]
 async fn a_session_that_is_deleted_leaves_no_call_behind() {
     let cluster = Cluster::new().lossy().start().await;
-    for mishap in [
-        None,
-        Some(Mishap::Lost),
-        Some(TOO_LATE),
-        Some(Mishap::Unasked),
+    let client = &cluster.client;
+    ends_a_session(&cluster, client, None).await;
+    for script in [
+        script!("session_store/end_session"),
+        script!("signal_channel/cancel_call"),
     ] {
-        ends_a_session(&cluster, &cluster.client, mishap).await;
+        for mishap in [Mishap::Lost, TOO_LATE, Mishap::Unasked] {
+            ends_a_session(&cluster, client, Some((&script, mishap))).await;
+        }
     }
 }
 
@@ -150,5 +151,131 @@ async fn a_call_runs_whichever_reply_about_its_entry_is_lost() {
         }
     }
     cluster.replies().stop();
+    cluster.assert_idle().await;
+}
+
+/// It says nothing before it ends: only whoever knows where it lies in the queue can tell its worker.
+#[tokio::test]
+async fn a_cancel_reaches_a_call_that_could_not_be_placed_at_once() {
+    let cluster = Cluster::new().lossy().start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let session = client.open_session(&url).await;
+    let place = script!("session_store/place_call");
+    let hits = [None, Some(Mishap::Unasked), Some(Mishap::Lost)];
+    for (id, hit) in hits.into_iter().enumerate() {
+        if let Some(mishap) = hit {
+            cluster.replies().hit_reply_to(&place, mishap);
+        }
+        let silent = tool("long_running", json!({ "steps": 1, "delay_ms": 60_000 }));
+        let silent = legacy(id as u64, "tools/call", silent);
+        let running = client.legacy(&url, &session, &silent).await.events();
+        assert!(cluster.replies().has_hit(), "{hit:?}");
+        assert_eventually!(cluster.owners().await.len() == 1);
+        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+        let accepted = client.legacy(&url, &session, &cancel).await;
+        assert_eq!(accepted.status(), StatusCode::ACCEPTED, "{hit:?}");
+        running.rest().await;
+        cluster.assert_idle().await;
+    }
+}
+
+/// Whether a worker waits for requests.
+async fn a_read_blocks(cluster: &Cluster) -> bool {
+    let clients: String = cluster.redis.command(&["CLIENT", "LIST"]).await;
+    let blocks = |client: &str| client.contains(" flags=b") && client.contains("=xreadgroup");
+    clients.lines().any(blocks)
+}
+
+/// Neither the gateway nor its client knows whether it was queued: it was, while no worker looked.
+#[tokio::test]
+async fn a_call_of_which_nobody_knows_is_not_begun_after_its_refusal() {
+    let mut cluster = Cluster::new().lossy().start().await;
+    let (client, url) = (cluster.client.clone(), cluster.gateway(0));
+    let bump = modern(1, "tools/call", tool("bump_counter", json!({})));
+    client.modern(&url, &bump).await.response().await;
+    cluster.assert_idle().await;
+    cluster.worker_process(0).signal("-STOP");
+    // Nothing is handed to it from then on.
+    assert_eventually!(!a_read_blocks(&cluster).await);
+    let both = ["XADD", &script!("request_queue/find_or_withdraw")];
+    cluster.replies().hit_replies_to(&both, Mishap::Lost);
+    let refused = client.modern(&url, &bump).await;
+    assert_ne!(refused.status(), StatusCode::OK);
+    assert!(cluster.replies().has_hit());
+    let marks = async || -> usize {
+        let keys: Vec<String> = cluster.redis.command(&["KEYS", "*:cancelled"]).await;
+        keys.len()
+    };
+    assert_eventually!(marks().await == 1, "it is not marked");
+    cluster.worker_process(0).signal("-CONT");
+    cluster.assert_idle().await;
+    let answer = client.modern(&url, &bump).await.response().await;
+    let counted = answer["result"].to_string();
+    assert!(counted.contains('2') && !counted.contains('3'), "{answer}");
+}
+
+/// Its client was refused and has no id of it.
+#[tokio::test]
+async fn a_session_whose_opening_was_not_answered_does_not_stay() {
+    let cluster = Cluster::new().lossy().start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let sessions = async || -> usize {
+        let keys: Vec<String> = cluster.redis.command(&["KEYS", "*session*"]).await;
+        keys.len()
+    };
+    let session = client.open_session(&url).await;
+    assert!(sessions().await > 0);
+    client.end_session(&url, &session).await;
+    assert_eventually!(sessions().await == 0);
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "raw", "version": "1" },
+    });
+    let initialize = legacy(1, "initialize", params).to_string();
+    cluster.replies().hit_reply_to("EXEC", Mishap::Lost);
+    let refused = client.send(client.post(&url, initialize)).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(cluster.replies().has_hit());
+    assert_eventually!(sessions().await == 0, "it stays until it is idle");
+}
+
+/// It stops while the answer to its last read is lost: what Redis gave it there is for others.
+#[tokio::test]
+async fn a_worker_that_stops_leaves_nothing_that_it_did_not_hear_of() {
+    let mut cluster = Cluster::new()
+        .worker_args(&["--lease", "1h"])
+        .lossy()
+        .start()
+        .await;
+    let (client, url) = (cluster.client.clone(), cluster.gateway(0));
+    let bump = modern(1, "tools/call", tool("bump_counter", json!({})));
+    // Until Redis gives it to the worker while that stands still: its reads end every second.
+    let call = loop {
+        cluster.worker_process(0).signal("-STOP");
+        cluster.replies().hit_reply_to("XREADGROUP", Mishap::Lost);
+        let (client, url, bump) = (client.clone(), url.clone(), bump.clone());
+        let call = tokio::spawn(async move { client.modern(&url, &bump).await.response().await });
+        let mut looks = 0..50;
+        while cluster.owners().await.is_empty() && looks.next().is_some() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        if cluster.owners().await.len() == 1 {
+            break call;
+        }
+        cluster.worker_process(0).signal("-CONT");
+        call.await.expect("is answered");
+        cluster.assert_idle().await;
+    };
+    cluster.worker_process(0).signal("-TERM");
+    cluster.worker_process(0).signal("-CONT");
+    cluster.worker_process(0).ended().await;
+    assert!(cluster.replies().has_hit());
+    cluster.replace_worker(0).await;
+    let answer = tokio::time::timeout(PATIENCE, call).await;
+    let answer = answer
+        .expect("it waits for the lease of the other")
+        .expect("does not panic");
+    assert!(answer["result"].is_object(), "{answer}");
     cluster.assert_idle().await;
 }

@@ -4,3 +4,4 @@ mod blocked;
 mod clocks;
 mod lost_replies;
 mod outage;
+mod standstill;

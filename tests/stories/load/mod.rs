@@ -2,6 +2,7 @@
 
 mod bad_peers;
 mod deaf_peers;
+mod errands;
 mod overload;
 mod refusals;
 mod shares;

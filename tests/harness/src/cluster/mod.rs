@@ -227,6 +227,13 @@ impl Cluster {
         (queued, held)
     }
 
+    /// The workers that have requests, named once for each request.
+    pub async fn owners(&self) -> Vec<String> {
+        let pending = ["XPENDING", QUEUE, "workers", "-", "+", "100"];
+        let pending: Vec<(String, String, i64, i64)> = self.redis.command(&pending).await;
+        pending.into_iter().map(|(_, owner, ..)| owner).collect()
+    }
+
     /// Fails if anything is left of the calls made: a queue entry, or a stream that a gateway holds.
     pub async fn assert_idle(&self) {
         assert_eventually!(self.queued().await == 0, "requests are left in the queue");
