@@ -169,7 +169,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(split(" a  b "), ["a", "b"]);
-        for other in ["a\tb", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{c}b"] {
+        for other in ["a,b", "a\tb", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{c}b"] {
             assert_eq!(split(other), [other], "{other:?}");
         }
     }
