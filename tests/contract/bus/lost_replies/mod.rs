@@ -11,6 +11,7 @@ mod sessions;
 mod stores;
 mod streams;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,9 @@ struct Shaky {
     prefix: String,
     passing: usize,
     mishap: Mishap,
+    /// Whether something is to go wrong, and whether anything has.
+    is_planned: Cell<bool>,
+    has_happened: Cell<bool>,
 }
 
 impl Shaky {
@@ -61,12 +65,21 @@ impl Shaky {
             prefix,
             passing,
             mishap,
+            is_planned: Cell::new(false),
+            has_happened: Cell::new(false),
         }
     }
 
     /// From now on something goes wrong.
     fn hit(&self) {
+        self.has_happened.set(self.has_hit());
+        self.is_planned.set(true);
         self.way.hit_after(self.passing, self.mishap);
+    }
+
+    /// Whether anything went wrong: in a case of several operations, with one of them.
+    fn has_hit(&self) -> bool {
+        self.has_happened.get() || (self.is_planned.get() && self.way.has_hit())
     }
 
     /// Does something as callers do: again, while the bus is away. The first attempt is hit.
@@ -149,7 +162,7 @@ async fn in_every_way(limits: BusLimits, case: impl AsyncFn(&Shaky)) {
         loop {
             let shaky = Shaky::new(limits.clone(), passing, mishap).await;
             case(&shaky).await;
-            if !shaky.way.has_hit() {
+            if !shaky.has_hit() {
                 break;
             }
             passing += 1;
