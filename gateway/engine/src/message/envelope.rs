@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use prynai_bus::wire::absent::present;
 use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -74,11 +75,6 @@ struct Frame<'a, P> {
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
-}
-
-/// Keeps `null` apart from "absent".
-fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(value).map(Some)
 }
 
 // === impl Body ===

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::message::RawJson;
@@ -24,6 +25,15 @@ fn is_of_mcp(key: &str) -> bool {
 const DEPTH: usize = 4;
 
 type Members<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
+
+/// Reads a member so that `null` stays apart from "absent": for members of which JSON-RPC says that they are there.
+///
+/// # Errors
+///
+/// When the value is not JSON.
+pub fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
+}
 
 /// Whether a JSON value is the list without elements.
 pub fn is_empty_list(value: &str) -> bool {

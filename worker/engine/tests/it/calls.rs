@@ -280,8 +280,7 @@ async fn a_copy_of_a_running_call_becomes_a_dead_letter() {
     let (probe, mut watch) = probe();
     let worker = stage.serve(probe);
     let request = stage.modern_call("hold", json!({}));
-    stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    stage.begin(&request, &mut watch).await;
     let copy = stage.enqueue(&request).await;
     let dead_letter = async {
         while stage.bus.dead_letters().is_empty() {

@@ -16,8 +16,7 @@ async fn a_cancel_reaches_the_handler_and_nothing_more_is_written() {
     let (probe, mut watch) = probe();
     let worker = stage.serve(probe);
     let request = stage.modern_call("polite", json!({}));
-    let call = stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    let call = stage.begin(&request, &mut watch).await;
     stage.cancel(&call).await;
     assert_eq!(stage.event().await.kind, EventKind::Cancelled);
     let ended = soon("the handler's end", watch.ended.recv()).await;
@@ -35,8 +34,7 @@ async fn a_handler_that_ignores_the_cancel_is_dropped() {
     let (probe, mut watch) = probe();
     let worker = stage.serve_at_once(probe, 1);
     let request = stage.modern_call("stubborn", json!({}));
-    let call = stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    let call = stage.begin(&request, &mut watch).await;
     stage.cancel(&call).await;
     assert_eq!(stage.event().await.kind, EventKind::Cancelled);
     let ended = soon("the handler's end", watch.ended.recv()).await;
@@ -74,8 +72,7 @@ async fn a_modern_call_ends_when_its_gateway_is_gone() {
     stage.bus.beat(&gone, Duration::from_secs(6)).await.unwrap();
     let mut request = stage.modern_call("polite", json!({}));
     request.holder = gone.clone();
-    let call = stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    let call = stage.begin(&request, &mut watch).await;
     let ended = soon("the handler's end", watch.ended.recv()).await;
     assert_eq!(ended, Some("polite"));
     let marked = stage.bus.cancelled_among(&[call.stream]).await;
@@ -103,8 +100,7 @@ async fn a_gateway_that_was_only_silent_keeps_its_calls() {
     let beat = async |life| stage.bus.beat(&gateway, life).await.unwrap();
     beat(Duration::from_secs(1)).await;
     let request = stage.modern_call("hold", json!({}));
-    stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    stage.begin(&request, &mut watch).await;
     // Two looks find it silent, the third does not.
     tokio::time::sleep(Duration::from_millis(5_500)).await;
     beat(Duration::from_secs(3600)).await;
@@ -124,8 +120,7 @@ async fn a_legacy_call_outlives_its_gateway() {
     stage.bus.beat(&gateway, Duration::ZERO).await.unwrap();
     let params = json!({"name": "hold"});
     let request = stage.legacy_with("tools/call", &params, &json!({}));
-    stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    stage.begin(&request, &mut watch).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     watch.release.add_permits(1);
     let events = stage.rest_of(request.stream).await;

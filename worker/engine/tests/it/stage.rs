@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::probe::Watch;
+
 /// Only a broken test waits for so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -92,6 +94,13 @@ impl Stage {
             stream: request.stream,
             entry,
         }
+    }
+
+    /// Enqueues a call and waits until the probe runs it.
+    pub(crate) async fn begin(&self, request: &RequestEnvelope, watch: &mut Watch) -> CallRef {
+        let call = self.enqueue(request).await;
+        soon("the call", watch.begun.recv()).await;
+        call
     }
 
     /// Cancels a modern call.

@@ -6,7 +6,7 @@ use prynai_bus::wire::event::EventKind;
 use serde_json::json;
 
 use crate::probe::probe;
-use crate::stage::{Stage, message, soon, text};
+use crate::stage::{Stage, message, text};
 
 #[tokio::test]
 async fn a_soft_stop_lets_running_calls_finish_and_begins_nothing() {
@@ -14,8 +14,7 @@ async fn a_soft_stop_lets_running_calls_finish_and_begins_nothing() {
     let (probe, mut watch) = probe();
     let worker = stage.serve(probe);
     let request = stage.modern_call("hold", json!({}));
-    stage.enqueue(&request).await;
-    soon("the call", watch.begun.recv()).await;
+    stage.begin(&request, &mut watch).await;
     worker.shutdown.begin();
     let late = stage.modern_call("anything", json!({}));
     stage.enqueue(&late).await;
@@ -37,8 +36,7 @@ async fn a_hard_stop_hands_running_calls_back_at_once() {
     let worker = stage.serve(probe);
     for tool in ["hold", "stubborn"] {
         let request = stage.modern_call(tool, json!({}));
-        stage.enqueue(&request).await;
-        soon("the call", watch.begun.recv()).await;
+        stage.begin(&request, &mut watch).await;
     }
     worker.shutdown.abort();
     worker.ended().await;

@@ -2,7 +2,7 @@
 
 use prynai_bus::Ownership;
 use prynai_bus::ids::QuestionId;
-use prynai_bus::wire::absent::without_absent;
+use prynai_bus::wire::absent::{present, without_absent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
 use rmcp::ErrorData;
@@ -79,7 +79,7 @@ pub(crate) fn parse_notification(
     read(envelope)
 }
 
-/// A message of the mailbox, read no further than needed to route it.
+/// A message of the mailbox, read no further than needed to route it. A result that is `null` is one, though of no use.
 #[derive(Deserialize)]
 struct Mail<'a> {
     id: Option<String>,
@@ -88,11 +88,6 @@ struct Mail<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
-}
-
-/// Keeps `null` apart from "absent": it is an answer, though of no use.
-fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(value).map(Some)
 }
 
 /// Reads a message of the mailbox of the call of `asker`, with the numbers rmcp gave its questions. `None` when
