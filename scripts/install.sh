@@ -82,7 +82,8 @@ make_environment() { # requirements file, folder: a virtual environment, kept un
   cp "$wanted" "$folder/requirements.txt"
 }
 
-install_node_packages() { # folder with a lock file, target folder: installs packages with their own Node, and keeps them too
+# folder with a lock file, target folder: installs packages with their own Node, and keeps them too
+install_node_packages() {
   local wanted="$1" folder="$2"
   if cmp -s "$wanted/package-lock.json" "$folder/installed.json" \
     && "$folder/node_modules/.bin/node" --version >/dev/null 2>&1; then

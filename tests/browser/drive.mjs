@@ -3,8 +3,8 @@
 //     node drive.mjs BROWSER CONFIG
 //
 // CONFIG is JSON: `pages` (the origins of the `allowed` page and of the `other` one), `fleet`
-// (../clients/fleet_work.py), and `endpoints`, each with its `name`, its `url`, the `protocol` that the browser must have
-// spoken with it, and the `certificate` to trust, if it has one.
+// (../clients/fleet_work.py), and `endpoints`, each with its `name`, its `url`, the `protocol` that the browser must
+// have spoken with it, and the `certificate` to trust, if it has one.
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-"""A load balancer that sends every request to the next upstream, so that no request can rely on where the last one went.
+"""A load balancer that sends every request to the next upstream: no request can rely on where the last one went.
 
 Each connection carries one request: the upstream is asked to close it after its answer. After the head, bytes are only
 copied, so streams arrive as they are written, and `Host` and `Origin` stay as the client sent them.

@@ -1,5 +1,5 @@
-// How a client's program reports what it was put through (checks.mjs): the same as ../python/capabilities.py, for clients
-// of Node. A program calls `main`, which runs it as
+// How a client's program reports what it was put through (checks.mjs): the same as ../python/capabilities.py, for
+// clients of Node. A program calls `main`, which runs it as
 //
 //     node PROGRAM.mjs URL FLEET REVISION capabilities|endings|deadline
 //

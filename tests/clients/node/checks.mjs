@@ -1,5 +1,5 @@
-// What a client is put through, in Node and in a web page (../../browser): the same as ../python/capabilities.py. Nothing
-// here needs Node but for `assert`, in place of which a page has one of its own.
+// What a client is put through, in Node and in a web page (../../browser): the same as ../python/capabilities.py.
+// Nothing here needs Node but for `assert`, in place of which a page has one of its own.
 
 import assert from 'node:assert/strict';
 

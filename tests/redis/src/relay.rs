@@ -13,7 +13,8 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Serves on a free port. `pass` carries one connection between the client, which it is given first, and the server.
+    /// Serves on a free port. `pass` carries one connection between the client, which it is given first, and the
+    /// server.
     pub(crate) async fn start<P>(
         target: SocketAddr,
         pass: impl Fn(TcpStream, TcpStream) -> P + Send + Sync + 'static,

@@ -28,8 +28,8 @@ fn call(cluster: &Cluster, name: &str, number: u64, ms: u64) -> JoinHandle<Value
     tokio::spawn(async move { client.modern(&url, &call).await.response().await })
 }
 
-/// Makes calls until Redis gives one to a worker that stands still: its reads end every second. `halt` lets it stand still,
-/// `go_on` ends that.
+/// Makes calls until Redis gives one to a worker that stands still: its reads end every second. `halt` lets it stand
+/// still, `go_on` ends that.
 async fn given_to_one_that_stands_still(
     cluster: &mut Cluster,
     name: &str,

@@ -79,8 +79,8 @@ impl HeldStream {
         self.read_log().await
     }
 
-    /// Whether the client has heard all that there ever will be. A pause that does not close its connection says nothing
-    /// to it.
+    /// Whether the client has heard all that there ever will be. A pause that does not close its connection says
+    /// nothing to it.
     pub(super) fn is_over(&self) -> bool {
         let cancelled = |last: &StreamEvent| last.kind == EventKind::Cancelled;
         let untold = |event: &StreamEvent| event.message.is_none();
