@@ -56,7 +56,7 @@ impl FromRef<AppState> for AllowedOrigins {
 }
 
 impl AppState {
-    /// The state of a gateway that has this name. What keeps it up to date runs in `roles`, none of which ever ends.
+    /// The state of a gateway that has this name. What keeps it up to date runs in `background`, and never ends.
     ///
     /// # Errors
     ///
@@ -67,24 +67,24 @@ impl AppState {
         settings: GatewaySettings,
         policy: Policy,
         shutdown: Shutdown,
-        roles: &mut JoinSet<()>,
+        background: &mut JoinSet<()>,
     ) -> Result<Self, BusError> {
         let news = bus.event_news(&gateway).await?;
-        let (hub, hub_roles) = Hub::new(gateway, bus.clone(), news);
+        let (hub, hub_task) = Hub::new(gateway, bus.clone(), news);
         let news = bus.change_news().await?;
-        let (changes, changes_role) = Changes::new(bus.clone(), news).await?;
-        let (catalog, catalog_role) = CatalogCache::new(bus.clone(), &changes).await?;
-        roles.spawn(hub_roles);
-        roles.spawn(changes_role);
-        roles.spawn(catalog_role);
+        let (changes, changes_task) = Changes::new(bus.clone(), news).await?;
+        let (catalog, catalog_task) = CatalogCache::new(bus.clone(), &changes).await?;
+        background.spawn(hub_task);
+        background.spawn(changes_task);
+        background.spawn(catalog_task);
         let scheme = if settings.tls.is_on() {
             "https"
         } else {
             "http"
         };
-        let (authenticator, key_roles) = Authenticator::new(&settings.auth, scheme);
-        for role in key_roles {
-            roles.spawn(role);
+        let (authenticator, key_tasks) = Authenticator::new(&settings.auth, scheme);
+        for task in key_tasks {
+            background.spawn(task);
         }
         Ok(Self {
             admission: Admission::new(bus.clone(), &settings.limits),

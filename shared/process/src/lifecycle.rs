@@ -11,7 +11,7 @@ const END: Duration = Duration::from_secs(5);
 /// What the log may take for its last line.
 const LAST_LINE: Duration = Duration::from_millis(200);
 
-/// The tokens every long-running role gets.
+/// The tokens every long-running task gets.
 ///
 /// `leaving`: say that nothing more should come, and serve what comes all the same. `soft`: take nothing
 /// new, finish what runs. `hard`: stop now. Each stage is the ones before it, too.

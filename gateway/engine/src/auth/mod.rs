@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
-use crate::message::request_head::{Caller, Peer};
+use crate::message::request_head::{Caller, ClientAddress};
 use crate::refusal::{Challenge, RequestError, TokenFault};
 
 use resource_metadata::ResourceMetadata;
@@ -63,7 +63,7 @@ impl Authenticator {
 /// gets its `WWW-Authenticate` here.
 pub(crate) async fn require(
     State(authenticator): State<Authenticator>,
-    Extension(Peer(address)): Extension<Peer>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     mut request: Request,
     next: Next,
 ) -> Response {

@@ -53,7 +53,7 @@ struct ListCapability {
 // === impl CatalogCache ===
 
 impl CatalogCache {
-    /// A cache and the role that keeps it fresh: run it until the process ends.
+    /// A cache and the task that keeps it fresh: run it until the process ends.
     pub(crate) async fn new(
         catalog: Arc<dyn Catalog>,
         changes: &Changes,
@@ -64,8 +64,8 @@ impl CatalogCache {
         };
         let reader = changes.reader(None, Interest::from([Topic::Catalog]));
         cache.refresh().await?;
-        let role = cache.clone().keep_fresh(reader);
-        Ok((cache, role))
+        let task = cache.clone().keep_fresh(reader);
+        Ok((cache, task))
     }
 
     /// The catalog; read from the bus as long as nobody has announced one.

@@ -52,7 +52,7 @@ pub(crate) enum Heard {
 // === impl Changes ===
 
 impl Changes {
-    /// Changes as they are heard, and the role that hands them on: run it until the process ends.
+    /// Changes as they are heard, and the task that hands them on: run it until the process ends.
     pub(crate) async fn new(
         feed: Arc<dyn ChangeFeed>,
         news: NewsReceiver<PositionedChange>,
@@ -68,8 +68,8 @@ impl Changes {
             registry: Arc::new(Mutex::new(Registry::new(beginning))),
         };
         changes.read_on().await?;
-        let role = changes.clone().follow(news);
-        Ok((changes, role))
+        let task = changes.clone().follow(news);
+        Ok((changes, task))
     }
 
     /// Hears what comes after `position`, or after now. Whatever changes once this has returned is heard.

@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Scene {
     bus: Arc<dyn Bus>,
     changes: Changes,
-    role: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Scene {
@@ -25,11 +25,11 @@ impl Scene {
     /// One more gateway.
     async fn on(bus: Arc<dyn Bus>) -> Self {
         let news = bus.change_news().await.unwrap();
-        let (changes, role) = Changes::new(bus.clone(), news).await.unwrap();
+        let (changes, task) = Changes::new(bus.clone(), news).await.unwrap();
         Self {
             bus,
             changes,
-            role: tokio::spawn(role),
+            task: tokio::spawn(task),
         }
     }
 
@@ -60,7 +60,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        self.role.abort();
+        self.task.abort();
     }
 }
 
@@ -159,7 +159,7 @@ async fn a_stream_resumes_anywhere_from_where_it_was() {
 async fn who_is_ahead_of_its_gateway_hears_nothing_twice() {
     let scene = Scene::new(BusLimits::default()).await;
     // Stands still: another gateway has heard more.
-    scene.role.abort();
+    scene.task.abort();
     scene.update("a://1").await;
     let ahead = scene.update("a://1").await;
     assert!(!scene.changes.is_to_come(&ahead).await.unwrap());
@@ -185,7 +185,7 @@ async fn what_is_gone_is_told_of_and_what_follows_is_heard() {
     let begun = scene.bus.newest_change().await.unwrap();
     let mut deaf = scene.reader(None, "a://1");
     // It hears nothing while more happens than the feed keeps.
-    scene.role.abort();
+    scene.task.abort();
     for _ in 0..=feed {
         scene.update("a://1").await;
     }

@@ -25,7 +25,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, Watched};
 use crate::listen::stall::StallGuard;
 use crate::listen::tls::Tls;
-use crate::message::request_head::Peer;
+use crate::message::request_head::ClientAddress;
 
 /// Time a client gets for the first request of a connection, and for headers that have begun.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ struct Http {
 
 /// The service of one connection.
 struct FromPeer {
-    peer: Peer,
+    peer: ClientAddress,
     activity: Arc<Activity>,
     inner: TowerToHyperService<Router>,
 }
@@ -135,7 +135,7 @@ impl Connections {
         let http = Http {
             server: self.server.clone(),
             service: FromPeer {
-                peer: Peer(peer),
+                peer: ClientAddress(peer),
                 activity: place.activity.clone(),
                 inner: TowerToHyperService::new(self.router.clone()),
             },

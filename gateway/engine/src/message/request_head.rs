@@ -11,7 +11,7 @@ use crate::admission::Share;
 
 /// The address a request came from; an extension of every request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 /// Who calls, and from where; an extension of every request that reaches the endpoint.
 #[derive(Debug, Clone)]

@@ -32,14 +32,14 @@ use rules::Rules;
 pub(crate) struct Policy(watch::Receiver<Option<Arc<Rules>>>);
 
 impl Policy {
-    /// The policy of a file, and the role that follows the file: run it until the process ends.
+    /// The policy of a file, and the task that follows the file: run it until the process ends.
     pub(crate) fn new(
         file: Option<PolicyFile>,
     ) -> (Self, Option<impl Future<Output = ()> + Send + 'static>) {
         let rules = file.as_ref().map(|file| file.rules.clone());
         let (in_force, policy) = watch::channel(rules);
-        let role = file.map(|file| follow::follow(file, in_force));
-        (Self(policy), role)
+        let task = file.map(|file| follow::follow(file, in_force));
+        (Self(policy), task)
     }
 
     /// For one who wants to hear when it changes from now on.

@@ -53,21 +53,21 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let tls = Tls::start(&settings.tls)?;
     let gateway = GatewayId::generate();
-    let mut roles = JoinSet::new();
-    roles.spawn(heartbeat::run(bus.clone(), gateway.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(heartbeat::run(bus.clone(), gateway.clone()));
     let tls = tls.map(|(tls, renewal)| {
-        roles.spawn(renewal);
+        background.spawn(renewal);
         tls
     });
-    let (policy, policy_role) = Policy::new(settings.policy.clone());
-    if let Some(role) = policy_role {
-        roles.spawn(role);
+    let (policy, policy_task) = Policy::new(settings.policy.clone());
+    if let Some(task) = policy_task {
+        background.spawn(task);
     }
     let max_connections = settings.limits.max_connections;
     let connection_idle = settings.limits.connection_idle;
     let name = gateway.clone();
     let stopping = shutdown.clone();
-    let state = AppState::start(name, bus, settings, policy, stopping, &mut roles).await?;
+    let state = AppState::start(name, bus, settings, policy, stopping, &mut background).await?;
     let tasks = state.canceller.tasks().clone();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");
@@ -86,7 +86,7 @@ pub async fn serve(
     );
     tokio::select! {
         () = accepting => {}
-        _ = roles.join_next() => {
+        _ = background.join_next() => {
             shutdown.abort();
             return Err(BusError::Unexpected("a background task of the gateway ended".to_owned()).into());
         }

@@ -26,9 +26,9 @@ pub(crate) struct Claims {
     azp: Option<String>,
     appid: Option<String>,
     client_id: Option<String>,
-    scp: Option<Names>,
-    scope: Option<Names>,
-    roles: Option<Names>,
+    scp: Option<NamesClaim>,
+    scope: Option<NamesClaim>,
+    roles: Option<NamesClaim>,
 }
 
 /// `aud`: RFC 7519, section 4.1.3.
@@ -39,10 +39,10 @@ pub(crate) enum Audience {
     Many(Vec<String>),
 }
 
-/// Names in a list, or between spaces (RFC 6749, section 3.3).
+/// A claim of names: in a list, or between spaces (RFC 6749, section 3.3).
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Names {
+enum NamesClaim {
     Text(String),
     List(Vec<String>),
 }
@@ -137,16 +137,16 @@ fn named(subject: String, identity: Identity) -> Principal {
     }
 }
 
-fn names<const N: usize>(claims: [Option<Names>; N]) -> BTreeSet<String> {
+fn names<const N: usize>(claims: [Option<NamesClaim>; N]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for claim in claims.into_iter().flatten() {
         match claim {
             // At spaces only (RFC 6749, section 3.3).
-            Names::Text(text) => {
+            NamesClaim::Text(text) => {
                 let names = text.split(' ').filter(|name| !name.is_empty());
                 all.extend(names.map(str::to_owned));
             }
-            Names::List(list) => all.extend(list),
+            NamesClaim::List(list) => all.extend(list),
         }
     }
     all
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn scopes_are_split_at_spaces_and_nowhere_else() {
         let split = |text: &str| -> Vec<String> {
-            names([Some(Names::Text(text.to_owned()))])
+            names([Some(NamesClaim::Text(text.to_owned()))])
                 .into_iter()
                 .collect()
         };

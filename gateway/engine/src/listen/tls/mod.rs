@@ -60,7 +60,7 @@ struct Renewal {
 // === impl Tls ===
 
 impl Tls {
-    /// TLS with the certificate of the settings, if they name one, and the role that renews it.
+    /// TLS with the certificate of the settings, if they name one, and the task that renews it.
     pub(crate) fn start(
         settings: &TlsSettings,
     ) -> Result<Option<(Self, impl Future<Output = ()> + use<>)>, CertificateError> {

@@ -45,7 +45,7 @@ pub(super) struct Scene {
     bus: Arc<MemoryBus>,
     policy: watch::Sender<Option<Arc<Rules>>>,
     queued: mpsc::UnboundedReceiver<RequestEnvelope>,
-    _roles: JoinSet<()>,
+    _background: JoinSet<()>,
 }
 
 /// One caller's way to talk: each message for itself, or in a session.
@@ -73,15 +73,15 @@ impl Scene {
         let settings = Settings::parse_from(["gateway"]).gateway;
         let (policy, in_force) = watch::channel(text.map(|text| Arc::new(rules(text))));
         let (tell, queued) = mpsc::unbounded_channel();
-        let mut roles = JoinSet::new();
-        roles.spawn(answer_everything(bus.clone(), tell));
+        let mut background = JoinSet::new();
+        background.spawn(answer_everything(bus.clone(), tell));
         let state = AppState::start(
             GatewayId::generate(),
             bus.clone(),
             settings,
             Policy(in_force),
             Shutdown::new(),
-            &mut roles,
+            &mut background,
         );
         let state = state.await.unwrap();
         let endpoint = Router::new()
@@ -92,7 +92,7 @@ impl Scene {
             bus,
             policy,
             queued,
-            _roles: roles,
+            _background: background,
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) enum Resumed {
 // === impl Hub ===
 
 impl Hub {
-    /// A hub and the roles that serve it: run both until the process ends.
+    /// A hub and the task that serves it: run it until the process ends.
     pub(crate) fn new(
         gateway: GatewayId,
         bus: Arc<dyn Bus>,
@@ -46,13 +46,13 @@ impl Hub {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (ends, to_note) = mpsc::channel(PENDING_ENDS);
         let hub = Self(Arc::new(Registry::new(gateway, bus.clone(), ends)));
-        let roles = {
+        let task = {
             let hub = hub.clone();
             async move {
                 tokio::join!(hub.dispatch(news), note_ends(bus.clone(), bus, to_note));
             }
         };
-        (hub, roles)
+        (hub, task)
     }
 
     /// The name under which events are published to this hub.

@@ -21,7 +21,7 @@ struct Fixture {
     hub: Hub,
     news: mpsc::Sender<News<StreamEvent>>,
     owner: Ownership,
-    _roles: JoinHandle<()>,
+    _task: JoinHandle<()>,
 }
 
 impl Fixture {
@@ -33,7 +33,7 @@ impl Fixture {
         let bus: Arc<dyn Bus> = MemoryBus::new(limits);
         let gateway = GatewayId::generate();
         let (news, receiver) = mpsc::channel(1024);
-        let (hub, roles) = Hub::new(gateway.clone(), bus.clone(), receiver);
+        let (hub, task) = Hub::new(gateway.clone(), bus.clone(), receiver);
         bus.enqueue(&modern_request(&gateway)).await.unwrap();
         let worker = WorkerId::generate();
         let never = CancellationToken::new();
@@ -43,7 +43,7 @@ impl Fixture {
             bus,
             hub,
             news,
-            _roles: tokio::spawn(roles),
+            _task: tokio::spawn(task),
         }
     }
 
