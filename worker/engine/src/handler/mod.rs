@@ -4,12 +4,14 @@
 //! 2. `context`: what a handler finds in the extensions of its request, such as `state`, `raw_message` and
 //!    `close_stream`; `extract`: how a tool names it as a parameter
 //! 3. `ask`: questions to the client
-//! 4. `redelivery`: what a tool's author says about calls whose worker was lost
+//! 4. what a tool's author says in its description: `redelivery`, about calls whose worker was lost; `header_params`,
+//!    which arguments clients repeat in headers
 
 pub(crate) mod ask;
 pub(crate) mod close_stream;
 pub(crate) mod context;
 pub(crate) mod guard;
+pub(crate) mod header_params;
 pub(crate) mod raw_message;
 pub(crate) mod redelivery;
 pub(crate) mod state;

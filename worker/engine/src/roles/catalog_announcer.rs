@@ -23,9 +23,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::guard::Guard;
+use crate::handler::header_params::header_params;
 use crate::handler::redelivery::Redelivery;
 use crate::handler::state::State;
-use crate::roles::header_params::header_params;
 
 /// Announced again this often, in case the bus has lost everything.
 const REPEAT: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@
 //! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
 //! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of lost gateways
 //! 5. `finisher` ends requests; `ended_calls` takes them out of their session's list of calls
-//! 6. `catalog_announcer` tells gateways what the handler serves, with the `header_params` of its tools
+//! 6. `catalog_announcer` tells gateways what the handler serves
 
 pub(crate) mod catalog_announcer;
 pub(crate) mod ended_calls;
@@ -20,6 +20,5 @@ pub(crate) mod reclaimer;
 pub(crate) mod signal_listener;
 pub(crate) mod worker;
 
-mod header_params;
 mod runtime_watch;
 mod verdict;
