@@ -6,7 +6,7 @@
 //! 1. `settings`: where Redis is, from the command line
 //! 2. `bus`: [`RedisBus`], how it connects and sends
 //! 3. `ports`: one file per port
-//! 4. `scripts` and `lua`: each atomic step is one Lua script, with one typed function that spells its call
+//! 4. `scripts` and `lua`: each atomic step is one Lua script, with one typed function that builds its command
 //! 5. `wire`: every name and every line that lies in Redis
 //! 6. `queue`: what a process knows of the request queue besides
 //! 7. `connection`: the connections, and what is sent over them

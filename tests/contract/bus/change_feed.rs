@@ -1,4 +1,4 @@
-//! [`ChangeFeed`](prynai_bus::ChangeFeed): one log of changes for all listeners.
+//! [`ChangeFeed`](prynai_bus::ChangeFeed): one log of changes for all who read it.
 
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::change::Change;

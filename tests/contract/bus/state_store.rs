@@ -314,7 +314,7 @@ async fn the_state_of_a_session_lives_while_it_is_used(kind: Kind) {
     scene.set(&used, "key", "1", LONG).await;
     scene.set(&idle, "key", "1", LONG).await;
 
-    // To read the state is not to use the session.
+    // Reading the state does not count as use of the session.
     assert_eventually!(
         {
             assert!(

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
-use prynai_bus::wire::message::RawJson;
+use prynai_bus::testing;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
@@ -38,14 +38,10 @@ impl Owned {
         let url = cluster.redis.url().parse().expect("a URL");
         let bus = RedisBus::connect(&url, "prynai:", BusLimits::default()).await;
         let bus = bus.expect("connects");
-        let json = |text: &str| RawJson::parse(text).expect("JSON");
         let session = Session {
-            id: SessionId::generate(),
             principal: Principal::named("somebody else"),
             protocol_version: version.to_owned(),
-            client_info: json(r#"{"name":"owner","version":"1"}"#),
-            capabilities: json("{}"),
-            log_level: None,
+            ..testing::session(&SessionId::generate())
         };
         bus.create_session(&session).await.expect("is created");
         let subscribe = SessionChange::Subscribe("test://static/1".to_owned());
@@ -53,7 +49,7 @@ impl Owned {
         assert!(subscribed.expect("is changed"));
         let begin = BeginCall {
             stream: StreamId::generate(),
-            request_id: json("1"),
+            request_id: testing::json("1"),
         };
         let (id, owner) = (&session.id, &session.principal);
         let begun = bus.touch_session(id, owner, Some(&begin)).await;

@@ -109,8 +109,8 @@ impl Admission {
         taken.ok_or(RequestError::CallerBytes { limit: most })
     }
 
-    /// Room for a notification, of which nobody knows when it ends: the second half of the queue is for
-    /// calls.
+    /// Room for a notification: only in the first half of the queue, as its sender waits for no answer. The second half
+    /// is for calls.
     pub(crate) async fn notification(&self) -> Result<(), RequestError> {
         let half = self.0.queue_limit.div_ceil(2);
         match self.room(half).await? {

@@ -23,7 +23,7 @@ pub(super) const META_PROGRESS_TOKEN: &str = "progressToken";
 /// `_meta` key of ours: the client's key of a `tools/call`, under which the worker keeps its outcome.
 pub(crate) const META_IDEMPOTENCY_KEY: &str = "ai.prynai/idempotencyKey";
 
-/// `_meta` key of ours: how long the request may wait for a worker, in milliseconds.
+/// `_meta` key of ours: how long the request may take, waiting and running, in milliseconds.
 pub(super) const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
 
 /// Every key of `_meta` that is looked at.

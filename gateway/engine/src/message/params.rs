@@ -188,7 +188,7 @@ impl<'a> ParamsView<'a> {
         }
     }
 
-    /// How long the client lets the request wait, if it says so.
+    /// How long the request may take, waiting and running, if its client says so.
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, RequestError> {
         let wrong = || {
             let reason = format!("{META_TIMEOUT} must be a positive integer of milliseconds");

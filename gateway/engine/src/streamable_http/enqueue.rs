@@ -164,7 +164,8 @@ pub(super) async fn enqueue_notification(
     Ok(())
 }
 
-/// Keeps what a notification takes of its caller's share until it has left the queue, of which nobody is told.
+/// Keeps what a notification takes of its caller's share until it has left the queue. Nobody is told when
+/// that is, so it asks.
 async fn hold_while_pending(queue: Arc<dyn RequestQueue>, entry: EntryId, permit: Permit) {
     let mut backoff = Backoff::endless();
     while !matches!(queue.is_pending(&entry).await, Ok(false)) {

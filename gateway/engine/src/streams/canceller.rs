@@ -114,7 +114,7 @@ impl Canceller {
         cancelled.await
     }
 
-    /// Ends a session of which nobody knows whether it was opened: its client was refused.
+    /// Ends a session that may have been opened although its client was refused.
     pub(crate) fn take_back(&self, session: Session) {
         let otherwise =
             "could not end a session whose initialize was refused; it ends when it has been idle";

@@ -1,4 +1,4 @@
-//! One log of changes for all listeners.
+//! One log of changes for all who read it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::{BusError, NewsReceiver};
 use crate::ids::canonical_number;
 use crate::wire::change::Change;
 
-/// One log of changes for all listeners. A change costs one append, however many listen.
+/// One log of changes for all who read it. A change costs one append, however many they are.
 ///
 /// All entries are ordered by position. The newest [`super::BusLimits::feed`] are kept. Publication carries the news,
 /// as with a stream's log: subscribe first, then read.
@@ -72,7 +72,7 @@ pub struct ChangePage {
     /// The changes, oldest first; empty at the end of the feed.
     pub changes: Vec<PositionedChange>,
     /// Changes between the position and the first of these are gone: trimmed, or lost with an
-    /// earlier epoch. The listener must assume that anything changed.
+    /// earlier epoch. The reader must assume that anything changed.
     pub lost: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A change that listeners may want to know of.
+//! A change that readers of the feed may want to know of.
 
 use serde::{Deserialize, Serialize};
 

@@ -94,19 +94,17 @@ impl Connector {
         }
     }
 
-    /// Connects to the master; `listener` gets what Redis says unasked, on the task that reads the connection.
+    /// Connects to the master; `on_push` gets what Redis says unasked, on the task that reads the connection.
     pub(crate) async fn link_with(
         &self,
-        listener: impl Fn(PushInfo) + Send + Sync + 'static,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> Result<Link, Fault> {
         // Taken first: what is found out meanwhile ends this connection as well.
         let generation = self.generation();
-        let listener = Arc::new(listener);
+        let on_push = Arc::new(on_push);
         match &*self.address {
-            Address::Server(info) => self.open(info, generation, listener).await,
-            Address::Sentinels(sentinels) => {
-                self.open_master(sentinels, generation, listener).await
-            }
+            Address::Server(info) => self.open(info, generation, on_push).await,
+            Address::Sentinels(sentinels) => self.open_master(sentinels, generation, on_push).await,
         }
     }
 
@@ -116,7 +114,7 @@ impl Connector {
         &self,
         sentinels: &Sentinels,
         generation: Generation,
-        listener: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
+        on_push: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
     ) -> Result<Link, Fault> {
         let asked = sentinels.servers.iter();
         let mut answers: FuturesUnordered<_> = asked
@@ -134,7 +132,7 @@ impl Connector {
             };
             tried.push(place.clone());
             let info = sentinels.at(place.0, place.1);
-            match self.open(&info, generation.clone(), listener.clone()).await {
+            match self.open(&info, generation.clone(), on_push.clone()).await {
                 Ok(link) => return Ok(link),
                 Err(fault) => faults.push(fault),
             }
@@ -161,7 +159,7 @@ impl Connector {
         &self,
         server: &ConnectionInfo,
         generation: Generation,
-        listener: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
+        on_push: Arc<impl Fn(PushInfo) + Send + Sync + 'static>,
     ) -> Result<Link, Fault> {
         let place = format!("Redis at {}", server.addr());
         let lost = generation.lost();
@@ -176,7 +174,7 @@ impl Connector {
             .set_push_sender(move |push: PushInfo| {
                 match push.kind {
                     PushKind::Disconnection => report.cancel(),
-                    _ => listener(push),
+                    _ => on_push(push),
                 }
                 Ok::<_, redis::aio::SendError>(())
             });

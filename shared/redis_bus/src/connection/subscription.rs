@@ -188,7 +188,7 @@ impl<T: Send + 'static> Subscriber<T> {
         let overflowed = Arc::new(AtomicBool::new(false));
         let overflow = overflowed.clone();
         let probe_channel = self.probe_channel.clone();
-        let listener = move |push: PushInfo| {
+        let on_push = move |push: PushInfo| {
             let Some((channel, payload)) = message(push) else {
                 return;
             };
@@ -200,7 +200,7 @@ impl<T: Send + 'static> Subscriber<T> {
             }
         };
         let subscribed = async {
-            let mut link = self.connector.link_with(listener).await?;
+            let mut link = self.connector.link_with(on_push).await?;
             let channels = [&self.channel, &self.probe_channel];
             link.connection.subscribe(&channels).await?;
             Ok::<_, Fault>(link)

@@ -1,6 +1,6 @@
 //! The Lua scripts: one atomic step per file in `lua/`, one typed function for each, grouped by port.
 //!
-//! The functions only spell commands; a connection sends them.
+//! The functions only build commands; a connection sends them.
 
 use std::time::Duration;
 

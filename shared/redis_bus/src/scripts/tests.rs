@@ -1,4 +1,4 @@
-//! Every script is called with the keys it declares, and these lie on one node of a cluster.
+//! Every script is sent with the keys it declares, and these lie on one node of a cluster.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use crate::connection::command::{Command, Lua};
 use crate::wire::keys::Keys;
 use crate::wire::lines;
 
-/// One call of every script: the name of its file, how many times its repeated keys occur, its
+/// One command for every script: the name of its file, how many times its repeated keys occur, its
 /// script and its arguments.
-fn calls() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
+fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let keys = Keys::new("prynai:");
     let limits = BusLimits::default();
     let stream = StreamId::generate();
@@ -198,7 +198,7 @@ fn declared(lua: &Lua, repeated: usize) -> usize {
 
 #[test]
 fn every_script_gets_the_keys_it_declares() {
-    for (name, repeated, lua, args) in calls() {
+    for (name, repeated, lua, args) in commands() {
         assert_eq!(args[0], "EVALSHA", "{name}");
         let passed: usize = args[2].parse().unwrap();
         assert_eq!(passed, declared(lua, repeated), "{name}");
@@ -208,7 +208,7 @@ fn every_script_gets_the_keys_it_declares() {
 
 #[test]
 fn no_script_uses_a_key_or_an_argument_that_is_not_passed() {
-    for (name, _, lua, args) in calls() {
+    for (name, _, lua, args) in commands() {
         let keys: usize = args[2].parse().unwrap();
         for (array, passed) in [("KEYS[", keys), ("ARGV[", args.len() - 3 - keys)] {
             for used in lua.source().split(array).skip(1) {
@@ -223,7 +223,7 @@ fn no_script_uses_a_key_or_an_argument_that_is_not_passed() {
 
 #[test]
 fn all_keys_of_a_script_have_one_hash_tag() {
-    for (name, _, _, args) in calls() {
+    for (name, _, _, args) in commands() {
         let keys: usize = args[2].parse().unwrap();
         let tag = |key: &String| {
             let tag = key
@@ -254,6 +254,6 @@ fn every_file_is_called() {
             }
         }
     }
-    let called: BTreeSet<_> = calls().into_iter().map(|call| call.0.to_owned()).collect();
-    assert_eq!(files, called);
+    let sent = commands().into_iter().map(|command| command.0.to_owned());
+    assert_eq!(files, sent.collect::<BTreeSet<_>>());
 }

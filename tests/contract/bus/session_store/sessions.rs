@@ -143,7 +143,7 @@ async fn a_stranger_neither_prolongs_a_session_nor_takes_room_in_it(kind: Kind) 
     assert_eq!(scene.find(&id, "2").await, None);
     scene.begin(&id, "3").await.expect("there is room");
 
-    // To look for a call is not to use the session.
+    // Looking for a call does not count as use of the session.
     assert_eventually!(
         {
             assert_eq!(scene.touch_as(&stranger, &id).await, None);
@@ -235,7 +235,7 @@ async fn an_idle_session_ends(kind: Kind) {
     scene.record(&used, "1").await;
     scene.record(&idle, "1").await;
 
-    // To look for a call is not to use the session.
+    // Looking for a call does not count as use of the session.
     assert_eventually!(
         {
             let owner = Principal::anonymous();

@@ -29,7 +29,7 @@ async fn listen(client: &Client<'_>, uris: Value) -> (Events, Value) {
     (events, agreed)
 }
 
-/// What a listener is told when the policy changes: that its lists may differ, and its resources.
+/// What a client that listens is told when the policy changes: that its lists may differ, and its resources.
 async fn assert_told_anything_may_differ(events: &mut Events, uris: &[&str]) {
     for list in LISTS {
         let message = events.message().await;

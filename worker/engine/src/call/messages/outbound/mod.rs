@@ -47,7 +47,7 @@ pub(crate) enum Sent {
     TooLarge { number: i64 },
     /// The response.
     Final(RawJson),
-    /// Something for all listeners.
+    /// Something for the change feed.
     Change(Change),
     /// Nobody wants it.
     Nothing,
