@@ -83,31 +83,8 @@ fn is_token_character(byte: u8) -> bool {
 
 /// Whether a query has a token as RFC 6750, section 2.3, would have it, however it is spelled.
 fn names_a_token(query: &str) -> bool {
-    query.split('&').any(|parameter| {
-        let name = parameter.split('=').next().unwrap_or_default();
-        unescaped(name).eq_ignore_ascii_case(b"access_token")
-    })
-}
-
-/// Percent-decoded; what is no escape stays as it is.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = after.first_chunk::<2>().filter(|_| first == b'%');
-        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    bytes
+    form_urlencoded::parse(query.as_bytes())
+        .any(|(name, _)| name.eq_ignore_ascii_case("access_token"))
 }
 
 #[cfg(test)]
