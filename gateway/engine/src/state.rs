@@ -88,7 +88,7 @@ impl AppState {
         }
         Ok(Self {
             admission: Admission::new(bus.clone(), &settings.limits),
-            canceller: Canceller::new(bus.clone()),
+            canceller: Canceller::new(bus.clone(), bus.clone()),
             origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
             bus,
             authenticator,

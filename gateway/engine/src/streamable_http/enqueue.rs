@@ -267,7 +267,7 @@ mod tests {
             let claimed = bus.claim(&worker, 1, LONG, &never).await.unwrap();
             assert_eq!(claimed.len(), 1);
             Self {
-                canceller: Canceller::new(bus.clone()),
+                canceller: Canceller::new(bus.clone(), bus.clone()),
                 bus,
                 session: session.id,
                 call: CallRef {

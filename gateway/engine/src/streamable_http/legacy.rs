@@ -192,8 +192,9 @@ async fn change(
 ) -> Result<(), RequestError> {
     let session = session.clone();
     let _turn = state.turns.take().await?;
-    let both_or_nothing = state.canceller.complete(move |bus| {
-        let (session, change) = (session.clone(), change.clone());
+    let bus = state.bus.clone();
+    let both_or_nothing = state.canceller.complete(move || {
+        let (bus, session, change) = (bus.clone(), session.clone(), change.clone());
         async move {
             if !bus.change_session(&session, &change).await? {
                 return Err(RequestError::SessionUnknown);
@@ -272,9 +273,10 @@ async fn answered(
         return refused("this server asked no question with this id");
     };
     let (stream, raw) = (question.stream, response.raw.clone());
+    let bus = state.bus.clone();
     // A person may have answered, and will not be asked again.
-    let posted = state.canceller.complete(move |bus| {
-        let (session, raw) = (session.clone(), raw.clone());
+    let posted = state.canceller.complete(move || {
+        let (bus, session, raw) = (bus.clone(), session.clone(), raw.clone());
         async move { Ok(bus.post_mail(&stream, &session, &raw).await?) }
     });
     match posted.await? {
@@ -359,8 +361,9 @@ pub(super) async fn delete(state: AppState, head: RequestHead<'_>) -> Result<Res
     check_version(head.headers)?;
     let (session, caller) = (session_id(head.headers)?, head.caller.principal.clone());
     let _permit = state.admission.errand(head.share(Some(&session)))?;
-    let ended = state.canceller.complete(move |bus| {
-        let (session, caller) = (session.clone(), caller.clone());
+    let bus = state.bus.clone();
+    let ended = state.canceller.complete(move || {
+        let (bus, session, caller) = (bus.clone(), session.clone(), caller.clone());
         async move {
             let running = bus.end_session(&session, &caller).await?;
             let running = running.ok_or(RequestError::SessionUnknown)?;

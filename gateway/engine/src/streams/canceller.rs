@@ -8,7 +8,7 @@ use prynai_bus::ids::{EntryId, SessionId, StreamId};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{CallRef, Era};
 use prynai_bus::wire::session::Session;
-use prynai_bus::{Bus, BusError};
+use prynai_bus::{BusError, SessionStore, SignalChannel};
 use prynai_process::backoff::Backoff;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -28,7 +28,8 @@ const AT_A_TIME: usize = 128;
 /// Cancels calls in tasks of their own, which a stopping gateway waits for. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Canceller {
-    bus: Arc<dyn Bus>,
+    sessions: Arc<dyn SessionStore>,
+    signals: Arc<dyn SignalChannel>,
     tasks: TaskTracker,
     at_bus: Arc<Semaphore>,
 }
@@ -49,9 +50,10 @@ pub(crate) struct ForgetOnDrop {
 }
 
 impl Canceller {
-    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
+    pub(crate) fn new(sessions: Arc<dyn SessionStore>, signals: Arc<dyn SignalChannel>) -> Self {
         Self {
-            bus,
+            sessions,
+            signals,
             tasks: TaskTracker::new(),
             at_bus: Arc::new(Semaphore::new(AT_A_TIME)),
         }
@@ -84,9 +86,10 @@ impl Canceller {
     /// was refused and will send it again.
     pub(crate) fn cancel(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
         let otherwise = "could not cancel a call, so it runs to its end";
-        self.keep_trying(stream, otherwise, move |bus| {
-            let entry = entry.clone();
-            async move { bus.cancel_call(&stream, entry.as_ref(), era).await }
+        let signals = self.signals.clone();
+        self.keep_trying(stream, otherwise, move || {
+            let (signals, entry) = (signals.clone(), entry.clone());
+            async move { signals.cancel_call(&stream, entry.as_ref(), era).await }
         });
     }
 
@@ -101,12 +104,14 @@ impl Canceller {
         session: SessionId,
         request_id: RawJson,
     ) -> Result<(), RequestError> {
-        let cancelled = self.complete(move |bus| {
+        let (sessions, signals) = (self.sessions.clone(), self.signals.clone());
+        let cancelled = self.complete(move || {
+            let (sessions, signals) = (sessions.clone(), signals.clone());
             let (session, request_id) = (session.clone(), request_id.clone());
             async move {
-                for call in bus.note_cancel(&session, &request_id).await? {
+                for call in sessions.note_cancel(&session, &request_id).await? {
                     let (stream, entry) = (&call.stream, call.entry.as_ref());
-                    bus.cancel_call(stream, entry, Era::Legacy).await?;
+                    signals.cancel_call(stream, entry, Era::Legacy).await?;
                 }
                 Ok(())
             }
@@ -118,15 +123,16 @@ impl Canceller {
     pub(crate) fn take_back(&self, session: Session) {
         let otherwise =
             "could not end a session whose initialize was refused; it ends when it has been idle";
-        self.keep_trying(session.id.clone(), otherwise, move |bus| {
-            let session = session.clone();
+        let sessions = self.sessions.clone();
+        self.keep_trying(session.id.clone(), otherwise, move || {
+            let (sessions, session) = (sessions.clone(), session.clone());
             async move {
-                if bus
+                if sessions
                     .end_session(&session.id, &session.principal)
                     .await?
                     .is_some()
                 {
-                    bus.forget_session(&session.id).await?;
+                    sessions.forget_session(&session.id).await?;
                 }
                 Ok(())
             }
@@ -141,17 +147,16 @@ impl Canceller {
     /// Those of the steps; while the bus is away for longer, that it is.
     pub(crate) async fn complete<T, F>(
         &self,
-        steps: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+        steps: impl Fn() -> F + Send + 'static,
     ) -> Result<T, RequestError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, RequestError>> + Send,
     {
-        let bus = self.bus.clone();
         let done = self.tasks.spawn(async move {
             let mut backoff = Backoff::for_at_most(PATIENCE);
             loop {
-                match steps(bus.clone()).await {
+                match steps().await {
                     Err(RequestError::Bus(error)) if error.is_passing() => {
                         if !backoff.pause().await {
                             return Err(error.into());
@@ -169,9 +174,10 @@ impl Canceller {
 
     fn forget(&self, session: SessionId, stream: StreamId) {
         let otherwise = "could not take a refused call out of its session's list of calls";
-        self.keep_trying(stream, otherwise, move |bus| {
-            let session = session.clone();
-            async move { bus.forget_call(&session, &stream).await }
+        let sessions = self.sessions.clone();
+        self.keep_trying(stream, otherwise, move || {
+            let (sessions, session) = (sessions.clone(), session.clone());
+            async move { sessions.forget_call(&session, &stream).await }
         });
     }
 
@@ -180,17 +186,17 @@ impl Canceller {
         &self,
         of: impl Display + Send + 'static,
         otherwise: &'static str,
-        step: impl Fn(Arc<dyn Bus>) -> F + Send + 'static,
+        step: impl Fn() -> F + Send + 'static,
     ) where
         F: Future<Output = Result<(), BusError>> + Send,
     {
-        let (bus, at_bus) = (self.bus.clone(), self.at_bus.clone());
+        let at_bus = self.at_bus.clone();
         self.tasks.spawn(async move {
             let mut backoff = Backoff::for_at_most(PATIENCE);
             loop {
                 // Nobody closes the semaphore.
                 let turn = at_bus.acquire().await;
-                let stepped = step(bus.clone()).await;
+                let stepped = step().await;
                 drop(turn);
                 let Err(error) = stepped else { break };
                 if !backoff.pause().await {

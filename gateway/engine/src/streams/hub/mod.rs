@@ -45,7 +45,8 @@ impl Hub {
         news: NewsReceiver<StreamEvent>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (ends, to_note) = mpsc::channel(PENDING_ENDS);
-        let hub = Self(Arc::new(Registry::new(gateway, bus.clone(), ends)));
+        let registry = Registry::new(gateway, bus.clone(), bus.clone(), ends);
+        let hub = Self(Arc::new(registry));
         let task = {
             let hub = hub.clone();
             async move {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::{Bus, EventLog, RequestQueue};
+use prynai_bus::{EventLog, RequestQueue};
 use tokio::sync::{Semaphore, mpsc};
 
 /// Events that wait for a client to read them, and their bytes without the last event; more stay in the log only.
@@ -60,11 +60,16 @@ pub(super) enum Wake {
 // === impl Registry ===
 
 impl Registry {
-    pub(super) fn new(gateway: GatewayId, bus: Arc<dyn Bus>, ends: mpsc::Sender<End>) -> Self {
+    pub(super) fn new(
+        gateway: GatewayId,
+        log: Arc<dyn EventLog>,
+        requests: Arc<dyn RequestQueue>,
+        ends: mpsc::Sender<End>,
+    ) -> Self {
         Self {
             gateway,
-            log: bus.clone(),
-            requests: bus,
+            log,
+            requests,
             held: Mutex::default(),
             registrations: AtomicU64::default(),
             looks: Semaphore::new(LOOKS),
