@@ -317,7 +317,7 @@ pub(crate) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
 }
 
 /// Claims exactly one entry.
-pub(crate) async fn claim_one(bus: &dyn Bus, worker: &WorkerId) -> Claim {
+pub(crate) async fn claim_one(bus: &dyn RequestQueue, worker: &WorkerId) -> Claim {
     let mut claims = claim(bus, worker, 1).await;
     assert_eq!(claims.len(), 1, "nothing to claim");
     claims.remove(0)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prynai_bus::Bus;
+use prynai_bus::RequestQueue;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_process::clock::unix_millis;
 use prynai_test_redis::server::RedisServer;
@@ -18,7 +18,7 @@ const LEASE: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_secs(5);
 
 /// What a worker that looks takes over, if Redis answers.
-async fn look(bus: &dyn Bus, worker: &WorkerId) -> Vec<EntryId> {
+async fn look(bus: &dyn RequestQueue, worker: &WorkerId) -> Vec<EntryId> {
     let found = bus.reclaim(worker, LEASE, 10).await.unwrap_or_default();
     found.into_iter().map(|claim| claim.entry).collect()
 }

@@ -6,7 +6,7 @@ use prynai_bus::ids::{GatewayId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::visible::Visible;
-use prynai_bus::{Bus, LogState, Posted};
+use prynai_bus::{LogState, Posted, SignalChannel};
 use prynai_redis_bus::signature::SIGNATURE;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use redis::Value;
@@ -293,10 +293,11 @@ async fn a_forged_answer_reaches_no_handler() {
         let id = format!("{}.1.0", own.stream);
         format!(r#"{{"jsonrpc":"2.0","id":"{id}","result":{{"action":"{action}"}}}}"#)
     };
-    let post = async |bus: &dyn Bus, stream: StreamId, session: &SessionId, text: &str| {
-        let posted = bus.post_mail(&stream, session, &json(text)).await;
-        assert_eq!(posted.unwrap(), Posted::Accepted);
-    };
+    let post =
+        async |bus: &dyn SignalChannel, stream: StreamId, session: &SessionId, text: &str| {
+            let posted = bus.post_mail(&stream, session, &json(text)).await;
+            assert_eq!(posted.unwrap(), Posted::Accepted);
+        };
     // As it is, and as it was signed for another call or changed afterwards.
     let gateways = &*scene.gateways;
     posted(&fleet, own.stream, &answer("accept")).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prynai_bus::ids::WorkerId;
-use prynai_bus::{Bus, BusLimits, RequestQueue, StateScope};
+use prynai_bus::{BusLimits, RequestQueue, StateScope};
 use prynai_redis_bus::RedisBus;
 use prynai_test_redis::sentinels::Sentinels;
 use prynai_test_redis::server::RedisServer;
@@ -65,7 +65,7 @@ impl Pair {
 }
 
 /// What a worker is given that takes what waits.
-async fn claims(bus: &dyn Bus, worker: &WorkerId) -> usize {
+async fn claims(bus: &dyn RequestQueue, worker: &WorkerId) -> usize {
     let stop = CancellationToken::new();
     let claimed = eventually!(bus.claim(worker, 9, BRIEF, &stop).await.ok());
     claimed.len()

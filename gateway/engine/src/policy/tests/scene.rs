@@ -18,7 +18,7 @@ use prynai_bus::wire::change::Change;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{Bus, BusLimits, Catalog, ChangeFeed, Finish};
+use prynai_bus::{BusLimits, Catalog, ChangeFeed, Finish, RequestQueue};
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
 use serde_json::{Value, json};
@@ -295,7 +295,10 @@ fn catalog() -> CatalogRecord {
     }
 }
 
-async fn answer_everything(bus: Arc<dyn Bus>, tell: mpsc::UnboundedSender<RequestEnvelope>) {
+async fn answer_everything(
+    bus: Arc<dyn RequestQueue>,
+    tell: mpsc::UnboundedSender<RequestEnvelope>,
+) {
     let worker = WorkerId::generate();
     let never = CancellationToken::new();
     loop {
