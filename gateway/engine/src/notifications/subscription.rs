@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use bytes::Bytes;
+use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use serde::Deserialize;
@@ -39,10 +40,11 @@ struct ListenParams {
 }
 
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
-pub(crate) async fn listen(
+pub(crate) fn listen(
     state: &AppState,
     caller: &Caller,
     request: &Request,
+    catalog: &CatalogRecord,
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let ListenParams { notifications } = request.params.read()?;
@@ -61,7 +63,7 @@ pub(crate) async fn listen(
         let field = "resourceSubscriptions";
         return Err(too_large(field, bytes, MAX_LISTENED_BYTES));
     }
-    let announced = Announced::of(state.catalog.required().await?.as_ref());
+    let announced = Announced::of(catalog);
     let mut notifier = Notifier {
         filter: notifications.into_filter().supported_by(announced),
         subscription: Some(request.id.clone()),

@@ -127,7 +127,7 @@ async fn serve(
                 return Err(RequestError::NotAcceptable(EVENTS));
             }
             let permit = state.admission.stream(head.share(None))?;
-            subscription::listen(&state, head.caller, &request, permit).await
+            subscription::listen(&state, head.caller, &request, &catalog, permit)
         }
         method => {
             let principal = &head.caller.principal;
