@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
 use super::named_session::{SESSION_ID, check_version, kept, session, session_id, touched};
+use super::session_call::Begun;
 use super::{EVENTS, check_accept, check_room, local_answers, session_call};
 use crate::admission::Permit;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
@@ -130,7 +131,7 @@ async fn begin_call(
         stream: StreamId::generate(),
         request_id: request.id.clone(),
     };
-    let begun = state.canceller.forget_on_drop(id.clone(), begin.stream);
+    let unless_queued = state.canceller.forget_on_drop(id.clone(), begin.stream);
     let Touched { session, has_room } = touched(&state, head, &id, Some(&begin)).await?;
     if !has_room {
         return Err(RequestError::SessionBusy);
@@ -140,7 +141,12 @@ async fn begin_call(
     if told > SMALL_CLIENT_BYTES {
         permit.add(state.admission.bytes(head.share(None), told)?);
     }
-    session_call::call(state, head, session, request, begun, permit).await
+    let begun = Begun {
+        session,
+        unless_queued,
+        permit,
+    };
+    session_call::call(state, head, request, begun).await
 }
 
 /// Opens a session (2025-11-25, Lifecycle, Initialization).

@@ -6,8 +6,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 use prynai_bus::Placed;
+use prynai_bus::ids::StreamId;
+use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::Session;
+use tokio::time::error::Elapsed;
 
 use super::enqueue::{Call, CallParts, enqueue};
 use super::{prefers_events, takes_events};
@@ -31,33 +34,34 @@ const GRACE: Duration = Duration::from_millis(30);
 /// begins, and a cancel ends it.
 const PLACED_WITHIN: Duration = Duration::from_millis(800);
 
+/// A call that its session knows of, and that is not queued yet.
+pub(super) struct Begun {
+    pub(super) session: Session,
+    pub(super) unless_queued: ForgetOnDrop,
+    pub(super) permit: Permit,
+}
+
+/// What a call has said within [`GRACE`].
+type First = Result<Option<Result<StreamEvent, Broken>>, Elapsed>;
+
 /// Queues the request and begins the answer.
 pub(super) async fn call(
     state: AppState,
     head: RequestHead<'_>,
-    session: Session,
     request: Request,
-    begun: ForgetOnDrop,
-    permit: Permit,
+    begun: Begun,
 ) -> Result<Response, RequestError> {
+    let Begun {
+        session,
+        unless_queued,
+        permit,
+    } = begun;
     let request_id = request.id.clone();
     let in_use = state.use_of(&session);
-    let params = request.params.view()?;
-    params.check(&request.method)?;
     let alone = !takes_events(head.headers);
     let polls = !alone && versions::understands_priming(&session.protocol_version);
-    let parts = CallParts {
-        stream: begun.stream(),
-        era: Era::Legacy,
-        protocol_version: session.protocol_version.clone(),
-        target: params.target(&request.method)?,
-        timeout: params.timeout()?,
-        request_id: Some(request.id),
-        method: request.method,
-        message: request.raw,
-        session: Some(session),
-    };
-    let queued = enqueue(&state, head, parts, Some(begun)).await?;
+    let parts = parts(request, session, unless_queued.stream())?;
+    let queued = enqueue(&state, head, parts, Some(unless_queued)).await?;
     let Call {
         mut held, placed, ..
     } = queued;
@@ -73,30 +77,60 @@ pub(super) async fn call(
         Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
         Ok(Placed::Running) | Err(_) => {}
     }
-    let mut stream = CallStream::legacy(
-        held,
-        state.lifetime(head.caller),
-        permit,
-        request_id,
-        in_use,
-    );
+    let lifetime = state.lifetime(head.caller);
+    let stream = CallStream::legacy(held, lifetime, permit, request_id, in_use);
     if alone {
-        let first = match first {
-            Ok(Some(Ok(event))) => Some(event),
-            Ok(Some(Err(_)) | None) => return Err(RequestError::AnswerLost),
-            Err(_) => None,
-        };
-        let (session, request_id) = (stream.session_id(), stream.request_id());
-        let answered = stream.into_json_alone(first).await;
-        let unheard = matches!(answered, Err(RequestError::NotAcceptable(_)));
-        if let (true, Some(session), Some(id)) = (unheard, session, request_id) {
-            // Nobody will ever answer what it asks.
-            state.canceller.cancel_request(session, id).await?;
-        }
-        return answered;
+        return answer_alone(&state, stream, first).await;
     }
+    answer(stream, first, polls, prefers_events(head.headers)).await
+}
+
+fn parts(request: Request, session: Session, stream: StreamId) -> Result<CallParts, RequestError> {
+    let params = request.params.view()?;
+    params.check(&request.method)?;
+    Ok(CallParts {
+        stream,
+        era: Era::Legacy,
+        protocol_version: session.protocol_version.clone(),
+        target: params.target(&request.method)?,
+        timeout: params.timeout()?,
+        request_id: Some(request.id),
+        method: request.method,
+        message: request.raw,
+        session: Some(session),
+    })
+}
+
+/// The answer to a client that takes nothing but one JSON body.
+async fn answer_alone(
+    state: &AppState,
+    stream: CallStream,
+    first: First,
+) -> Result<Response, RequestError> {
+    let first = match first {
+        Ok(Some(Ok(event))) => Some(event),
+        Ok(Some(Err(_)) | None) => return Err(RequestError::AnswerLost),
+        Err(_) => None,
+    };
+    let (session, request_id) = (stream.session_id(), stream.request_id());
+    let answered = stream.into_json_alone(first).await;
+    let unheard = matches!(answered, Err(RequestError::NotAcceptable(_)));
+    if let (true, Some(session), Some(id)) = (unheard, session, request_id) {
+        // Nobody will ever answer what it asks.
+        state.canceller.cancel_request(session, id).await?;
+    }
+    answered
+}
+
+/// The answer to a client that takes event streams.
+async fn answer(
+    mut stream: CallStream,
+    first: First,
+    polls: bool,
+    prefers_events: bool,
+) -> Result<Response, RequestError> {
     match first {
-        Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events(head.headers) => {
+        Ok(Some(Ok(event))) if event.ends_stream() && !prefers_events => {
             Ok(stream.into_json(&event))
         }
         Ok(Some(Ok(event))) => {
