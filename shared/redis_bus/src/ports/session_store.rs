@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
 use crate::ports::shares::Kept;
-use crate::scripts::{self, FieldChange, millis, unknown_code};
+use crate::scripts::{self, ChangeCode, FieldChange, millis, unknown_code};
 
 /// The field that counts the subscriptions, for the scripts.
 const SUBSCRIPTIONS: &str = "subscriptions";
@@ -119,22 +119,24 @@ impl SessionStore for RedisBus {
         };
         let (keys, limits) = (&self.keys, &self.limits);
         let change = |counted| scripts::change_session(keys, limits, id, &change, counted);
-        let (mut code, share, needed) = self.run(&change(None)).await?;
-        if code == 3 {
+        let (code, share, needed) = self.run(&change(None)).await?;
+        let mut code = ChangeCode::try_from(code)?;
+        if code == ChangeCode::NotCounted {
             let bytes = needed.next_multiple_of(COUNTED_AT_ONCE);
             let (share, kept) = (Share::named(&share), Kept::Session(id));
             self.count_kept(&share, &kept, bytes, self.counted_for())
                 .await?;
-            (code, _, _) = self.run(&change(Some(bytes))).await?;
+            let (again, _, _) = self.run(&change(Some(bytes))).await?;
+            code = ChangeCode::try_from(again)?;
         }
         match code {
-            0 => Ok(true),
-            1 => Err(BusError::Full {
+            ChangeCode::Changed => Ok(true),
+            ChangeCode::TooManySubscriptions => Err(BusError::Full {
                 what: "the list of resource subscriptions of this session",
                 limit: self.limits.session_subscriptions,
             }),
-            2 => Ok(false),
-            code => Err(unknown_code(code)),
+            ChangeCode::SessionEnded => Ok(false),
+            ChangeCode::NotCounted => Err(unknown_code(code as i64)),
         }
     }
 
@@ -179,7 +181,8 @@ impl SessionStore for RedisBus {
         Ok(match self.run(&place).await? {
             0 => Placed::Running,
             1 => Placed::Cancelled,
-            _ => Placed::SessionEnded,
+            2 => Placed::SessionEnded,
+            other => return Err(unknown_code(other)),
         })
     }
 

@@ -1,11 +1,11 @@
 //! Scripts of sessions, and of the calls that run in them.
 
-use prynai_bus::BusLimits;
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::request::CallRef;
+use prynai_bus::{BusError, BusLimits};
 use prynai_process::clock::unix_millis;
 
-use super::{lua, millis};
+use super::{lua, millis, unknown_code};
 use crate::connection::command::Command;
 use crate::wire::keys::Keys;
 
@@ -57,8 +57,32 @@ pub(crate) fn touch_session(
     Command::script(&TOUCH_SESSION, command)
 }
 
-/// Changes one thing of a session, for which `counted` bytes are counted from now on: a code, and share and bytes if
-/// more must be counted first.
+/// What `change_session.lua` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeCode {
+    Changed = 0,
+    TooManySubscriptions = 1,
+    SessionEnded = 2,
+    /// More bytes must be counted for the session first.
+    NotCounted = 3,
+}
+
+impl TryFrom<i64> for ChangeCode {
+    type Error = BusError;
+
+    fn try_from(code: i64) -> Result<Self, BusError> {
+        Ok(match code {
+            0 => Self::Changed,
+            1 => Self::TooManySubscriptions,
+            2 => Self::SessionEnded,
+            3 => Self::NotCounted,
+            other => return Err(unknown_code(other)),
+        })
+    }
+}
+
+/// Changes one thing of a session, for which `counted` bytes are counted from now on: a [`ChangeCode`], and share and
+/// bytes if more must be counted first.
 pub(crate) fn change_session(
     keys: &Keys,
     limits: &BusLimits,
