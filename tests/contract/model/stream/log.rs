@@ -1,0 +1,163 @@
+//! The steps that write to the log, mark it or remove it.
+
+use super::{Log, State, Stream};
+use crate::bus::{Answer, Event, Flaw, Kind, Outcome, Token};
+
+// === impl Stream ===
+
+impl Stream {
+    pub(super) fn open_log(&mut self) -> Answer {
+        self.log.get_or_insert(Log::open(None, 0));
+        Answer::Done
+    }
+
+    pub(super) fn append(&mut self, by: Token, offset: u8, flaw: Option<Flaw>) -> Outcome {
+        let Some(log) = &mut self.log else {
+            if by.delivery != 1 || offset != 1 || self.lease().is_none() {
+                return Answer::Lost.into();
+            }
+            self.log = Some(Log::open(Some(by), 1));
+            return Outcome::published(Kind::Message, 1);
+        };
+        if log.state == State::Cancelled && flaw != Some(Flaw::AppendOverlooksMarks) {
+            return Answer::Cancelled.into();
+        }
+        if !log.admits(by) && flaw != Some(Flaw::AppendLetsAnybodyIn) {
+            return Answer::Lost.into();
+        }
+        if offset <= log.newest {
+            return Answer::Done.into();
+        }
+        if log.state == State::Finished && flaw != Some(Flaw::FinishedLogsAreReopened) {
+            return Answer::Finished.into();
+        }
+        log.owner = Some(by);
+        log.newest = offset;
+        Outcome::published(Kind::Message, offset)
+    }
+
+    pub(super) fn take_over(&mut self, by: Token, flaw: Option<Flaw>) -> Answer {
+        match self.state() {
+            Some(State::Cancelled) => return Answer::Cancelled,
+            Some(State::Finished) if flaw != Some(Flaw::FinishedLogsAreReopened) => {
+                return Answer::Finished;
+            }
+            _ => {}
+        }
+        let holds = self.lease().is_some_and(|lease| lease.of == by);
+        if !holds && flaw != Some(Flaw::TakeOverWithoutLease) {
+            return Answer::Lost;
+        }
+        let log = self.log.get_or_insert(Log::open(None, 0));
+        log.owner = Some(by);
+        Answer::taken(log.newest)
+    }
+
+    pub(super) fn log_final_event(&mut self, by: Token, offset: u8, flaw: Option<Flaw>) -> Outcome {
+        let is_queued = self.is_queued() || flaw == Some(Flaw::LogsAreMadeTwice);
+        let Some(log) = &mut self.log else {
+            if by.delivery != 1 || offset != 1 || !is_queued {
+                return Answer::Lost.into();
+            }
+            self.log = Some(Log::open(Some(by), 1).finished());
+            return Outcome::published(Kind::Final, 1);
+        };
+        if log.state == State::Cancelled && flaw != Some(Flaw::FinishOverlooksMarks) {
+            return Answer::Cancelled.into();
+        }
+        if !log.admits(by) && flaw != Some(Flaw::FinishLetsAnybodyIn) {
+            return Answer::Lost.into();
+        }
+        if log.state == State::Finished {
+            let repeated = offset == log.newest;
+            return if repeated {
+                Answer::Done
+            } else {
+                Answer::Finished
+            }
+            .into();
+        }
+        log.owner = Some(by);
+        log.newest = offset;
+        *log = log.finished();
+        Outcome::published(Kind::Final, offset)
+    }
+
+    pub(super) fn cancel(&mut self, knows_entry: bool, flaw: Option<Flaw>) -> Outcome {
+        let is_queued = self.is_queued();
+        let log = self.log.filter(|log| !(knows_entry && log.is_bare_mark()));
+        let forgets = flaw == Some(Flaw::SilentCallsAreForgotten);
+        let log = match log {
+            Some(log) if log.state != State::Open => return Answer::Done.into(),
+            None if knows_entry && (!is_queued || forgets) => return Answer::Done.into(),
+            Some(log) => log,
+            None => Log {
+                has_holder: knows_entry,
+                ..Log::open(None, 0)
+            },
+        };
+        self.log = Some(Log {
+            state: State::Cancelled,
+            is_unfinished: !knows_entry || is_queued,
+            ..log
+        });
+        let told = Event {
+            kind: Kind::Cancelled,
+            offset: log.newest + 1,
+        };
+        Outcome {
+            news: log.has_holder.then_some(told),
+            woken: if knows_entry {
+                self.leased_to()
+            } else {
+                log.owner.map(|owner| owner.worker)
+            },
+            ..Answer::Done.into()
+        }
+    }
+
+    pub(super) fn release(&mut self, flaw: Option<Flaw>) -> Answer {
+        let forgets = flaw == Some(Flaw::ReleaseForgetsMarks);
+        let stays = |log: &Log| log.is_unfinished && !(forgets && log.state == State::Cancelled);
+        self.log = self.log.filter(stays);
+        Answer::Done
+    }
+
+    /// One that waits for more is kept for so long that its end is not looked at.
+    pub(super) fn expire(&mut self) -> Answer {
+        self.log = self.log.filter(|log| log.is_unfinished);
+        Answer::Done
+    }
+}
+
+// === impl Log ===
+
+impl Log {
+    pub(super) fn open(owner: Option<Token>, newest: u8) -> Self {
+        Self {
+            state: State::Open,
+            newest,
+            owner,
+            has_holder: true,
+            is_unfinished: true,
+        }
+    }
+
+    fn finished(self) -> Self {
+        Self {
+            state: State::Finished,
+            is_unfinished: false,
+            ..self
+        }
+    }
+
+    /// The owner, and while there is none the first delivery.
+    fn admits(&self, by: Token) -> bool {
+        self.owner.map_or(by.delivery == 1, |owner| owner == by)
+    }
+
+    /// Cancelled before anybody knew the entry: neither holder nor worker has been told.
+    fn is_bare_mark(&self) -> bool {
+        self.state == State::Cancelled && !self.has_holder
+    }
+}
