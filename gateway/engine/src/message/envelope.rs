@@ -15,6 +15,9 @@ use super::params::{Params, is_integer};
 use super::size_limits::{MAX_ID_BYTES, MAX_METHOD_BYTES};
 use crate::refusal::{Refused, RequestError};
 
+/// What JSON takes for a space (RFC 8259, section 2): fewer characters than Unicode does.
+const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// What a client sent: one message, or a batch, whose messages are read one by one.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -99,7 +102,7 @@ impl Body {
 impl Message {
     /// Reads one message. A refusal names the id, as far as that could be read.
     pub(crate) fn parse(text: &str) -> Result<Self, Refused> {
-        let text = text.trim();
+        let text = text.trim_matches(JSON_SPACE);
         // A struct would be read from an array as well.
         if !text.starts_with('{') {
             return Err(match serde_json::from_str::<IgnoredAny>(text) {
