@@ -17,6 +17,8 @@ const COUNT: usize = 3;
 /// They end, and their files go, when this is dropped.
 pub struct Sentinels {
     ports: Vec<u16>,
+    /// Where they speak TLS, if they do.
+    tls_ports: Vec<u16>,
     processes: Vec<Child>,
     folder: PathBuf,
 }
@@ -24,16 +26,27 @@ pub struct Sentinels {
 impl Sentinels {
     /// Watches a master and its replicas; returns when the Sentinels know each other and one replica.
     pub async fn watch(master: &RedisServer) -> Self {
+        Self::watch_at(master.port(), None).await
+    }
+
+    /// The same over TLS: to the master and its replicas at their TLS ports, and between the Sentinels. The files are a
+    /// certificate, its key and its authority.
+    pub async fn watch_over_tls(master: u16, files: [&str; 3]) -> Self {
+        Self::watch_at(master, Some(files)).await
+    }
+
+    async fn watch_at(master: u16, files: Option<[&str; 3]>) -> Self {
         let unique = Uuid::new_v4().simple();
         let folder = std::env::temp_dir().join(format!("prynai-sentinels-{unique}"));
         std::fs::create_dir(&folder).expect("a folder for Sentinels");
         let mut sentinels = Self {
             ports: Vec::new(),
+            tls_ports: Vec::new(),
             processes: Vec::new(),
             folder,
         };
         for _ in 0..COUNT {
-            sentinels.start(master.port());
+            sentinels.start(master, files);
         }
         for index in 0..COUNT {
             let knows = async || {
@@ -53,9 +66,13 @@ impl Sentinels {
 
     /// The URL for whoever follows the master.
     pub fn url(&self) -> String {
-        let places = self.ports.iter().map(|port| format!("127.0.0.1:{port}"));
+        let (scheme, ports) = match self.tls_ports.is_empty() {
+            true => ("redis+sentinel", &self.ports),
+            false => ("rediss+sentinel", &self.tls_ports),
+        };
+        let places = ports.iter().map(|port| format!("127.0.0.1:{port}"));
         let places: Vec<_> = places.collect();
-        format!("redis+sentinel://{}/{MASTER}", places.join(","))
+        format!("{scheme}://{}/{MASTER}", places.join(","))
     }
 
     /// The port of the master, as the first Sentinel that answers knows.
@@ -80,11 +97,19 @@ impl Sentinels {
         end(&mut self.processes[0]);
     }
 
-    fn start(&mut self, master: u16) {
+    fn start(&mut self, master: u16, files: Option<[&str; 3]>) {
         let port = free_port();
+        let tls = files.map_or_else(String::new, |[certificate, key, authority]| {
+            let port = free_port();
+            self.tls_ports.push(port);
+            format!(
+                "tls-port {port}\ntls-cert-file {certificate}\ntls-key-file {key}\n\
+                 tls-ca-cert-file {authority}\ntls-auth-clients no\ntls-replication yes\n"
+            )
+        });
         let file = self.folder.join(format!("{port}.conf"));
         let settings = format!(
-            "port {port}\nbind 127.0.0.1\nlogfile {folder}/{port}.log\ndir {folder}\n\
+            "{tls}port {port}\nbind 127.0.0.1\nlogfile {folder}/{port}.log\ndir {folder}\n\
              sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
              sentinel down-after-milliseconds {MASTER} 1000\n\
              sentinel failover-timeout {MASTER} 5000\n",

@@ -1,6 +1,8 @@
 //! The fleet of `compose.yaml` behind its own balancer: the real nginx with the real configuration.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -12,6 +14,7 @@ use prynai_test_redis::server::RedisServer;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -145,4 +148,27 @@ async fn a_gateway_that_comes_back_elsewhere_is_found_and_a_dead_one_is_passed_o
     while begun.elapsed() < Duration::from_secs(5) {
         fleet.calls_succeed(&client, 1).await;
     }
+}
+
+#[tokio::test]
+async fn a_post_that_was_sent_is_not_sent_again() {
+    let port = free_port().await;
+    // Two gateways that take a request and die.
+    let taken = Arc::new(AtomicUsize::default());
+    for address in [FIRST, SECOND] {
+        let gateway = TcpListener::bind((address, port)).await.expect("is bound");
+        let taken = Arc::clone(&taken);
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = gateway.accept().await {
+                let read = connection.read(&mut [0; 1024]).await;
+                assert!(read.is_ok_and(|read| read > 0), "no request");
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let balancer = Balancer::start(&[FIRST, SECOND], port).await;
+    let url = format!("http://{}/mcp", balancer.address());
+    let reply = client().post(url).body("{}").send().await.expect("a reply");
+    assert_eq!(reply.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(taken.load(Ordering::Relaxed), 1);
 }

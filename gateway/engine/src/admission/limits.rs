@@ -169,3 +169,22 @@ fn within(flag: &str, given: Duration, range: RangeInclusive<Duration>) -> Resul
     let [least, most] = [*range.start(), *range.end()].map(humantime::format_duration);
     Err(format!("{flag} must be {least} to {most}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        limits: LimitSettings,
+    }
+
+    #[test]
+    fn connections_stay_for_longer_than_those_of_the_balancers_in_front() {
+        let limits = Command::parse_from(["gateway"]).limits;
+        assert!(limits.connection_idle > Duration::from_secs(3600));
+    }
+}

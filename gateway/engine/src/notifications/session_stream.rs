@@ -270,6 +270,13 @@ fn retry_ms() -> u64 {
     rand::random_range(RETRY_MS..4 * RETRY_MS)
 }
 
+#[cfg(test)]
+#[test]
+fn streams_that_end_together_do_not_come_back_together() {
+    let waits: std::collections::HashSet<u64> = (0..100).map(|_| retry_ms()).collect();
+    assert!(waits.len() > 50, "{waits:?}");
+}
+
 /// What the session wants is unknown now; the client comes back and misses nothing.
 fn close_until_known(error: &RequestError) -> Step {
     tracing::debug!(%error, "cannot read the subscriptions of a session; closing its stream, which its client opens again");

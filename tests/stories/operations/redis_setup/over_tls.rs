@@ -3,6 +3,7 @@
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::process::Process;
 use prynai_test_redis::assert_eventually;
+use prynai_test_redis::sentinels::Sentinels;
 use prynai_test_redis::server::{RedisServer, free_port};
 
 use super::{BINARIES, Fleet, is_refused};
@@ -12,8 +13,18 @@ async fn tls_server(
     certificates: &Certificates,
     asks_for_certificates: bool,
 ) -> (RedisServer, String) {
+    let (server, port) = tls_server_at(certificates, asks_for_certificates).await;
+    (server, format!("rediss://127.0.0.1:{port}"))
+}
+
+/// The same, and its port for TLS, which is also what it tells the master that it replicates.
+async fn tls_server_at(
+    certificates: &Certificates,
+    asks_for_certificates: bool,
+) -> (RedisServer, u16) {
     let [cert, key] = certificates.files(&certificates.issue());
-    let port = free_port().to_string();
+    let tls_port = free_port();
+    let port = tls_port.to_string();
     let authority = certificates.authority_file();
     let clients = if asks_for_certificates { "yes" } else { "no" };
     let args = [
@@ -22,9 +33,10 @@ async fn tls_server(
         ["--tls-key-file", &key],
         ["--tls-ca-cert-file", &authority],
         ["--tls-auth-clients", clients],
+        ["--replica-announce-port", &port],
     ];
     let server = RedisServer::start_with(args.as_flattened()).await;
-    (server, format!("rediss://127.0.0.1:{port}"))
+    (server, tls_port)
 }
 
 #[tokio::test]
@@ -77,6 +89,28 @@ async fn a_process_shows_its_certificate_to_redis_and_a_renewed_one_later() {
     let _: i64 = server.command(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     assert_eventually!(fleet.reason().await.is_some());
     exchange(&renewed);
+    assert_eventually!(fleet.reason().await.is_none());
+    assert_eventually!(fleet.echoes().await);
+}
+
+#[tokio::test]
+async fn the_master_is_followed_over_tls() {
+    let certificates = Certificates::new();
+    let (mut master, port) = tls_server_at(&certificates, false).await;
+    let (replica, _) = tls_server_at(&certificates, false).await;
+    let plain = master.port().to_string();
+    let _: String = replica.command(&["REPLICAOF", "127.0.0.1", &plain]).await;
+    replica.follows().await;
+
+    let [cert, key] = certificates.files(&certificates.issue());
+    let authority = certificates.authority_file();
+    let sentinels = Sentinels::watch_over_tls(port, [&cert, &key, &authority]).await;
+    let url = sentinels.url();
+    is_refused("prynai-gateway", &["--redis-url", &url], &["UnknownIssuer"]).await;
+    let fleet = Fleet::start(&["--redis-url", &url, "--redis-ca", &authority]).await;
+    assert!(fleet.echoes().await);
+    master.stop();
+    assert_eventually!(replica.is_replicated("role:master").await);
     assert_eventually!(fleet.reason().await.is_none());
     assert_eventually!(fleet.echoes().await);
 }
