@@ -182,7 +182,7 @@ async fn a_gateway_that_starts_while_redis_is_away_lives_and_says_so() {
     drop(listen);
     let args = ["--redis-url", &server.url(), "--listen", &address];
     let mut gateway = Process::start("prynai-gateway", &args).await;
-    gateway.logged("Redis is away; waiting for it").await;
+    gateway.logged("Redis is away; waiting for it. If it is not, check --redis-url, and whether Redis speaks TLS there").await;
     let client = RawClient::new();
     let probe = |name: &str| format!("http://{address}/{name}");
     assert_eq!(status(&client, &probe("livez")).await, StatusCode::OK);

@@ -167,7 +167,10 @@ impl RedisBus {
             match Self::connect_as_set(settings, limits.clone()).await {
                 Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
                     if outage.begins() {
-                        tracing::warn!(reason, "Redis is away; waiting for it");
+                        tracing::warn!(
+                            reason,
+                            "Redis is away; waiting for it. If it is not, check --redis-url, and whether Redis speaks TLS there"
+                        );
                     }
                     tell(&reason);
                 }

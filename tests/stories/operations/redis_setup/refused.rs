@@ -119,7 +119,7 @@ async fn a_name_without_an_address_is_waited_for_and_named() {
         &address,
     ];
     let mut gateway = Process::start("prynai-gateway", &args).await;
-    let told = gateway.logged("Redis is away; waiting for it").await;
+    let told = gateway.logged("Redis is away; waiting for it. If it is not, check --redis-url, and whether Redis speaks TLS there").await;
     assert!(
         told["reason"]
             .as_str()

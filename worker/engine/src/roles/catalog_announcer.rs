@@ -80,7 +80,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             if outage.begins() {
                 tracing::warn!(
                     reason,
-                    "what this worker serves cannot be announced, and it takes no requests before; trying again"
+                    "what this worker serves cannot be announced; trying again, and it takes no requests until then"
                 );
             }
             outage.pause().await;
@@ -94,12 +94,24 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
                 () = self.again.notified() => {}
                 () = tokio::time::sleep(REPEAT) => {}
             }
-            if let Err(reason) = self.announce().await {
+            self.announce_again().await;
+        }
+    }
+
+    async fn announce_again(&self) {
+        let mut outage = Outage::endless();
+        while let Err(reason) = self.announce().await {
+            if outage.begins() {
                 tracing::warn!(
                     reason,
-                    "what this worker serves cannot be announced; gateways know the last announcement until it can"
+                    "what this worker serves cannot be announced; trying again, and gateways know the last \
+                     announcement meanwhile"
                 );
             }
+            outage.pause().await;
+        }
+        if outage.ends() {
+            tracing::info!("what this worker serves is announced again");
         }
     }
 

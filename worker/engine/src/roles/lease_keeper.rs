@@ -104,8 +104,8 @@ impl LeaseKeeper {
             if outage.begins() {
                 tracing::warn!(
                     %error,
-                    "the leases of running calls cannot be renewed; trying again, and other workers take the calls \
-                     over if this goes on for longer than a lease"
+                    "the leases of running calls cannot be renewed; trying again. If other workers still reach the \
+                     bus, they take the calls over when their leases end"
                 );
             }
             outage.pause().await;
