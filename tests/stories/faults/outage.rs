@@ -25,6 +25,8 @@ async fn while_redis_is_away_clients_are_refused_within_a_second() {
     assert_eq!(status(&client, &ready).await, StatusCode::OK);
     let echo = tool("echo", json!({ "text": "x" }));
     cluster.redis.stop();
+    // Of a request that goes out at that moment nobody knows what became of it, and its client is told so.
+    assert_eventually!(status(&client, &ready).await == StatusCode::SERVICE_UNAVAILABLE);
     for _ in 0..5 {
         let refused = async |request| {
             let reply = tokio::time::timeout(Duration::from_secs(1), client.send(request)).await;
