@@ -31,14 +31,18 @@ pub(crate) type Time = (u64, u64);
 impl ServerClock {
     /// Asks Redis.
     pub(crate) async fn read(hot: &HotConnection) -> Result<Self, Fault> {
-        let clock = Self {
-            started: Instant::now(),
-            at_start_ms: AtomicI64::new(0),
-            off: Alarm::default(),
-        };
+        let clock = Self::unset();
         let time = hot.run(&Command::single(cmd("TIME"))).await?;
         clock.saw(unix_ms(time), clock.started);
         Ok(clock)
+    }
+
+    fn unset() -> Self {
+        Self {
+            started: Instant::now(),
+            at_start_ms: AtomicI64::new(0),
+            off: Alarm::default(),
+        }
     }
 
     /// Redis' time, Unix milliseconds.
@@ -86,4 +90,30 @@ pub(crate) fn unix_ms((seconds, micros): Time) -> u64 {
 
 fn millis_between(from: Instant, to: Instant) -> i64 {
     i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far from both, since the tests may stand still for a while.
+    const HOUR_MS: u64 = 3_600_000;
+
+    #[test]
+    fn a_redis_that_follows_with_another_clock_is_followed() {
+        let clock = ServerClock::unset();
+        for shown_ms in [20, 400, 10].map(|hours| hours * HOUR_MS) {
+            clock.saw(shown_ms, Instant::now());
+            assert_eq!(clock.now_ms() / HOUR_MS, shown_ms / HOUR_MS);
+        }
+    }
+
+    #[test]
+    fn time_goes_on_by_itself_from_the_middle_of_the_question() {
+        let clock = ServerClock::unset();
+        let asked = Instant::now();
+        std::thread::sleep(std::time::Duration::from_millis(40));
+        clock.saw(HOUR_MS, asked);
+        assert!(clock.now_ms() >= HOUR_MS + 20);
+    }
 }

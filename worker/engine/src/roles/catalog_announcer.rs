@@ -73,18 +73,10 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         Arc::clone(&self.again)
     }
 
-    /// Announces for the first time, again and again while the bus is away.
+    /// Announces for the first time: no request is taken before the gateways know what is served.
     pub(crate) async fn announce_first(&self) {
-        let mut outage = Outage::endless();
-        while let Err(reason) = self.announce().await {
-            if outage.begins() {
-                tracing::warn!(
-                    reason,
-                    "what this worker serves cannot be announced; trying again, and it takes no requests until then"
-                );
-            }
-            outage.pause().await;
-        }
+        self.announce_until_done("it takes no requests until then")
+            .await;
     }
 
     /// Runs until it is dropped.
@@ -94,24 +86,25 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
                 () = self.again.notified() => {}
                 () = tokio::time::sleep(REPEAT) => {}
             }
-            self.announce_again().await;
+            self.announce_until_done("gateways know the last announcement meanwhile")
+                .await;
         }
     }
 
-    async fn announce_again(&self) {
+    /// Tries again and again while the bus is away or the handler refuses.
+    async fn announce_until_done(&self, meanwhile: &'static str) {
         let mut outage = Outage::endless();
         while let Err(reason) = self.announce().await {
             if outage.begins() {
                 tracing::warn!(
                     reason,
-                    "what this worker serves cannot be announced; trying again, and gateways know the last \
-                     announcement meanwhile"
+                    "what this worker serves cannot be announced; trying again, and {meanwhile}"
                 );
             }
             outage.pause().await;
         }
         if outage.ends() {
-            tracing::info!("what this worker serves is announced again");
+            tracing::info!("what this worker serves is announced");
         }
     }
 

@@ -1,10 +1,56 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use prynai_bus::wire::catalog::CatalogTool;
 use prynai_bus::wire::change::Change;
 use prynai_bus::{Catalog, ChangeFeed, News};
 use prynai_everything::Everything;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::stage::{Stage, soon, text};
+
+/// Refuses every other time to say which tools it has, and has another one each time.
+#[derive(Default)]
+struct Moody(AtomicUsize);
+
+impl ServerHandler for Moody {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let asked = self.0.fetch_add(1, Ordering::Relaxed);
+        if asked.is_multiple_of(2) {
+            return Err(ErrorData::internal_error("not in the mood", None));
+        }
+        let schema = Arc::new(serde_json::Map::new());
+        let tool = Tool::new(format!("tool-{asked}"), "", schema);
+        Ok(ListToolsResult::with_all_items(vec![tool]))
+    }
+
+    async fn call_tool(
+        &self,
+        _request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let told = context.peer.notify_tool_list_changed().await;
+        told.expect("is told");
+        Ok(CallToolResult::success(Vec::new()).into())
+    }
+}
 
 #[tokio::test]
 async fn the_catalog_is_announced() {
@@ -43,6 +89,30 @@ async fn the_catalog_is_announced() {
     assert_eq!(tools_with(|tool| tool.repeatable), reading);
     assert_eq!(tools_with(|tool| tool.read_only), reading);
     assert_eq!(catalog.tools.len(), 9);
+    worker.stop(&stage).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_that_fails_is_tried_again_at_once() {
+    let mut stage = Stage::new().await;
+    let begun = Instant::now();
+    let worker = stage.serve(Moody::default());
+    let request = stage.modern_call("change", json!({}));
+    stage.run(&request).await;
+    let announced = async || -> BTreeMap<String, CatalogTool> {
+        let catalog = stage.bus.read_catalog().await.expect("reads");
+        catalog.expect("a catalog").tools
+    };
+    assert!(announced().await.contains_key("tool-1"));
+
+    let changed = async {
+        while !announced().await.contains_key("tool-3") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the second announcement", changed).await;
+    // Every minute it is announced anyhow.
+    assert!(begun.elapsed() < Duration::from_secs(30));
     worker.stop(&stage).await;
 }
 
