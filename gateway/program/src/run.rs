@@ -25,8 +25,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;
-    let listener = listen(settings.gateway.listen)
-        .with_context(|| format!("cannot listen on {}", settings.gateway.listen))?;
+    let listener = listen(settings.gateway.listen).with_context(|| {
+        format!(
+            "cannot listen on {}; choose another address with --listen",
+            settings.gateway.listen
+        )
+    })?;
     let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {

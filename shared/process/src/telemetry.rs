@@ -62,12 +62,11 @@ impl TelemetrySettings {
         };
         let filter = EnvFilter::try_new(chosen)
             .map_err(|error| format!("RUST_LOG {chosen:?} cannot be understood: {error}"))?;
-        let format = self.log_format.unwrap_or_else(|| {
-            if std::io::stdout().is_terminal() {
-                LogFormat::Text
-            } else {
-                LogFormat::Json
-            }
+        let is_terminal = std::io::stdout().is_terminal();
+        let format = self.log_format.unwrap_or(if is_terminal {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
         });
         let queue = LogQueue::start(format, std::io::stdout())
             .map_err(|error| format!("no thread for the log: {error}"))?;
@@ -85,7 +84,10 @@ impl TelemetrySettings {
                 registry.with(lines.with_filter(fold)).try_init()
             }
             LogFormat::Text => {
-                let lines = lines.with_target(false);
+                // In a file the codes of colours are noise. NO_COLOR is heeded on a terminal too.
+                let coloured =
+                    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+                let lines = lines.with_target(false).with_ansi(coloured);
                 registry.with(lines.with_filter(fold)).try_init()
             }
         };

@@ -43,8 +43,14 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 ///
 /// ```
 /// # use prynai_worker_engine::{Ask, Unanswered};
-/// # use rmcp::{ErrorData, model::{CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams}};
-/// # fn question(about: &str) -> ElicitRequestParams { unimplemented!() }
+/// # use rmcp::{ErrorData, model::{CallToolResponse, CallToolResult, ContentBlock, ElicitationSchema, ElicitRequestParams}};
+/// # fn question(about: &str) -> ElicitRequestParams {
+/// #     ElicitRequestParams::FormElicitationParams {
+/// #         meta: None,
+/// #         message: about.to_owned(),
+/// #         requested_schema: ElicitationSchema::new(std::collections::BTreeMap::new()),
+/// #     }
+/// # }
 /// async fn order(ask: &Ask) -> Result<String, Unanswered> {
 ///     let dish = ask.elicitation("dish", question("What would you like?")).await?;
 ///     let sides = format!("What goes with {:?}?", dish.content);
