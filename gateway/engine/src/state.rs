@@ -1,5 +1,6 @@
 //! What every request handler may use.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -26,9 +27,12 @@ use crate::streams::hub::Hub;
 use crate::streams::lifetime::Lifetime;
 use crate::streams::session_use::{SessionUse, touch_every};
 
-/// What every request handler may use. Cheap to clone.
+/// What every request handler may use. axum clones it several times for each request, so it is a pointer.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<Parts>);
+
+/// What [`AppState`] leads to.
+pub(crate) struct Parts {
     pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) authenticator: Authenticator,
@@ -38,9 +42,17 @@ pub(crate) struct AppState {
     pub(crate) catalog: CatalogCache,
     pub(crate) canceller: Canceller,
     pub(crate) policy: Policy,
-    pub(crate) settings: Arc<GatewaySettings>,
+    pub(crate) settings: GatewaySettings,
     pub(crate) shutdown: Shutdown,
     pub(crate) turns: Turns,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for Authenticator {
@@ -86,7 +98,7 @@ impl AppState {
         for task in key_tasks {
             background.spawn(task);
         }
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             admission: Admission::new(bus.clone(), &settings.limits),
             canceller: Canceller::new(bus.clone(), bus.clone()),
             origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
@@ -96,10 +108,10 @@ impl AppState {
             changes,
             catalog,
             policy,
-            settings: Arc::new(settings),
+            settings,
             shutdown,
             turns: Turns::new(),
-        })
+        })))
     }
 
     /// How long an event stream lasts that begins now.

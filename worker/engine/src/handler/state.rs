@@ -44,8 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct State {
     store: Arc<dyn StateStore>,
-    principal: String,
-    share: Share,
+    principal: Principal,
     session: Option<SessionId>,
 }
 
@@ -79,8 +78,7 @@ impl State {
     ) -> Self {
         Self {
             store,
-            principal: principal.subject.clone(),
-            share: principal.share(),
+            principal: principal.clone(),
             session: session.cloned(),
         }
     }
@@ -92,7 +90,7 @@ impl State {
 
     /// Values of the principal who calls. Without authentication all callers are one principal, `anonymous`.
     pub fn principal(&self) -> ScopedState {
-        self.within(StateScope::Principal(self.principal.clone()))
+        self.within(StateScope::Principal(self.principal.subject.clone()))
     }
 
     /// Values of the client's session, which end with it. `None` in a request of the revision 2026-07-28, which has
@@ -105,7 +103,7 @@ impl State {
     fn within(&self, scope: StateScope) -> ScopedState {
         ScopedState {
             store: Arc::clone(&self.store),
-            share: self.share.clone(),
+            share: self.principal.share(),
             scope,
         }
     }
