@@ -15,8 +15,8 @@ COPY . .
 FROM source AS build
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release -p prynai-gateway -p prynai-everything -p prynai-standalone --bins \
-    && install -D -t /out target/release/prynai-gateway target/release/prynai-worker target/release/prynai-mcp
+    cargo build --locked --profile dist -p prynai-gateway -p prynai-everything -p prynai-standalone --bins \
+    && install -D -t /out target/dist/prynai-gateway target/dist/prynai-worker target/dist/prynai-mcp
 
 FROM source AS build-issuer
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
