@@ -43,9 +43,9 @@ need_redis() {
   [ "${major:-0}" -ge 7 ] || give_up "redis-server 7.0 or later is needed; this is $(redis-server --version)"
 }
 
-need_nginx() {
+need_haproxy() {
   # Debian puts it where only the PATH of root leads.
-  [ -x /usr/sbin/nginx ] || need_program nginx nginx nginx-light
+  [ -x /usr/sbin/haproxy ] || need_program haproxy haproxy haproxy
 }
 
 need_faketime() { # for processes whose clock is wrong

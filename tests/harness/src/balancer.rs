@@ -1,9 +1,9 @@
-//! The balancer of `compose.yaml`: the real nginx with our configuration, and a DNS that says where the gateways are.
+//! The balancer of `compose.yaml`: the real HAProxy with our configuration, and a DNS that says where the gateways are.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::{TcpStream, UdpSocket};
@@ -14,12 +14,12 @@ use prynai_test_redis::assert_eventually;
 use prynai_test_redis::server::free_port;
 
 /// The configuration as it is mounted into the container.
-const CONFIG: &str = include_str!("../../../compose/nginx.conf");
+const CONFIG: &str = include_str!("../../../compose/haproxy.cfg");
 
 /// Where Debian has it, which is not on every path.
-const DEBIAN: &str = "/usr/sbin/nginx";
+const DEBIAN: &str = "/usr/sbin/haproxy";
 
-/// A running nginx. It ends, and its files go, when this is dropped.
+/// A running HAProxy. It ends, and its files go, when this is dropped.
 pub struct Balancer {
     port: u16,
     folder: PathBuf,
@@ -29,13 +29,8 @@ pub struct Balancer {
 
 /// Answers every question for an address with the addresses of the gateways.
 struct Dns {
-    known: Arc<Known>,
+    addresses: Arc<Mutex<Vec<Ipv4Addr>>>,
     answering: JoinHandle<()>,
-}
-
-struct Known {
-    addresses: Mutex<Vec<Ipv4Addr>>,
-    questions: AtomicUsize,
 }
 
 impl Balancer {
@@ -43,11 +38,11 @@ impl Balancer {
     pub async fn start(gateways: &[Ipv4Addr], port_of_gateways: u16) -> Self {
         let (dns, dns_port) = Dns::start(gateways).await;
         let port = free_port();
-        let folder = std::env::temp_dir().join(format!("prynai-nginx-{}", Uuid::new_v4().simple()));
-        std::fs::create_dir(&folder).expect("a folder for nginx");
-        let file = folder.join("nginx.conf");
-        std::fs::write(&file, config(&folder, port, port_of_gateways, dns_port))
-            .expect("is written");
+        let folder =
+            std::env::temp_dir().join(format!("prynai-haproxy-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir(&folder).expect("a folder for HAProxy");
+        let file = folder.join("haproxy.cfg");
+        std::fs::write(&file, config(port, port_of_gateways, dns_port)).expect("is written");
         let process = spawn(&file, &folder);
         let balancer = Self {
             port,
@@ -56,7 +51,11 @@ impl Balancer {
             dns,
         };
         let listens = async || TcpStream::connect(balancer.address()).await.is_ok();
-        assert_eventually!(listens().await, "nginx does not start: {}", balancer.log());
+        assert_eventually!(
+            listens().await,
+            "HAProxy does not start: {}",
+            balancer.log()
+        );
         balancer
     }
 
@@ -67,71 +66,60 @@ impl Balancer {
 
     /// From now on the gateways are there.
     pub fn gateways_are_at(&self, gateways: &[Ipv4Addr]) {
-        *self.dns.known.addresses.lock().expect("is never poisoned") = gateways.to_vec();
-    }
-
-    /// How many times nginx has looked until now.
-    pub fn looks(&self) -> usize {
-        self.dns.known.questions.load(Ordering::Relaxed)
+        *self.dns.addresses.lock().expect("is never poisoned") = gateways.to_vec();
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("error.log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 }
 
 impl Drop for Balancer {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- nginx ---\n{}", self.log());
+            eprintln!("--- HAProxy ---\n{}", self.log());
         }
-        // Its workers end with it; killed, it would leave them.
-        let pid = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The configuration for this machine: other ports, another DNS, files in a folder.
-fn config(folder: &Path, port: u16, port_of_gateways: u16, dns_port: u16) -> String {
-    let folder = folder.display();
+/// The configuration for this machine: other ports, another DNS.
+fn config(port: u16, port_of_gateways: u16, dns_port: u16) -> String {
     let replaced = [
-        ("listen 8000;", format!("listen 127.0.0.1:{port};")),
-        ("$gateways:8000", format!("$gateways:{port_of_gateways}")),
+        ("bind :8000", format!("bind 127.0.0.1:{port}")),
+        ("gateways:8000", format!("gateways:{port_of_gateways}")),
         (
-            "include /tmp/resolver.conf;",
-            format!("resolver 127.0.0.1:{dns_port} valid=1s ipv6=off;"),
+            "parse-resolv-conf",
+            format!("nameserver test 127.0.0.1:{dns_port}"),
         ),
-        ("pid /tmp/nginx.pid;", format!("pid {folder}/nginx.pid;")),
-        ("worker_processes auto;", "worker_processes 1;".to_owned()),
     ];
     let mut config = CONFIG.to_owned();
     for (ours, theirs) in replaced {
-        assert!(config.contains(ours), "compose/nginx.conf has no {ours:?}");
+        assert!(config.contains(ours), "compose/haproxy.cfg has no {ours:?}");
         config = config.replace(ours, &theirs);
     }
     config
 }
 
 fn spawn(file: &Path, folder: &Path) -> Child {
-    let named = std::env::var("PRYNAI_NGINX");
+    let named = std::env::var("PRYNAI_HAPROXY");
     let debian = Path::new(DEBIAN).exists().then(|| DEBIAN.to_owned());
-    let program = named.ok().or(debian).unwrap_or("nginx".to_owned());
+    let program = named.ok().or(debian).unwrap_or("haproxy".to_owned());
+    let log = File::create(folder.join("log")).expect("is made");
     Command::new(&program)
-        .arg("-c")
+        .arg("-db")
+        .arg("-f")
         .arg(file)
-        .arg("-e")
-        .arg(folder.join("error.log"))
-        .args(["-g", "daemon off;"])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(log.try_clone().expect("is cloned"))
+        .stderr(log)
         .spawn()
         .unwrap_or_else(|error| {
             panic!(
-                "cannot run {program:?}: {error}. Run scripts/test, which installs nginx when it is missing, or name \
-                 it in PRYNAI_NGINX."
+                "cannot run {program:?}: {error}. Run scripts/test, which installs HAProxy when it is missing, or \
+                 name it in PRYNAI_HAPROXY."
             )
         })
 }
@@ -142,12 +130,13 @@ impl Dns {
     async fn start(addresses: &[Ipv4Addr]) -> (Self, u16) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let port = socket.local_addr().expect("is bound").port();
-        let known = Arc::new(Known {
-            addresses: Mutex::new(addresses.to_vec()),
-            questions: AtomicUsize::new(0),
-        });
-        let answering = tokio::spawn(answer(socket, known.clone()));
-        (Self { known, answering }, port)
+        let addresses = Arc::new(Mutex::new(addresses.to_vec()));
+        let answering = tokio::spawn(answer(socket, addresses.clone()));
+        let dns = Self {
+            addresses,
+            answering,
+        };
+        (dns, port)
     }
 }
 
@@ -157,26 +146,33 @@ impl Drop for Dns {
     }
 }
 
-async fn answer(socket: UdpSocket, known: Arc<Known>) {
+async fn answer(socket: UdpSocket, addresses: Arc<Mutex<Vec<Ipv4Addr>>>) {
     let mut question = [0; 512];
     while let Ok((length, from)) = socket.recv_from(&mut question).await {
-        known.questions.fetch_add(1, Ordering::Relaxed);
-        let addresses = known.addresses.lock().expect("is never poisoned").clone();
+        let addresses = addresses.lock().expect("is never poisoned").clone();
         let answer = reply(&question[..length], &addresses);
         // Whoever asks no more hears nothing.
         let _ = socket.send_to(&answer, from).await;
     }
 }
 
-/// An answer (RFC 1035, section 4) to a message with one question and nothing else, as nginx sends it.
-fn reply(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
+/// An answer (RFC 1035, section 4) to a message with one question. HAProxy adds how long an answer may be (RFC 6891),
+/// which does not belong into it.
+fn reply(message: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
+    let mut end = 12;
+    while message[end] != 0 {
+        end += usize::from(message[end]) + 1;
+    }
+    let question = &message[12..end + 5];
+    let asks_for_v4 = question[question.len() - 4..] == [0, 1, 0, 1];
+    let addresses = if asks_for_v4 { addresses } else { &[] };
     let count = u16::try_from(addresses.len()).expect("a few");
-    let mut reply = question[..2].to_vec();
+    let mut reply = message[..2].to_vec();
     // A response without an error; one question, so many answers.
     reply.extend([0x81, 0x80, 0, 1]);
     reply.extend(count.to_be_bytes());
     reply.extend([0, 0, 0, 0]);
-    reply.extend(&question[12..]);
+    reply.extend(question);
     for address in addresses {
         // The name of the question; A, IN, ten minutes.
         reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4]);

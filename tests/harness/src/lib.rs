@@ -3,7 +3,7 @@
 //! * [`cluster`]: a whole fleet of [`process`]es, its Redis (`prynai_test_redis`) and a [`round_robin`] proxy before it
 //! * [`client`]: a raw MCP client that sees every frame
 //! * [`raw_tcp`]: bytes on a connection, for what no HTTP client would send
-//! * [`balancer`]: the real nginx with the configuration of `compose.yaml`
+//! * [`balancer`]: the real HAProxy with the configuration of `compose.yaml`
 //! * [`skew`]: processes whose clock is wrong
 //! * [`certificates`]: certificates of a server, and their renewal
 //! * [`policy_file`]: a policy as it is mounted, to be exchanged while a fleet runs

@@ -1,20 +1,22 @@
-//! The fleet of `compose.yaml` behind its own balancer: the real nginx with the real configuration.
+//! The fleet of `compose.yaml` behind its own balancer: the real HAProxy with the real configuration.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use prynai_test_harness::balancer::Balancer;
-use prynai_test_harness::client::{modern, tool};
+use prynai_test_harness::client::{Events, RawClient, legacy, long_running, modern, tool};
 use prynai_test_harness::process::Process;
 use prynai_test_redis::assert_eventually;
-use prynai_test_redis::server::RedisServer;
+use prynai_test_redis::server::{self, RedisServer};
+use prynai_test_redis::switch::Switch;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -49,18 +51,49 @@ impl Fleet {
     }
 
     async fn gateway(&self, address: Ipv4Addr) -> Process {
+        self.gateway_with(address, &self.redis.url(), &[]).await
+    }
+
+    async fn gateway_with(&self, address: Ipv4Addr, redis: &str, further: &[&str]) -> Process {
         let listen = SocketAddr::from((address, self.port)).to_string();
-        let args = ["--redis-url", &self.redis.url(), "--listen", &listen];
+        let args = [&["--redis-url", redis, "--listen", &listen], further].concat();
         let mut gateway = Process::start("prynai-gateway", &args).await;
         gateway.address().await;
+        assert_eventually!(
+            self.probe(address).await.is_some(),
+            "{address} is not ready"
+        );
         gateway
+    }
+
+    /// How many calls a gateway holds; `None` if it is not ready.
+    async fn probe(&self, gateway: Ipv4Addr) -> Option<u64> {
+        let url = format!("http://{gateway}:{}/readyz", self.port);
+        let client = RawClient::new();
+        let reply = client.send(client.request("GET", &url)).await;
+        let ready = reply.status().is_success();
+        let calls = reply.json().await["calls"].as_u64();
+        ready.then(|| calls.expect("is a number"))
+    }
+
+    /// Where clients call.
+    fn url(&self) -> String {
+        format!("http://{}/mcp", self.balancer.address())
+    }
+
+    /// A call that lasts for a minute or until it is cancelled, and has begun.
+    async fn long_call(&self) -> Events {
+        let call = modern(1, "tools/call", long_running(600, 100));
+        let mut events = RawClient::new().modern(&self.url(), &call).await.events();
+        events.expect("notifications/progress").await;
+        events
     }
 
     /// One call of a client that keeps its connections.
     async fn call(&self, client: &reqwest::Client) -> (StatusCode, String) {
         let call = modern(1, "tools/call", tool("echo", json!({ "text": "x" })));
         let request = client
-            .post(format!("http://{}/mcp", self.balancer.address()))
+            .post(self.url())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json, text/event-stream")
             .header("MCP-Protocol-Version", "2026-07-28")
@@ -79,6 +112,33 @@ impl Fleet {
             let (status, body) = self.call(client).await;
             assert_eq!(status, StatusCode::OK, "{body}");
         }
+    }
+
+    /// Waits until the balancer sends calls to a gateway, and gives them.
+    async fn is_used(&self, gateway: Ipv4Addr) -> Vec<Events> {
+        let mut calls = Vec::new();
+        assert_eventually!(
+            {
+                calls.push(self.long_call().await);
+                self.probe(gateway).await.is_some_and(|held| held > 0)
+            },
+            "the balancer does not find {gateway}"
+        );
+        calls
+    }
+
+    /// Waits until the balancer sends nothing more to where calls fail: with two gateways that take turns, every other
+    /// call would fail.
+    async fn calls_succeed_again(&self, client: &reqwest::Client) {
+        let all_succeed = async || {
+            for _ in 0..20 {
+                if self.call(client).await.0 != StatusCode::OK {
+                    return false;
+                }
+            }
+            true
+        };
+        assert_eventually!(all_succeed().await, "calls go on to fail");
     }
 }
 
@@ -118,17 +178,15 @@ async fn a_gateway_that_comes_back_elsewhere_is_found_and_a_dead_one_is_passed_o
     let fleet = Fleet::start(port, &[FIRST, SECOND]).await;
     let (mut first, mut second) = (fleet.gateway(FIRST).await, fleet.gateway(SECOND).await);
     let client = client();
+    fleet.is_used(FIRST).await;
+    fleet.is_used(SECOND).await;
     fleet.calls_succeed(&client, 20).await;
     second.kill().await;
     // Nobody has told the DNS yet.
     fleet.calls_succeed(&client, 20).await;
     let _third = fleet.gateway(THIRD).await;
     fleet.balancer.gateways_are_at(&[FIRST, THIRD]);
-    let looks = fleet.balancer.looks();
-    assert_eventually!({
-        fleet.calls_succeed(&client, 1).await;
-        fleet.balancer.looks() > looks
-    });
+    fleet.is_used(THIRD).await;
     fleet.calls_succeed(&client, 20).await;
     // Until it is gone: a call that it took and did not answer is not tried again.
     first.kill().await;
@@ -143,7 +201,7 @@ async fn a_gateway_that_comes_back_elsewhere_is_found_and_a_dead_one_is_passed_o
     {
         filling.push(connected.expect("connects"));
     }
-    fleet.balancer.gateways_are_at(&[DEAF, THIRD]);
+    fleet.balancer.gateways_are_at(&[FIRST, DEAF, THIRD]);
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {
         fleet.calls_succeed(&client, 1).await;
@@ -155,20 +213,180 @@ async fn a_post_that_was_sent_is_not_sent_again() {
     let port = free_port().await;
     // Two gateways that take a request and die.
     let taken = Arc::new(AtomicUsize::default());
+    let probed = Arc::new(Mutex::new(HashSet::new()));
     for address in [FIRST, SECOND] {
         let gateway = TcpListener::bind((address, port)).await.expect("is bound");
-        let taken = Arc::clone(&taken);
+        let (taken, probed) = (Arc::clone(&taken), Arc::clone(&probed));
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = gateway.accept().await {
-                let read = connection.read(&mut [0; 1024]).await;
-                assert!(read.is_ok_and(|read| read > 0), "no request");
+                let mut head = [0; 1024];
+                let read = connection.read(&mut head).await.expect("is read");
+                if head[..read].starts_with(b"GET /readyz") {
+                    probed.lock().expect("is never poisoned").insert(address);
+                    let ready = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    connection.write_all(ready).await.expect("is told");
+                    continue;
+                }
+                assert!(read > 0, "no request");
                 taken.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
     let balancer = Balancer::start(&[FIRST, SECOND], port).await;
+    assert_eventually!(probed.lock().expect("is never poisoned").len() == 2);
     let url = format!("http://{}/mcp", balancer.address());
     let reply = client().post(url).body("{}").send().await.expect("a reply");
     assert_eq!(reply.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(taken.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_whose_redis_is_away_gets_no_request_while_another_is_ready() {
+    let port = free_port().await;
+    let fleet = Fleet::start(port, &[FIRST, SECOND]).await;
+    let mut first = fleet.gateway(FIRST).await;
+    let way = Switch::start(fleet.redis.address()).await;
+    let way_of_second = format!("redis://{}", way.address());
+    let _second = fleet.gateway_with(SECOND, &way_of_second, &[]).await;
+    let client = client();
+    fleet.calls_succeed(&client, 20).await;
+    way.turn_to(nowhere());
+    assert_eventually!(fleet.probe(SECOND).await.is_none(), "it is still ready");
+    fleet.calls_succeed_again(&client).await;
+    // For as long as it takes.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        fleet.calls_succeed(&client, 1).await;
+    }
+    // It is found when it is ready again.
+    way.turn_to(fleet.redis.address());
+    fleet.is_used(SECOND).await;
+    first.kill().await;
+    fleet.calls_succeed(&client, 20).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_gets_no_new_request_and_its_streams_go_on() {
+    let port = free_port().await;
+    let fleet = Fleet::start(port, &[FIRST, SECOND]).await;
+    let _first = fleet.gateway(FIRST).await;
+    // So long that it serves until the end of the test whatever it is sent.
+    let slowly = ["--stop-delay", "5m", "--drain-timeout", "6m"];
+    let redis = fleet.redis.url();
+    let second = fleet.gateway_with(SECOND, &redis, &slowly).await;
+    let mut streams = fleet.is_used(SECOND).await;
+    second.signal("-TERM");
+    assert_eventually!(fleet.probe(SECOND).await.is_none(), "it is still ready");
+    // Of the two gateways only the first one tells what it holds: of four new calls, all four.
+    assert_eventually!(
+        {
+            let before = fleet.probe(FIRST).await.expect("is ready");
+            streams.extend(join_all([(); 4].map(|()| fleet.long_call())).await);
+            fleet.probe(FIRST).await.expect("is ready") == before + 4
+        },
+        "the second gateway gets new requests"
+    );
+    for stream in &mut streams {
+        stream.expect("notifications/progress").await;
+    }
+}
+
+#[tokio::test]
+async fn while_no_gateway_is_ready_clients_are_refused_at_once_in_a_form_that_hurts_none() {
+    let port = free_port().await;
+    let mut fleet = Fleet::start(port, &[FIRST, SECOND]).await;
+    let (mut first, mut second) = (fleet.gateway(FIRST).await, fleet.gateway(SECOND).await);
+    let raw = RawClient::new();
+    let url = fleet.url();
+    let session = raw.open_session(&url).await;
+    fleet.redis.stop();
+    for gateway in [FIRST, SECOND] {
+        assert_eventually!(fleet.probe(gateway).await.is_none(), "it is still ready");
+    }
+    let call = || tool("echo", json!({ "text": "x" }));
+    let refused = async || {
+        let begun = Instant::now();
+        let reply = raw.modern(&url, &modern(1, "tools/call", call())).await;
+        assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(reply.headers()[RETRY_AFTER], "1");
+        let error = reply.json().await["error"].clone();
+        assert_eq!(error["data"]["reason"], "unavailable");
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        error["message"].as_str().expect("is a string").to_owned()
+    };
+    // Before the balancer has noticed, and after.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        refused().await;
+        // 503 would end more than this call (docs/decisions/0011).
+        let in_session = legacy(2, "tools/call", call());
+        let reply = raw.legacy(&url, &session, &in_session).await;
+        assert_eq!(reply.status(), StatusCode::OK);
+        let error = &reply.json().await["error"];
+        assert_eq!(error["data"]["reason"], "unavailable");
+    }
+    first.kill().await;
+    second.kill().await;
+    let message = refused().await;
+    assert!(
+        message.starts_with("no gateway can be reached"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_takes_its_call_along() {
+    let port = free_port().await;
+    let fleet = Fleet::start(port, &[FIRST]).await;
+    let _first = fleet.gateway(FIRST).await;
+    let streaming = fleet.long_call().await;
+    // One that hears nothing before the end.
+    let call = modern(1, "tools/call", long_running(60, 1_000));
+    let client = RawClient::new();
+    let json_alone = HeaderValue::from_static("application/json");
+    let silent = client
+        .modern_request(&fleet.url(), &call)
+        .headers(HeaderMap::from_iter([(ACCEPT, json_alone)]));
+    let silent = tokio::spawn(silent.send());
+    assert_eventually!(
+        fleet.probe(FIRST).await == Some(2),
+        "the calls do not begin"
+    );
+    drop(streaming);
+    silent.abort();
+    let begun = Instant::now();
+    assert_eventually!(fleet.probe(FIRST).await == Some(0), "the calls do not end");
+    // Before the gateway's next comment, at which it would notice by itself.
+    assert!(begun.elapsed() < Duration::from_secs(10), "late");
+}
+
+#[tokio::test]
+async fn what_a_gateway_refuses_it_refuses_itself() {
+    let port = free_port().await;
+    let fleet = Fleet::start(port, &[FIRST]).await;
+    let _first = fleet.gateway(FIRST).await;
+    let client = RawClient::new();
+    let url = fleet.url();
+    let call = |text: &str| modern(1, "tools/call", tool("echo", json!({ "text": text })));
+    let large = call(&"x".repeat(7 << 20));
+    let reply = client.modern(&url, &large).await;
+    assert_eq!(reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let error = &reply.json().await["error"];
+    assert_eq!(error["data"]["reason"], "body_too_large");
+    let request = || client.modern_request(&url, &call("x"));
+    let long = request().header("X-Long", "x".repeat(70 << 10));
+    let reply = client.send(long).await;
+    assert_eq!(reply.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let long = request().header("X-Long", "x".repeat(60 << 10));
+    assert_eq!(client.send(long).await.status(), StatusCode::OK);
+    for (name, foreign) in [(HOST, "evil.example"), (ORIGIN, "http://evil.example")] {
+        let reply = client.send(request().header(name, foreign)).await;
+        assert_eq!(reply.status(), StatusCode::FORBIDDEN);
+        assert!(reply.text().await.contains("evil.example"));
+    }
+}
+
+/// An address where nobody listens.
+fn nowhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], server::free_port()))
 }
