@@ -43,10 +43,9 @@ async fn a_fleet_follows_real_fail_overs_under_load() {
         stop.cancel();
     };
     let ((answered, refused), ()) = tokio::join!(load, break_it);
-    assert!(
-        answered > 2 && refused > 0,
-        "{answered} answered, {refused} refused"
-    );
+    assert!(answered > 2, "{answered} answered, {refused} refused");
+    // None is refused when one call is on its way while the master is away: its answer comes afterwards.
+    assert!(fleet.log().contains("the connection to Redis is lost"));
     assert!(!fleet.log().contains("lost its data"), "{}", fleet.log());
     let queued = ["XLEN", prynai_test_harness::cluster::QUEUE];
     assert_eventually!(first.command::<i64>(&queued).await == 0);

@@ -43,7 +43,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 ///
 /// ```
 /// # use prynai_worker_engine::{Ask, Unanswered};
-/// # use rmcp::{ErrorData, model::{CallToolResponse, CallToolResult, ContentBlock, ElicitationSchema, ElicitRequestParams}};
+/// # use rmcp::ErrorData;
+/// # use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams, ElicitationSchema};
 /// # fn question(about: &str) -> ElicitRequestParams {
 /// #     ElicitRequestParams::FormElicitationParams {
 /// #         meta: None,
