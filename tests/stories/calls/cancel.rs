@@ -1,6 +1,6 @@
 //! Cancelling reaches the work: by notification in the legacy era, by hanging up in the modern one.
 
-use prynai_test_harness::client::{legacy, long_running, modern, tool};
+use prynai_test_harness::client::{legacy, long_running, modern, notification, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::assert_eventually;
 use reqwest::StatusCode;
@@ -72,11 +72,10 @@ async fn a_legacy_call_is_cancelled_through_the_other_gateway_and_gets_no_respon
         .await
         .events();
     events.expect("notifications/progress").await;
-    let cancel = json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/cancelled",
-        "params": { "requestId": "a", "reason": "changed my mind" },
-    });
+    let cancel = notification(
+        "notifications/cancelled",
+        json!({ "requestId": "a", "reason": "changed my mind" }),
+    );
     let accepted = client.legacy(&cluster.gateway(1), &session, &cancel).await;
     assert_eq!(accepted.status(), StatusCode::ACCEPTED);
     let rest = events.rest().await;

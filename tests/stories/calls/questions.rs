@@ -1,7 +1,7 @@
 //! Questions of a tool to the client: the answer arrives at any gateway and finds the call.
 
 use prynai_bus::ids::StreamId;
-use prynai_test_harness::client::{legacy, modern, modern_with, tool};
+use prynai_test_harness::client::{answering, legacy, modern, modern_with, notification, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn sampling_is_answered_on_the_other_gateway() {
         .await
         .events();
     let question = events.expect("sampling/createMessage").await;
-    let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": sampled("In short.") });
+    let answer = answering(&question["id"], sampled("In short."));
     let accepted = client.legacy(&cluster.gateway(1), &session, &answer).await;
     assert_eq!(accepted.status(), StatusCode::ACCEPTED);
     let rest = events.rest().await;
@@ -63,7 +63,7 @@ async fn elicitation_is_answered_on_the_other_gateway() {
             question["params"]["requestedSchema"].is_object(),
             "{question}"
         );
-        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer });
+        let answer = answering(&question["id"], answer);
         client.legacy(&cluster.gateway(0), &session, &answer).await;
         let rest = events.rest().await;
         let text = rest.last().expect("a response")["result"]["content"][0]["text"].to_string();
@@ -93,7 +93,7 @@ async fn concurrent_questions_do_not_mix_up_their_answers() {
     }
     for (n, id, _) in open.iter().rev() {
         let result = sampled(&format!("summary {n}"));
-        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        let answer = answering(id, result);
         client.legacy(&cluster.proxy(), &session, &answer).await;
     }
     for (n, _, events) in open {
@@ -114,7 +114,7 @@ async fn an_answer_nobody_asked_for_is_refused() {
     let call = legacy(1, "tools/call", tool("summarize", json!({ "text": "x" })));
     let mut events = client.legacy(&url, &session, &call).await.events();
     let asked = events.expect("sampling/createMessage").await["id"].clone();
-    let answer = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": sampled("forged") });
+    let answer = |id: &Value| answering(id, sampled("forged"));
     for id in [json!(0), json!("x"), json!(format!("{}x", text(&asked)))] {
         let reply = client.legacy(&url, &session, &answer(&id)).await;
         assert_eq!(reply.status(), StatusCode::BAD_REQUEST, "{id}");
@@ -122,7 +122,7 @@ async fn an_answer_nobody_asked_for_is_refused() {
     // Another session's question looks like one that is over.
     let dropped = client.legacy(&url, &stranger, &answer(&asked)).await;
     assert_eq!(dropped.status(), StatusCode::ACCEPTED);
-    let honest = json!({ "jsonrpc": "2.0", "id": asked, "result": sampled("honest") });
+    let honest = answering(&asked, sampled("honest"));
     client.legacy(&url, &session, &honest).await;
     let text = format!("{:?}", events.rest().await);
     assert!(
@@ -144,14 +144,14 @@ async fn an_answer_that_comes_too_late_is_taken_and_dropped() {
         let question = events.expect("sampling/createMessage").await;
         (question["id"].clone(), events)
     };
-    let answer = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": sampled("late") });
+    let answer = |id: &Value| answering(id, sampled("late"));
 
     // The call was answered, was cancelled, ended with its session.
     let (answered, events) = ask(1).await;
     client.legacy(&url, &session, &answer(&answered)).await;
     events.rest().await;
     let (cancelled, events) = ask(2).await;
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
+    let cancel = notification("notifications/cancelled", json!({ "requestId": 2 }));
     client.legacy(&url, &session, &cancel).await;
     events.rest().await;
     let ended_session = client.open_session(&url).await;
@@ -166,9 +166,11 @@ async fn an_answer_that_comes_too_late_is_taken_and_dropped() {
     for id in [answered, cancelled, ended, forgotten] {
         let refusal =
             json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -1, "message": "no" } });
-        let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
-            "params": { "progressToken": id, "progress": 1 } });
-        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+        let progress = notification(
+            "notifications/progress",
+            json!({ "progressToken": id, "progress": 1 }),
+        );
+        let cancel = notification("notifications/cancelled", json!({ "requestId": id }));
         for message in [answer(&id), refusal, progress, cancel] {
             let reply = client.legacy(&other, &session, &message).await;
             assert_eq!(reply.status(), StatusCode::ACCEPTED, "{message}");
@@ -266,7 +268,7 @@ async fn a_question_that_depends_on_another_is_asked_in_a_legacy_session() {
         let options = &question["params"]["requestedSchema"]["properties"]["choice"]["enum"];
         let offered = options.as_array().expect("options");
         assert!(offered.contains(&json!(choice)), "{question}");
-        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": chosen(choice) });
+        let answer = answering(&question["id"], chosen(choice));
         client.legacy(&cluster.proxy(), &session, &answer).await;
     }
     let last = events.rest().await.pop().expect("a response");

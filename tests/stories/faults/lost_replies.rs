@@ -1,6 +1,8 @@
 //! Redis does what a process asks, and the process does not hear of it: what a client sees.
 
-use prynai_test_harness::client::{Events, RawClient, legacy, modern, tool};
+use prynai_test_harness::client::{
+    Events, RawClient, answering, legacy, modern, notification, tool,
+};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::replies::{Mishap, TOO_LATE};
 use prynai_test_redis::{LOOK_INTERVAL, PATIENCE, assert_eventually};
@@ -31,7 +33,7 @@ async fn asked(events: &mut Events) -> Value {
     let question = events.expect("sampling/createMessage").await;
     let text = json!({ "type": "text", "text": "In short." });
     let sampled = json!({ "role": "assistant", "model": "test", "content": text });
-    json!({ "jsonrpc": "2.0", "id": question["id"], "result": sampled })
+    answering(&question["id"], sampled)
 }
 
 async fn ends_with(events: Events, text: &str) {
@@ -118,8 +120,7 @@ async fn a_cancel_reaches_its_call() {
                 .hit_reply_to(&script!("session_store/note_cancel"), mishap);
         }
         let params = json!({ "requestId": id });
-        let cancel =
-            json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+        let cancel = notification("notifications/cancelled", params);
         let accepted = client.legacy(&url, &session, &cancel).await;
         assert_eq!(accepted.status(), StatusCode::ACCEPTED, "{mishap:?}");
         assert!(cluster.replies().has_hit(), "{mishap:?}");
@@ -171,7 +172,7 @@ async fn a_cancel_reaches_a_call_that_could_not_be_placed_at_once() {
         let running = client.legacy(&url, &session, &silent).await.events();
         assert!(cluster.replies().has_hit(), "{hit:?}");
         assert_eventually!(cluster.owners().await.len() == 1);
-        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+        let cancel = notification("notifications/cancelled", json!({ "requestId": id }));
         let accepted = client.legacy(&url, &session, &cancel).await;
         assert_eq!(accepted.status(), StatusCode::ACCEPTED, "{hit:?}");
         running.rest().await;

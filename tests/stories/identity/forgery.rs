@@ -2,7 +2,7 @@
 
 use prynai_bus::ids::{GatewayId, StreamId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_test_harness::client::{legacy, modern, tool};
+use prynai_test_harness::client::{answering, legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, ClusterPlan, QUEUE};
 use prynai_test_redis::{assert_eventually, eventually};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn a_fleet_works_while_its_key_is_replaced() {
         .events();
     let question = events.expect("elicitation/create").await;
     let answer = json!({ "action": "accept", "content": { "confirm": true } });
-    let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer });
+    let answer = answering(&question["id"], answer);
     client.legacy(&cluster.gateway(1), &session, &answer).await;
     let rest = events.rest().await;
     let text = rest.last().expect("a response")["result"]["content"][0]["text"].to_string();

@@ -12,10 +12,10 @@ use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
 use prynai_bus::{BeginCall, BusLimits, ChangeFeed, EventLog, FeedPosition, LogPage, SessionStore};
 use prynai_redis_bus::RedisBus;
-use prynai_test_harness::client::{RawClient, Reply, legacy, tool};
+use prynai_test_harness::client::{RawClient, Reply, answering, legacy, notification, tool};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::RequestBuilder;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Somebody else's session, with a call that runs in it.
 struct Owned {
@@ -107,8 +107,6 @@ impl Seen {
 
 /// What one can say with the id of a session and of a stream.
 fn everything(client: &RawClient, url: &str, stream: &str, feed: &str) -> Vec<RequestBuilder> {
-    let note =
-        |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
     let posted = [
         legacy(1, "tools/call", tool("bump_counter", json!({}))),
         legacy(1, "logging/setLevel", json!({ "level": "loud" })),
@@ -124,14 +122,17 @@ fn everything(client: &RawClient, url: &str, stream: &str, feed: &str) -> Vec<Re
             "resources/unsubscribe",
             json!({ "uri": "test://static/1" }),
         ),
-        note("notifications/cancelled", json!({ "requestId": 1 })),
-        note(
+        notification("notifications/cancelled", json!({ "requestId": 1 })),
+        notification(
             "notifications/progress",
             json!({ "progressToken": format!("{stream}.1.0"), "progress": 1 }),
         ),
-        note("no/such", json!({})),
-        json!({"jsonrpc": "2.0", "id": format!("{stream}.1.0"), "result": {}}),
-        json!([legacy(1, "ping", json!({})), note("no/such", json!({}))]),
+        notification("no/such", json!({})),
+        answering(&json!(format!("{stream}.1.0")), json!({})),
+        json!([
+            legacy(1, "ping", json!({})),
+            notification("no/such", json!({}))
+        ]),
     ];
     let posts = posted.iter().map(|body| client.post(url, body.to_string()));
     let place = |id: &str| {
@@ -211,10 +212,12 @@ async fn the_streams_of_another_are_unknown_in_a_session_of_ones_own() {
     }
     let said = |stream: StreamId| {
         [
-            json!({"jsonrpc": "2.0", "id": format!("{stream}.1.0"), "result": {}}),
-            json!({"jsonrpc": "2.0", "method": "notifications/progress",
-                "params": {"progressToken": format!("{stream}.1.0"), "progress": 1}}),
-            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}),
+            answering(&json!(format!("{stream}.1.0")), json!({})),
+            notification(
+                "notifications/progress",
+                json!({"progressToken": format!("{stream}.1.0"), "progress": 1}),
+            ),
+            notification("notifications/cancelled", json!({"requestId": 1})),
         ]
     };
     for (foreign, unknown) in said(foreign).into_iter().zip(said(unknown)) {

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use prynai_test_harness::client::{Events, RawClient, Reply, legacy, long_running, modern, tool};
+use prynai_test_harness::client::{
+    Events, RawClient, Reply, legacy, long_running, modern, notification, tool,
+};
 use prynai_test_harness::cluster::{Cluster, QUEUE};
 use prynai_test_redis::server::RedisServer;
 use prynai_test_redis::{assert_eventually, eventually};
@@ -129,7 +131,7 @@ async fn in_the_legacy_era_the_share_is_the_sessions() {
         let answer = client.legacy(&url, &other, &call).await.response().await;
         assert!(answer["result"].is_object(), "{answer}");
     }
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 0 } });
+    let cancel = notification("notifications/cancelled", json!({ "requestId": 0 }));
     client.legacy(&url, &noisy, &cancel).await;
     let again = eventually!(
         begun(client.legacy(&url, &noisy, &slow(5)).await)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use prynai_test_harness::client::{
-    Events, RawClient, Reply, Session, legacy, long_running, modern, tool,
+    Events, RawClient, Reply, Session, answering, legacy, long_running, modern, tool,
 };
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::assert_eventually;
@@ -218,7 +218,7 @@ async fn answers_that_nobody_asked_for_do_not_stay() {
     for number in 0..16 {
         let id = format!("{stream}.1.{number}");
         let text = "x".repeat(1024 * 1024);
-        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": { "text": text } });
+        let answer = answering(&json!(id), json!({ "text": text }));
         let reply = client.legacy(&url, &session, &answer).await;
         assert_eq!(reply.status(), StatusCode::ACCEPTED);
     }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use prynai_test_fixtures::bulk::CATALOG;
-use prynai_test_harness::client::{RawClient, Session, legacy, modern, tool};
+use prynai_test_harness::client::{RawClient, Session, answering, legacy, modern, tool};
 use prynai_test_harness::cluster::{Cluster, ClusterPlan};
 use prynai_test_redis::assert_eventually;
 use reqwest::StatusCode;
@@ -286,7 +286,7 @@ async fn large_answers_of_clients_arrive_as_well() {
         // Just below the limit for bodies.
         let said = "x".repeat(4 * 1024 * 1024 - 1000);
         let answer = json!({ "action": "accept", "content": { "said": said } });
-        let answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer });
+        let answer = answering(&question["id"], answer);
         let taken = client.legacy(&cluster.gateway(1), session, &answer).await;
         assert_eq!(taken.status(), StatusCode::ACCEPTED);
         let (_, response) = events.message().await.expect("a response");

@@ -1,6 +1,8 @@
 //! A legacy stream that breaks is resumed on the other gateway and misses nothing.
 
-use prynai_test_harness::client::{Events, RawClient, Session, legacy, long_running, tool};
+use prynai_test_harness::client::{
+    Events, RawClient, Session, legacy, long_running, notification, tool,
+};
 use prynai_test_harness::cluster::Cluster;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -128,7 +130,7 @@ async fn a_stream_that_will_never_carry_more_says_so() {
     let mut events = client.legacy(&one, &session, &endless).await.events();
     let primed = events.frame().await.expect("a frame").id.expect("an id");
     let (mut cancelled, first) = events.message().await.expect("progress");
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2 } });
+    let cancel = notification("notifications/cancelled", json!({ "requestId": 2 }));
     client.legacy(&other, &session, &cancel).await;
     let mut heard = vec![first];
     while let Some((id, message)) = events.message().await {

@@ -54,6 +54,16 @@ pub fn legacy(id: impl Into<Value>, method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id.into(), "method": method, "params": params })
 }
 
+/// A notification.
+pub fn notification(method: &str, params: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "method": method, "params": params })
+}
+
+/// What a client answers to a question of the server.
+pub fn answering(question: &Value, result: Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": question, "result": result })
+}
+
 /// A `tools/call` in the form both eras share.
 pub fn tool(name: &str, arguments: Value) -> Value {
     json!({ "name": name, "arguments": arguments })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use prynai_test_harness::client::{legacy, tool};
+use prynai_test_harness::client::{legacy, notification, tool};
 use prynai_test_harness::process::Process;
 use prynai_test_redis::server::RedisServer;
 use reqwest::StatusCode;
@@ -66,7 +66,7 @@ async fn use_everything(fleet: &mut Fleet, args: &[&str]) {
     assert!(progressed.len() > 1, "{progressed:?}");
     let mut cancelled = client.legacy(&url, &session, &slow(6, 1000)).await.events();
     cancelled.expect("notifications/progress").await;
-    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 6 } });
+    let cancel = notification("notifications/cancelled", json!({ "requestId": 6 }));
     client.legacy(&url, &session, &cancel).await;
 
     // A worker is lost, another takes over; the last one stops and hands back.
