@@ -86,7 +86,8 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
         }
         let cancelled = context.ct.clone();
         let handler = self.handler.as_ref();
-        let answer = caught(Service::handle_request(handler, request, context));
+        // In a box: rmcp's future for all methods is large, and would be moved with each future around it.
+        let answer = caught(Box::pin(Service::handle_request(handler, request, context)));
         tokio::select! {
             answer = answer => answer
                 .unwrap_or_else(|panic| Err(panicked(&method, tool, &panic)))
