@@ -33,12 +33,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     // Nothing stands in front that would have to be told.
     let delay = Duration::ZERO;
     let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
-    let listener = prynai_gateway_engine::listen(settings.gateway.listen).with_context(|| {
-        format!(
-            "cannot listen on {}; choose another address with --listen",
-            settings.gateway.listen
-        )
-    })?;
+    let listener = prynai_gateway_engine::listen(settings.gateway.listen)?;
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = bus(&settings) => bus.context("cannot use Redis")?,

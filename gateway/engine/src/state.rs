@@ -29,10 +29,10 @@ use crate::streams::session_use::{SessionUse, touch_every};
 
 /// What every request handler may use. axum clones it several times for each request, so it is a pointer.
 #[derive(Clone)]
-pub(crate) struct AppState(Arc<Parts>);
+pub(crate) struct AppState(Arc<Inner>);
 
-/// What [`AppState`] leads to.
-pub(crate) struct Parts {
+/// What all clones of an [`AppState`] share.
+pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) authenticator: Authenticator,
@@ -48,9 +48,9 @@ pub(crate) struct Parts {
 }
 
 impl Deref for AppState {
-    type Target = Parts;
+    type Target = Inner;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &Inner {
         &self.0
     }
 }
@@ -98,7 +98,7 @@ impl AppState {
         for task in key_tasks {
             background.spawn(task);
         }
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(Inner {
             admission: Admission::new(bus.clone(), &settings.limits),
             canceller: Canceller::new(bus.clone(), bus.clone()),
             origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),

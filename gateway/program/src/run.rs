@@ -1,6 +1,5 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
-use anyhow::Context;
 use prynai_bus::BusError;
 use prynai_gateway_engine::{listen, serve, wait_for_bus};
 use prynai_process::lifecycle::Shutdown;
@@ -25,12 +24,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;
-    let listener = listen(settings.gateway.listen).with_context(|| {
-        format!(
-            "cannot listen on {}; choose another address with --listen",
-            settings.gateway.listen
-        )
-    })?;
+    let listener = listen(settings.gateway.listen)?;
     let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {

@@ -205,6 +205,17 @@ async fn serves(client: &RawClient, port: &str, sink: Sink) {
 }
 
 #[tokio::test]
+async fn a_text_log_that_goes_into_no_terminal_has_no_colours() {
+    let args = ["--log-format", "text", "--listen", "127.0.0.1:0"];
+    let server = Process::start("prynai-mcp", &args).await;
+    let text = eventually!({
+        let text = server.log().join("\n");
+        text.contains("listening").then_some(text)
+    });
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+}
+
+#[tokio::test]
 async fn arguments_are_in_no_log_unless_rmcp_is_named() {
     for (chosen, told) in [
         ("debug", false),

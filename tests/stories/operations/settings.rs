@@ -1,5 +1,7 @@
 //! Settings: told in full, checked at the start, refused in words.
 
+use std::net::TcpListener;
+
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::modern;
 use prynai_test_harness::cluster::Cluster;
@@ -103,6 +105,19 @@ async fn a_wrong_setting_is_refused_with_exit_code_64() {
             ended.output
         );
         assert!(ended.output.contains(flag), "{}", ended.output);
+    }
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named_and_another_one_asked_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("is bound").to_string();
+    for binary in ["prynai-gateway", "prynai-mcp"] {
+        let ended = Process::run(binary, &["--listen", &address]).await;
+        assert!(!ended.status.success(), "{binary}");
+        let said = format!("cannot listen on {address}: ");
+        assert!(ended.output.contains(&said), "{}", ended.output);
+        assert!(ended.output.contains("--listen"), "{}", ended.output);
     }
 }
 

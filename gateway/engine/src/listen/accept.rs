@@ -46,8 +46,16 @@ struct Places {
 ///
 /// # Errors
 ///
-/// When the address cannot be bound.
+/// When the address cannot be bound, in words for the operator.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address).map_err(|error| {
+        let reason =
+            format!("cannot listen on {address}: {error}. Choose another address with --listen");
+        io::Error::new(error.kind(), reason)
+    })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
