@@ -129,10 +129,11 @@ impl Everything {
         }
         for step in 1..=work.steps {
             tokio::select! {
+                biased;
                 () = context.ct.cancelled() => {
                     return Ok(failure(&format!("cancelled before step {step}")));
                 }
-                () = tokio::time::sleep(Duration::from_millis(work.delay_ms)) => {}
+                () = pause(work.delay_ms) => {}
             }
             report(&context, step, work.steps).await;
         }
@@ -215,6 +216,13 @@ fn failure(reason: &str) -> CallToolResult {
 
 fn text_response(text: impl Into<String>) -> CallToolResponse {
     CallToolResult::success(vec![ContentBlock::text(text)]).into()
+}
+
+async fn pause(milliseconds: u64) {
+    // A timer fires no sooner than a millisecond from now, also when none was asked for.
+    if milliseconds > 0 {
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
 }
 
 async fn report(context: &RequestContext<RoleServer>, step: u32, steps: u32) {
