@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import platform
 import re
 import socket
 import time
@@ -104,9 +106,6 @@ def machine() -> dict[str, object]:
     """What a reader must know of where figures come from."""
     cpu = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())
-    import os
-    import platform
-
     return {
         "cores": os.cpu_count(),
         "cpu": cpu[1] if cpu else platform.machine(),

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -26,29 +27,37 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "python")]
 
 from cases import CASES, Case, Setting  # noqa: E402
 from counters import cost, forget_peak_memory, machine, peak_memory_mib, snapshot  # noqa: E402
-from load import first_answer, hops, subscribers  # noqa: E402
+from load import first_answer, hops, open_loop, subscribers  # noqa: E402
 from load.wrk import Load, WrongAnswers  # noqa: E402
 from report import figures, page  # noqa: E402
 from report.results import Results  # noqa: E402
-from subjects import Subject  # noqa: E402
+from subjects import Subject, versions  # noqa: E402
 
 ROOT = HERE.parents[1]
 WARM_UP_SECONDS = 1
+PAUSE_SECONDS = 0.3
 
 
+@dataclass(frozen=True)
 class Plan:
-    """How long, how often, and where to."""
+    """How often and how long, and where processes keep their files: on a disk, because one case is about that."""
 
-    def __init__(self, rounds: int, seconds: int, quick: bool) -> None:
-        self.rounds = rounds
-        self.seconds = seconds
-        self.quick = quick
+    rounds: int
+    seconds: int
+    quick: bool
+    folder: Path
+
+    @contextlib.contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="run-", dir=self.folder, ignore_cleanup_errors=True) as name:
+            yield Path(name)
 
 
 def measure_case(case: Case, plan: Plan, keep: Callable[[str, str, list[dict], dict], None]) -> None:
     for setting in case.settings:
         with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
+            folder = stack.enter_context(plan.new_folder())
             ready = []
             for number, (name, start) in enumerate(case.subjects.items()):
                 own = folder / str(number)
@@ -92,6 +101,8 @@ def prepared(subject: Subject, setting: Setting) -> Load:
 
 
 def measure_once(subject: Subject, load: Load, bytes_each: float, seconds: int) -> dict:
+    # What the one before has left to do is done by then.
+    time.sleep(PAUSE_SECONDS)
     with subject.redis() as redis:
         before = snapshot(subject.processes, redis)
         measured = load.measure(seconds, bytes_each)
@@ -124,16 +135,24 @@ def measure_first_answer(plan: Plan, keep: Callable[..., None]) -> None:
 
 def measure_subscribers(plan: Plan, keep: Callable[..., None]) -> None:
     count = 200 if plan.quick else subscribers.SUBSCRIBERS
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        keep(subscribers.SETTING, "split", subscribers.measure(Path(folder), plan.rounds * 2, count), {})
+    with plan.new_folder() as folder:
+        keep(subscribers.SETTING, "split", subscribers.measure(folder, plan.rounds * 2, count), {})
 
 
 def measure_hops(plan: Plan, keep: Callable[..., None]) -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        keep(hops.SETTING, "split", hops.measure(Path(folder)), {})
+    with plan.new_folder() as folder:
+        keep(hops.SETTING, "split", hops.measure(folder), {})
+
+
+def measure_open_loop(plan: Plan, keep: Callable[..., None]) -> None:
+    with plan.new_folder() as folder:
+        seconds = 3 if plan.quick else 10
+        for name, (rounds, memory) in open_loop.measure(folder, plan.rounds, seconds).items():
+            keep(open_loop.SETTING, name, rounds, memory)
 
 
 OTHERS = {
+    "open-loop": measure_open_loop,
     "first-answer": measure_first_answer,
     "subscribers": measure_subscribers,
     "hops": measure_hops,
@@ -143,13 +162,13 @@ OTHERS = {
 def main() -> None:
     known = [*(case.name for case in CASES), *OTHERS]
     arguments = parsed(known)
-    folder = Path(os.environ.get("PRYNAI_BENCH_RESULTS") or ROOT / "target" / "bench")
+    folder = Path(os.environ.get("PRYNAI_BENCH_RESULTS") or ROOT / "target" / "bench").resolve()
     file = folder / ("quick.json" if arguments.quick else "results.json")
     kept = json.loads(file.read_text()) if file.exists() and (arguments.cases or arguments.page) else {"cases": {}}
     results = Results(kept)
     if not arguments.page:
         chosen = arguments.cases or known
-        plan = Plan(arguments.rounds, 1 if arguments.quick else 3, arguments.quick)
+        plan = Plan(arguments.rounds, 1 if arguments.quick else 3, arguments.quick, folder)
         print(", ".join(f"{name} {value}" for name, value in machine().items()), flush=True)
         for name in known:
             if name in chosen:
@@ -168,7 +187,8 @@ def main() -> None:
 def measure(name: str, plan: Plan, results: Results, file: Path) -> None:
     began = time.time()
     print(f"{name}:", flush=True)
-    results.begin(name, {"commit": commit(), "rounds": plan.rounds, "seconds": plan.seconds, "machine": machine()})
+    about = {"commit": commit(), "rounds": plan.rounds, "seconds": plan.seconds}
+    results.begin(name, {**about, "machine": machine(), "versions": versions()})
 
     def keep(setting: str, subject: str, rounds: list[dict], memory: dict[str, float]) -> None:
         results.add(name, setting, subject, rounds, memory)

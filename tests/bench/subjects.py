@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,6 +164,23 @@ def mode(era: str) -> str:
 def after(words: str) -> Callable[[str], str | None]:
     """Finds what stands behind these words in a line of the log."""
     return lambda line: line.split(words, 1)[1].strip() if words in line else None
+
+
+def versions() -> dict[str, str]:
+    """Of what is not ours."""
+
+    def said(pattern: str, *command: str) -> str:
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = re.search(pattern, out)
+        return found[1] if found else "unknown"
+
+    locked = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (HERE.parents[1] / "Cargo.lock").read_text())
+    asked = "from importlib.metadata import version as v; print(v('fastmcp'))"
+    return {
+        "rmcp": locked[1] if locked else "unknown",
+        "FastMCP": said(r"(\S+)", os.environ[PEER_PYTHON], "-c", asked),
+        "Redis": said(r"v=(\S+)", "redis-server", "--version"),
+    }
 
 
 def allow_many_connections() -> None:

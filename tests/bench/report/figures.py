@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from load import first_answer, hops, open_loop, subscribers
 from report.results import Results
 
 C1, C32, C64 = "1 connection", "32 connections", "64 connections"
-FIRST_ANSWER = "start to first answer"
-SUBSCRIBERS = "5,000 subscribers on two gateways"
-OPEN = "3,000 calls/s on 32 connections"
-HOPS = "one call at a time"
+FIRST_ANSWER = first_answer.SETTING
+SUBSCRIBERS = subscribers.SETTING
+OPEN = open_loop.SETTING
+HOPS = hops.SETTING
 WITH_FILE = "split, append-only file"
 
 HELD, MISSED, UNKNOWN = "held", "**missed**", "not measured"

@@ -5,6 +5,7 @@ What stands between the two markers is made anew each time; the rest of the page
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from cases import CASES, Case
@@ -45,19 +46,22 @@ def sections(results: Results) -> str:
 
 
 def about(results: Results) -> str:
-    commits = sorted({results.about(case)["commit"] for case in results.cases})
-    rounds = sorted({results.about(case)["rounds"] for case in results.cases})
-    seconds = sorted({results.about(case)["seconds"] for case in results.cases})
-    machine = next(iter(results.cases.values()))["about"]["machine"]
+    cases = [results.about(case) for case in results.cases]
+    commits = ", ".join(sorted({case["commit"] for case in cases}))
+    machine = cases[0]["machine"]
+    versions = listed(f"{name} {version}" for name, version in cases[0]["versions"].items())
     cores = f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, {machine['kernel']}"
+    rounds = " or ".join(str(count) for count in sorted({case["rounds"] for case in cases}))
+    seconds = " or ".join(str(count) for count in sorted({case["seconds"] for case in cases}))
     return wrapped(
-        f"Measured at commit {', '.join(commits)} on {cores}; Redis, the load and all that is measured share them. "
-        f"Medians of {listed(rounds)} rounds of {listed(seconds)} s."
+        f"Measured at commit {commits} with {versions}, on {cores}; Redis, the load and all that is measured share "
+        f"them. Rounds: {rounds}, of {seconds} s each."
     )
 
 
-def listed(numbers: list[int]) -> str:
-    return " or ".join(str(number) for number in numbers)
+def listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def goals(lines: list[figures.Judged]) -> str:
@@ -113,11 +117,12 @@ def sized(size: float) -> str:
 def open_loop(results: Results) -> str:
     rows = []
     for subject in results.settings("open-loop").get(OPEN, {}):
-        shown = [latency(results, "open-loop", OPEN, subject, f"{name}_us") for name in ("p50", "p90", "p99", "max")]
+        names = ("p50", "p90", "p99", "max", "sent_late_p99")
+        shown = [latency(results, "open-loop", OPEN, subject, f"{name}_us") for name in names]
         rows.append((NAMES.get(subject, subject), *shown, parts(results.cpu("open-loop", OPEN, subject), ".1f")))
     if not rows:
         return ""
-    columns = ("", "p50 ms", "p90 ms", "p99 ms", "max ms", "CPU µs per call")
+    columns = ("", "p50 ms", "p90 ms", "p99 ms", "max ms", "sent late, p99 ms", "CPU µs")
     return f"### Open loop: {OPEN}, coordinated omission corrected\n\n" + table(columns, rows)
 
 

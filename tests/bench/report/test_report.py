@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "python")]
 
+from cases import CASES  # noqa: E402
+from load import hops  # noqa: E402
 from report import figures, page, plots  # noqa: E402
 from report.results import Results  # noqa: E402
 
@@ -18,6 +20,7 @@ ABOUT = {
     "commit": "abc1234",
     "rounds": 3,
     "seconds": 3,
+    "versions": {"rmcp": "3", "FastMCP": "4", "Redis": "7"},
     "machine": {"cores": 2, "cpu": "a CPU", "memory_gib": 8, "kernel": "Linux 6"},
 }
 GOOD, BAD = 1, 3
@@ -89,6 +92,41 @@ class Verdicts(unittest.TestCase):
 
     def test_what_was_not_measured_is_not_held(self) -> None:
         self.assertEqual({line.verdict for line in figures.judged(Results({"cases": {}}))}, {figures.UNKNOWN})
+
+
+class Settings(unittest.TestCase):
+    def test_what_goals_are_about_is_measured(self) -> None:
+        settings = {case.name: {setting.name for setting in case.settings} for case in CASES}
+        self.assertLessEqual({figures.C1, figures.C32, figures.C64}, settings["modern"])
+        self.assertIn(figures.C64, settings["progress"])
+        for case in ("legacy", "session", "list", "durability"):
+            self.assertIn(figures.C32, settings[case])
+        self.assertIn(figures.WITH_FILE, next(case.subjects for case in CASES if case.name == "durability"))
+
+
+class Waiting(unittest.TestCase):
+    """One call as MONITOR tells it: 51936 is the gateway's connection, 51934 the one that claims."""
+
+    LINES = (
+        '+1.000100 [0 127.0.0.1:51936] "XADD" "queue"',
+        '+1.000200 [0 127.0.0.1:51934] "ZCARD" "cancelled"',
+        '+1.000300 [0 127.0.0.1:51934] "XREADGROUP" "GROUP"',
+        '+1.000400 [0 127.0.0.1:51906] "EVALSHA" "finish"',
+        '+1.000410 [0 lua] "PUBLISH" "gateway"',
+        '+1.000500 [0 127.0.0.1:51936] "EVALSHA" "release"',
+    )
+
+    def test_a_call_waits_for_its_entry_its_claim_and_its_end(self) -> None:
+        told = hops.told(list(self.LINES))
+        self.assertEqual(told["hops"], 3)
+        self.assertEqual(told["sequence"], "xadd zcard xreadgroup evalsha (publish) evalsha")
+
+    def test_one_more_command_on_the_way_counts_unless_it_was_sent_at_once(self) -> None:
+        lines = list(self.LINES)
+        lines.insert(3, '+1.000350 [0 127.0.0.1:51906] "GET" "x"')
+        self.assertEqual(hops.told(lines)["hops"], 4)
+        lines[3] = '+1.000395 [0 127.0.0.1:51906] "GET" "x"'
+        self.assertEqual(hops.told(lines)["hops"], 3)
 
 
 class Medians(unittest.TestCase):
