@@ -64,7 +64,7 @@ def measure_case(case: Case, plan: Plan, keep: Callable[[str, str, list[dict], d
                 own.mkdir()
                 subject = stack.enter_context(start(own, case.era))
                 load = prepared(subject, setting)
-                with told_of(case, setting, name):
+                with told_of(setting, name):
                     bytes_each = load.check()
                     load.measure(WARM_UP_SECONDS, bytes_each)
                 ready.append((name, subject, load, bytes_each))
@@ -74,23 +74,23 @@ def measure_case(case: Case, plan: Plan, keep: Callable[[str, str, list[dict], d
             for number in range(plan.rounds):
                 turn = number % len(ready)
                 for name, subject, load, bytes_each in ready[turn:] + ready[:turn]:
-                    with told_of(case, setting, name):
+                    with told_of(setting, name):
                         rounds[name].append(measure_once(subject, load, bytes_each, plan.seconds))
             for name, subject, load, _ in ready:
                 memory = {part: peak_memory_mib(pid) for part, pid in subject.processes.items()}
-                with told_of(case, setting, name):
+                with told_of(setting, name):
                     load.check()
                 keep(setting.name, name, rounds[name], memory)
                 say(case, setting, name, rounds[name])
 
 
 @contextlib.contextmanager
-def told_of(case: Case, setting: Setting, name: str) -> Iterator[None]:
+def told_of(setting: Setting, name: str) -> Iterator[None]:
     """Wrong answers end the run, with words that say whose they are."""
     try:
         yield
     except WrongAnswers as wrong:
-        sys.exit(f"{case.name}, {setting.name}, {name}: wrong answers: {wrong}")
+        raise WrongAnswers(f"{setting.name}, {name}: {wrong}") from wrong
 
 
 def prepared(subject: Subject, setting: Setting) -> Load:
@@ -194,10 +194,13 @@ def measure(name: str, plan: Plan, results: Results, file: Path) -> None:
         results.add(name, setting, subject, rounds, memory)
 
     case = next((case for case in CASES if case.name == name), None)
-    if case is None:
-        OTHERS[name](plan, keep)
-    else:
-        measure_case(case, plan, keep)
+    try:
+        if case is None:
+            OTHERS[name](plan, keep)
+        else:
+            measure_case(case, plan, keep)
+    except WrongAnswers as wrong:
+        sys.exit(f"{name}: wrong answers: {wrong}")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(results.data, indent=1))
     print(f"  {time.time() - began:.0f} s", flush=True)

@@ -25,6 +25,8 @@ RATE = 3000
 CLIENTS = 32
 SETTING = "3,000 calls/s on 32 connections"
 SUBJECTS = {"rmcp": subjects.rmcp, "split": subjects.split, "standalone": subjects.standalone}
+# How prynai-load names calls for which it had no free client in time.
+UNSENT = "due and never sent"
 QUANTILES = ("p50", "p90", "p95", "p99", "max")
 
 Measured = dict[str, tuple[list[dict], dict[str, float]]]
@@ -73,10 +75,16 @@ def run(subject: Subject, seconds: int) -> dict:
 
 
 def told(report: dict) -> dict:
-    """What the report of prynai-load says of its calls, in microseconds."""
-    if report["failed"] or report["errors"] or report["lost"]:
-        raise WrongAnswers(f"{report['failed']} failed, {report['lost']} lost: {report['errors_by_kind']}")
+    """What the report of prynai-load says of its calls, in microseconds.
+
+    Calls that were never sent, because the server fell behind, are no wrong answers; the latencies show it anyway.
+    """
+    errors = report["errors_by_kind"]
+    unsent = sum(count for kind, count in errors.items() if kind.startswith(UNSENT))
+    if report["failed"] or report["lost"] or report["errors"] > unsent:
+        raise WrongAnswers(f"{report['failed']} failed, {report['lost']} lost: {errors}")
     latency = {f"{name}_us": report["latency_ms"][name] * 1000 for name in QUANTILES}
     # How late the load itself was, which is no fault of the server.
     late = report["sent_late_ms"]["p99"] * 1000
-    return {"calls": report["answered"], "per_second": report["per_second"], "sent_late_p99_us": late, **latency}
+    measured = {"calls": report["answered"], "per_second": report["per_second"], "unsent": unsent}
+    return {**measured, "sent_late_p99_us": late, **latency}

@@ -119,10 +119,12 @@ def open_loop(results: Results) -> str:
     for subject in results.settings("open-loop").get(OPEN, {}):
         names = ("p50", "p90", "p99", "max", "sent_late_p99")
         shown = [latency(results, "open-loop", OPEN, subject, f"{name}_us") for name in names]
-        rows.append((NAMES.get(subject, subject), *shown, parts(results.cpu("open-loop", OPEN, subject), ".1f")))
+        unsent = results.median("open-loop", OPEN, subject, "unsent") or 0
+        cpu = parts(results.cpu("open-loop", OPEN, subject), ".1f")
+        rows.append((NAMES.get(subject, subject), *shown, f"{unsent:.0f}", cpu))
     if not rows:
         return ""
-    columns = ("", "p50 ms", "p90 ms", "p99 ms", "max ms", "sent late, p99 ms", "CPU µs")
+    columns = ("", "p50 ms", "p90 ms", "p99 ms", "max ms", "sent late, p99 ms", "never sent", "CPU µs")
     return f"### Open loop: {OPEN}, coordinated omission corrected\n\n" + table(columns, rows)
 
 
@@ -134,12 +136,12 @@ def one_call(results: Results) -> str:
         sequences = [one["sequence"] for one in calls]
         usual = max(set(sequences), key=sequences.count)
         text.append(f"One call alone, as MONITOR tells it; what scripts call stands in parentheses: `{usual}`.")
-    taken = results.rounds("modern", figures.C32, "split")
-    if taken:
-        named = sorted(taken[0]["commands_by_name"].items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{name} {each:.2f}" for name, each in named if each >= 0.01)
-        text.append(f"Commands per call on 32 connections: {shown}.")
-    return "### Redis for one modern call\n\n" + "\n\n".join(wrapped(line) for line in text) if text else ""
+    for case in ("modern", "legacy"):
+        if taken := results.rounds(case, figures.C32, "split"):
+            named = sorted(taken[-1]["commands_by_name"].items(), key=lambda item: -item[1])
+            shown = ", ".join(f"{command} {each:.2f}" for command, each in named if each >= 0.01)
+            text.append(f"Commands of a {case} call on 32 connections: {shown}.")
+    return "### What a call asks of Redis\n\n" + "\n\n".join(wrapped(line) for line in text) if text else ""
 
 
 def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

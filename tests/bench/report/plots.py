@@ -59,7 +59,7 @@ def cpu(results: Results) -> Picture:
         for subject in ("rmcp", "split", "standalone")
         if results.cpu(case, setting, subject)
     ]
-    picture = Picture(760, 110 + 30 * len(rows) + 20 * len(COST_CASES), "CPU time per call, µs, 32 connections")
+    picture = Picture(760, 100 + 30 * len(rows) + 12 * len(COST_CASES), "CPU time per call, µs, 32 connections")
     left, right = 300, 690
     longest = max((sum(costs.values()) for _, _, costs in rows), default=1)
     y = 86
@@ -91,7 +91,10 @@ def latency(results: Results) -> Picture:
             if half and most:
                 rows.append((title, subject, half / 1000, most / 1000))
                 title = ""
-    picture = Picture(760, 150 + 30 * len(rows), "Latency of a modern call: p50 (full) and p99 (hollow), ms")
+    groups = sum(1 for row in rows if row[0])
+    picture = Picture(
+        760, 136 + 30 * len(rows) + 14 * groups, "Latency of a modern call: p50 (full) and p99 (hollow), ms"
+    )
     left, right, top = 330, 720, 86
     lowest = 10 ** math.floor(math.log10(min((row[2] for row in rows), default=0.1)))
     highest = 10 ** math.ceil(math.log10(max((row[3] for row in rows), default=1)))
@@ -99,13 +102,15 @@ def latency(results: Results) -> Picture:
     def place(value: float) -> float:
         return left + (right - left) * math.log10(value / lowest) / math.log10(highest / lowest)
 
-    bottom = top + 30 * len(rows) + 12
+    bottom = top + 30 * len(rows) + 14 * groups
     for value in ticks(lowest, highest):
         picture.rule(place(value), top, place(value), bottom)
         picture.words(place(value), bottom + 20, f"{value:g}", "middle", "quiet")
-    for number, (title, subject, half, most) in enumerate(rows):
-        y = top + 20 + 30 * number
+    y = top - 14.0
+    for title, subject, half, most in rows:
+        y += 30
         if title:
+            y += 0 if title == rows[0][0] else 14
             picture.words(16, y + 4, title)
         picture.words(left - 14, y + 4, NAMES[subject], "end", "quiet")
         picture.line([(place(half), y), (place(most), y)], subject)
