@@ -111,7 +111,7 @@ def cost_of_file(results: Results) -> float | None:
 
 
 def shown_percent_less(value: float) -> str:
-    return f"{percent(value)} less"
+    return f"{percent(value)} less" if value >= 0 else f"{percent(-value)} more"
 
 
 GOALS = [
