@@ -7,7 +7,7 @@
 //! 3. [`clients`]: what they say, when, and what they make of the answers
 //! 4. [`wire`]: HTTP, event streams and JSON-RPC, as cheap as they can be
 //! 5. [`record`]: what is counted meanwhile
-//! 6. [`report`]: what comes out: table, JSON, limits; [`progress`]: what is seen until then
+//! 6. [`report`]: what comes out: table, JSON, HTML, limits; [`progress`]: what is seen until then
 
 mod clients;
 mod open_files;

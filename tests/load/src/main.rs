@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use prynai_load::progress::Display;
-use prynai_load::report::{Report, table};
+use prynai_load::report::{Report, html, table};
 use prynai_load::settings::Settings;
 use prynai_load::{Unusable, run};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,9 @@ fn tell(settings: &Settings, report: &Report) -> Result<(), Unusable> {
     if let Some(file) = &output.json {
         let json = serde_json::to_string_pretty(report);
         write(file, &json.map_err(|error| Unusable(error.to_string()))?)?;
+    }
+    if let Some(file) = &output.html {
+        write(file, &html::page(report))?;
     }
     let written = stdout().write_all(table::table(report).as_bytes());
     written.map_err(|error| Unusable(format!("standard output: {error}")))

@@ -14,7 +14,7 @@ const LINES: Duration = Duration::from_secs(5);
 pub enum Display {
     /// A terminal.
     Bar(ProgressBar),
-    /// Something else; when its last line appeared.
+    /// Something else; when its next line appears.
     Lines(Duration),
 }
 
@@ -41,9 +41,9 @@ impl Display {
                 bar.set_position(done.min(total));
                 bar.set_message(line(progress));
             }
-            Self::Lines(last) => {
-                if progress.elapsed >= *last + LINES {
-                    *last = progress.elapsed;
+            Self::Lines(next) => {
+                if progress.elapsed >= *next {
+                    *next = progress.elapsed + LINES;
                     // A run goes on when nobody reads what it says.
                     let _ = writeln!(stderr(), "{}", line(progress));
                 }

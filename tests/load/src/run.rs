@@ -13,7 +13,7 @@ use crate::clients::surroundings::Surroundings;
 use crate::clients::token::Tokens;
 use crate::clients::wording::Wording;
 use crate::open_files;
-use crate::record::timeline::{self, Bucket};
+use crate::record::timeline::Bucket;
 use crate::record::{Counts, Recorder};
 use crate::report::Report;
 use crate::settings::Settings;
@@ -35,6 +35,8 @@ pub struct Progress {
     pub total: Duration,
     /// Calls that were answered.
     pub answered: u64,
+    /// Sessions that were opened.
+    pub sessions: u64,
     /// What went wrong.
     pub errors: u64,
     /// Sessions, calls and events that were lost.
@@ -70,9 +72,8 @@ pub async fn run(
         stream: !load.no_stream,
     };
     let total = load.ramp + load.duration;
-    let bucket = timeline::bucket(total);
     let now = Instant::now();
-    try_once(load.mode, &around(Recorder::new(now, now, bucket)))
+    try_once(load.mode, &around(Recorder::new(now, now, total)))
         .await
         .map_err(|failure| Unusable(format!("the first call at {url}: {}", failure.kind())))?;
 
@@ -94,7 +95,7 @@ pub async fn run(
     };
     let threads = load.threads.get().min(clients);
     let recorders: Vec<_> = (0..threads)
-        .map(|_| Recorder::new(began, measured_from, bucket))
+        .map(|_| Recorder::new(began, measured_from, total))
         .collect();
     let mut running = JoinSet::new();
     for (thread, recorder) in recorders.iter().enumerate() {
@@ -127,7 +128,7 @@ pub async fn run(
     if let Some(schedule) = &schedule {
         recorders[0].unsent(schedule.left(over));
     }
-    let merged = Recorder::new(began, measured_from, bucket);
+    let merged = Recorder::new(began, measured_from, total);
     {
         let mut merged = merged.lock();
         for recorder in &recorders {
@@ -152,6 +153,7 @@ fn progress(recorders: &[Recorder], began: Instant, total: Duration) -> Progress
         elapsed: began.elapsed(),
         total,
         answered: counts.answered,
+        sessions: counts.sessions,
         errors: counts.errors,
         lost: counts.lost(),
         p95_ms: latest.milliseconds(0.95),

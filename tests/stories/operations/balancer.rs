@@ -1,4 +1,4 @@
-//! The fleet of `compose.yaml` behind its own balancer: the real HAProxy with the real configuration.
+//! What the balancer of `compose.yaml` does with gateways that go, come, stop, or are far away.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,151 +8,22 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use prynai_test_harness::balancer::Balancer;
-use prynai_test_harness::client::{Events, RawClient, legacy, long_running, modern, tool};
-use prynai_test_harness::process::Process;
+use prynai_test_harness::client::{RawClient, legacy, long_running, modern, tool};
 use prynai_test_redis::assert_eventually;
-use prynai_test_redis::server::{self, RedisServer};
+use prynai_test_redis::server;
 use prynai_test_redis::switch::Switch;
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER};
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, ORIGIN, RETRY_AFTER};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// Addresses of containers.
-const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+use super::fleet::{FIRST, Fleet, SECOND, SOON, client, free_port};
+
+/// Addresses of further containers.
 const THIRD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
 const DEAF: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
-
-/// How long a call may take, on a busy machine too, while a gateway is gone. Before, it took a minute.
-const SOON: Duration = Duration::from_secs(15);
-
-/// Redis, a worker, and a balancer before gateways of one port, each at an address of its own.
-struct Fleet {
-    redis: RedisServer,
-    _worker: Process,
-    port: u16,
-    balancer: Balancer,
-}
-
-impl Fleet {
-    async fn start(port: u16, gateways: &[Ipv4Addr]) -> Self {
-        let redis = RedisServer::start().await;
-        let mut worker = Process::start("prynai-worker", &["--redis-url", &redis.url()]).await;
-        worker.logged("ready").await;
-        Self {
-            redis,
-            _worker: worker,
-            port,
-            balancer: Balancer::start(gateways, port).await,
-        }
-    }
-
-    async fn gateway(&self, address: Ipv4Addr) -> Process {
-        self.gateway_with(address, &self.redis.url(), &[]).await
-    }
-
-    async fn gateway_with(&self, address: Ipv4Addr, redis: &str, further: &[&str]) -> Process {
-        let listen = SocketAddr::from((address, self.port)).to_string();
-        let args = [&["--redis-url", redis, "--listen", &listen], further].concat();
-        let mut gateway = Process::start("prynai-gateway", &args).await;
-        gateway.address().await;
-        assert_eventually!(
-            self.probe(address).await.is_some(),
-            "{address} is not ready"
-        );
-        gateway
-    }
-
-    /// How many calls a gateway holds; `None` if it is not ready.
-    async fn probe(&self, gateway: Ipv4Addr) -> Option<u64> {
-        let url = format!("http://{gateway}:{}/readyz", self.port);
-        let client = RawClient::new();
-        let reply = client.send(client.request("GET", &url)).await;
-        let ready = reply.status().is_success();
-        let calls = reply.json().await["calls"].as_u64();
-        ready.then(|| calls.expect("is a number"))
-    }
-
-    /// Where clients call.
-    fn url(&self) -> String {
-        format!("http://{}/mcp", self.balancer.address())
-    }
-
-    /// A call that lasts for a minute or until it is cancelled, and has begun.
-    async fn long_call(&self) -> Events {
-        let call = modern(1, "tools/call", long_running(600, 100));
-        let mut events = RawClient::new().modern(&self.url(), &call).await.events();
-        events.expect("notifications/progress").await;
-        events
-    }
-
-    /// One call of a client that keeps its connections.
-    async fn call(&self, client: &reqwest::Client) -> (StatusCode, String) {
-        let call = modern(1, "tools/call", tool("echo", json!({ "text": "x" })));
-        let request = client
-            .post(self.url())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "application/json, text/event-stream")
-            .header("MCP-Protocol-Version", "2026-07-28")
-            .header("Mcp-Method", "tools/call")
-            .header("Mcp-Name", "echo")
-            .body(call.to_string());
-        let answered = timeout(SOON, async {
-            let reply = request.send().await.expect("is answered");
-            (reply.status(), reply.text().await.expect("is read"))
-        });
-        answered.await.expect("a call hangs")
-    }
-
-    async fn calls_succeed(&self, client: &reqwest::Client, count: usize) {
-        for _ in 0..count {
-            let (status, body) = self.call(client).await;
-            assert_eq!(status, StatusCode::OK, "{body}");
-        }
-    }
-
-    /// Waits until the balancer sends calls to a gateway, and gives them.
-    async fn is_used(&self, gateway: Ipv4Addr) -> Vec<Events> {
-        let mut calls = Vec::new();
-        assert_eventually!(
-            {
-                calls.push(self.long_call().await);
-                self.probe(gateway).await.is_some_and(|held| held > 0)
-            },
-            "the balancer does not find {gateway}"
-        );
-        calls
-    }
-
-    /// Waits until the balancer sends nothing more to where calls fail: with two gateways that take turns, every other
-    /// call would fail.
-    async fn calls_succeed_again(&self, client: &reqwest::Client) {
-        let all_succeed = async || {
-            for _ in 0..20 {
-                if self.call(client).await.0 != StatusCode::OK {
-                    return false;
-                }
-            }
-            true
-        };
-        assert_eventually!(all_succeed().await, "calls go on to fail");
-    }
-}
-
-fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build();
-    client.expect("a client")
-}
-
-/// A port that is free at all addresses.
-async fn free_port() -> u16 {
-    let any = TcpListener::bind("0.0.0.0:0").await.expect("a free port");
-    any.local_addr().expect("is bound").port()
-}
 
 #[tokio::test]
 async fn calls_with_pauses_between_them_pass_the_balancer() {

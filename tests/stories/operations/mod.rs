@@ -1,8 +1,10 @@
 //! What operators set up and see: settings, logs, certificates, balancers, Redis, and stopping in order.
 
 mod balancer;
+mod fleet;
 mod logs;
 mod redis_setup;
+mod rolling_restart;
 mod settings;
 mod shutdown;
 mod standalone;

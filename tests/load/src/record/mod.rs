@@ -70,14 +70,14 @@ pub(crate) struct Counts {
 }
 
 impl Recorder {
-    /// `began` is when the clients begin, `measured_from` when the ramp is over.
-    pub(crate) fn new(began: Instant, measured_from: Instant, bucket: Duration) -> Self {
+    /// `began` is when the clients begin, `measured_from` when the ramp is over; `run` is how long it lasts.
+    pub(crate) fn new(began: Instant, measured_from: Instant, run: Duration) -> Self {
         Self(Arc::new(Mutex::new(Record {
             measured_from,
             latency: histogram(),
             lateness: histogram(),
             steps: BTreeMap::new(),
-            timeline: Timeline::new(began, bucket),
+            timeline: Timeline::new(began, run),
             errors: BTreeMap::new(),
             counts: Counts::default(),
             last: None,

@@ -10,6 +10,8 @@ const MOST: u32 = 1_200;
 /// Counters for each part of the run.
 pub(crate) struct Timeline {
     began: Instant,
+    /// How many parts the run itself has.
+    parts: usize,
     /// The length of a part: whole seconds.
     pub(crate) bucket: Duration,
     pub(crate) buckets: Vec<Bucket>,
@@ -27,15 +29,17 @@ pub(crate) struct Bucket {
 }
 
 /// How long a part of a run of this length is.
-pub(crate) fn bucket(run: Duration) -> Duration {
+fn bucket(run: Duration) -> Duration {
     let seconds = run.as_secs_f64() / f64::from(MOST);
     Duration::from_secs(seconds.ceil().max(1.0) as u64)
 }
 
 impl Timeline {
-    pub(crate) fn new(began: Instant, bucket: Duration) -> Self {
+    pub(crate) fn new(began: Instant, run: Duration) -> Self {
+        let bucket = bucket(run);
         Self {
             began,
+            parts: (run.as_secs_f64() / bucket.as_secs_f64()).ceil() as usize,
             bucket,
             buckets: Vec::new(),
         }
@@ -77,8 +81,14 @@ impl Timeline {
     fn at(&mut self, now: Instant) -> &mut Bucket {
         let since = now.saturating_duration_since(self.began);
         let index = since.as_secs_f64() / self.bucket.as_secs_f64();
-        // What comes long after the end, when clients only wait for their last answers, counts for the last part.
-        let index = (index as usize).min(2 * MOST as usize);
+        // The last answers come a moment after the end. If they come much later, that should be seen.
+        let is_late = index > self.parts as f64 + 0.5;
+        let most = if is_late {
+            2 * MOST as usize
+        } else {
+            self.parts.max(1) - 1
+        };
+        let index = (index as usize).min(most);
         if self.buckets.len() <= index {
             self.buckets.resize_with(index + 1, Bucket::default);
         }
@@ -123,15 +133,16 @@ mod tests {
     fn what_threads_saw_at_the_same_time_belongs_together() {
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
-        let second = Duration::from_secs(1);
-        let mut one = Timeline::new(began, second);
+        let run = Duration::from_secs(3);
+        let mut one = Timeline::new(began, run);
         one.answered(at(0), Duration::from_millis(1));
-        let mut other = Timeline::new(began, second);
+        let mut other = Timeline::new(began, run);
         other.answered(at(0), Duration::from_millis(3));
         other.error(at(2));
+        other.error(at(3));
         one.merge(&other);
         let counts = one.buckets.iter().map(|b| (b.answered, b.errors));
-        assert_eq!(counts.collect::<Vec<_>>(), [(2, 0), (0, 0), (0, 1)]);
+        assert_eq!(counts.collect::<Vec<_>>(), [(2, 0), (0, 0), (0, 2)]);
         assert_eq!(one.buckets[0].latency.as_ref().map(Histogram::len), Some(2));
     }
 }

@@ -1,5 +1,7 @@
-//! What comes out of a run: figures ([`Report`]) and the [`limits`] held against them, as a [`table`].
+//! What comes out of a run: figures ([`Report`]) and the [`limits`] held against them, as a [`table`] and as a page of
+//! [`html`].
 
+pub mod html;
 pub mod limits;
 pub mod table;
 

@@ -1,5 +1,6 @@
 //! The table on standard output.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use crate::report::{Latency, Report};
@@ -26,11 +27,8 @@ pub fn table(report: &Report) -> String {
         columns(&["p50", "p90", "p95", "p99", "max"].map(str::to_owned)),
     );
     line("latency (ms)", times(&report.latency_ms));
-    for (step, latency) in &report.steps_ms {
-        // Otherwise it is the line above.
-        if *step != "call" || report.mode == Mode::SessionPerCall {
-            line(&format!("  {step}"), times(latency));
-        }
+    for (step, latency) in shown_steps(report) {
+        line(&format!("  {step}"), times(latency));
     }
     if let Some(late) = &report.sent_late_ms {
         line("sent late (ms)", times(late));
@@ -67,10 +65,8 @@ pub fn table(report: &Report) -> String {
         line("events lost", events);
     }
     line("errors", count(report.errors));
-    let mut kinds: Vec<_> = report.errors_by_kind.iter().collect();
-    kinds.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
-    for (kind, times) in kinds {
-        line(&format!("{:>16}", count(*times)), kind.clone());
+    for (kind, times) in kinds(report) {
+        line(&format!("{:>16}", count(times)), kind.to_owned());
     }
     if let Some(warning) = warning(report) {
         text.push_str(&format!("\n{warning}\n"));
@@ -84,8 +80,25 @@ pub fn table(report: &Report) -> String {
     text
 }
 
+/// The steps that say more than the latency of calls.
+pub(super) fn shown_steps(report: &Report) -> impl Iterator<Item = (&'static str, &Latency)> {
+    let steps = report
+        .steps_ms
+        .iter()
+        .map(|(step, latency)| (*step, latency));
+    steps.filter(|(step, _)| *step != "call" || report.mode == Mode::SessionPerCall)
+}
+
+/// The kinds of errors, the most frequent first.
+pub(super) fn kinds(report: &Report) -> Vec<(&str, u64)> {
+    let kinds = report.errors_by_kind.iter();
+    let mut kinds: Vec<_> = kinds.map(|(kind, times)| (kind.as_str(), *times)).collect();
+    kinds.sort_by_key(|(_, times)| Reverse(*times));
+    kinds
+}
+
 /// What was done.
-fn headline(report: &Report) -> String {
+pub(super) fn headline(report: &Report) -> String {
     let mode = match report.mode {
         Mode::Modern => "modern clients",
         Mode::Session => "clients with a session each",
@@ -102,12 +115,14 @@ fn headline(report: &Report) -> String {
 }
 
 /// What makes the figures doubtful.
-fn warning(report: &Report) -> Option<String> {
+pub(super) fn warning(report: &Report) -> Option<String> {
     let late = report.sent_late_ms.as_ref()?.p99?;
     (late > LATE_MS).then(|| {
-        "This program could not keep up with the rate: a hundredth of the calls left late, by more than is told under \
-         p99 of `sent late`. Give it more --threads, or a machine of its own."
-            .to_owned()
+        format!(
+            "This program did not keep up with the rate: one call of a hundred left more than {} ms late, which its \
+             latency does not include. Give the program more --threads, or a machine of its own.",
+            milliseconds(Some(late))
+        )
     })
 }
 
@@ -129,7 +144,7 @@ fn columns(cells: &[String]) -> String {
 }
 
 /// A time as exact as it can be read.
-fn milliseconds(time: Option<f64>) -> String {
+pub(super) fn milliseconds(time: Option<f64>) -> String {
     match time {
         None => "-".to_owned(),
         Some(time) if time < 10.0 => format!("{time:.3}"),
@@ -139,7 +154,7 @@ fn milliseconds(time: Option<f64>) -> String {
 }
 
 /// A number in groups of three digits.
-fn count(number: u64) -> String {
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
