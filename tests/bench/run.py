@@ -223,8 +223,13 @@ def parsed(known: list[str]) -> argparse.Namespace:
 
 
 def commit() -> str:
-    described = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(described, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    """What is measured; with a mark if something but the pages differs from it."""
+    found = git("rev-parse", "--short", "HEAD") or "unknown"
+    return f"{found}-dirty" if git("status", "--porcelain", "--", ".", ":!docs") else found
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":
