@@ -1,0 +1,123 @@
+//! What is asked, and of what.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use prynai_bus::{Bus, BusLimits};
+use prynai_gateway_engine::GatewaySettings;
+use prynai_memory_bus::MemoryBus;
+use prynai_redis_bus::RedisBus;
+use prynai_test_redis::server::RedisServer;
+use prynai_worker::WorkerSettings;
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::gateway;
+use crate::request::Request;
+use crate::worker::{self, Direct};
+
+/// Part of the fleet, and what it does.
+#[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Case {
+    /// Gateway, memory bus: `tools/call` of 2026-07-28.
+    GatewayModernCall,
+    /// Gateway, memory bus: `tools/call` in a session.
+    GatewayLegacyCall,
+    /// Gateway, memory bus: `tools/list` of 2026-07-28.
+    GatewayList,
+    /// Gateway, memory bus: `tools/call` of 2026-07-28 that reports its progress ten times.
+    GatewayProgress,
+    /// Worker, memory bus.
+    WorkerModernCall,
+    /// Worker, memory bus.
+    WorkerLegacyCall,
+    /// Worker, memory bus.
+    WorkerList,
+    /// Worker, memory bus.
+    WorkerProgress,
+    /// Gateway and worker, Redis between them.
+    FleetModernCall,
+    /// Gateway and worker, Redis between them.
+    FleetLegacyCall,
+}
+
+/// What stands there, ready for requests.
+pub(crate) enum Load {
+    /// A client of a gateway, and the Redis behind it.
+    Client {
+        client: Box<Client>,
+        _redis: Option<RedisServer>,
+    },
+    /// A worker behind the bus.
+    Worker(Box<Direct>),
+}
+
+impl Case {
+    /// Starts what the case needs.
+    pub(crate) async fn start(self, gateway: GatewaySettings, worker: WorkerSettings) -> Load {
+        match self {
+            Self::GatewayModernCall => alone(gateway, worker, Request::ModernCall).await,
+            Self::GatewayLegacyCall => alone(gateway, worker, Request::LegacyCall).await,
+            Self::GatewayList => alone(gateway, worker, Request::List).await,
+            Self::GatewayProgress => alone(gateway, worker, Request::Progress).await,
+            Self::WorkerModernCall => direct(worker, Request::ModernCall).await,
+            Self::WorkerLegacyCall => direct(worker, Request::LegacyCall).await,
+            Self::WorkerList => direct(worker, Request::List).await,
+            Self::WorkerProgress => direct(worker, Request::Progress).await,
+            Self::FleetModernCall => fleet(gateway, worker, Request::ModernCall).await,
+            Self::FleetLegacyCall => fleet(gateway, worker, Request::LegacyCall).await,
+        }
+    }
+}
+
+impl Load {
+    async fn of_client(address: SocketAddr, request: Request, redis: Option<RedisServer>) -> Self {
+        Self::Client {
+            client: Box::new(Client::connect(address, request).await),
+            _redis: redis,
+        }
+    }
+
+    /// Sends one request and waits for its response.
+    pub(crate) async fn request(&mut self) {
+        match self {
+            Self::Client { client, .. } => client.request().await,
+            Self::Worker(worker) => drop(worker.request().await),
+        }
+    }
+}
+
+/// A gateway whose worker answers without thinking.
+async fn alone(gateway: GatewaySettings, worker: WorkerSettings, request: Request) -> Load {
+    let bus = MemoryBus::new(gateway.limits.bus());
+    let recorded = {
+        let mut direct = Direct::on(bus.clone(), worker, request).await;
+        let answer = direct.request().await;
+        direct.stop().await;
+        answer
+    };
+    tokio::spawn(gateway::answer_as_recorded(bus.clone(), recorded));
+    let address = gateway::start(bus, gateway).await;
+    Load::of_client(address, request, None).await
+}
+
+async fn direct(worker: WorkerSettings, request: Request) -> Load {
+    let bus = MemoryBus::new(BusLimits::default());
+    Load::Worker(Box::new(Direct::on(bus, worker, request).await))
+}
+
+async fn fleet(gateway: GatewaySettings, worker: WorkerSettings, request: Request) -> Load {
+    let redis = RedisServer::start().await;
+    let of_worker = connect(&redis, &gateway).await;
+    worker::start(of_worker, worker.config()).await;
+    let address = gateway::start(connect(&redis, &gateway).await, gateway).await;
+    Load::of_client(address, request, Some(redis)).await
+}
+
+async fn connect(redis: &RedisServer, gateway: &GatewaySettings) -> Arc<dyn Bus> {
+    let url = redis.url().parse().expect("a URL");
+    let connected = RedisBus::connect(&url, "cost:", gateway.limits.bus()).await;
+    connected.expect("connects")
+}
