@@ -37,6 +37,8 @@ pub struct Progress {
     pub answered: u64,
     /// Sessions that were opened.
     pub sessions: u64,
+    /// Notifications that came.
+    pub events: u64,
     /// What went wrong.
     pub errors: u64,
     /// Sessions, calls and events that were lost.
@@ -154,6 +156,7 @@ fn progress(recorders: &[Recorder], began: Instant, total: Duration) -> Progress
         total,
         answered: counts.answered,
         sessions: counts.sessions,
+        events: counts.events,
         errors: counts.errors,
         lost: counts.lost(),
         p95_ms: latest.milliseconds(0.95),

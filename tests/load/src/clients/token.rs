@@ -158,3 +158,48 @@ fn bearer(token: &str) -> Result<HeaderValue, String> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn shown(tokens: &Tokens, client: usize) -> String {
+        let value = tokens.of(client).value.unwrap();
+        value.to_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn clients_share_out_tokens_and_get_new_ones_when_they_are_refused() {
+        let file = std::env::temp_dir().join(format!("prynai-load-tokens-{}", std::process::id()));
+        std::fs::write(&file, "one\n\ntwo\n").unwrap();
+        let identity = Identity {
+            token_file: Some(file.clone()),
+            token_command: None,
+            ca: None,
+        };
+        let tokens = Tokens::read(&identity).unwrap();
+        assert_eq!(shown(&tokens, 0), "Bearer one");
+        assert_eq!(shown(&tokens, 3), "Bearer two");
+        let refused = tokens.of(0);
+        std::fs::write(&file, "three\n").unwrap();
+        // However slow the machine is.
+        *tokens.asked.lock().await += HOUR;
+        assert!(!tokens.renew(&refused).await, "it was just read");
+        *tokens.asked.lock().await -= HOUR + AT_MOST_EVERY;
+        assert!(tokens.renew(&refused).await);
+        assert_eq!(shown(&tokens, 3), "Bearer three");
+        // Whoever is refused later hears of it at once.
+        assert!(tokens.renew(&refused).await);
+        *tokens.asked.lock().await -= AT_MOST_EVERY;
+        assert!(!tokens.renew(&tokens.of(0)).await, "it is the same one");
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_not_repeated() {
+        let told = bearer("geheim\u{7}").unwrap_err();
+        assert!(!told.contains("geheim"), "{told}");
+    }
+}

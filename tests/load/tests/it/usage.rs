@@ -1,5 +1,8 @@
 //! Whoever uses it wrongly is told how to use it.
 
+use prynai_test_harness::certificates::Certificates;
+use prynai_test_harness::process::Process;
+
 use crate::{Server, load};
 
 /// Exit code for wrong use, and for a server that cannot be used.
@@ -65,4 +68,20 @@ async fn a_server_that_cannot_be_used_is_noticed_before_the_load() {
     is_told(&wrong, "the tool failed: ").await;
     let elsewhere = url.replace("/mcp", "/elsewhere");
     is_told(&[&elsewhere], "HTTP 404").await;
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_trusted_by_its_authority() {
+    let (certificates, _) = Certificates::mounted();
+    let tls = certificates.args();
+    let listen = ["--listen", "127.0.0.1:0"];
+    let args = [&listen[..], &tls.each_ref().map(String::as_str)].concat();
+    let mut server = Process::start("prynai-mcp", &args).await;
+    let url = format!("https://{}/mcp", server.address().await);
+    let authority = certificates.authority_file();
+    let trusting = ["--ca", &authority, "--mode", "session", "--clients", "2"];
+    let short = ["--duration", "1s", "--max-errors", "0"];
+    let ended = load(&[&[url.as_str()][..], &trusting, &short].concat()).await;
+    assert!(ended.status.success(), "{}", ended.output);
+    is_told(&[&url], "invalid peer certificate").await;
 }
