@@ -18,6 +18,9 @@ const BROKEN: u8 = 1;
 /// Wrong use, or a server that cannot be used; clap's own code for wrong use.
 const UNUSABLE: u8 = 2;
 
+/// What a shell expects of a program that SIGINT ended.
+const INTERRUPTED: i32 = 130;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let settings = Settings::parse();
@@ -26,6 +29,10 @@ async fn main() -> ExitCode {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             interrupted.cancel();
+        }
+        // The last answers may take as long as --timeout. Whoever asks twice does not want them.
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(INTERRUPTED);
         }
     });
     let mut display = Display::new();
