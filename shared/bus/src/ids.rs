@@ -72,6 +72,11 @@ impl StreamId {
         Self(Uuid::now_v7())
     }
 
+    /// As `Display` writes it, in `buffer`.
+    pub fn digits<'a>(&self, buffer: &'a mut [u8; 32]) -> &'a str {
+        self.0.simple().encode_lower(buffer)
+    }
+
     /// Whether [`StreamId::generate`] can have made it: its form says so, no table.
     pub fn is_generated(&self) -> bool {
         self.0.get_version_num() == 7

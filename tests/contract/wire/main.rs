@@ -92,9 +92,14 @@ fn as_version_2(text: &str) -> String {
     format!(r#"{before}"v":{}"#, version.replacen('1', "2", 1))
 }
 
+/// The fields of a sample.
+fn pairs(fields: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    fields.iter().map(|(field, value)| (&**field, &**value))
+}
+
 impl Wire for RequestEnvelope {
     fn read(text: &str) -> Result<Self, WireError> {
-        Self::from_fields(serde_json::from_str(text)?)
+        Self::from_fields(pairs(&serde_json::from_str(text)?))
     }
 
     fn write(&self) -> String {

@@ -9,6 +9,7 @@ use prynai_bus::wire::visible::Visible;
 use prynai_process::secret::Secret;
 use prynai_redis_bus::signature::{EnvelopeKeys, SIGNATURE};
 
+use crate::pairs;
 use crate::{SAMPLES, passes, raw, session, stream};
 
 #[test]
@@ -94,13 +95,17 @@ fn a_signed_request() {
         .expect("is as it was signed");
     let signature = fields.remove(SIGNATURE).expect("is signed");
 
-    let request = RequestEnvelope::from_fields(fields).expect("is read");
+    let request = RequestEnvelope::from_fields(pairs(&fields)).expect("is read");
     let identity = request.principal.identity.as_ref().expect("is known");
     assert_eq!(
         (&*identity.object_id, identity.kind),
         ("u1", CallerKind::User)
     );
     let again = request.to_fields().expect("fields");
+    let again: Vec<_> = again
+        .iter()
+        .map(|(field, value)| (field, &**value))
+        .collect();
     assert_eq!(key.sign_request(queue, &again), Some(signature));
 }
 
@@ -147,7 +152,7 @@ fn a_request_without_a_required_field_is_refused() {
     {
         let mut fields = whole.clone();
         fields.remove(field);
-        let refused = RequestEnvelope::from_fields(fields);
+        let refused = RequestEnvelope::from_fields(pairs(&fields));
         assert!(
             matches!(&refused, Err(WireError::Missing(missing)) if missing == field),
             "{field}: {refused:?}"

@@ -83,7 +83,7 @@ async fn a_forged_request_is_not_run() {
     let (own, fields) = eventually!(entries(&cluster, QUEUE).await.pop());
     let victim = r#"{"subject":"the victim"}"#;
     let unsigned: Fields = {
-        let envelope = RequestEnvelope::from_fields(fields.iter().cloned().collect());
+        let envelope = RequestEnvelope::from_fields(fields.iter().map(|(k, v)| (&**k, &**v)));
         let forged = RequestEnvelope {
             stream: StreamId::generate(),
             holder: GatewayId::from("gw-elsewhere"),
@@ -91,7 +91,7 @@ async fn a_forged_request_is_not_run() {
         };
         let fields = forged.to_fields().expect("is written").into_iter();
         fields
-            .map(|(name, value)| (name.to_owned(), value))
+            .map(|(name, value)| (name.to_owned(), value.into_owned()))
             .collect()
     };
     let elsewhere = with(&fields, "holder", "gw-elsewhere");

@@ -30,6 +30,16 @@ impl RawJson {
         RawValue::from_string(text.into()).map(|raw| Self(Text::Raw(Arc::from(raw))))
     }
 
+    /// Copies a JSON text.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawJson::parse`].
+    pub fn parse_str(text: &str) -> Result<Self, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_str(text)?;
+        Ok(Self(Text::Read(raw.get().into())))
+    }
+
     /// Reads a JSON text as a typed value, which may borrow from it, and keeps the text: both in one pass.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A request on its way to a worker.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ use super::session::Session;
 use super::visible::Visible;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
+
+/// Fields of an entry, with a signature.
+const MOST_FIELDS: usize = 16;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +69,26 @@ pub struct CallRef {
     pub entry: EntryId,
 }
 
+/// The fields of a queue entry, as they were written.
+#[derive(Default)]
+struct FieldTexts<'a> {
+    v: Option<&'a str>,
+    stream: Option<&'a str>,
+    holder: Option<&'a str>,
+    era: Option<&'a str>,
+    version: Option<&'a str>,
+    method: Option<&'a str>,
+    principal: Option<&'a str>,
+    queued: Option<&'a str>,
+    message: Option<&'a str>,
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    session: Option<&'a str>,
+    headers: Option<&'a str>,
+    deadline: Option<&'a str>,
+    visible: Option<&'a str>,
+}
+
 // === impl Era ===
 
 impl Era {
@@ -85,35 +109,36 @@ impl RequestEnvelope {
     /// # Errors
     ///
     /// When a part cannot be written as JSON.
-    pub fn to_fields(&self) -> Result<Vec<(&'static str, String)>, WireError> {
-        let mut fields = vec![
-            ("v", FORMAT.to_string()),
-            ("stream", self.stream.to_string()),
-            ("holder", self.holder.to_string()),
-            ("era", self.era.as_str().to_owned()),
-            ("version", self.protocol_version.clone()),
-            ("method", self.method.clone()),
-            ("principal", serde_json::to_string(&self.principal)?),
-            ("queued", self.queued_at_ms.to_string()),
-            ("message", self.message.as_str().to_owned()),
-        ];
+    pub fn to_fields(&self) -> Result<Vec<(&'static str, Cow<'_, str>)>, WireError> {
+        let mut fields = Vec::with_capacity(MOST_FIELDS);
+        fields.extend([
+            ("v", FORMAT.to_string().into()),
+            ("stream", self.stream.to_string().into()),
+            ("holder", self.holder.as_str().into()),
+            ("era", self.era.as_str().into()),
+            ("version", self.protocol_version.as_str().into()),
+            ("method", self.method.as_str().into()),
+            ("principal", serde_json::to_string(&self.principal)?.into()),
+            ("queued", self.queued_at_ms.to_string().into()),
+            ("message", self.message.as_str().into()),
+        ]);
         if let Some(id) = &self.request_id {
-            fields.push(("id", id.as_str().to_owned()));
+            fields.push(("id", id.as_str().into()));
         }
         if let Some(name) = &self.name {
-            fields.push(("name", name.clone()));
+            fields.push(("name", name.as_str().into()));
         }
         if let Some(session) = &self.session {
-            fields.push(("session", serde_json::to_string(session)?));
+            fields.push(("session", serde_json::to_string(session)?.into()));
         }
         if !self.headers.is_empty() {
-            fields.push(("headers", serde_json::to_string(&self.headers)?));
+            fields.push(("headers", serde_json::to_string(&self.headers)?.into()));
         }
         if let Some(deadline) = self.deadline_ms {
-            fields.push(("deadline", deadline.to_string()));
+            fields.push(("deadline", deadline.to_string().into()));
         }
         if let Some(visible) = &self.visible {
-            fields.push(("visible", serde_json::to_string(visible)?));
+            fields.push(("visible", serde_json::to_string(visible)?.into()));
         }
         Ok(fields)
     }
@@ -123,42 +148,69 @@ impl RequestEnvelope {
     /// # Errors
     ///
     /// When the entry is of a newer format, or a field is missing or malformed.
-    pub fn from_fields(mut fields: HashMap<String, String>) -> Result<Self, WireError> {
-        let mut take = |field: &'static str| fields.remove(field).ok_or(WireError::Missing(field));
-        check_format(number("v", &take("v")?)?)?;
+    pub fn from_fields<'a>(
+        fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, WireError> {
+        let mut texts = FieldTexts::default();
+        for (field, text) in fields {
+            texts.note(field, text);
+        }
+        let needed = |field, text: Option<&'a str>| text.ok_or(WireError::Missing(field));
+        check_format(number("v", needed("v", texts.v)?)?)?;
         Ok(Self {
-            stream: parsed("stream", &take("stream")?)?,
-            holder: take("holder")?.as_str().into(),
-            era: match take("era")?.as_str() {
+            stream: parsed("stream", needed("stream", texts.stream)?)?,
+            holder: needed("holder", texts.holder)?.into(),
+            era: match needed("era", texts.era)? {
                 "legacy" => Era::Legacy,
                 "modern" => Era::Modern,
                 other => return Err(invalid("era", other)),
             },
-            protocol_version: take("version")?,
-            method: take("method")?,
-            request_id: take("id").ok().map(RawJson::parse).transpose()?,
-            principal: serde_json::from_str(&take("principal")?)?,
-            queued_at_ms: number("queued", &take("queued")?)?,
-            message: RawJson::parse(take("message")?)?,
-            name: take("name").ok(),
-            session: take("session")
-                .ok()
-                .map(|text| serde_json::from_str(&text))
-                .transpose()?,
-            headers: take("headers")
-                .ok()
-                .map(|text| serde_json::from_str(&text))
+            protocol_version: needed("version", texts.version)?.to_owned(),
+            method: needed("method", texts.method)?.to_owned(),
+            request_id: texts.id.map(RawJson::parse_str).transpose()?,
+            principal: serde_json::from_str(needed("principal", texts.principal)?)?,
+            queued_at_ms: number("queued", needed("queued", texts.queued)?)?,
+            message: RawJson::parse_str(needed("message", texts.message)?)?,
+            name: texts.name.map(str::to_owned),
+            session: texts.session.map(serde_json::from_str).transpose()?,
+            headers: texts
+                .headers
+                .map(serde_json::from_str)
                 .transpose()?
                 .unwrap_or_default(),
-            deadline_ms: take("deadline")
-                .ok()
-                .map(|text| number("deadline", &text))
+            deadline_ms: texts
+                .deadline
+                .map(|text| number("deadline", text))
                 .transpose()?,
-            visible: take("visible")
-                .ok()
-                .map(|text| serde_json::from_str(&text))
-                .transpose()?,
+            visible: texts.visible.map(serde_json::from_str).transpose()?,
         })
+    }
+}
+
+// === impl FieldTexts ===
+
+impl<'a> FieldTexts<'a> {
+    /// Notes a field, unless it is one of a later release.
+    fn note(&mut self, field: &str, text: &'a str) {
+        let place = match field {
+            "v" => &mut self.v,
+            "stream" => &mut self.stream,
+            "holder" => &mut self.holder,
+            "era" => &mut self.era,
+            "version" => &mut self.version,
+            "method" => &mut self.method,
+            "principal" => &mut self.principal,
+            "queued" => &mut self.queued,
+            "message" => &mut self.message,
+            "id" => &mut self.id,
+            "name" => &mut self.name,
+            "session" => &mut self.session,
+            "headers" => &mut self.headers,
+            "deadline" => &mut self.deadline,
+            "visible" => &mut self.visible,
+            _ => return,
+        };
+        *place = Some(text);
     }
 }
 

@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 
 use prynai_process::mutation::Mutation;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind, cmd,
-};
+use redis::{Arg, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisResult, Script, ServerErrorKind};
 
 use super::budget::LARGE;
+
+/// Bytes for what a call of a script says besides its keys, as a rule.
+const ROOM: usize = 512;
 
 /// A script of `lua/`.
 pub(crate) struct Lua {
@@ -43,8 +44,13 @@ impl Lua {
 
     /// The command that runs it with these keys; the arguments are to be added.
     pub(crate) fn with_keys<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
-        let mut command = cmd("EVALSHA");
-        command.arg(self.script.get_hash()).arg(keys.len());
+        let lengths = keys.iter().map(|key| key.as_ref().len());
+        let room = ROOM + lengths.sum::<usize>();
+        let mut command = Cmd::with_capacity(keys.len() + ROOM / 16, room);
+        command
+            .arg("EVALSHA")
+            .arg(self.script.get_hash())
+            .arg(keys.len());
         for key in keys {
             command.arg(key.as_ref());
         }

@@ -1,5 +1,6 @@
 //! [`RequestQueue`] on Redis: a stream with one consumer group.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::{BusError, Claim, Finish, Refusal, RequestQueue};
-use redis::{cmd, pipe};
+use redis::{Cmd, cmd, pipe};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,9 @@ use crate::wire::signature::SIGNATURE;
 const FINISH_AT_ONCE: usize = 64;
 const FINISH_BYTES: usize = LARGE / 2;
 
+/// The command that enqueues.
+const ADD: &str = "XADD";
+
 /// Entries that one run of a script renews or hands back.
 const LEASES_AT_ONCE: usize = 256;
 
@@ -41,12 +45,16 @@ impl RequestQueue for RedisBus {
         }
         let queue = self.keys.queue();
         let mut fields = request.to_fields()?;
-        let signature = self.envelope_keys.sign_request(&queue, &fields);
-        fields.extend(signature.map(|signature| (SIGNATURE, signature)));
-        let mut add = cmd("XADD");
-        add.arg(&queue).arg("*");
-        for (field, value) in fields {
-            add.arg(field).arg(value);
+        let signature = self.envelope_keys.sign_request(&queue, &bytes(&fields));
+        fields.extend(signature.map(|signature| (SIGNATURE, signature.into())));
+        let lengths = fields
+            .iter()
+            .map(|(field, value)| field.len() + value.len());
+        let room = queue.len() + lengths.sum::<usize>() + ADD.len();
+        let mut add = Cmd::with_capacity(3 + 2 * fields.len(), room);
+        add.arg(ADD).arg(&queue).arg("*");
+        for (field, value) in &fields {
+            add.arg(field).arg(&**value);
         }
         // Without a connection nothing was sent: then there is no doubt.
         let sent = Instant::now();
@@ -225,11 +233,19 @@ impl RequestQueue for RedisBus {
             &self.keys,
             &self.limits,
             &dead,
-            &fields,
+            &bytes(&fields),
         ))
         .await?;
         Ok(())
     }
+}
+
+/// The fields of an entry as they are signed.
+fn bytes<'a>(fields: &'a [(&'a str, Cow<'a, str>)]) -> Vec<(&'a [u8], &'a [u8])> {
+    let fields = fields.iter();
+    fields
+        .map(|(field, value)| (field.as_bytes(), value.as_bytes()))
+        .collect()
 }
 
 impl RedisBus {

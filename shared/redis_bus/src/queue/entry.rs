@@ -1,7 +1,5 @@
 //! Entries of the request queue as Redis hands them out.
 
-use std::collections::HashMap;
-
 use prynai_bus::Claim;
 use prynai_bus::ids::EntryId;
 use prynai_bus::wire::WireError;
@@ -98,16 +96,16 @@ impl QueueEntry {
     fn request(&self, keys: &EnvelopeKeys, queue: &str) -> Result<RequestEnvelope, WireError> {
         // First of all: until then nothing that it says is true.
         keys.check_request(queue, &self.fields)?;
-        let mut fields = HashMap::with_capacity(self.fields.len());
+        let mut fields = Vec::with_capacity(self.fields.len());
         for (field, value) in &self.fields {
-            fields.insert(text(field)?, text(value)?);
+            fields.push((text(field)?, text(value)?));
         }
         RequestEnvelope::from_fields(fields)
     }
 }
 
-fn text(bytes: &[u8]) -> Result<String, WireError> {
-    String::from_utf8(bytes.to_vec()).map_err(|error| WireError::Invalid {
+fn text(bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes).map_err(|error| WireError::Invalid {
         field: "entry",
         reason: error.to_string(),
     })

@@ -110,12 +110,21 @@ impl Keys {
 
     /// The log of a stream (hash).
     pub(crate) fn log(&self, stream: &StreamId) -> String {
-        format!("{}log:{stream}", self.partition)
+        self.of_stream("log:", stream)
     }
 
     /// Messages of the client for a call (list).
     pub(crate) fn mailbox(&self, stream: &StreamId) -> String {
-        format!("{}mail:{stream}", self.partition)
+        self.of_stream("mail:", stream)
+    }
+
+    fn of_stream(&self, what: &str, stream: &StreamId) -> String {
+        const DIGITS: usize = 32;
+        let mut key = String::with_capacity(self.partition.len() + what.len() + DIGITS);
+        key.push_str(&self.partition);
+        key.push_str(what);
+        key.push_str(stream.digits(&mut [0; DIGITS]));
+        key
     }
 
     /// Exists for as long as a gateway lives (string).

@@ -61,9 +61,9 @@ async fn enqueue_with(server: &RedisServer, request: &RequestEnvelope, field: &s
     let queue = queue(PREFIX);
     let mut fields = request.to_fields().unwrap();
     let changed = fields.iter_mut().find(|(name, _)| *name == field);
-    changed.expect("the field is there").1 = value.to_owned();
+    changed.expect("the field is there").1 = value.into();
     let mut add = vec!["XADD", &queue, "*"];
-    add.extend(fields.iter().flat_map(|(name, value)| [*name, value]));
+    add.extend(fields.iter().flat_map(|(name, value)| [*name, &**value]));
     server.command::<String>(&add).await;
 }
 

@@ -52,6 +52,9 @@ impl EnvelopeKeys {
         queue: &str,
         fields: &[(F, V)],
     ) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
         self.sign(&request(queue, fields))
     }
 
