@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{
@@ -92,10 +91,7 @@ impl Ask {
         let round = Round::of(request)?;
         let way = match era {
             Era::Legacy => Way::Session(context.peer.clone()),
-            Era::Modern => {
-                let principal = context.extensions.get::<Principal>();
-                Way::Rounds(round.rounds(principal, keys.clone()))
-            }
+            Era::Modern => Way::Rounds(round.rounds(&context.extensions, keys.clone())),
         };
         let capabilities = context.client_capabilities().unwrap_or_default();
         Some(Self(Arc::new(Asking { capabilities, way })))

@@ -6,13 +6,16 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use prynai_bus::wire::principal::Principal;
 use rmcp::ErrorData;
 use rmcp::model::{
-    ClientRequest, InputRequest, InputRequests, InputRequiredResult, InputResponses, JsonObject,
+    ClientRequest, Extensions, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+    JsonObject,
 };
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::request_state::RequestStateKeys;
 use super::unanswered::Unanswered;
+use crate::handler::raw_message::RawMessage;
 
 /// The answers of a modern request: those it carries, and those given in earlier rounds, which its
 /// `requestState` carries.
@@ -23,9 +26,20 @@ pub(crate) struct Rounds {
     /// The answers of earlier rounds, or why the state cannot be used; opened with the first question.
     earlier: OnceLock<Result<InputResponses, ErrorData>>,
     keys: RequestStateKeys,
-    binding: String,
+    asked: Asked,
     /// Answers that the handler has read in this run; they go on with the next round.
     read: Mutex<InputResponses>,
+}
+
+/// Who asks for what. Most handlers ask nothing, so what a state must agree with is made of it only when there is a
+/// state.
+#[derive(Debug)]
+struct Asked {
+    subject: Option<String>,
+    method: &'static str,
+    target: String,
+    /// With the arguments, if the method has some.
+    message: Option<RawMessage>,
 }
 
 /// A request as one round: what it says about earlier ones, and what it asks for.
@@ -34,7 +48,7 @@ pub(crate) struct Round<'a> {
     state: &'a Option<String>,
     method: &'static str,
     target: &'a str,
-    arguments: Option<&'a JsonObject>,
+    has_arguments: bool,
 }
 
 impl<'a> Round<'a> {
@@ -47,43 +61,67 @@ impl<'a> Round<'a> {
                 state: &call.params.request_state,
                 method: "tools/call",
                 target: &call.params.name,
-                arguments: call.params.arguments.as_ref(),
+                has_arguments: true,
             },
             ClientRequest::GetPromptRequest(get) => Self {
                 given: &get.params.input_responses,
                 state: &get.params.request_state,
                 method: "prompts/get",
                 target: &get.params.name,
-                arguments: get.params.arguments.as_ref(),
+                has_arguments: true,
             },
             ClientRequest::ReadResourceRequest(read) => Self {
                 given: &read.params.input_responses,
                 state: &read.params.request_state,
                 method: "resources/read",
                 target: &read.params.uri,
-                arguments: None,
+                has_arguments: false,
             },
             _ => return None,
         })
     }
 
-    /// The rounds so far, for `principal`.
-    pub(crate) fn rounds(&self, principal: Option<&Principal>, keys: RequestStateKeys) -> Rounds {
+    /// The rounds so far, for the principal and of the message among the `extensions`.
+    pub(crate) fn rounds(&self, extensions: &Extensions, keys: RequestStateKeys) -> Rounds {
+        let principal = extensions.get::<Principal>();
+        let message = extensions.get::<RawMessage>();
         Rounds {
             given: self.given.clone().unwrap_or_default(),
             state: self.state.clone(),
             earlier: OnceLock::new(),
             keys,
-            binding: self.binding(principal),
+            asked: Asked {
+                subject: principal.map(|principal| principal.subject.to_string()),
+                method: self.method,
+                target: self.target.to_owned(),
+                message: message.filter(|_| self.has_arguments).cloned(),
+            },
             read: Mutex::default(),
         }
     }
+}
 
-    /// What a state must agree with: who asks for what (2026-07-28, Multi Round-Trip Requests,
-    /// Server Requirements). As JSON, so that no two different requests read the same.
-    fn binding(&self, principal: Option<&Principal>) -> String {
-        let subject = principal.map(|principal| principal.subject.as_str());
-        json!([subject, self.method, self.target, self.arguments]).to_string()
+impl Asked {
+    /// What a state must agree with (2026-07-28, Multi Round-Trip Requests, Server Requirements). As JSON, so that no
+    /// two different requests read the same.
+    fn binding(&self) -> String {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(default)]
+            params: Params,
+        }
+        #[derive(Default, Deserialize)]
+        struct Params {
+            arguments: Option<JsonObject>,
+        }
+        let arguments = self.message.as_ref().map(|message| {
+            match message.read::<Message>() {
+                Ok(read) => json!(read.params.arguments),
+                // Agrees with no other message: what is read in two ways must not pass for something else.
+                Err(_) => json!(message.as_str()),
+            }
+        });
+        json!([self.subject, self.method, self.target, arguments]).to_string()
     }
 }
 
@@ -111,7 +149,7 @@ impl Rounds {
 
     fn open(&self) -> Result<InputResponses, ErrorData> {
         match &self.state {
-            Some(state) => self.keys.open(state, &self.binding),
+            Some(state) => self.keys.open(state, &self.asked.binding()),
             None => Ok(InputResponses::new()),
         }
     }
@@ -122,7 +160,7 @@ impl Rounds {
         if read.is_empty() {
             return Unanswered::NotYet(InputRequiredResult::from_input_requests(questions));
         }
-        match self.keys.seal(&read, &self.binding) {
+        match self.keys.seal(&read, &self.asked.binding()) {
             Ok(state) => Unanswered::NotYet(InputRequiredResult::new(Some(questions), Some(state))),
             Err(error) => Unanswered::Failed(error),
         }
