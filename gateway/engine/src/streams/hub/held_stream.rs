@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId};
@@ -24,7 +23,7 @@ pub(crate) struct HeldStream {
     registry: Arc<Registry>,
     stream: StreamId,
     session: Option<SessionId>,
-    inbox: Inbox,
+    inbox: Arc<Inbox>,
     pub(super) ready: VecDeque<StreamEvent>,
     delivered: u64,
     /// Pauses after this offset close the connection; those before closed an earlier one. Without it none does.
@@ -50,7 +49,7 @@ impl HeldStream {
         registry: Arc<Registry>,
         stream: StreamId,
         session: Option<SessionId>,
-        inbox: Inbox,
+        inbox: Arc<Inbox>,
     ) -> Self {
         Self {
             registry,
@@ -141,7 +140,6 @@ impl HeldStream {
                 }
                 return Some(Ok(event));
             }
-            self.must_read |= self.inbox.behind.swap(false, Ordering::AcqRel);
             let heard = if self.must_read {
                 self.catch_up().await
             } else {
@@ -295,7 +293,6 @@ impl HeldStream {
 
 impl Drop for HeldStream {
     fn drop(&mut self) {
-        self.registry
-            .unregister(&self.stream, self.inbox.registration);
+        self.registry.unregister(&self.stream, &self.inbox);
     }
 }

@@ -16,7 +16,7 @@ use prynai_bus::{Bus, BusError, EventLog, News, NewsReceiver, SessionStore};
 use tokio::sync::mpsc;
 
 pub(crate) use held_stream::{Broken, HeldStream};
-use registry::{End, Registry, Wake};
+use registry::{End, Registry};
 
 /// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
 const PENDING_ENDS: usize = 10_000;
@@ -101,12 +101,12 @@ impl Hub {
             match item {
                 News::Item(event) => {
                     if let Some(held) = self.0.lock().get(&event.stream) {
-                        held.wake(Wake::Event(event));
+                        held.put(event);
                     }
                 }
                 News::Gap => {
                     for held in self.0.lock().values() {
-                        held.wake(Wake::ReadLog);
+                        held.lag();
                     }
                 }
             }

@@ -1,8 +1,9 @@
 //! Which streams are held here, and the way their news takes to who reads them.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
@@ -21,18 +22,9 @@ pub(super) struct Registry {
     pub(super) gateway: GatewayId,
     pub(super) log: Arc<dyn EventLog>,
     pub(super) requests: Arc<dyn RequestQueue>,
-    pub(super) held: Mutex<HashMap<StreamId, Held>>,
-    pub(super) registrations: AtomicU64,
+    pub(super) held: Mutex<HashMap<StreamId, Arc<Inbox>>>,
     pub(super) looks: Semaphore,
     pub(super) ends: mpsc::Sender<End>,
-}
-
-/// One held stream, as the hub sees it.
-pub(super) struct Held {
-    pub(super) registration: u64,
-    pub(super) news: mpsc::Sender<Wake>,
-    pub(super) behind: Arc<AtomicBool>,
-    pub(super) buffered: Arc<AtomicUsize>,
 }
 
 /// What is left to do once a client has its answer.
@@ -43,13 +35,20 @@ pub(super) enum End {
     Forget(SessionId, StreamId),
 }
 
-/// The other end of a [`Held`]: what its reader is told.
-pub(super) struct Inbox {
-    pub(super) registration: u64,
-    pub(super) news: mpsc::Receiver<Wake>,
-    pub(super) behind: Arc<AtomicBool>,
-    /// Bytes of the events in `news`.
-    pub(super) buffered: Arc<AtomicUsize>,
+/// What the reader of a stream has to be told, on its way from the hub to it.
+#[derive(Default)]
+pub(super) struct Inbox(Mutex<Untold>);
+
+#[derive(Default)]
+struct Untold {
+    events: VecDeque<StreamEvent>,
+    /// Of the events.
+    bytes: usize,
+    /// Events were dropped here, or news may have been lost on the way here.
+    behind: bool,
+    /// Another reader has the stream.
+    replaced: bool,
+    reader: Option<Waker>,
 }
 
 pub(super) enum Wake {
@@ -71,83 +70,103 @@ impl Registry {
             log,
             requests,
             held: Mutex::default(),
-            registrations: AtomicU64::default(),
             looks: Semaphore::new(LOOKS),
             ends,
         }
     }
 
     /// Holds a stream from now on, in place of who held it here before.
-    pub(super) fn register(&self, stream: StreamId) -> Inbox {
-        let registration = self.registrations.fetch_add(1, Ordering::Relaxed);
-        let (sender, news) = mpsc::channel(BUFFERED_EVENTS);
-        let behind = Arc::new(AtomicBool::new(false));
-        let buffered = Arc::new(AtomicUsize::new(0));
-        self.lock().insert(
-            stream,
-            Held {
-                registration,
-                news: sender,
-                behind: behind.clone(),
-                buffered: buffered.clone(),
-            },
-        );
-        Inbox {
-            registration,
-            news,
-            behind,
-            buffered,
+    pub(super) fn register(&self, stream: StreamId) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::default());
+        let before = self.lock().insert(stream, inbox.clone());
+        if let Some(before) = before {
+            before.tell(|untold| untold.replaced = true);
         }
+        inbox
     }
 
-    /// Holds a stream no longer, unless it was registered anew.
-    pub(super) fn unregister(&self, stream: &StreamId, registration: u64) {
+    /// Holds a stream no longer, unless another reader has it.
+    pub(super) fn unregister(&self, stream: &StreamId, inbox: &Arc<Inbox>) {
         let mut held = self.lock();
         if held
             .get(stream)
-            .is_some_and(|held| held.registration == registration)
+            .is_some_and(|held| Arc::ptr_eq(held, inbox))
         {
             held.remove(stream);
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Held>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Inbox>>> {
         // The map is valid after every single operation, so a panic elsewhere does not spoil it.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Held ===
-
-impl Held {
-    pub(super) fn wake(&self, wake: Wake) {
-        let bytes = wake.bytes();
-        // Added before it is sent: the other end takes it off again.
-        let buffered = self.buffered.fetch_add(bytes, Ordering::Relaxed);
-        if buffered >= BUFFERED_BYTES || self.news.try_send(wake).is_err() {
-            self.buffered.fetch_sub(bytes, Ordering::Relaxed);
-            self.behind.store(true, Ordering::Release);
-        }
     }
 }
 
 // === impl Inbox ===
 
 impl Inbox {
-    pub(super) async fn next(&mut self) -> Option<Wake> {
-        let wake = self.news.recv().await?;
-        self.buffered.fetch_sub(wake.bytes(), Ordering::Relaxed);
-        Some(wake)
+    /// Hands an event to the reader; one that has no room is to be read in the log.
+    pub(super) fn put(&self, event: StreamEvent) {
+        self.tell(|untold| {
+            if untold.bytes >= BUFFERED_BYTES || untold.events.len() >= BUFFERED_EVENTS {
+                untold.behind = true;
+            } else {
+                untold.bytes += bytes(&event);
+                untold.events.push_back(event);
+            }
+        });
+    }
+
+    /// Lets the reader read the log.
+    pub(super) fn lag(&self) {
+        self.tell(|untold| untold.behind = true);
+    }
+
+    /// What comes next; `None` when there is another reader. May be dropped and called again without loss.
+    pub(super) fn next(&self) -> impl Future<Output = Option<Wake>> + Send {
+        poll_fn(|cx| {
+            let mut untold = self.lock();
+            if std::mem::take(&mut untold.behind) {
+                return Poll::Ready(Some(Wake::ReadLog));
+            }
+            if let Some(event) = untold.events.pop_front() {
+                untold.bytes -= bytes(&event);
+                return Poll::Ready(Some(Wake::Event(event)));
+            }
+            if untold.replaced {
+                return Poll::Ready(None);
+            }
+            match &mut untold.reader {
+                Some(reader) => reader.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Bytes of the events that wait here.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Untold)) {
+        let mut untold = self.lock();
+        change(&mut untold);
+        let reader = untold.reader.take();
+        drop(untold);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Untold> {
+        // Nothing panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Wake ===
-
-impl Wake {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Event(event) => event.message.as_ref().map_or(0, |m| m.as_str().len()),
-            Self::ReadLog => 0,
-        }
-    }
+fn bytes(event: &StreamEvent) -> usize {
+    let message = event.message.as_ref();
+    message.map_or(0, |message| message.as_str().len())
 }

@@ -1,7 +1,5 @@
 //! The hub on a real bus whose news the test withholds, delays and doubles.
 
-use std::sync::atomic::Ordering;
-
 use prynai_bus::ids::WorkerId;
 use prynai_bus::testing::modern_request;
 use prynai_bus::wire::event::EventKind;
@@ -280,8 +278,7 @@ async fn what_a_slow_reader_has_not_read_is_bounded_in_bytes() {
     fixture.finish(11).await;
     for offset in 1..=11 {
         assert_eq!(held.next().await.unwrap().unwrap().offset, offset);
-        let buffered = &fixture.hub.0.lock()[&fixture.owner.stream].buffered;
-        let buffered = buffered.load(Ordering::Relaxed);
+        let buffered = fixture.hub.0.lock()[&fixture.owner.stream].bytes();
         assert!(buffered < BUFFERED_BYTES * 2, "{buffered} bytes");
     }
 }
