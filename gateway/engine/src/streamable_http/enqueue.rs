@@ -18,6 +18,7 @@ use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
+use crate::streams::detach_on_drop::DetachOnDrop;
 use crate::streams::hub::HeldStream;
 
 /// How long the session is tried to be told where its call lies.
@@ -32,7 +33,7 @@ pub(super) struct Call {
     /// Modern only.
     pub(super) cancel: Option<CancelOnDrop>,
     /// Legacy only: what happened to the call while it was being queued.
-    pub(super) placed: oneshot::Receiver<Placed>,
+    pub(super) placed: Option<oneshot::Receiver<Placed>>,
 }
 
 /// What a call is made of.
@@ -50,8 +51,8 @@ pub(super) struct CallParts {
 }
 
 /// Holds the stream, then queues the request: no event can be missed. The client may go away at any
-/// time, so the rest is not left to the task that answers it: a modern request is cancelled once it
-/// is queued, a legacy one is placed so that it can be. `begun` is what its session knows of it.
+/// time, so what is begun is ended without it: a modern request is cancelled once it is queued, a
+/// legacy one is placed so that it can be. `begun` is what its session knows of it.
 pub(super) async fn enqueue(
     state: &AppState,
     head: RequestHead<'_>,
@@ -62,38 +63,34 @@ pub(super) async fn enqueue(
     let session = parts.session.as_ref().map(|session| session.id.clone());
     let mut held = state.hub.hold(parts.stream, session.clone());
     let envelope = envelope(state, head, parts);
-    let (queued, outcome) = oneshot::channel();
-    let (tell_placed, placed) = oneshot::channel();
-    let canceller = state.canceller.clone();
-    let bus = state.bus.clone();
-    state.canceller.tasks().spawn(async move {
+    let state = state.clone();
+    let tasks = state.canceller.tasks().clone();
+    let queueing = async move {
+        let (canceller, bus) = (&state.canceller, &state.bus);
         let RequestEnvelope { stream, era, .. } = envelope;
-        let queueing = bus.enqueue(&envelope).await;
+        let queued = bus.enqueue(&envelope).await;
         drop(turn);
-        let entry = match queueing {
+        let entry = match queued {
             Ok(entry) => entry,
             Err(error) => {
                 if matches!(error, BusError::Unanswered(_)) {
                     canceller.cancel(stream, None, era);
                 }
-                return drop(queued.send(Err(error)));
+                return Err(error);
             }
         };
         if let Some(mut begun) = begun {
             begun.disarm();
         }
         let call = CallRef { stream, entry };
-        let cancel = (era == Era::Modern).then(|| canceller.clone().on_drop(call.clone()));
-        // When nobody waits any more this drops what was to be sent, and thereby cancels.
-        drop(queued.send(Ok((call.entry.clone(), cancel))));
-        if let Some(session) = session {
-            let outcome = place(bus.as_ref(), &canceller, &session, call).await;
-            // The client may be gone.
-            let _: Result<(), Placed> = tell_placed.send(outcome);
-        }
-    });
-    let lost = |_| BusError::Unexpected("the request was not queued".to_owned());
-    let (entry, cancel) = outcome.await.map_err(lost)??;
+        let entry = call.entry.clone();
+        Ok(match session {
+            // When nobody waits any more this is dropped, and thereby cancels.
+            None => (entry, Some(canceller.clone().on_drop(call)), None),
+            Some(session) => (entry, None, Some(place(state, session, call))),
+        })
+    };
+    let (entry, cancel, placed) = DetachOnDrop::new(queueing, &tasks).await?;
     held.queued_as(entry);
     Ok(Call {
         held,
@@ -102,8 +99,20 @@ pub(super) async fn enqueue(
     })
 }
 
+/// Tells the session where its call lies, in a task of its own: the call may run meanwhile.
+fn place(state: AppState, session: SessionId, call: CallRef) -> oneshot::Receiver<Placed> {
+    let (tell, placed) = oneshot::channel();
+    let tasks = state.canceller.tasks().clone();
+    tasks.spawn(async move {
+        let outcome = place_call(state.bus.as_ref(), &state.canceller, &session, call).await;
+        // The client may be gone.
+        let _: Result<(), Placed> = tell.send(outcome);
+    });
+    placed
+}
+
 /// Tells the session where its call lies, and wakes the worker if it was cancelled before that.
-async fn place(
+async fn place_call(
     sessions: &dyn SessionStore,
     canceller: &Canceller,
     session: &SessionId,
@@ -280,7 +289,7 @@ mod tests {
 
         async fn place(&self) -> Placed {
             let (bus, call) = (self.bus.as_ref(), self.call.clone());
-            place(bus, &self.canceller, &self.session, call).await
+            place_call(bus, &self.canceller, &self.session, call).await
         }
 
         async fn cancel(&self, call: &BegunCall) {

@@ -68,14 +68,17 @@ pub(super) async fn call(
     if polls {
         held.close_at_pauses();
     }
-    let placed = tokio::time::timeout(PLACED_WITHIN, placed);
+    let placed = async {
+        let placed = tokio::time::timeout(PLACED_WITHIN, placed?).await;
+        placed.ok()?.ok()
+    };
     let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
-    match placed.unwrap_or(Ok(Placed::Running)) {
-        Ok(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
-        Ok(Placed::Cancelled) if alone => return Ok(accepted()),
+    match placed {
+        Some(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
+        Some(Placed::Cancelled) if alone => return Ok(accepted()),
         // A cancelled request gets no response (2025-11-25, Cancellation).
-        Ok(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
-        Ok(Placed::Running) | Err(_) => {}
+        Some(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
+        Some(Placed::Running) | None => {}
     }
     let lifetime = state.lifetime(head.caller);
     let stream = CallStream::legacy(held, lifetime, permit, request_id, in_use);
