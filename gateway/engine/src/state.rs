@@ -27,7 +27,7 @@ use crate::streams::hub::Hub;
 use crate::streams::lifetime::Lifetime;
 use crate::streams::session_use::{SessionUse, touch_every};
 
-/// What every request handler may use. axum clones it several times for each request, so it is a pointer.
+/// What every request handler may use: a pointer, cloned for each request.
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Inner>);
 
@@ -58,12 +58,6 @@ impl Deref for AppState {
 impl FromRef<AppState> for Authenticator {
     fn from_ref(state: &AppState) -> Self {
         state.authenticator.clone()
-    }
-}
-
-impl FromRef<AppState> for AllowedOrigins {
-    fn from_ref(state: &AppState) -> Self {
-        state.origins.clone()
     }
 }
 

@@ -1,10 +1,10 @@
 //! The revisions of MCP this gateway serves.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use prynai_bus::wire::request::Era;
 
 /// The header that names the revision.
-pub(crate) const HEADER: &str = "mcp-protocol-version";
+pub(crate) static HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// Legacy revisions over Streamable HTTP, oldest first.
 const LEGACY: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
@@ -55,7 +55,7 @@ pub(crate) fn negotiate(requested: &str, by_handler: &[String]) -> Option<&'stat
 
 /// The version header as sent, if it is there and readable.
 pub(crate) fn in_header(headers: &HeaderMap) -> Option<&str> {
-    headers.get(HEADER)?.to_str().ok().map(str::trim)
+    headers.get(&HEADER)?.to_str().ok().map(str::trim)
 }
 
 /// Whether a version header names the modern era: the first modern revision or a later date.

@@ -13,9 +13,8 @@ mod trust;
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Request, State};
+use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 
@@ -59,13 +58,13 @@ impl Authenticator {
     }
 }
 
-/// Lets a request pass whose caller may call, and says who that is. What the endpoint refuses for want of a permission
+/// Lets a request pass whose caller may call, and tells the `next` who that is. What the endpoint refuses for want of a permission
 /// gets its `WWW-Authenticate` here.
-pub(crate) async fn require(
-    State(authenticator): State<Authenticator>,
-    Extension(ClientAddress(address)): Extension<ClientAddress>,
+pub(crate) async fn require<R: Future<Output = Response>>(
+    authenticator: &Authenticator,
+    ClientAddress(address): ClientAddress,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request, Caller) -> R,
 ) -> Response {
     let token = bearer::take(&mut request);
     let Some(gate) = authenticator.gate() else {
@@ -75,8 +74,7 @@ pub(crate) async fn require(
             address,
             expires: None,
         };
-        request.extensions_mut().insert(caller);
-        return next.run(request).await;
+        return next(request, caller).await;
     };
     let resource = gate.metadata.resource(&request);
     let verified = match token {
@@ -90,8 +88,7 @@ pub(crate) async fn require(
                 principal: verified.principal.clone(),
                 address,
             };
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            next(request, caller).await
         }
         Err(error) => {
             // Every client's first request has no token; all else is worth a line.

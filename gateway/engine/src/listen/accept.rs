@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::listen::connection::Connections;
+use crate::listen::connection::{Connections, Respond};
 
 /// How long a new connection waits for the place of one that is closed for it.
 const MAKING_ROOM: Duration = Duration::from_secs(1);
@@ -69,9 +69,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Accepts connections, `most` at a time, until the soft stop, each a task of `tasks`; then lets those
 /// that are open finish, until the hard stop.
-pub(crate) async fn accept(
+pub(crate) async fn accept<R: Respond>(
     listener: impl Borrow<TcpListener>,
-    connections: Connections,
+    connections: Connections<R>,
     most: NonZeroUsize,
     shutdown: &Shutdown,
     tasks: &TaskTracker,

@@ -1,15 +1,18 @@
 //! One connection: who is there, and how long it may keep us waiting.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{self, Entry};
-use axum::http::{HeaderMap, Request, Response, Version};
+use axum::http::{HeaderMap, HeaderName, Request, Version, header};
+use axum::response::Response;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, ready, stream};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, Watched};
+use crate::listen::http_version::{self, Begun, HttpVersion};
+use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, UnderWay, Watched};
 use crate::listen::stall::StallGuard;
 use crate::listen::tls::Tls;
 use crate::message::request_head::ClientAddress;
@@ -48,10 +52,31 @@ const RESET_STREAMS: usize = 20;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What answers the requests of connections. Cheap to clone.
+pub(crate) trait Respond: Clone + Send + Sync + 'static {
+    /// Answers a request that came from `client`.
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> BoxFuture<'static, Response>;
+}
+
+impl Respond for Router {
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+        _: ClientAddress,
+    ) -> BoxFuture<'static, Response> {
+        let responding = TowerToHyperService::new(self.clone()).call(request);
+        Box::pin(responding.map(|Ok(response)| response))
+    }
+}
+
 /// Serves connections.
-pub(crate) struct Connections {
-    server: Arc<auto::Builder<TokioExecutor>>,
-    router: Router,
+pub(crate) struct Connections<R> {
+    servers: Servers,
+    responder: R,
     tls: Option<Tls>,
     stopping: CancellationToken,
     patience: Patience,
@@ -62,29 +87,44 @@ pub(crate) struct Connections {
     served: TaskTracker,
 }
 
+/// What serves connections of either version of HTTP. Cheap to clone.
+#[derive(Clone)]
+struct Servers {
+    http1: Arc<auto::Builder<TokioExecutor>>,
+    http2: Arc<auto::Builder<TokioExecutor>>,
+}
+
 /// Serves HTTP on one connection.
-struct Http {
-    server: Arc<auto::Builder<TokioExecutor>>,
-    service: FromPeer,
+struct Http<R> {
+    servers: Servers,
+    service: FromPeer<R>,
     place: Registered,
     closing: CancellationToken,
     served: TaskTrackerToken,
 }
 
 /// The service of one connection.
-struct FromPeer {
+struct FromPeer<R> {
     peer: ClientAddress,
     activity: Arc<Activity>,
-    inner: TowerToHyperService<Router>,
+    responder: R,
+}
+
+/// An answer that is being made.
+struct Answering {
+    response: BoxFuture<'static, Response>,
+    /// Until there is a response, which carries it on.
+    under_way: Option<UnderWay>,
+    multiplexed: bool,
 }
 
 // === impl Connections ===
 
-impl Connections {
+impl<R: Respond> Connections<R> {
     /// Connections over TLS, if it is given, each of which may be `idle` for so long between two requests. After
     /// `stopping` no handshake is waited for.
     pub(crate) fn new(
-        router: Router,
+        responder: R,
         tls: Option<Tls>,
         idle: Duration,
         stopping: CancellationToken,
@@ -106,8 +146,11 @@ impl Connections {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         Self {
-            server: Arc::new(server),
-            router,
+            servers: Servers {
+                http1: Arc::new(server.clone().http1_only()),
+                http2: Arc::new(server.http2_only()),
+            },
+            responder,
             tls,
             stopping,
             patience: Patience {
@@ -133,25 +176,25 @@ impl Connections {
         }
         let place = self.open.register(self.patience);
         let http = Http {
-            server: self.server.clone(),
+            servers: self.servers.clone(),
             service: FromPeer {
                 peer: ClientAddress(peer),
                 activity: place.activity.clone(),
-                inner: TowerToHyperService::new(self.router.clone()),
+                responder: self.responder.clone(),
             },
             place,
             closing: self.closing.clone(),
             served: self.served.token(),
         };
         let Some(tls) = self.tls.clone() else {
-            return http.serve(StallGuard::new(stream, WRITE_TIMEOUT)).boxed();
+            return http.run(StallGuard::new(stream, WRITE_TIMEOUT)).boxed();
         };
         let stopping = self.stopping.clone();
         async move {
             // Boxed each, so that a connection does not keep the room that its handshake took.
             let handshake = tls.accept(stream, WRITE_TIMEOUT, &stopping).boxed();
             if let Some(stream) = handshake.await {
-                http.serve(stream).boxed().await;
+                http.run(stream).boxed().await;
             }
         }
         .boxed()
@@ -172,8 +215,25 @@ impl Connections {
 
 // === impl Http ===
 
-impl Http {
-    fn serve<S>(self, stream: S) -> impl Future<Output = ()> + Send
+impl<R: Respond> Http<R> {
+    async fn run<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        // Boxed each, so that a connection does not keep the room that its beginning took.
+        let version = tokio::time::timeout(HEADER_TIMEOUT, http_version::read(stream)).boxed();
+        let version = tokio::select! {
+            version = version => version,
+            () = self.closing.cancelled() => return,
+        };
+        match version {
+            Ok(Ok((version, stream))) => self.serve(version, stream).boxed().await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+            Err(_) => tracing::debug!("closed a connection whose request did not arrive in time"),
+        }
+    }
+
+    fn serve<S>(self, version: HttpVersion, stream: Begun<S>) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -181,7 +241,11 @@ impl Http {
             inner: stream,
             activity: self.place.activity.clone(),
         });
-        let connection = self.server.serve_connection(io, self.service).into_owned();
+        let server = match version {
+            HttpVersion::Http1 => &self.servers.http1,
+            HttpVersion::Http2 => &self.servers.http2,
+        };
+        let connection = server.serve_connection(io, self.service).into_owned();
         let (place, closing, served) = (self.place, self.closing, self.served);
         async move {
             if let Err(error) = idle::serve(connection, &place.activity, closing).await {
@@ -192,42 +256,50 @@ impl Http {
     }
 }
 
-// === impl FromPeer ===
+// === impl FromPeer, Answering ===
 
-impl Service<Request<Incoming>> for FromPeer {
-    type Response = Response<Answer>;
-    type Error = std::convert::Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+impl<R: Respond> Service<Request<Incoming>> for FromPeer<R> {
+    type Response = axum::http::Response<Answer>;
+    type Error = Infallible;
+    type Future = Answering;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
         let multiplexed = request.version() == Version::HTTP_2;
         let under_way = self.activity.begin(multiplexed);
-        request.extensions_mut().insert(self.peer);
         mark_secrets(request.headers_mut());
-        let answered = self.inner.call(request);
-        Box::pin(async move {
-            let response = answered.await?;
-            let response = if multiplexed {
-                response.map(given_up_when_stalled)
-            } else {
-                response
-            };
-            Ok(response.map(|body| Answer::new(body, under_way)))
-        })
+        Answering {
+            response: self.responder.respond(request, self.peer),
+            under_way: Some(under_way),
+            multiplexed,
+        }
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<axum::http::Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.response.as_mut().poll(cx));
+        let response = if self.multiplexed {
+            response.map(given_up_when_stalled)
+        } else {
+            response
+        };
+        let under_way = self.under_way.take();
+        Poll::Ready(Ok(response.map(|body| Answer::new(body, under_way))))
     }
 }
 
 /// Keeps credentials out of whatever prints headers.
 fn mark_secrets(headers: &mut HeaderMap) {
-    for name in [
+    const SECRETS: [HeaderName; 3] = [
         header::AUTHORIZATION,
         header::PROXY_AUTHORIZATION,
         header::COOKIE,
-    ] {
-        if let Entry::Occupied(mut values) = headers.entry(name) {
-            values
-                .iter_mut()
-                .for_each(|value| value.set_sensitive(true));
+    ];
+    for (name, value) in headers {
+        if SECRETS.contains(name) {
+            value.set_sensitive(true);
         }
     }
 }

@@ -95,7 +95,7 @@ pub(crate) struct Watched<S> {
 /// The body of an answer, which is under way until it is dropped.
 pub(crate) struct Answer {
     body: Body,
-    _under_way: UnderWay,
+    _under_way: Option<UnderWay>,
 }
 
 // === impl Open ===
@@ -349,7 +349,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 }
 
 impl Answer {
-    pub(crate) fn new(body: Body, under_way: UnderWay) -> Self {
+    pub(crate) fn new(body: Body, under_way: Option<UnderWay>) -> Self {
         Self {
             body,
             _under_way: under_way,

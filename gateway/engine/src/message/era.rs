@@ -63,7 +63,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             if let Some(version) = version {
-                headers.insert(versions::HEADER, version.parse().unwrap());
+                headers.insert(&versions::HEADER, version.parse().unwrap());
             }
             let text =
                 format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);

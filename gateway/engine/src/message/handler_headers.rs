@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, header};
 
 /// Most bytes of HTTP headers handed to a handler.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
 /// The HTTP headers a handler may see. Named one by one, since nobody can name all headers that carry
 /// credentials.
-const PASSED_HEADERS: [&str; 6] = [
-    "accept-language",
-    "baggage",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "x-request-id",
+static PASSED_HEADERS: [HeaderName; 6] = [
+    header::ACCEPT_LANGUAGE,
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    header::USER_AGENT,
+    HeaderName::from_static("x-request-id"),
 ];
 
 /// The HTTP headers for a handler, as far as they fit.
@@ -23,7 +23,7 @@ pub(crate) fn headers_for_handler(headers: &HeaderMap) -> BTreeMap<String, Strin
     let mut room = MAX_HEADER_BYTES;
     PASSED_HEADERS
         .iter()
-        .filter_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))
+        .filter_map(|name| Some((name.as_str(), headers.get(name)?.to_str().ok()?)))
         .filter(|(name, value)| {
             let size = name.len() + value.len();
             let fits = size <= room;

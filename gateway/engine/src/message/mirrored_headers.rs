@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::header::AsHeaderName;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prynai_bus::wire::catalog::CatalogTool;
@@ -11,8 +12,8 @@ use serde_json::Value;
 use crate::refusal::RequestError;
 use crate::versions;
 
-const METHOD: &str = "mcp-method";
-const NAME: &str = "mcp-name";
+static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+static NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Checks the headers every modern request has to carry.
 pub(crate) fn check_standard(
@@ -21,11 +22,11 @@ pub(crate) fn check_standard(
     method: &str,
     target: Option<&str>,
 ) -> Result<(), RequestError> {
-    must_equal(headers, versions::HEADER, "MCP-Protocol-Version", version)?;
-    must_equal(headers, METHOD, "Mcp-Method", method)?;
+    must_equal(headers, &versions::HEADER, "MCP-Protocol-Version", version)?;
+    must_equal(headers, &METHOD, "Mcp-Method", method)?;
     match target {
         Some(target) => {
-            let sent = decoded(single(headers, NAME, "Mcp-Name")?, "Mcp-Name")?;
+            let sent = decoded(single(headers, &NAME, "Mcp-Name")?, "Mcp-Name")?;
             equal("Mcp-Name", &sent, target)
         }
         None => Ok(()),
@@ -95,7 +96,7 @@ fn same_number(number: &serde_json::Number, sent: &str) -> bool {
 
 fn must_equal(
     headers: &HeaderMap,
-    header: &str,
+    header: &HeaderName,
     shown: &str,
     body: &str,
 ) -> Result<(), RequestError> {
@@ -118,7 +119,7 @@ fn equal(shown: &str, sent: &str, body: &str) -> Result<(), RequestError> {
 /// The one value of a header: two of them could be read differently by a proxy and by us.
 fn single<'a>(
     headers: &'a HeaderMap,
-    header: &str,
+    header: impl AsHeaderName,
     shown: &str,
 ) -> Result<&'a HeaderValue, RequestError> {
     let mut values = headers.get_all(header).iter();

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use crate::admission::Share;
 
-/// The address a request came from; an extension of every request.
+/// The address a request came from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// Who calls, and from where; an extension of every request that reaches the endpoint.
+/// Who calls, and from where.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,

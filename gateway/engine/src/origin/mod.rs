@@ -6,12 +6,10 @@ mod pattern;
 mod settings;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::message::host::is_loopback;
@@ -20,10 +18,9 @@ use crate::refusal::RequestError;
 pub use pattern::{HostPattern, OriginPattern};
 pub use settings::OriginSettings;
 
-/// What is let in. Cheap to clone.
-#[derive(Clone)]
+/// What is let in.
 pub(crate) struct AllowedOrigins {
-    settings: Arc<OriginSettings>,
+    settings: OriginSettings,
     listen: IpAddr,
 }
 
@@ -31,7 +28,7 @@ impl AllowedOrigins {
     /// Those of the settings, of a server that listens on an address.
     pub(crate) fn new(settings: &OriginSettings, listen: IpAddr) -> Self {
         Self {
-            settings: Arc::new(settings.clone()),
+            settings: settings.clone(),
             listen,
         }
     }
@@ -39,10 +36,10 @@ impl AllowedOrigins {
 
 /// Lets a request pass whose `Host`, and `Origin` if it has one, are allowed, and the page it comes from read
 /// the answer, whatever that is. A browser that asks first is answered here, since it cannot authenticate.
-pub(crate) async fn check(
-    State(origins): State<AllowedOrigins>,
+pub(crate) async fn check<R: Future<Output = Response>>(
+    origins: &AllowedOrigins,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> R,
 ) -> Response {
     if let Err(error) = origins.settings.verdict(&request, origins.listen) {
         return error.into_response();
@@ -50,7 +47,7 @@ pub(crate) async fn check(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match cors::preflight(&request) {
         Some(answer) => answer,
-        None => next.run(request).await,
+        None => next(request).await,
     };
     cors::share(origin, &mut response);
     response

@@ -1,6 +1,6 @@
 //! Serving: from a bus, settings and a port to the last connection.
 //!
-//! The [`router`] has the routes and the order of the layers, [`health`] the probes. The [`heartbeat`] tells the
+//! The [`router`] has the routes and the order of the checks, [`health`] the probes. The [`heartbeat`] tells the
 //! workers that somebody waits for the answers. Until the process has its bus, the [`waiting_room`] answers.
 
 mod health;
@@ -17,6 +17,7 @@ use prynai_process::lifecycle::Shutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use self::router::Routes;
 use crate::listen::accept::accept;
 use crate::listen::connection::Connections;
 use crate::listen::tls::{CertificateError, Tls};
@@ -75,7 +76,7 @@ pub async fn serve(
     let accepting = accept(
         listener,
         Connections::new(
-            router::router(state),
+            Routes::new(state),
             tls,
             connection_idle,
             shutdown.soft().clone(),

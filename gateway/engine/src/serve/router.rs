@@ -1,45 +1,104 @@
-//! Routes in one list, middleware in one ordered list.
+//! Routes in one list, and what every request passes on its way, in one order.
+
+use std::panic::AssertUnwindSafe;
 
 use axum::Router;
-use axum::middleware;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{any, get};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hyper::body::Incoming;
+use tower_http::catch_panic::{CatchPanicLayer, DefaultResponseForPanic, ResponseForPanic};
 
 use super::health;
+use crate::listen::connection::Respond;
+use crate::message::request_head::ClientAddress;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::{auth, origin, streamable_http};
 
+/// Where MCP is served, also as people write it who copy a URL from a directory.
+const ENDPOINT: [&str; 2] = ["/mcp", "/mcp/"];
+
 /// Every route of the gateway.
-pub(crate) fn router(state: AppState) -> Router {
-    let endpoint = Router::new()
-        .route("/mcp", any(streamable_http::endpoint))
-        // As people write it who copy a URL from a directory.
-        .route("/mcp/", any(streamable_http::endpoint))
-        .layer(middleware::from_fn_with_state(state.clone(), auth::require))
-        // Whoever has no token yet reads here where to get one.
-        .route(
-            auth::resource_metadata::WELL_KNOWN,
-            any(auth::resource_metadata::get),
-        )
-        .route(
-            &format!("{}/", auth::resource_metadata::WELL_KNOWN),
-            any(auth::resource_metadata::get),
-        )
-        .route(
-            &format!("{}/{{*path}}", auth::resource_metadata::WELL_KNOWN),
-            any(auth::resource_metadata::get),
-        )
-        .fallback(|| async { RequestError::NoSuchPath })
-        // Outside of all that, so that a web page can read every refusal. Probes come from the orchestrator
-        // under any name, so they are not checked.
-        .layer(middleware::from_fn_with_state(state.clone(), origin::check));
-    Router::new()
-        .merge(endpoint)
-        .route("/livez", get(health::live))
-        .route("/healthz", get(health::ready))
-        .route("/readyz", get(health::ready))
-        // A bug in the answer to one request ends that request only.
-        .layer(CatchPanicLayer::new())
-        .with_state(state)
+///
+/// The endpoint is not one of the router's: its layers and routes are boxed and cloned for each request, which cost a
+/// simple call more than the check of where it comes from, the check of who calls, and reading it.
+#[derive(Clone)]
+pub(crate) struct Routes {
+    state: AppState,
+    others: Router,
+}
+
+impl Routes {
+    /// The routes of a gateway in this state.
+    pub(crate) fn new(state: AppState) -> Self {
+        let metadata = Router::new()
+            // Whoever has no token yet reads here where to get one.
+            .route(
+                auth::resource_metadata::WELL_KNOWN,
+                any(auth::resource_metadata::get),
+            )
+            .route(
+                &format!("{}/", auth::resource_metadata::WELL_KNOWN),
+                any(auth::resource_metadata::get),
+            )
+            .route(
+                &format!("{}/{{*path}}", auth::resource_metadata::WELL_KNOWN),
+                any(auth::resource_metadata::get),
+            )
+            .fallback(|| async { RequestError::NoSuchPath })
+            .layer(middleware::from_fn_with_state(state.clone(), check_origin));
+        let others = Router::new()
+            .merge(metadata)
+            // Probes come from the orchestrator under any name, so that is not checked.
+            .route("/livez", get(health::live))
+            .route("/healthz", get(health::ready))
+            .route("/readyz", get(health::ready))
+            // A bug in the answer to one request ends that request only.
+            .layer(CatchPanicLayer::new())
+            .with_state(state.clone());
+        Self { state, others }
+    }
+}
+
+impl Respond for Routes {
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+        client: ClientAddress,
+    ) -> BoxFuture<'static, Response> {
+        if !ENDPOINT.contains(&request.uri().path()) {
+            return self.others.respond(request, client);
+        }
+        let request = request.map(Body::new);
+        let responding = endpoint(self.state.clone(), client, request);
+        // As the layer of the others does.
+        let responding = AssertUnwindSafe(responding).catch_unwind().map(|response| {
+            response.unwrap_or_else(|panic| {
+                DefaultResponseForPanic::default()
+                    .response_for_panic(panic)
+                    .map(Body::new)
+            })
+        });
+        Box::pin(responding)
+    }
+}
+
+/// The endpoint. The origin is checked outside of all else, so that a web page can read every refusal.
+async fn endpoint(state: AppState, client: ClientAddress, request: Request) -> Response {
+    let state = &state;
+    origin::check(&state.origins, request, |request| {
+        auth::require(&state.authenticator, client, request, |request, caller| {
+            streamable_http::endpoint(state.clone(), caller, request)
+        })
+    })
+    .await
+}
+
+async fn check_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    origin::check(&state.origins, request, |request| next.run(request)).await
 }

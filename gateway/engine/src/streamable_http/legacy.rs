@@ -1,6 +1,6 @@
 //! The legacy era (2025-03-26 … 2025-11-25): sessions, resumable streams, questions to clients.
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
 use prynai_bus::ids::{QuestionId, SessionId, StreamId};
@@ -32,7 +32,7 @@ use crate::streams::respond::{accepted, json_response};
 use crate::streams::sse;
 use crate::versions;
 
-const LAST_EVENT_ID: &str = "last-event-id";
+pub(super) static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The one request that opens a session and has none yet.
 const INITIALIZE: &str = "initialize";
@@ -186,7 +186,7 @@ async fn initialize(
     let mut response = json_response(StatusCode::OK, json_rpc::result(&request.id, &result));
     // A session id is visible ASCII by construction, so it is always a header value.
     if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
-        response.headers_mut().insert(SESSION_ID, id);
+        response.headers_mut().insert(&SESSION_ID, id);
     }
     Ok(response)
 }
@@ -305,7 +305,7 @@ pub(super) async fn get(state: AppState, head: RequestHead<'_>) -> Result<Respon
     check_version(head.headers)?;
     let id = session_id(head.headers)?;
     let permit = state.admission.stream(head.share(Some(&id)))?;
-    let last = head.headers.get(LAST_EVENT_ID);
+    let last = head.headers.get(&LAST_EVENT_ID);
     let last: Option<Option<EventId>> =
         last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
     let (stream, offset) = match last {

@@ -15,13 +15,15 @@ mod session_call;
 use std::time::Duration;
 
 use axum::body::Body as HttpBody;
-use axum::extract::{Extension, Request as HttpRequest, State};
+use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 
+use self::legacy::LAST_EVENT_ID;
+use self::named_session::SESSION_ID;
 use self::oversized::IdSearch;
 use crate::admission::limits::BODY_LIMIT;
 use crate::message::envelope::{Body, Message};
@@ -43,11 +45,7 @@ const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the endpoint.
-pub(crate) async fn endpoint(
-    State(state): State<AppState>,
-    Extension(caller): Extension<Caller>,
-    request: HttpRequest,
-) -> Response {
+pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpRequest) -> Response {
     if let Err(error) = check_single(request.headers()) {
         return error.into_response();
     }
@@ -58,7 +56,8 @@ pub(crate) async fn endpoint(
         caller: &caller,
     };
     let served = match parts.method {
-        Method::POST => post(state, head, body).await,
+        // In a box, like all that few requests need: a future is moved with each future around it.
+        Method::POST => Box::pin(post(state, head, body)).await,
         Method::GET if !modern => legacy::get(state, head).await,
         Method::DELETE if !modern => legacy::delete(state, head).await,
         ref other => {
@@ -71,22 +70,23 @@ pub(crate) async fn endpoint(
 
 /// Headers that decide something must say one thing: of two, a proxy might have read the other.
 fn check_single(headers: &HeaderMap) -> Result<(), RequestError> {
-    const DECIDING: [&str; 5] = [
-        "content-type",
-        "last-event-id",
-        versions::HEADER,
-        "mcp-session-id",
-        "origin",
+    let deciding = [
+        &header::CONTENT_TYPE,
+        &LAST_EVENT_ID,
+        &versions::HEADER,
+        &SESSION_ID,
+        &header::ORIGIN,
     ];
-    for name in DECIDING {
+    for name in deciding {
         let mut values = headers.get_all(name).iter();
         let readable = values.next().is_none_or(|value| value.to_str().is_ok());
         if !readable || values.next().is_some() {
             let reason = format!("the header {name} must have one value, of visible ASCII");
             // The one among them that mirrors the body (2026-07-28, Streamable HTTP, Server Validation).
-            return Err(match name {
-                versions::HEADER => RequestError::HeaderMismatch(reason),
-                _ => RequestError::NotAccepted(reason),
+            return Err(if *name == versions::HEADER {
+                RequestError::HeaderMismatch(reason)
+            } else {
+                RequestError::NotAccepted(reason)
             });
         }
     }
@@ -105,7 +105,7 @@ async fn post(state: AppState, head: RequestHead<'_>, body: HttpBody) -> Result<
         .map_err(|_| RequestError::BodyTooSlow(BODY_TIMEOUT))??;
     let message = match Body::parse(&body)? {
         Body::Message(message) => message,
-        Body::Batch(messages) => return batch::post(state, head, messages).await,
+        Body::Batch(messages) => return Box::pin(batch::post(state, head, messages)).await,
     };
     drop(body);
     let era = era::of_message(head.headers, &message).map_err(|error| match &message {
@@ -114,7 +114,7 @@ async fn post(state: AppState, head: RequestHead<'_>, body: HttpBody) -> Result<
     });
     match era? {
         Era::Modern => modern::post(state, head, message).await,
-        Era::Legacy => legacy::post(state, head, message).await,
+        Era::Legacy => Box::pin(legacy::post(state, head, message)).await,
     }
 }
 
@@ -176,7 +176,7 @@ fn too_large(id: Option<RawJson>, headers: &HeaderMap) -> Refused {
 /// The refusal of a request of which only the headers can tell the era.
 fn refused(error: RequestError, id: &RawJson, headers: &HeaderMap) -> Refused {
     let modern = era::of_headers(headers) == Era::Modern;
-    if !modern && headers.contains_key(named_session::SESSION_ID) {
+    if !modern && headers.contains_key(&SESSION_ID) {
         error.answering_in_session(id)
     } else {
         error.answering(id)

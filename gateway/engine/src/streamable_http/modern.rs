@@ -58,7 +58,7 @@ pub(super) async fn post(
                 .map_err(|error| error.answering(&id))
         }
         Message::Notification(notification) => {
-            notified(&state, head, &notification).await?;
+            Box::pin(notified(&state, head, &notification)).await?;
             Ok(accepted())
         }
         Message::Response(_) => Err(RequestError::NotAccepted(
@@ -210,7 +210,7 @@ async fn call(
         cancel,
     );
     if !takes_events(head.headers) {
-        return stream.into_json_alone(None).await;
+        return Box::pin(stream.into_json_alone(None)).await;
     }
     answer(stream, prefers_events(head.headers)).await
 }

@@ -1,6 +1,6 @@
 //! The session that a request of the legacy era names, and the revision.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::Session;
@@ -13,7 +13,7 @@ use crate::state::AppState;
 use crate::versions;
 
 /// The header that names the session.
-pub(super) const SESSION_ID: &str = "mcp-session-id";
+pub(super) static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The session named in the headers, for its own principal. To any other it is unknown, like one that
 /// never was.
@@ -56,7 +56,7 @@ pub(super) async fn touched(
 /// The id of the session named in the headers.
 pub(super) fn session_id(headers: &HeaderMap) -> Result<SessionId, RequestError> {
     let id = headers
-        .get(SESSION_ID)
+        .get(&SESSION_ID)
         .ok_or(RequestError::SessionMissing)?;
     let id = id.to_str().ok().and_then(|id| id.parse().ok());
     id.ok_or(RequestError::SessionUnknown)

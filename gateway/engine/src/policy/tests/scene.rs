@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Extension, Router};
 use clap::Parser;
 use futures::StreamExt;
 use http_body_util::BodyExt;
@@ -84,9 +84,10 @@ impl Scene {
             &mut background,
         );
         let state = state.await.unwrap();
-        let endpoint = Router::new()
-            .route("/mcp", any(streamable_http::endpoint))
-            .with_state(state);
+        let serve = |Extension(caller): Extension<Caller>, request| {
+            streamable_http::endpoint(state, caller, request)
+        };
+        let endpoint = Router::new().route("/mcp", any(serve));
         Self {
             endpoint,
             bus,
