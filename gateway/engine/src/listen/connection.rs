@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, Request, Version, header};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode, Version, header};
 use axum::response::Response;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, ready, stream};
+use futures::{FutureExt, StreamExt, future, ready, stream};
 use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -75,7 +76,7 @@ impl Respond for Router {
 
 /// Serves connections.
 pub(crate) struct Connections<R> {
-    servers: Servers,
+    servers: Arc<Servers>,
     responder: R,
     tls: Option<Tls>,
     stopping: CancellationToken,
@@ -87,16 +88,15 @@ pub(crate) struct Connections<R> {
     served: TaskTracker,
 }
 
-/// What serves connections of either version of HTTP. Cheap to clone.
-#[derive(Clone)]
+/// What serves connections of either version of HTTP.
 struct Servers {
-    http1: Arc<auto::Builder<TokioExecutor>>,
-    http2: Arc<auto::Builder<TokioExecutor>>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
 }
 
 /// Serves HTTP on one connection.
 struct Http<R> {
-    servers: Servers,
+    servers: Arc<Servers>,
     service: FromPeer<R>,
     place: Registered,
     closing: CancellationToken,
@@ -129,14 +129,13 @@ impl<R: Respond> Connections<R> {
         idle: Duration,
         stopping: CancellationToken,
     ) -> Self {
-        let mut server = auto::Builder::new(TokioExecutor::new());
-        server
-            .http1()
+        let mut http1 = http1::Builder::new();
+        http1
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_buf_size(HEAD_LIMIT);
-        server
-            .http2()
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(CONCURRENT_STREAMS)
             .max_header_list_size(HEAD_LIMIT as u32)
@@ -146,10 +145,7 @@ impl<R: Respond> Connections<R> {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         Self {
-            servers: Servers {
-                http1: Arc::new(server.clone().http1_only()),
-                http2: Arc::new(server.http2_only()),
-            },
+            servers: Arc::new(Servers { http1, http2 }),
             responder,
             tls,
             stopping,
@@ -227,25 +223,35 @@ impl<R: Respond> Http<R> {
             () = self.closing.cancelled() => return,
         };
         match version {
-            Ok(Ok((version, stream))) => self.serve(version, stream).boxed().await,
+            Ok(Ok((HttpVersion::Http1, stream))) => {
+                let connection =
+                    |http: &Servers, io, service| http.http1.serve_connection(io, service);
+                self.serve(stream, connection).boxed().await;
+            }
+            Ok(Ok((HttpVersion::Http2, stream))) => {
+                let connection =
+                    |http: &Servers, io, service| http.http2.serve_connection(io, service);
+                self.serve(stream, connection).boxed().await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a connection ended early"),
             Err(_) => tracing::debug!("closed a connection whose request did not arrive in time"),
         }
     }
 
-    fn serve<S>(self, version: HttpVersion, stream: Begun<S>) -> impl Future<Output = ()> + Send
+    fn serve<S, C>(
+        self,
+        stream: Begun<S>,
+        connection: impl FnOnce(&Servers, TokioIo<Watched<Begun<S>>>, FromPeer<R>) -> C,
+    ) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        C: GracefulConnection<Error = hyper::Error> + Send,
     {
         let io = TokioIo::new(Watched {
             inner: stream,
             activity: self.place.activity.clone(),
         });
-        let server = match version {
-            HttpVersion::Http1 => &self.servers.http1,
-            HttpVersion::Http2 => &self.servers.http2,
-        };
-        let connection = server.serve_connection(io, self.service).into_owned();
+        let connection = connection(&self.servers, io, self.service);
         let (place, closing, served) = (self.place, self.closing, self.served);
         async move {
             if let Err(error) = idle::serve(connection, &place.activity, closing).await {
@@ -267,8 +273,16 @@ impl<R: Respond> Service<Request<Incoming>> for FromPeer<R> {
         let multiplexed = request.version() == Version::HTTP_2;
         let under_way = self.activity.begin(multiplexed);
         mark_secrets(request.headers_mut());
+        // hyper refuses what it must still read for; of HTTP/2 it refuses all.
+        let response = if !multiplexed && head_size(&request) > HEAD_LIMIT {
+            let mut refusal = Response::default();
+            *refusal.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            future::ready(refusal).boxed()
+        } else {
+            self.responder.respond(request, self.peer)
+        };
         Answering {
-            response: self.responder.respond(request, self.peer),
+            response,
             under_way: Some(under_way),
             multiplexed,
         }
@@ -288,6 +302,15 @@ impl Future for Answering {
         let under_way = self.under_way.take();
         Poll::Ready(Ok(response.map(|body| Answer::new(body, under_way))))
     }
+}
+
+/// Bytes of a request's head, without what stands between its parts.
+fn head_size(request: &Request<Incoming>) -> usize {
+    let target = request.uri().path_and_query();
+    let target = target.map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
+    target + headers.sum::<usize>()
 }
 
 /// Keeps credentials out of whatever prints headers.

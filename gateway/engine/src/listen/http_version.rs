@@ -1,7 +1,8 @@
 //! Which version of HTTP a client speaks, read from the first bytes of its connection.
 //!
 //! hyper-util would find it out too, but hands hyper these bytes by themselves. hyper then reads the rest of the head
-//! into a buffer of twice the size, which the connection keeps for as long as it is open.
+//! into a buffer of twice the size, which the connection keeps for as long as it is open, as it keeps room for either
+//! version.
 
 use std::io;
 use std::pin::Pin;

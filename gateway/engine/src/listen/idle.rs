@@ -4,7 +4,6 @@
 //! keeps its connection from one that holds it up.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +14,7 @@ use std::{future, io};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -245,20 +243,11 @@ impl Drop for UnderWay {
 }
 
 /// Serves a connection to its end. It gets no further request after `stopping`, or when it has waited for too long.
-pub(crate) async fn serve<S, I>(
-    connection: auto::Connection<'static, TokioIo<I>, S, TokioExecutor>,
+pub(crate) async fn serve<C: GracefulConnection>(
+    connection: C,
     activity: &Activity,
     stopping: CancellationToken,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
-where
-    S: hyper::service::Service<
-            hyper::Request<hyper::body::Incoming>,
-            Response = hyper::Response<Answer>,
-            Error = Infallible,
-        >,
-    S::Future: Send + 'static,
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+) -> Result<(), C::Error> {
     let mut connection = pin!(connection);
     let mut stopping = pin!(stopping.cancelled_owned());
     let mut timer = pin!(sleep_until(Instant::now() + activity.patience.head));
