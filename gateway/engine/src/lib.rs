@@ -1,11 +1,11 @@
 //! The gateway, but for its bus: ends client connections and puts their requests on the bus that it is given.
 //!
-//! The path of a request: [`listen`](mod@listen) accepts the connection, [`serve`](mod@serve) orders the layers,
-//! [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads the
-//! [`message`], decides the era, asks the [`policy`] whether its caller may send it, answers what needs no worker and
-//! queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for the
-//! client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the way
-//! is a [`refusal`].
+//! The path of a request: [`listen`](mod@listen) accepts the connection, [`serve`](mod@serve) leads it
+//! on, [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads
+//! the [`message`], decides the era, asks the [`policy`] whether its caller may send it, answers what needs no worker
+//! and queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for
+//! the client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the
+//! way is a [`refusal`].
 //!
 //! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
 //! revisions of the protocol are [`versions`].

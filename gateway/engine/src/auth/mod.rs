@@ -58,8 +58,8 @@ impl Authenticator {
     }
 }
 
-/// Lets a request pass whose caller may call, and tells the `next` who that is. What the endpoint refuses for want of a permission
-/// gets its `WWW-Authenticate` here.
+/// Lets a request pass whose caller may call, and tells `next` who that is. What the endpoint refuses for want of a
+/// permission gets its `WWW-Authenticate` here.
 pub(crate) async fn require<R: Future<Output = Response>>(
     authenticator: &Authenticator,
     ClientAddress(address): ClientAddress,

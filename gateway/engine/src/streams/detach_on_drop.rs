@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio_util::task::TaskTracker;
 
-/// Runs a step in the task that waits for it. If that task gives it up half-way, the rest runs in a task of its own, and
-/// what comes of it is dropped there. So a step that nobody gives up costs no task.
+/// Runs a step in the task that waits for it. If that task gives it up half-way, the rest runs in a task of its own,
+/// and what comes of it is dropped there. So a step that nobody gives up costs no task.
 pub(crate) struct DetachOnDrop<F: Future<Output: Send> + Send + 'static> {
     /// Until it has ended.
     step: Option<Pin<Box<F>>>,
