@@ -7,6 +7,8 @@
 #                                  the standalone server, for this machine alone and without authentication
 
 FROM rust:1.95-slim-trixie AS source
+# jemalloc is built with it.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 # The image's own toolchain is the one rust-toolchain.toml asks for, without the components that a build does not need.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
