@@ -219,6 +219,8 @@ impl<R: Respond> Http<R> {
         // Boxed each, so that a connection does not keep the room that its beginning took.
         let version = tokio::time::timeout(HEADER_TIMEOUT, http_version::read(stream)).boxed();
         let version = tokio::select! {
+            // What has come is served.
+            biased;
             version = version => version,
             () = self.closing.cancelled() => return,
         };
