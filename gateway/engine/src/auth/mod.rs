@@ -1,4 +1,4 @@
-//! Who calls: the layer in front of the endpoint that finds it out, from token to identity to principal.
+//! Who calls: the check in front of the endpoint that finds it out, from token to identity to principal.
 //!
 //! The [`settings`] say what callers prove themselves with, and whom they are issued that by ([`trust`]). A request's
 //! [`token`] is checked with the keys of its [`issuer`]. What it says is an identity: the [`requirements`] admit it or

@@ -25,8 +25,7 @@ const ENDPOINT: [&str; 2] = ["/mcp", "/mcp/"];
 
 /// Every route of the gateway.
 ///
-/// The endpoint is not one of the router's: its layers and routes are boxed and cloned for each request, which cost a
-/// simple call more than the check of where it comes from, the check of who calls, and reading it.
+/// The endpoint is not one of the router's, whose layers and routes are boxed and cloned for each request.
 #[derive(Clone)]
 pub(crate) struct Routes {
     state: AppState,
