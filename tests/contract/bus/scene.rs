@@ -6,7 +6,7 @@ use std::time::Duration;
 use prynai_bus::ids::{GatewayId, StreamId, WorkerId};
 pub(crate) use prynai_bus::testing::{json, legacy_request, modern_request, session};
 use prynai_bus::{
-    Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
+    Append, Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
 use prynai_memory_bus::MemoryBus;
 use prynai_redis_bus::RedisBus;
@@ -309,9 +309,17 @@ pub(crate) fn response(stream: StreamId, offset: u64) -> StreamEvent {
     StreamEvent::new(stream, offset, EventKind::Final, json(text))
 }
 
+pub(crate) fn append(owner: &Ownership, events: &[StreamEvent]) -> Append {
+    Append {
+        ownership: owner.clone(),
+        events: events.to_vec(),
+    }
+}
+
 pub(crate) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
     Finish {
         ownership: owner.clone(),
+        earlier: Vec::new(),
         event: Some(event.clone()),
     }
 }

@@ -33,12 +33,16 @@ pub(crate) enum Step {
     HandBack { worker: Worker, begun: bool },
     /// `open_log.lua`
     OpenLog,
-    /// `append_event.lua`
-    Append { by: Token, offset: u8 },
+    /// `append_events.lua`, with all events from one offset to another
+    Append { by: Token, first: u8, last: u8 },
     /// `take_over.lua`
     TakeOver(Token),
-    /// `finish.lua`, with the offset of the final event if there is one
-    Finish { by: Token, last: Option<u8> },
+    /// `finish.lua`, with the offset of the final event if there is one, and so many events right before it
+    Finish {
+        by: Token,
+        earlier: u8,
+        last: Option<u8>,
+    },
     /// `dead_letter.lua`
     DeadLetter(Token),
     /// `cancel_call.lua`
@@ -82,8 +86,10 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
-    /// To the holder.
+    /// To the holder, as the last one.
     pub(crate) news: Option<Event>,
+    /// Messages that are published to it right before.
+    pub(crate) before: u8,
     /// The worker that is told of a cancel.
     pub(crate) woken: Option<Worker>,
     /// A dead letter was noted.
@@ -108,6 +114,7 @@ pub(crate) enum Flaw {
     RefusedFinishLeaves,
     UnbegunCallsAreCounted,
     DeadLettersAreNotedTwice,
+    RepeatedEventsAreToldAgain,
 }
 
 /// A mistake of those who use the bus.
@@ -160,6 +167,7 @@ impl From<Answer> for Outcome {
         Self {
             answer,
             news: None,
+            before: 0,
             woken: None,
             dead_letter: false,
         }
@@ -167,18 +175,32 @@ impl From<Answer> for Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn published(kind: Kind, offset: u8) -> Self {
+    /// All events from `first` to `offset`, of which the last one is of this kind.
+    pub(crate) fn published(kind: Kind, first: u8, offset: u8) -> Self {
         Self {
             news: Some(Event { kind, offset }),
+            before: offset - first,
             ..Self::from(Answer::Done)
         }
+    }
+
+    /// Everything that is published, in order.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> {
+        let kind = Kind::Message;
+        let news = self.news.into_iter();
+        let before = self.before;
+        news.flat_map(move |last| {
+            let earlier = last.offset - before..last.offset;
+            let earlier = earlier.map(move |offset| Event { kind, offset });
+            earlier.chain([last])
+        })
     }
 }
 
 // === impl Flaw ===
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::AppendLetsAnybodyIn,
         Self::FinishLetsAnybodyIn,
         Self::TakeOverWithoutLease,
@@ -194,5 +216,6 @@ impl Flaw {
         Self::RefusedFinishLeaves,
         Self::UnbegunCallsAreCounted,
         Self::DeadLettersAreNotedTwice,
+        Self::RepeatedEventsAreToldAgain,
     ];
 }

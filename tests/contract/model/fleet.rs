@@ -67,8 +67,8 @@ pub(crate) enum Move {
     Work(Worker),
     /// A worker does its next step, hears no answer, and will do it once more.
     WorkInVain(Worker),
-    /// The handler ends.
-    Answer(Worker),
+    /// The handler ends; `along`: with an event that was not written before.
+    Answer { worker: Worker, along: bool },
     /// A wake-up is heard.
     Hear(Worker),
     /// For want of room, or because the worker stops.
@@ -176,7 +176,9 @@ impl Fleet {
             moves.extend(may_repeat.then_some(Move::WorkInVain(worker)));
         }
         if work.can_answer() {
-            moves.push(Move::Answer(worker));
+            let answer = |along| Move::Answer { worker, along };
+            moves.push(answer(false));
+            moves.extend(work.can_send_more().then(|| answer(true)));
         }
         if self.happened.hand_backs < plan.hand_backs && !work.is_owed() {
             let hand_back = |begun| Move::HandBack { worker, begun };
@@ -192,7 +194,7 @@ impl Fleet {
     /// count on. That is neither a fault, nor a cancel or the help of a client, nor a wake-up.
     pub(crate) fn is_certain(&self, step: Move) -> bool {
         match step {
-            Move::Begin(_) | Move::Work(_) | Move::Answer(_) => true,
+            Move::Begin(_) | Move::Work(_) | Move::Answer { .. } => true,
             Move::Bus(Step::Claim(_) | Step::Reclaim(_) | Step::FindOrWithdraw) => true,
             Move::Bus(Step::LeaseEnds) => self.is_orphaned(),
             _ => false,
@@ -233,7 +235,7 @@ impl Fleet {
                 self.happened.repeats += 1;
                 self.work(worker, plan)?;
             }
-            Move::Answer(worker) => self.change(worker, Work::answered),
+            Move::Answer { worker, along } => self.change(worker, |work| work.answered(along)),
             Move::Hear(worker) => self.change(worker, Work::cancelled),
             Move::HandBack { worker, begun } => {
                 self.happened.hand_backs += 1;

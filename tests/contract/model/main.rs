@@ -64,6 +64,7 @@ fn planted_mistakes_are_found() {
             "something follows the cancel",
         ),
         (Flaw::ReleaseForgetsMarks, "something follows the cancel"),
+        (Flaw::RepeatedEventsAreToldAgain, "an event is told twice"),
         (Flaw::LostFinishRemoves, "a request goes unanswered"),
         (
             Flaw::SilentFinishLeaves,

@@ -11,6 +11,8 @@ pub(crate) struct Seen {
     pub(crate) is_refused: bool,
     /// All that ever wrote to the stream or took it over; the last one may go on.
     pub(crate) owners: Vec<Token>,
+    /// Offset of the newest event before the final one.
+    pub(crate) newest: u8,
 }
 
 impl Seen {
@@ -32,6 +34,12 @@ impl Seen {
                 return Err("a former owner publishes");
             }
             self.owners.push(by);
+        }
+        for event in outcome.events().filter(|event| event.kind == Kind::Message) {
+            if event.offset <= self.newest {
+                return Err("an event is told twice");
+            }
+            self.newest = event.offset;
         }
         self.has_end |= kind == Some(Kind::Final);
         // From the client's point of view: whether the bus has placed a mark is its own affair.

@@ -25,9 +25,11 @@ pub(crate) enum Work {
         by: Token,
         next: u8,
     },
-    /// The end is on its way: with its final event, or without a word when the call was cancelled.
+    /// The end is on its way: with its final event and so many that were not written before, or without a word when
+    /// the call was cancelled.
     Finishing {
         by: Token,
+        earlier: u8,
         last: Option<u8>,
     },
     /// A call that had its attempts is answered, becomes a dead letter, and is answered once more.
@@ -85,6 +87,11 @@ impl Work {
         matches!(self, Self::Running { .. })
     }
 
+    /// Whether an event can go along with the answer.
+    pub(crate) fn can_send_more(self) -> bool {
+        matches!(self, Self::Running { next, .. } if next <= MOST_EVENTS)
+    }
+
     /// The step of the bus that it does next; `None`: there is nothing to do, or it waits for the handler.
     pub(crate) fn step(self) -> Option<Step> {
         match self {
@@ -93,10 +100,15 @@ impl Work {
             Self::OwedReclaim(by) => Some(Step::ReclaimAgain(by)),
             Self::TakingOver(by) => Some(Step::TakeOver(by)),
             Self::Running { next, .. } if next > MOST_EVENTS => None,
-            Self::Running { by, next } => Some(Step::Append { by, offset: next }),
-            Self::Finishing { by, last } => Some(Step::Finish { by, last }),
+            Self::Running { by, next } => Some(Step::Append {
+                by,
+                first: next,
+                last: next,
+            }),
+            Self::Finishing { by, earlier, last } => Some(Step::Finish { by, earlier, last }),
             Self::GivingUp { by, last } => Some(Step::Finish {
                 by,
+                earlier: 0,
                 last: Some(last),
             }),
             Self::DeadLettering { by, .. } => Some(Step::DeadLetter(by)),
@@ -109,28 +121,37 @@ impl Work {
             Self::Claimed {
                 by,
                 cancelled: true,
-            } => Self::Finishing { by, last: None },
+            } => Self::cancelling(by),
             Self::Claimed { by, .. } if by.delivery > 1 => Self::TakingOver(by),
             Self::Claimed { by, .. } => Self::Running { by, next: 1 },
             other => other,
         }
     }
 
-    /// The handler answers.
-    pub(crate) fn answered(self) -> Self {
+    /// The handler answers; `along`: an event that it sent before goes with the answer.
+    pub(crate) fn answered(self, along: bool) -> Self {
         match self {
             Self::Running { by, next } => Self::Finishing {
                 by,
-                last: Some(next),
+                earlier: along.into(),
+                last: Some(next + u8::from(along)),
             },
             other => other,
+        }
+    }
+
+    fn cancelling(by: Token) -> Self {
+        Self::Finishing {
+            by,
+            earlier: 0,
+            last: None,
         }
     }
 
     /// A wake-up says that the call was cancelled.
     pub(crate) fn cancelled(self) -> Self {
         match self.token() {
-            Some(by) if self.can_be_stopped() => Self::Finishing { by, last: None },
+            Some(by) if self.can_be_stopped() => Self::cancelling(by),
             _ => self,
         }
     }
@@ -147,13 +168,14 @@ impl Work {
                 }
             }
             (Self::TakingOver(by), Answer::Cancelled | Answer::Finished)
-            | (Self::Running { by, .. }, Answer::Cancelled) => Self::Finishing { by, last: None },
+            | (Self::Running { by, .. }, Answer::Cancelled) => Self::cancelling(by),
             (Self::Running { by, next }, Answer::Done) => Self::Running { by, next: next + 1 },
             (Self::GivingUp { by, last }, Answer::Done | Answer::Cancelled | Answer::Finished) => {
                 Self::DeadLettering { by, last }
             }
             (Self::DeadLettering { by, last }, _) => Self::Finishing {
                 by,
+                earlier: 0,
                 last: Some(last),
             },
             _ => Self::Idle,

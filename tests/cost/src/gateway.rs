@@ -48,7 +48,11 @@ pub(crate) async fn answer_as_recorded(bus: Arc<dyn Bus>, recorded: Vec<StreamEv
                 assert_eq!(appended.expect("appends"), Ok(()));
             }
             let event = Some(answering(&claim, response));
-            endings.push(Finish { ownership, event });
+            endings.push(Finish {
+                ownership,
+                earlier: Vec::new(),
+                event,
+            });
         }
         bus.finish(&endings).await.expect("finishes");
     }

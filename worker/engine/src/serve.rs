@@ -14,11 +14,13 @@ use tokio_util::task::TaskTracker;
 use crate::call::call_bus::CallPorts;
 use crate::call::changes::ChangePublisher;
 use crate::call::ending::FinishQueue;
+use crate::call::event_queue::EventQueue;
 use crate::call::event_shares::EventShares;
 use crate::call::gone_holders::GoneHolders;
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::runner::CallRunner;
 use crate::config::WorkerConfig;
+use crate::roles::appender::Appender;
 use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
 use crate::roles::ended_calls::EndedCalls;
 use crate::roles::finisher::{EndingWriter, Finisher};
@@ -93,7 +95,7 @@ struct Prepared<H> {
 struct Roles {
     /// End by themselves after the soft stop.
     intake: JoinSet<()>,
-    /// Ends by itself once nobody can finish anything any more.
+    /// Appender and finisher: they end by themselves once nobody can write anything any more.
     finisher: JoinSet<()>,
     /// Run for as long as anything runs.
     support: JoinSet<()>,
@@ -125,7 +127,10 @@ impl Roles {
         };
         roles.support.spawn(signal_listener.run());
         let finishing = roles.start_finishing(worker, bus);
-        let ports = Arc::new(call_ports(bus, config));
+        let (events, waiting) = EventQueue::new();
+        let logs = bus.clone();
+        roles.finisher.spawn(Appender { waiting, logs }.run());
+        let ports = Arc::new(call_ports(bus, events, config));
         let runner = CallRunner {
             handler: prepared.handler,
             ports: Arc::clone(&ports),
@@ -142,7 +147,8 @@ impl Roles {
         };
         let intake = Arc::new(Intake::new(Arc::clone(worker), leases, Arc::new(runner)));
         roles.intake.spawn(Processor(Arc::clone(&intake)).run());
-        // Only the intake and the calls hold the queue of endings: when all have ended, so does the finisher.
+        // Only the intake and the calls hold the queues of events and endings: when all have ended, so do appender and
+        // finisher.
         let reclaimer = Reclaimer {
             intake,
             ports,
@@ -238,10 +244,11 @@ impl Roles {
 }
 
 /// The parts of the bus that calls use.
-fn call_ports(bus: &Arc<dyn Bus>, config: &WorkerConfig) -> CallPorts {
+fn call_ports(bus: &Arc<dyn Bus>, events: EventQueue, config: &WorkerConfig) -> CallPorts {
     CallPorts {
         requests: bus.clone(),
         logs: bus.clone(),
+        events,
         signals: bus.clone(),
         outcomes: bus.clone(),
         state: bus.clone(),

@@ -25,6 +25,9 @@ use crate::streams::respond::{accepted, json_response, sse_response};
 use crate::streams::session_use::SessionUse;
 use crate::streams::sse;
 
+/// Bytes of events that are sent together; the last of them may go beyond.
+const TOGETHER: usize = 64 * 1024;
+
 /// The answer to one call, on its way to the client.
 pub(crate) struct CallStream {
     events: CallEvents,
@@ -153,7 +156,7 @@ impl CallStream {
         mut opening: Vec<Bytes>,
         first: &StreamEvent,
     ) -> Response {
-        match self.events.step(first) {
+        match self.events.steps(first) {
             Step::Frame(frame) => opening.push(frame),
             Step::Frames(frames) => opening.extend(frames),
             Step::Last(frame) => {
@@ -245,7 +248,7 @@ impl EventSource for CallEvents {
 
     async fn tell(&mut self, news: Self::News) -> Step {
         match news {
-            Some(Ok(event)) => self.step(&event),
+            Some(Ok(event)) => self.steps(&event),
             Some(Err(Broken::Replaced)) | None => Step::End,
             Some(Err(Broken::Lost)) => match &self.request_id {
                 Some(id) => {
@@ -271,25 +274,42 @@ impl CallEvents {
         }
     }
 
-    /// What the client is told of an event.
-    fn step(&mut self, event: &StreamEvent) -> Step {
+    /// What the client is told of an event, and of those after it that are here already: one frame, so that it goes
+    /// out in one write.
+    fn steps(&mut self, first: &StreamEvent) -> Step {
+        let mut frame = String::new();
+        let mut goes_on = self.tell_event(first, &mut frame);
+        while goes_on && frame.len() < TOGETHER {
+            match self.held.next_now() {
+                Some(event) => goes_on = self.tell_event(&event, &mut frame),
+                None => break,
+            }
+        }
+        let is_empty = frame.is_empty();
+        match goes_on {
+            true => Step::Frame(frame.into()),
+            false if is_empty => Step::End,
+            false => Step::Last(frame.into()),
+        }
+    }
+
+    /// Adds what the client is told of an event, and says whether more may follow.
+    fn tell_event(&mut self, event: &StreamEvent, frame: &mut String) -> bool {
         if event.kind == EventKind::Pause {
-            return Step::Last(self.farewell());
+            sse::push_retry(frame, RETRY_MS);
+            return false;
         }
         let ends = event.ends_stream();
         if ends {
             self.delivered();
         }
         let Some(message) = &event.message else {
-            return Step::End;
+            return false;
         };
         let id = (self.era == Era::Legacy).then(|| event_id(event).to_string());
         self.resumable |= id.is_some();
-        let frame = sse::event(id.as_deref(), None, message.as_str());
-        match ends {
-            true => Step::Last(frame),
-            false => Step::Frame(frame),
-        }
+        sse::push_event(frame, id.as_deref(), None, message.as_str());
+        !ends
     }
 
     /// The answer has left: nothing to cancel, and in the modern era nothing to keep.

@@ -17,7 +17,14 @@ const SCANNED: usize = 64;
 /// One event. `data` is JSON, or empty (a priming event). Line breaks between its tokens become further
 /// `data:` lines, which a client joins again.
 pub(crate) fn event(id: Option<&str>, retry_ms: Option<u64>, data: &str) -> Bytes {
-    let mut frame = String::with_capacity(data.len() + 64);
+    let mut frame = String::new();
+    push_event(&mut frame, id, retry_ms, data);
+    Bytes::from(frame)
+}
+
+/// Adds an event to others, as [`event`].
+pub(crate) fn push_event(frame: &mut String, id: Option<&str>, retry_ms: Option<u64>, data: &str) {
+    frame.reserve(data.len() + 64);
     if let Some(id) = id {
         frame.push_str("id: ");
         frame.push_str(id);
@@ -32,15 +39,21 @@ pub(crate) fn event(id: Option<&str>, retry_ms: Option<u64>, data: &str) -> Byte
     if is_one_line(data) {
         frame.push_str(data);
     } else {
-        push_lines(&mut frame, data);
+        push_lines(frame, data);
     }
     frame.push_str("\n\n");
-    Bytes::from(frame)
 }
 
 /// `retry:` alone: tells the client how long to wait before it reconnects.
 pub(crate) fn retry(retry_ms: u64) -> Bytes {
-    Bytes::from(format!("retry: {retry_ms}\n\n"))
+    let mut frame = String::new();
+    push_retry(&mut frame, retry_ms);
+    Bytes::from(frame)
+}
+
+/// Adds it to other events, as [`retry`].
+pub(crate) fn push_retry(frame: &mut String, retry_ms: u64) {
+    frame.push_str(&format!("retry: {retry_ms}\n\n"));
 }
 
 /// Whether no client can take `data` for more than one line. It may be, even if this says no: it looks at

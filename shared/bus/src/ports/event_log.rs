@@ -72,16 +72,35 @@ pub trait EventLog: Send + Sync {
         after: u64,
     ) -> Result<Option<LogPage>, BusError>;
 
-    /// Logs an event and publishes it to the holder, in one atomic step.
+    /// Logs events and publishes them to the holders of their streams. What one [`Append`] brings is logged and
+    /// published in one atomic step, all of it or none. The answers are in the order of the appends, each about another
+    /// stream.
     ///
     /// The owner counts the offsets, and has one write per stream under way at a time. May be repeated: an offset that
     /// was logged is `Ok` and is not published again. An offset beyond the next one is accepted, since the log may have
     /// lost events; readers see the hole.
     ///
+    /// [`Refusal::LogFull`]: the log has no room for all of them, but may have some for the first ones.
+    ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError>;
+    async fn append_all(&self, appends: &[Append]) -> Result<Vec<Appended>, BusError>;
+
+    /// Logs a single event, as [`EventLog::append_all`].
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
+        let append = Append {
+            ownership: owner.clone(),
+            events: vec![event.clone()],
+        };
+        let answers = self.append_all(&[append]).await?;
+        let answer = answers.into_iter().next();
+        answer.ok_or_else(|| BusError::Unexpected("no answer about an event".to_owned()))
+    }
 
     /// Makes a redelivered claim (delivery above 1) the owner. From then on every earlier owner is refused. The log's
     /// retention begins anew, as after an event. May be repeated.
@@ -114,6 +133,15 @@ pub trait EventLog: Send + Sync {
     ///
     /// When the bus is away.
     async fn event_news(&self, gateway: &GatewayId) -> Result<NewsReceiver<StreamEvent>, BusError>;
+}
+
+/// Events to be logged.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// By whom, and in which stream.
+    pub ownership: Ownership,
+    /// The events, at least one, by ascending offset.
+    pub events: Vec<StreamEvent>,
 }
 
 /// What a reader finds in the log.

@@ -33,7 +33,7 @@ mod state_store;
 
 pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
-pub use event_log::{Appended, EventLog, LogPage, LogState, TakeOver};
+pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
@@ -172,7 +172,7 @@ pub type NewsReceiver<T> = mpsc::Receiver<News<T>>;
 pub struct BusLimits {
     /// Requests that wait or run at the same time.
     pub queue: usize,
-    /// Events in one stream's log, the final one not counted.
+    /// Events in one stream's log. Those that come with the end of the stream ([`Finish`]) are not counted.
     pub log_events: usize,
     /// Bytes of them.
     pub log_bytes: usize,

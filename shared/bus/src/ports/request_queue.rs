@@ -137,8 +137,8 @@ pub trait RequestQueue: Send + Sync {
         begun: bool,
     ) -> Result<(), BusError>;
 
-    /// Ends requests. For each one, in one atomic step, it checks the ownership, logs the final event, publishes it to
-    /// the stream's holder, and removes the entry. The answers are in the order of the requests.
+    /// Ends requests. For each one, in one atomic step, it checks the ownership, logs the last events, publishes them
+    /// to the stream's holder, and removes the entry. The answers are in the order of the requests.
     ///
     /// * May be repeated: a final event that was logged is `Ok`.
     /// * [`Refusal::Cancelled`] and [`Refusal::Finished`]: nothing is published, and the entry is removed.
@@ -180,6 +180,9 @@ pub struct Claim {
 pub struct Finish {
     /// By whom.
     pub ownership: Ownership,
+    /// Events right before the final one that are not in the log yet, by ascending offset; none without a final event.
+    /// A full log takes them all the same: whoever finishes bounds them.
+    pub earlier: Vec<StreamEvent>,
     /// Its final event; `None` removes the entry without a word (a cancelled request).
     pub event: Option<StreamEvent>,
 }

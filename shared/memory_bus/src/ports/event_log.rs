@@ -5,8 +5,8 @@ use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, BusError, BusLimits, EventLog, LogPage, LogState, NewsReceiver, Ownership, Refusal,
-    TakeOver,
+    Append, Appended, BusError, BusLimits, EventLog, LogPage, LogState, NewsReceiver, Ownership,
+    Refusal, TakeOver,
 };
 
 use crate::bus::{MemoryBus, lock};
@@ -59,8 +59,12 @@ impl EventLog for MemoryBus {
             .map(|log| log.read(after, &self.limits)))
     }
 
-    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
-        Ok(lock(&self.partition).append(owner, event, &self.limits))
+    async fn append_all(&self, appends: &[Append]) -> Result<Vec<Appended>, BusError> {
+        let mut partition = lock(&self.partition);
+        let answers = appends
+            .iter()
+            .map(|append| partition.append(append, &self.limits));
+        Ok(answers.collect())
     }
 
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError> {
@@ -93,14 +97,15 @@ impl EventLog for MemoryBus {
 }
 
 impl Partition {
-    fn append(&mut self, owner: &Ownership, event: &StreamEvent, limits: &BusLimits) -> Appended {
-        let log = self.log_for_write(owner, event, limits)?;
-        if log.append(event, limits)? {
-            if let Some(holder) = log.holder.clone() {
-                self.events.publish(&holder, event.clone());
-            }
-            self.logs
-                .live_for(&owner.stream, Some(limits.open_retention));
+    fn append(&mut self, append: &Append, limits: &BusLimits) -> Appended {
+        let (owner, events) = (&append.ownership, &append.events);
+        let Some(first) = events.first() else {
+            return Ok(());
+        };
+        let log = self.log_for_write(owner, first, limits)?;
+        let logged = log.append(events, limits)?;
+        if !logged.is_empty() {
+            self.publish_written(&owner.stream, logged, limits.open_retention);
         }
         Ok(())
     }

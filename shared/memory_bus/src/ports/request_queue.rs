@@ -166,13 +166,11 @@ impl Partition {
                 Ok(())
             };
         };
-        let log = self.log_for_write(owner, event, limits)?;
-        if log.finish(event)? {
-            if let Some(holder) = log.holder.clone() {
-                self.events.publish(&holder, event.clone());
-            }
-            self.logs
-                .live_for(&owner.stream, Some(limits.retention(owner.era)));
+        let first = request.earlier.first().unwrap_or(event);
+        let log = self.log_for_write(owner, first, limits)?;
+        if let Some(earlier) = log.finish(&request.earlier, event)? {
+            let logged = earlier.iter().chain([event]);
+            self.publish_written(&owner.stream, logged, limits.retention(owner.era));
         }
         Ok(())
     }

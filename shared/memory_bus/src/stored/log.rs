@@ -133,35 +133,49 @@ impl Log {
         self.entry = Some(owner.entry.clone());
     }
 
-    /// Logs an event; `false` when its offset was logged before.
-    pub(crate) fn append(
+    /// Logs events, and gives those whose offsets were not logged before.
+    pub(crate) fn append<'a>(
         &mut self,
-        event: &StreamEvent,
+        events: &'a [StreamEvent],
         limits: &BusLimits,
-    ) -> Result<bool, Refusal> {
-        if event.offset <= self.newest {
-            return Ok(false);
+    ) -> Result<&'a [StreamEvent], Refusal> {
+        let new = self.new_among(events);
+        if new.is_empty() {
+            return Ok(new);
         }
         if self.state == LogState::Finished {
             return Err(Refusal::Finished);
         }
-        let bytes = self.bytes.saturating_add(size(event));
-        if self.events.len() >= limits.log_events || bytes > limits.log_bytes {
+        let added: usize = new.iter().map(size).sum();
+        let count = self.events.len() + new.len();
+        if count > limits.log_events || self.bytes.saturating_add(added) > limits.log_bytes {
             return Err(Refusal::LogFull);
         }
-        self.push(event);
-        Ok(true)
+        new.iter().for_each(|event| self.push(event));
+        Ok(new)
     }
 
-    /// Logs the final event; `false` when it was logged before.
-    pub(crate) fn finish(&mut self, event: &StreamEvent) -> Result<bool, Refusal> {
+    /// Logs the final event and those right before it, and gives those of these whose offsets were not logged before;
+    /// `None` when the final event was.
+    pub(crate) fn finish<'a>(
+        &mut self,
+        earlier: &'a [StreamEvent],
+        event: &StreamEvent,
+    ) -> Result<Option<&'a [StreamEvent]>, Refusal> {
         if self.state == LogState::Finished {
             let repeated = event.offset == self.newest;
-            return repeated.then_some(false).ok_or(Refusal::Finished);
+            return repeated.then_some(None).ok_or(Refusal::Finished);
         }
+        let earlier = self.new_among(earlier);
+        earlier.iter().for_each(|event| self.push(event));
         self.push(event);
         self.end(LogState::Finished);
-        Ok(true)
+        Ok(Some(earlier))
+    }
+
+    fn new_among<'a>(&self, events: &'a [StreamEvent]) -> &'a [StreamEvent] {
+        let known = events.partition_point(|event| event.offset <= self.newest);
+        &events[known..]
     }
 
     pub(crate) fn end(&mut self, state: LogState) {

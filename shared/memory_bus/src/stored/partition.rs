@@ -189,6 +189,21 @@ impl Partition {
         Ok(log)
     }
 
+    /// Publishes what was logged, and lets the log live on.
+    pub(crate) fn publish_written<'a>(
+        &mut self,
+        stream: &StreamId,
+        logged: impl IntoIterator<Item = &'a StreamEvent>,
+        life: Duration,
+    ) {
+        if let Some(holder) = self.logs.get(stream).and_then(|log| log.holder.clone()) {
+            for event in logged {
+                self.events.publish(&holder, event.clone());
+            }
+        }
+        self.logs.live_for(stream, Some(life));
+    }
+
     /// Notes a dead entry, once.
     pub(crate) fn note_dead(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
         let is_it = |noted: &DeadLetter| noted.claim.entry == claim.entry;

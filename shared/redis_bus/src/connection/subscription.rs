@@ -249,10 +249,11 @@ impl<T: Send + 'static> Subscriber<T> {
             return Ended::ReceiverGone;
         }
         while let Some(payload) = confirmed.messages.recv().await {
-            for line in lines::text(&payload).lines() {
-                if self.news.send(self.news_of(line)).await.is_err() {
-                    return Ended::ReceiverGone;
-                }
+            // Read before any is handed on, so that the reader finds what came together together.
+            let text = lines::text(&payload);
+            let news: Vec<_> = text.lines().map(|line| self.news_of(line)).collect();
+            if !self.hand_on(news).await {
+                return Ended::ReceiverGone;
             }
             // What was dropped is in the stored state by now, so a gap is never too early.
             if confirmed.overflowed.swap(false, Ordering::AcqRel) {
@@ -266,6 +267,19 @@ impl<T: Send + 'static> Subscriber<T> {
             }
         }
         Ended::Lost("disconnected")
+    }
+
+    /// `false` when the receiver is gone.
+    async fn hand_on(&self, mut news: Vec<News<T>>) -> bool {
+        while !news.is_empty() {
+            let rest = news.split_off(news.len().min(WAITING_NEWS));
+            let Ok(places) = self.news.reserve_many(news.len()).await else {
+                return false;
+            };
+            places.zip(news).for_each(|(place, news)| place.send(news));
+            news = rest;
+        }
+        true
     }
 
     fn news_of(&self, line: &str) -> News<T> {

@@ -5,12 +5,12 @@ use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, BusError, EventLog, LogPage, LogState, NewsReceiver, Ownership, TakeOver,
+    Append, Appended, BusError, EventLog, LogPage, LogState, NewsReceiver, Ownership, TakeOver,
 };
 
 use crate::bus::RedisBus;
 use crate::scripts::{self, WriteCode};
-use crate::wire::lines;
+use crate::wire::batches::Batches;
 
 /// Logs that one run of a script deletes.
 const RELEASE_AT_ONCE: usize = 256;
@@ -55,19 +55,18 @@ impl EventLog for RedisBus {
         answer.map(log_page).transpose()
     }
 
-    async fn append(&self, owner: &Ownership, event: &StreamEvent) -> Result<Appended, BusError> {
-        let line = lines::event(event)?;
-        let news = lines::news(event.stream, &line)?;
-        let append = scripts::append_event(
-            &self.keys,
-            &self.limits,
-            owner,
-            event.offset,
-            &line,
-            news.as_deref(),
-        );
-        let code = self.run(&append).await?;
-        Ok(WriteCode::try_from(code)?.into())
+    async fn append_all(&self, appends: &[Append]) -> Result<Vec<Appended>, BusError> {
+        let mut answers = Vec::with_capacity(appends.len());
+        let mut batches = Batches::of(appends);
+        while let Some(batch) = batches.next()? {
+            let news = batch.news()?;
+            let append = scripts::append_events(&self.keys, &self.limits, &batch, news.as_deref());
+            answers.extend(WriteCode::read(
+                &self.run(&append).await?,
+                batch.writes.len(),
+            )?);
+        }
+        Ok(answers)
     }
 
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError> {

@@ -13,19 +13,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::RedisBus;
-use crate::connection::budget::{DEADLINE, LARGE};
+use crate::connection::budget::DEADLINE;
 use crate::connection::command::Command;
 use crate::fault::Fault;
 use crate::queue::claims::malformed;
 use crate::queue::entry::QueueEntry;
 use crate::scripts::{self, DeadEntry, WriteCode};
-use crate::wire::lines;
+use crate::wire::batches::Batches;
 use crate::wire::signature::SIGNATURE;
-
-/// Requests that one run of a script ends at most, and bytes of final events that it carries; a larger event has a run
-/// of its own. Redis serves nobody else meanwhile.
-const FINISH_AT_ONCE: usize = 64;
-const FINISH_BYTES: usize = LARGE / 2;
 
 /// The command that enqueues.
 const ADD: &str = "XADD";
@@ -194,28 +189,14 @@ impl RequestQueue for RedisBus {
 
     async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError> {
         let mut answers = Vec::with_capacity(requests.len());
-        let mut batch = Vec::with_capacity(requests.len().min(FINISH_AT_ONCE));
-        let mut bytes = 0;
-        for request in requests {
-            let line = request
-                .event
-                .as_ref()
-                .map_or(Ok(String::new()), lines::event)?;
-            if !batch.is_empty() && bytes + line.len() > FINISH_BYTES {
-                self.finish_batch(&batch, &mut answers).await?;
-                batch.clear();
-                bytes = 0;
-            }
-            bytes += line.len();
-            batch.push((request, line));
-            if batch.len() == FINISH_AT_ONCE {
-                self.finish_batch(&batch, &mut answers).await?;
-                batch.clear();
-                bytes = 0;
-            }
-        }
-        if !batch.is_empty() {
-            self.finish_batch(&batch, &mut answers).await?;
+        let mut batches = Batches::of(requests);
+        while let Some(batch) = batches.next()? {
+            let news = batch.news()?;
+            let finish = scripts::finish(&self.keys, &self.limits, &batch, news.as_deref());
+            answers.extend(WriteCode::read(
+                &self.run(&finish).await?,
+                batch.writes.len(),
+            )?);
         }
         Ok(answers)
     }
@@ -275,27 +256,6 @@ impl RedisBus {
             )),
             Err(fault) => Err(BusError::Unanswered(fault.to_string())),
         }
-    }
-
-    async fn finish_batch(
-        &self,
-        batch: &[(&Finish, String)],
-        answers: &mut Vec<Result<(), Refusal>>,
-    ) -> Result<(), BusError> {
-        // A large one is alone.
-        let news = match batch {
-            [(request, line)] => lines::news(request.ownership.stream, line)?,
-            _ => None,
-        };
-        let finish = scripts::finish(&self.keys, &self.limits, batch, news.as_deref());
-        let codes = self.run(&finish).await?;
-        if codes.len() != batch.len() {
-            return Err(malformed());
-        }
-        for code in codes {
-            answers.push(WriteCode::try_from(code)?.into());
-        }
-        Ok(())
     }
 
     async fn sweep_now_and_then(&self) -> Result<(), BusError> {

@@ -2,13 +2,15 @@
 
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::request::Era;
-use prynai_bus::{BusLimits, Ownership};
+use prynai_bus::{Append, BusLimits, Ownership};
+use redis::Cmd;
 
 use super::{lua, millis};
 use crate::connection::command::Command;
+use crate::wire::batches::{Batch, StreamWrite};
 use crate::wire::keys::{GROUP, Keys};
 
-lua!(APPEND_EVENT, "event_log/append_event.lua");
+lua!(APPEND_EVENTS, "event_log/append_events.lua");
 lua!(TAKE_OVER, "event_log/take_over.lua");
 lua!(OPEN_LOG, "event_log/open_log.lua");
 lua!(FOLLOW, "event_log/follow.lua");
@@ -16,35 +18,52 @@ lua!(READ_LOG, "event_log/read_log.lua");
 lua!(RELEASE, "event_log/release.lua");
 lua!(KEEP_BRIEFLY, "event_log/keep_briefly.lua");
 
-/// Logs an event, encoded as `line`, and publishes it, or `news` of it if there is any: a
-/// [`WriteCode`](super::WriteCode).
-pub(crate) fn append_event(
+/// Logs events and publishes them, or `news` of them if there is any: a [`WriteCode`](super::WriteCode) for each
+/// stream.
+pub(crate) fn append_events(
     keys: &Keys,
     limits: &BusLimits,
-    owner: &Ownership,
-    offset: u64,
-    line: &str,
+    appends: &Batch<'_, Append>,
     news: Option<&str>,
-) -> Command<i64> {
-    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
-    let mut command = APPEND_EVENT.with_keys(&names);
+) -> Command<Vec<i64>> {
+    let mut names = vec![keys.unfinished(), keys.queue()];
+    let streams = appends.writes.iter().map(StreamWrite::stream);
+    names.extend(streams.map(|stream| keys.log(&stream)));
+    let mut command = APPEND_EVENTS.with_keys(&names);
     command
-        .arg(owner.stream.to_string())
         .arg(GROUP)
-        .arg(owner.entry.as_str())
-        .arg(owner.token())
-        .arg(owner.delivery)
-        .arg(owner.holder.as_str())
-        .arg(text(owner.session.as_ref()))
-        .arg(owner.era.as_str())
-        .arg(offset)
-        .arg(line)
-        .arg(limits.log_events)
-        .arg(millis(limits.open_retention))
         .arg(keys.gateway_channels())
+        .arg(millis(limits.open_retention))
+        .arg(limits.log_events)
         .arg(limits.log_bytes)
         .arg(news.unwrap_or_default());
-    Command::script(&APPEND_EVENT, command)
+    let mut lines = appends.lines.iter();
+    for append in appends.writes {
+        let owner = &append.ownership;
+        command
+            .arg(owner.stream.to_string())
+            .arg(owner.entry.as_str())
+            .arg(owner.token())
+            .arg(owner.delivery)
+            .arg(owner.holder.as_str())
+            .arg(text(owner.session.as_ref()))
+            .arg(owner.era.as_str());
+        add_events(&mut command, append, &mut lines);
+    }
+    Command::script(&APPEND_EVENTS, command)
+}
+
+/// Adds how many events there are, and of each its offset and its line.
+pub(super) fn add_events<'a>(
+    command: &mut Cmd,
+    write: &impl StreamWrite,
+    lines: &mut impl Iterator<Item = &'a String>,
+) {
+    let events = write.events();
+    command.arg(events.clone().count());
+    for (event, line) in events.zip(lines) {
+        command.arg(event.offset).arg(line);
+    }
 }
 
 /// Makes a redelivered claim the owner: a [`WriteCode`](super::WriteCode), and the newest offset if it is done.

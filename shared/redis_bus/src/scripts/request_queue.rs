@@ -7,9 +7,11 @@ use prynai_bus::wire::request::Era;
 use prynai_bus::{BusLimits, Finish};
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 
+use super::event_log::add_events;
 use super::{lua, millis};
 use crate::connection::command::Command;
 use crate::server::demoted_master::FinalOffset;
+use crate::wire::batches::Batch;
 use crate::wire::keys::{GROUP, Keys, NOBODY};
 
 lua!(MAKE_GROUP, "request_queue/make_group.lua");
@@ -109,15 +111,15 @@ impl FromRedisValue for GroupMade {
     }
 }
 
-/// Ends requests; with each goes its final event, encoded. `news`, if there is any, is published instead of the events.
+/// Ends requests. `news`, if there is any, is published instead of their events.
 pub(crate) fn finish(
     keys: &Keys,
     limits: &BusLimits,
-    requests: &[(&Finish, String)],
+    requests: &Batch<'_, Finish>,
     news: Option<&str>,
 ) -> Command<Vec<i64>> {
     let mut names = vec![keys.queue(), keys.unfinished(), keys.cancelled()];
-    for (request, _) in requests {
+    for request in requests.writes {
         let stream = &request.ownership.stream;
         names.extend([keys.log(stream), keys.mailbox(stream)]);
     }
@@ -126,9 +128,9 @@ pub(crate) fn finish(
         .arg(GROUP)
         .arg(keys.gateway_channels())
         .arg(news.unwrap_or_default());
-    for (request, line) in requests {
+    let mut lines = requests.lines.iter();
+    for request in requests.writes {
         let owner = &request.ownership;
-        let offset = request.event.as_ref().map(|event| event.offset.to_string());
         command
             .arg(owner.stream.to_string())
             .arg(owner.entry.as_str())
@@ -141,9 +143,8 @@ pub(crate) fn finish(
                     .as_ref()
                     .map_or("", |session| session.as_str()),
             )
-            .arg(millis(limits.retention(owner.era)))
-            .arg(offset.unwrap_or_default())
-            .arg(line);
+            .arg(millis(limits.retention(owner.era)));
+        add_events(&mut command, request, &mut lines);
     }
     Command::script(&FINISH, command)
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{CallRef, Era};
-use prynai_bus::{BusLimits, FeedPosition, Finish, KeyUse, Ownership};
+use prynai_bus::{Append, BusLimits, FeedPosition, Finish, KeyUse, Ownership};
 use redis::FromRedisValue;
 
 use super::*;
 use crate::connection::command::{Command, Lua};
+use crate::wire::batches::Batches;
 use crate::wire::keys::Keys;
 use crate::wire::lines;
 
@@ -32,10 +34,18 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         session: Some(session.clone()),
         era: Era::Legacy,
     };
-    let finish_one = Finish {
+    let event = StreamEvent::pause(stream, 1);
+    let ending = Finish {
         ownership: owner.clone(),
-        event: None,
+        earlier: vec![event.clone()],
+        event: Some(event.clone()),
     };
+    let finishes = [ending.clone(), ending];
+    let append = Append {
+        ownership: owner.clone(),
+        events: vec![event.clone(), event],
+    };
+    let appends = [append.clone(), append];
     let dead = DeadEntry {
         entry: &entry,
         delivery: 1,
@@ -66,7 +76,8 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let window = limits.session_idle;
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
-    let finishes = [(&finish_one, String::new()), (&finish_one, String::new())];
+    let finishes = Batches::of(&finishes).next().unwrap().unwrap();
+    let appends = Batches::of(&appends).next().unwrap().unwrap();
     let streams = [stream, stream, stream];
     let (k, l, s) = (&keys, &limits, &session);
     vec![
@@ -97,9 +108,9 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ("sweep", 0, parts(sweep(k, l))),
         ("is_queued", 0, parts(is_queued(k, &entry))),
         (
-            "append_event",
-            0,
-            parts(append_event(k, l, &owner, 1, "{}", None)),
+            "append_events",
+            2,
+            parts(append_events(k, l, &appends, None)),
         ),
         ("take_over", 0, parts(take_over(k, l, &owner))),
         (

@@ -2,7 +2,7 @@
 
 use prynai_bus::{BusError, Refusal};
 
-/// What `append_event.lua`, `finish.lua` and `take_over.lua` answer: a write was done, or why not.
+/// What `append_events.lua`, `finish.lua` and `take_over.lua` answer: a write was done, or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteCode {
     Done = 0,
@@ -12,6 +12,24 @@ pub(crate) enum WriteCode {
     /// The stream has its response, or is another entry's.
     Finished = 3,
     LogFull = 4,
+}
+
+impl WriteCode {
+    /// What a script answers about each of so many writes.
+    ///
+    /// # Errors
+    ///
+    /// When it answers something else.
+    pub(crate) fn read(codes: &[i64], writes: usize) -> Result<Vec<Result<(), Refusal>>, BusError> {
+        if codes.len() != writes {
+            let wrong = format!("{} answers about {writes} writes", codes.len());
+            return Err(BusError::Unexpected(wrong));
+        }
+        let codes = codes.iter();
+        codes
+            .map(|code| Ok(Self::try_from(*code)?.into()))
+            .collect()
+    }
 }
 
 impl TryFrom<i64> for WriteCode {

@@ -20,9 +20,9 @@ pub(crate) fn event(event: &StreamEvent) -> Result<String, WireError> {
     Ok(single(event.to_line()?))
 }
 
-/// What is published instead of an event of `stream` that is encoded as `line`: nothing, unless it is large.
-pub(crate) fn news(stream: StreamId, line: &str) -> Result<Option<String>, WireError> {
-    if line.len() <= LARGE {
+/// What is published instead of events of `stream` that have so many bytes: nothing, unless these are many.
+pub(crate) fn news(stream: StreamId, bytes: usize) -> Result<Option<String>, WireError> {
+    if bytes <= LARGE {
         return Ok(None);
     }
     StreamEvent::see_log(stream).to_line().map(Some)

@@ -1,5 +1,6 @@
 //! What lies in Redis and is published there: how it is named, spelled and signed.
 
+pub(crate) mod batches;
 pub(crate) mod keys;
 pub(crate) mod lines;
 pub mod signature;

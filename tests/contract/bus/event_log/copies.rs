@@ -28,7 +28,14 @@ impl Scene {
 
     async fn is_removed(&self, copy: &Ownership, event: Option<StreamEvent>) {
         let ownership = copy.clone();
-        let finished = self.workers.finish(&[Finish { ownership, event }]).await;
+        let finished = self
+            .workers
+            .finish(&[Finish {
+                ownership,
+                earlier: Vec::new(),
+                event,
+            }])
+            .await;
         assert_eq!(finished.expect("answered"), [Err(Refusal::Finished)]);
         let pending = self.gateways.is_pending(&copy.entry).await;
         assert!(!pending.expect("answered"), "the copy is still there");
@@ -120,6 +127,7 @@ async fn a_copy_does_not_use_up_the_mark_of_a_cancelled_call(kind: Kind) {
     assert!(again.unwrap()[0].cancelled);
     let ended = Finish {
         ownership: own,
+        earlier: Vec::new(),
         event: None,
     };
     assert_eq!(scene.workers.finish(&[ended]).await.unwrap(), [Ok(())]);

@@ -1,6 +1,7 @@
 //! [`EventLog`](prynai_bus::EventLog): the log is the truth, publication carries the news.
 
 mod copies;
+mod groups;
 mod holder;
 mod ownership;
 mod reading;

@@ -1,10 +1,10 @@
 //! What a worker has: renewed, reclaimed, handed back, ended.
 
 use prynai_bus::ids::WorkerId;
-use prynai_bus::{LogState, TakeOver};
+use prynai_bus::{Finish, LogState, Ownership, TakeOver};
 
 use super::{always, in_every_way, tiny_pages};
-use crate::scene::{LONG_LEASE, finish, message, next, redis_dead_letters, response};
+use crate::scene::{LONG_LEASE, append, finish, message, next, redis_dead_letters, response};
 
 #[tokio::test]
 async fn what_a_lost_reclaim_took_is_given_again_in_parts() {
@@ -107,13 +107,24 @@ async fn what_is_handed_back_is_handed_back_once() {
 #[tokio::test]
 async fn a_call_ends_once() {
     always(async |shaky| {
-        let mut events = shaky.scene.events_of(&shaky.scene.gateway).await;
+        let mut events_heard = shaky.scene.events_of(&shaky.scene.gateway).await;
         let owner = shaky.scene.owned().await;
-        let first = message(owner.stream, 1);
-        let appended = shaky.done(|| shaky.bus.append(&owner, &first)).await;
-        assert_eq!(appended, Ok(()));
-        let last = response(owner.stream, 2);
-        let finishes = [finish(&owner, &last)];
+        let other = shaky.scene.owned().await;
+        let events = |owner: &Ownership| [1, 2].map(|offset| message(owner.stream, offset));
+        let [first, second] = events(&owner);
+        let appends = [&owner, &other].map(|owner| append(owner, &events(owner)));
+        let appended = shaky.done(|| shaky.bus.append_all(&appends)).await;
+        assert_eq!(appended, [Ok(()), Ok(())]);
+        for event in [events(&owner), events(&other)].concat() {
+            assert_eq!(next(&mut events_heard).await, event, "heard once, in order");
+        }
+        shaky.scene.respond(&other, 3).await;
+        next(&mut events_heard).await;
+        let (third, last) = (message(owner.stream, 3), response(owner.stream, 4));
+        let finishes = [Finish {
+            earlier: vec![third.clone()],
+            ..finish(&owner, &last)
+        }];
         let finished = shaky.done(|| shaky.bus.finish(&finishes)).await;
         assert_eq!(finished, [Ok(())]);
         // A stream of one event is made by its end.
@@ -123,11 +134,16 @@ async fn a_call_ends_once() {
         let finished = shaky.done(|| shaky.bus.finish(&finishes)).await;
         assert_eq!(finished, [Ok(())]);
 
-        for event in [&first, &last, &only] {
-            assert_eq!(next(&mut events).await, *event, "heard once, in order");
+        for event in [&third, &last, &only] {
+            assert_eq!(
+                next(&mut events_heard).await,
+                *event,
+                "heard once, in order"
+            );
         }
         let log = shaky.scene.log(owner.stream).await;
-        assert_eq!(log, Some((vec![first, last], LogState::Finished)));
+        let all = vec![first, second, third, last];
+        assert_eq!(log, Some((all, LogState::Finished)));
         assert_eq!(shaky.scene.depth().await, (0, 0));
     })
     .await;

@@ -84,6 +84,7 @@ async fn a_finish_without_event_removes_the_entry_in_silence(kind: Kind) {
     let mut events = scene.events_of(&scene.gateway).await;
     let silent = Finish {
         ownership: scene.owned().await,
+        earlier: Vec::new(),
         event: None,
     };
     let answers = scene.workers.finish(&[silent]).await.unwrap();

@@ -56,6 +56,7 @@ async fn a_request_is_cancelled_before_it_comes(kind: Kind) {
     assert_eq!(appended.unwrap(), Err(Refusal::Cancelled));
     let silent = Finish {
         ownership: owner,
+        earlier: Vec::new(),
         event: None,
     };
     assert_eq!(scene.workers.finish(&[silent]).await.unwrap(), [Ok(())]);

@@ -90,7 +90,7 @@ fn makes_sense(streams: &Streams, (stream, step): (Number, Step)) -> bool {
         Step::Cancel { knows_entry } => was_asked_for || !knows_entry,
         Step::Append { by, .. } | Step::TakeOver(by) | Step::DeadLetter(by) => was_claimed(by),
         // The owner of an open log counts its offsets: none is used again for the response.
-        Step::Finish { by, last } => {
+        Step::Finish { by, last, .. } => {
             let is_counted = match streams.log(stream) {
                 Some((State::Open, newest)) => last.is_none_or(|last| last > newest),
                 _ => true,
@@ -156,27 +156,36 @@ fn hand_back(worker: BoxedStrategy<Worker>) -> impl Strategy<Value = Step> {
     (worker, any::<bool>()).prop_map(|(worker, begun)| Step::HandBack { worker, begun })
 }
 
-/// From the newest offset, which is repeated then, to the next but one, which leaves a hole.
+/// One or more events for each of different streams. They begin between the newest offset, which is repeated then, and
+/// the next but one, which leaves a hole.
 fn append(streams: &Streams) -> BoxedStrategy<Call> {
     let newest = streams.newest();
-    (claim(streams), 0..=2u8)
-        .prop_map(move |((stream, by), ahead)| {
-            let offset = (newest[stream] + ahead).max(1);
-            Call::Steps(vec![(stream, Step::Append { by, offset })])
-        })
-        .boxed()
+    let append = (claim(streams), 0..=2u8, 0..=2u8);
+    let append = append.prop_map(move |((stream, by), ahead, more)| {
+        let first = (newest[stream] + ahead).max(1);
+        let last = first + more;
+        (stream, Step::Append { by, first, last })
+    });
+    one_for_each(append)
 }
 
 /// Ends of different streams, of which a worker has one call each.
 fn finish(streams: &Streams) -> BoxedStrategy<Call> {
     let newest = streams.newest();
-    let ahead = prop::option::weighted(0.7, 0..=2u8);
-    let finish = (claim(streams), ahead);
-    let finish = finish.prop_map(move |((stream, by), ahead)| {
+    let ahead = prop::option::weighted(0.7, 0..=3u8);
+    let finish = (claim(streams), ahead, 0..=2u8);
+    let finish = finish.prop_map(move |((stream, by), ahead, earlier)| {
         let last = ahead.map(|ahead| (newest[stream] + ahead).max(1));
-        (stream, Step::Finish { by, last })
+        // Their offsets begin with 1.
+        let earlier = earlier.min(last.unwrap_or(1) - 1);
+        (stream, Step::Finish { by, earlier, last })
     });
-    prop::collection::vec(finish, 1..=STREAMS)
+    one_for_each(finish)
+}
+
+/// Steps with different streams.
+fn one_for_each(step: impl Strategy<Value = (Number, Step)> + 'static) -> BoxedStrategy<Call> {
+    prop::collection::vec(step, 1..=STREAMS)
         .prop_map(|mut steps| {
             steps.sort_by_key(|(stream, _)| *stream);
             steps.dedup_by_key(|(stream, _)| *stream);

@@ -1,5 +1,6 @@
 //! Both real buses.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use prynai_bus::testing::{json, modern_request};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
-use prynai_bus::{Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
+use prynai_bus::{Append, Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
 use prynai_test_redis::PATIENCE;
 use tokio_util::sync::CancellationToken;
 
@@ -101,10 +102,10 @@ impl RealBus {
                 let holder = &self.requests[stream].holder;
                 bus.open_log(&id, holder, None, Era::Modern).await?;
             }
-            Step::Append { by, offset } => {
-                let event = self.event(stream, offset, EventKind::Message);
-                let appended = bus.append(&self.owner(stream, by), &event).await?;
-                return Ok(vec![answer(appended)]);
+            Step::Append { .. } => {
+                let appends: Vec<_> = steps.iter().map(|step| self.append(*step)).collect();
+                let answers = bus.append_all(&appends).await?;
+                return Ok(answers.into_iter().map(answer).collect());
             }
             Step::TakeOver(by) => {
                 let taken = bus.take_over(&self.owner(stream, by)).await?;
@@ -138,12 +139,29 @@ impl RealBus {
         Ok(vec![Answer::Done; steps.len()])
     }
 
+    fn append(&self, (stream, step): (Number, Step)) -> Append {
+        let Step::Append { by, first, last } = step else {
+            panic!("{step:?} among appends");
+        };
+        Append {
+            ownership: self.owner(stream, by),
+            events: self.messages(stream, first..last + 1),
+        }
+    }
+
+    fn messages(&self, stream: Number, offsets: Range<u8>) -> Vec<StreamEvent> {
+        let message = |offset| self.event(stream, offset, EventKind::Message);
+        offsets.map(message).collect()
+    }
+
     fn finish(&self, (stream, step): (Number, Step)) -> Finish {
-        let Step::Finish { by, last } = step else {
+        let Step::Finish { by, earlier, last } = step else {
             panic!("{step:?} among finishes");
         };
+        let first = last.map(|last| last - earlier..last);
         Finish {
             ownership: self.owner(stream, by),
+            earlier: first.map_or(Vec::new(), |offsets| self.messages(stream, offsets)),
             event: last.map(|last| self.event(stream, last, EventKind::Final)),
         }
     }

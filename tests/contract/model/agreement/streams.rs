@@ -98,9 +98,8 @@ impl Streams {
             _ => {}
         }
         let published = &mut self.published;
-        published
-            .events
-            .extend(outcome.news.map(|news| (stream, news)));
+        let events = outcome.events().map(|news| (stream, news));
+        published.events.extend(events);
         let woken = outcome.woken.map(|woken| (woken, stream));
         published.wake_ups.extend(woken);
         published.dead_letters += usize::from(outcome.dead_letter);

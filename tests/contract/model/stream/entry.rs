@@ -95,9 +95,15 @@ impl Stream {
         Answer::Done
     }
 
-    pub(super) fn finish(&mut self, by: Token, last: Option<u8>, flaw: Option<Flaw>) -> Outcome {
+    pub(super) fn finish(
+        &mut self,
+        by: Token,
+        earlier: u8,
+        last: Option<u8>,
+        flaw: Option<Flaw>,
+    ) -> Outcome {
         let outcome = match last {
-            Some(offset) => self.log_final_event(by, offset, flaw),
+            Some(offset) => self.log_final_event(by, earlier, offset, flaw),
             None => self.may_remove(by).into(),
         };
         let stays = match outcome.answer {

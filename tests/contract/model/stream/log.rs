@@ -11,13 +11,13 @@ impl Stream {
         Answer::Done
     }
 
-    pub(super) fn append(&mut self, by: Token, offset: u8, flaw: Option<Flaw>) -> Outcome {
+    pub(super) fn append(&mut self, by: Token, first: u8, last: u8, flaw: Option<Flaw>) -> Outcome {
         let Some(log) = &mut self.log else {
-            if by.delivery != 1 || offset != 1 || self.lease().is_none() {
+            if by.delivery != 1 || first != 1 || self.lease().is_none() {
                 return Answer::Lost.into();
             }
-            self.log = Some(Log::open(Some(by), 1));
-            return Outcome::published(Kind::Message, 1);
+            self.log = Some(Log::open(Some(by), last));
+            return Outcome::published(Kind::Message, 1, last);
         };
         if log.state == State::Cancelled && flaw != Some(Flaw::AppendOverlooksMarks) {
             return Answer::Cancelled.into();
@@ -25,15 +25,16 @@ impl Stream {
         if !log.admits(by) && flaw != Some(Flaw::AppendLetsAnybodyIn) {
             return Answer::Lost.into();
         }
-        if offset <= log.newest {
+        if last <= log.newest {
             return Answer::Done.into();
         }
         if log.state == State::Finished && flaw != Some(Flaw::FinishedLogsAreReopened) {
             return Answer::Finished.into();
         }
+        let first = log.first_new(first, flaw);
         log.owner = Some(by);
-        log.newest = offset;
-        Outcome::published(Kind::Message, offset)
+        log.newest = last;
+        Outcome::published(Kind::Message, first, last)
     }
 
     pub(super) fn take_over(&mut self, by: Token, flaw: Option<Flaw>) -> Answer {
@@ -53,14 +54,21 @@ impl Stream {
         Answer::taken(log.newest)
     }
 
-    pub(super) fn log_final_event(&mut self, by: Token, offset: u8, flaw: Option<Flaw>) -> Outcome {
+    pub(super) fn log_final_event(
+        &mut self,
+        by: Token,
+        earlier: u8,
+        offset: u8,
+        flaw: Option<Flaw>,
+    ) -> Outcome {
+        let first = offset - earlier;
         let is_queued = self.is_queued() || flaw == Some(Flaw::LogsAreMadeTwice);
         let Some(log) = &mut self.log else {
-            if by.delivery != 1 || offset != 1 || !is_queued {
+            if by.delivery != 1 || first != 1 || !is_queued {
                 return Answer::Lost.into();
             }
-            self.log = Some(Log::open(Some(by), 1).finished());
-            return Outcome::published(Kind::Final, 1);
+            self.log = Some(Log::open(Some(by), offset).finished());
+            return Outcome::published(Kind::Final, 1, offset);
         };
         if log.state == State::Cancelled && flaw != Some(Flaw::FinishOverlooksMarks) {
             return Answer::Cancelled.into();
@@ -77,10 +85,11 @@ impl Stream {
             }
             .into();
         }
+        let first = log.first_new(first, flaw).min(offset);
         log.owner = Some(by);
         log.newest = offset;
         *log = log.finished();
-        Outcome::published(Kind::Final, offset)
+        Outcome::published(Kind::Final, first, offset)
     }
 
     pub(super) fn cancel(&mut self, knows_entry: bool, flaw: Option<Flaw>) -> Outcome {
@@ -148,6 +157,14 @@ impl Log {
             state: State::Finished,
             is_unfinished: false,
             ..self
+        }
+    }
+
+    /// Of events that begin with this offset, the first one that is not in the log.
+    fn first_new(&self, first: u8, flaw: Option<Flaw>) -> u8 {
+        match flaw {
+            Some(Flaw::RepeatedEventsAreToldAgain) => first,
+            _ => first.max(self.newest + 1),
         }
     }
 

@@ -8,17 +8,19 @@ use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{
-    Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore, Ownership,
-    Refusal, RequestQueue, SignalChannel, StateStore, TakeOver,
+    Append, Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore,
+    Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver,
 };
 use prynai_process::outage::Outage;
 
+use crate::call::event_queue::{EventQueue, Writing};
 use crate::call::running::{Controls, Stop};
 
 /// The ports that calls use; one for all calls of a worker.
 pub(crate) struct CallPorts {
     pub(crate) requests: Arc<dyn RequestQueue>,
     pub(crate) logs: Arc<dyn EventLog>,
+    pub(crate) events: EventQueue,
     pub(crate) signals: Arc<dyn SignalChannel>,
     pub(crate) outcomes: Arc<dyn OutcomeStore>,
     pub(crate) state: Arc<dyn StateStore>,
@@ -83,9 +85,20 @@ impl CallBus {
         self.retry("take over the stream", take_over).await
     }
 
-    /// Appends an event to the stream.
-    pub(crate) async fn append(&self, event: &StreamEvent) -> Result<Appended, Stop> {
-        let append = || self.ports.logs.append(&self.ownership, event);
+    /// Puts events of the stream into the queue of those that are to be written.
+    pub(crate) fn begin_append(&self, events: Vec<StreamEvent>) -> Writing {
+        self.ports.events.put(Append {
+            ownership: self.ownership.clone(),
+            events,
+        })
+    }
+
+    /// Appends events to the stream, all of them or none.
+    pub(crate) async fn append(&self, events: &[StreamEvent]) -> Result<Appended, Stop> {
+        let append = || async {
+            let mut writing = self.begin_append(events.to_vec());
+            writing.written().await.outcome
+        };
         self.retry("append an event", append).await
     }
 
@@ -155,6 +168,7 @@ impl CallBus {
     pub(crate) async fn finish(&self, event: Option<StreamEvent>) -> Result<(), Stop> {
         let finish = [Finish {
             ownership: self.ownership.clone(),
+            earlier: Vec::new(),
             event,
         }];
         let finished = self.retry("finish the request", || self.ports.requests.finish(&finish));

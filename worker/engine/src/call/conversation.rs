@@ -46,9 +46,14 @@ impl Conversation<'_> {
                     self.deliver(&mut received).await?;
                     continue;
                 }
-                outgoing = self.handler.outgoing.recv() => outgoing,
+                outgoing = self.handler.outgoing.recv(), if self.writer.has_room() => outgoing,
                 () = self.close.asked() => {
                     self.writer.pause().await?;
+                    continue;
+                }
+                // The last to be looked at, so that all that is ready goes together.
+                written = self.writer.write() => {
+                    self.writer.settle(written).await?;
                     continue;
                 }
             };
@@ -58,11 +63,10 @@ impl Conversation<'_> {
             };
             match self.outbound.translate(outgoing.message) {
                 Sent::Final(message) => return Ok(Some(message)),
-                Sent::Event(message) => {
-                    self.writer.append(message).await?;
-                }
+                Sent::Event(message) => self.writer.put(message),
                 Sent::Question { number, message } => {
-                    if self.writer.append(message).await? {
+                    self.writer.put(message);
+                    if self.writer.flush().await? {
                         slot.park();
                     } else {
                         let reason = "this call has sent as many messages as it may";

@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 
 use crate::call::running::Slot;
 
-/// A response of more bytes is delivered by itself: others would wait for it.
-const LARGE: usize = 64 * 1024;
+/// Responses and events of more bytes are delivered by themselves: others would wait for them.
+pub(crate) const LARGE: usize = 64 * 1024;
 
 /// Where calls put their endings.
 #[derive(Debug, Clone)]

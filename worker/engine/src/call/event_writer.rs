@@ -7,16 +7,28 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::{Refusal, TakeOver};
 
 use crate::call::call_bus::CallBus;
+use crate::call::ending::LARGE;
+use crate::call::event_queue::{Writing, Written, fit, has_room, together};
 use crate::call::event_shares::CallEvents;
 use crate::call::running::Stop;
 
-/// Numbers the events of one stream and appends them, one at a time.
+/// Numbers the events of one stream. Those that are ready together are written together, one write after the other.
 pub(crate) struct EventWriter {
     bus: CallBus,
     /// What the caller may still have; without a bound when there is none.
     events: Option<Arc<CallEvents>>,
     next: u64,
     full: bool,
+    /// Events that are not on their way yet.
+    ready: Vec<StreamEvent>,
+    writing: Option<Writing>,
+}
+
+/// What ends a stream.
+pub(crate) struct LastEvents {
+    /// Events right before the final one that are not in the log yet.
+    pub(crate) earlier: Vec<StreamEvent>,
+    pub(crate) event: StreamEvent,
 }
 
 impl EventWriter {
@@ -27,6 +39,8 @@ impl EventWriter {
             events: None,
             next: 1,
             full: false,
+            ready: Vec::new(),
+            writing: None,
         }
     }
 
@@ -67,37 +81,32 @@ impl EventWriter {
         self.next > 1
     }
 
-    /// Writes a notification or a question; `false` when the log takes no more of them.
-    ///
-    /// # Errors
-    ///
-    /// Why the call must end.
-    pub(crate) async fn append(&mut self, message: RawJson) -> Result<bool, Stop> {
+    /// Whether it takes another event now. If not, it does once something is written.
+    pub(crate) fn has_room(&self) -> bool {
+        has_room(&self.ready) && self.writing.as_ref().is_none_or(Writing::has_room)
+    }
+
+    /// Takes a notification or a question, for [`EventWriter::write`] to send on its way.
+    pub(crate) fn put(&mut self, message: RawJson) {
         let stream = self.bus.ownership().stream;
-        self.write(StreamEvent::new(
-            stream,
-            self.next,
-            EventKind::Message,
-            message,
-        ))
-        .await
+        let kind = EventKind::Message;
+        self.take(StreamEvent::new(stream, self.next, kind, message));
     }
 
-    /// Lets the client's connection be closed.
+    /// Lets the client's connection be closed, once everything before that is written.
     ///
     /// # Errors
     ///
     /// Why the call must end.
-    pub(crate) async fn pause(&mut self) -> Result<bool, Stop> {
-        let pause = StreamEvent::pause(self.bus.ownership().stream, self.next);
-        self.write(pause).await
+    pub(crate) async fn pause(&mut self) -> Result<(), Stop> {
+        self.take(StreamEvent::pause(self.bus.ownership().stream, self.next));
+        self.flush().await.map(drop)
     }
 
-    async fn write(&mut self, event: StreamEvent) -> Result<bool, Stop> {
+    fn take(&mut self, event: StreamEvent) {
         if self.full {
-            return Ok(false);
+            return;
         }
-        let stream = self.bus.ownership().stream;
         let bytes = event.message.as_ref().map_or(0, |m| m.as_str().len());
         if self
             .events
@@ -105,31 +114,135 @@ impl EventWriter {
             .is_some_and(|events| !events.take(bytes))
         {
             tracing::warn!(
-                %stream,
+                stream = %event.stream,
                 events = self.next - 1,
                 "the calls of this caller have as many bytes of events as --caller-kept allows; further notifications \
                  of this call are dropped, its response is not"
             );
             self.full = true;
-            return Ok(false);
+            return;
         }
-        match self.bus.append(&event).await? {
-            Ok(()) => self.next += 1,
+        self.ready.push(event);
+        self.next += 1;
+    }
+
+    /// Sends what is ready on its way, if it can go now.
+    fn send(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        if let Some(writing) = &self.writing {
+            return writing.join(&mut self.ready);
+        }
+        let rest = self.ready.split_off(together(&self.ready));
+        let events = std::mem::replace(&mut self.ready, rest);
+        self.writing = Some(self.bus.begin_append(events));
+    }
+
+    /// Sends what is ready on its way, and waits for the end of the write that is under way, for ever if none is:
+    /// [`EventWriter::settle`] has to hear of it. May be dropped and called again without loss.
+    pub(crate) async fn write(&mut self) -> Written {
+        self.send();
+        match &mut self.writing {
+            Some(writing) => writing.written().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes what became of a write, and repeats it if the bus was away.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn settle(&mut self, written: Written) -> Result<(), Stop> {
+        self.writing = None;
+        let Written { events, outcome } = written;
+        let appended = match outcome {
+            Ok(appended) => appended,
+            Err(_) => self.bus.append(&events).await?,
+        };
+        match appended {
+            Err(Refusal::LogFull) if events.len() > 1 => {
+                // There may be room for some of them.
+                for event in &events {
+                    let alone = self.bus.append(std::slice::from_ref(event)).await?;
+                    self.note(event.offset, alone)?;
+                    if alone.is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            appended => self.note(events.first().map_or(self.next, |e| e.offset), appended),
+        }
+    }
+
+    fn note(&mut self, first: u64, appended: Result<(), Refusal>) -> Result<(), Stop> {
+        match appended {
+            Ok(()) => Ok(()),
             Err(Refusal::LogFull) => {
                 tracing::warn!(
-                    %stream,
-                    events = self.next - 1,
+                    stream = %self.bus.ownership().stream,
+                    events = first - 1,
                     "the event log of this call is full; its further notifications are dropped, its response is not"
                 );
                 self.full = true;
+                self.next = first;
+                self.ready.clear();
+                Ok(())
             }
-            Err(Refusal::Cancelled) => return Err(Stop::Cancelled),
-            Err(Refusal::LostOwnership | Refusal::Finished) => return Err(Stop::Lost),
+            Err(Refusal::Cancelled) => Err(Stop::Cancelled),
+            Err(Refusal::LostOwnership | Refusal::Finished) => Err(Stop::Lost),
+        }
+    }
+
+    /// Writes all that is ready; `false` when the log takes no more events.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn flush(&mut self) -> Result<bool, Stop> {
+        while self.writing.is_some() || !self.ready.is_empty() {
+            self.await_write().await?;
         }
         Ok(!self.full)
     }
 
-    /// The event that ends the stream; the finisher writes it.
+    async fn await_write(&mut self) -> Result<(), Stop> {
+        let controls = self.bus.controls().clone();
+        let written = tokio::select! {
+            biased;
+            reason = controls.stopped() => return Err(reason),
+            written = self.write() => written,
+        };
+        self.settle(written).await
+    }
+
+    /// The events that end the stream; the finisher writes them together.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn end(&mut self, message: RawJson) -> Result<LastEvents, Stop> {
+        if let Some(mut events) = self.writing.as_ref().and_then(Writing::take_back) {
+            events.append(&mut self.ready);
+            self.ready = events;
+            self.writing = None;
+        }
+        if self.writing.is_some() {
+            self.await_write().await?;
+        }
+        // A large response takes its time; they shall not wait for it.
+        if message.as_str().len() > LARGE || !fit(&self.ready) {
+            self.flush().await?;
+        }
+        Ok(LastEvents {
+            earlier: std::mem::take(&mut self.ready),
+            event: self.final_event(message),
+        })
+    }
+
+    /// The event that ends a stream to which nothing else is to be written.
     pub(crate) fn final_event(&self, message: RawJson) -> StreamEvent {
         StreamEvent::new(
             self.bus.ownership().stream,

@@ -8,6 +8,8 @@ use rmcp::{ErrorData, RoleServer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::call::messages::outbound::Muted;
+
 /// Messages of one handler that wait to be written, the response not counted.
 const OUTGOING: usize = 256;
 
@@ -22,6 +24,7 @@ pub(crate) struct RequestTransport {
     outgoing: mpsc::UnboundedSender<Outgoing>,
     room: Arc<Semaphore>,
     answered: CancellationToken,
+    muted: Muted,
 }
 
 /// A call's way to its handler: the other end of a [`RequestTransport`].
@@ -49,8 +52,8 @@ pub(crate) enum SendError {
     Ended,
 }
 
-/// Makes a transport that delivers `request`, and its other end.
-pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, HandlerLink) {
+/// Makes a transport that delivers `request`, and its other end, which hears nothing of what is `muted`.
+pub(crate) fn open(request: ClientJsonRpcMessage, muted: Muted) -> (RequestTransport, HandlerLink) {
     let (outgoing, written) = mpsc::unbounded_channel();
     let (mail, delivered) = mpsc::channel(MAIL);
     let transport = RequestTransport {
@@ -59,6 +62,7 @@ pub(crate) fn open(request: ClientJsonRpcMessage) -> (RequestTransport, HandlerL
         outgoing,
         room: Arc::new(Semaphore::new(OUTGOING)),
         answered: CancellationToken::new(),
+        muted,
     };
     let link = HandlerLink {
         outgoing: written,
@@ -80,6 +84,12 @@ impl HandlerLink {
 impl RequestTransport {
     /// Takes the message now: rmcp calls in order, but polls what we return in any order.
     fn take(&mut self, message: ServerJsonRpcMessage) -> Result<(), SendError> {
+        // Here, since it costs less than to wake the call for it.
+        if let JsonRpcMessage::Notification(sent) = &message
+            && self.muted.mutes(&sent.notification)
+        {
+            return Ok(());
+        }
         let ends = matches!(
             message,
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::{Claim, Finish};
@@ -21,10 +20,10 @@ use crate::call::changes::ChangePublisher;
 use crate::call::conversation::Conversation;
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_shares::{CallEvents, EventShares};
-use crate::call::event_writer::EventWriter;
+use crate::call::event_writer::{EventWriter, LastEvents};
 use crate::call::gone_holders::GoneHolders;
 use crate::call::idempotency::{self, Use};
-use crate::call::messages::outbound::{self, Outbound};
+use crate::call::messages::outbound::{self, Muted, Outbound};
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::messages::{inbound, response};
 use crate::call::request_transport;
@@ -74,9 +73,9 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let stream = claim.request.stream;
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
-            let event = match self.final_event(&claim, &slot, &events).await {
-                Ok(event) => event,
-                Err(Stop::Cancelled) => None,
+            let (earlier, event) = match self.last_events(&claim, &slot, &events).await {
+                Ok(Some(last)) => (last.earlier, Some(last.event)),
+                Ok(None) | Err(Stop::Cancelled) => (Vec::new(), None),
                 Err(Stop::Lost) => {
                     return tracing::debug!(%stream, "another worker has this call now; its response is dropped");
                 }
@@ -87,7 +86,11 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 let (bytes, era) = (message.as_str().len(), claim.request.era);
                 !events.end(bytes, era)
             });
-            let finish = Finish { ownership, event };
+            let finish = Finish {
+                ownership,
+                earlier,
+                event,
+            };
             let ending = Ending {
                 finish,
                 slot,
@@ -99,13 +102,13 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
 }
 
 impl<H: ServerHandler> CallRunner<H> {
-    /// The event that ends the stream; `None` for a notification.
-    async fn final_event(
+    /// The events that end the stream; `None` for a notification.
+    async fn last_events(
         &self,
         claim: &Claim,
         slot: &Slot,
         events: &Arc<CallEvents>,
-    ) -> Result<Option<StreamEvent>, Stop> {
+    ) -> Result<Option<LastEvents>, Stop> {
         let envelope = &claim.request;
         let controls = &slot.controls;
         if claim.cancelled {
@@ -139,7 +142,7 @@ impl<H: ServerHandler> CallRunner<H> {
             Ok(request) => self.run_once(&call, request, &mut writer).await?,
             Err(error) => response::error(id, &error),
         };
-        Ok(Some(writer.final_event(message)))
+        writer.end(message).await.map(Some)
     }
 
     /// Runs a call, unless its client's key says that it has run.
@@ -192,7 +195,7 @@ impl<H: ServerHandler> CallRunner<H> {
         request.extensions_mut().insert(close.clone());
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
-        let (transport, handler) = request_transport::open(message);
+        let (transport, handler) = request_transport::open(message, outbound.muted());
         let guard = self.guard(envelope);
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
@@ -242,7 +245,7 @@ impl<H: ServerHandler> CallRunner<H> {
         };
         context::attach(notification.extensions_mut(), envelope, bus.state_store());
         let message = ClientJsonRpcMessage::notification(notification);
-        let (transport, mut handler) = request_transport::open(message);
+        let (transport, mut handler) = request_transport::open(message, Muted::NOTHING);
         let guard = self.guard(envelope);
         let noted = guard.noted();
         let session = envelope.session.as_ref().map(context::initialize_params);

@@ -187,6 +187,7 @@ impl Reclaimer {
         }
         let finish = Finish {
             ownership: writer.bus().ownership().clone(),
+            earlier: Vec::new(),
             event,
         };
         let ending = Ending {

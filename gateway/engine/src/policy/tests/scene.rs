@@ -313,7 +313,13 @@ async fn answer_everything(
                 StreamEvent::new(request.stream, 1, EventKind::Final, answer)
             });
             tell.send(request).unwrap();
-            bus.finish(&[Finish { ownership, event }]).await.unwrap();
+            bus.finish(&[Finish {
+                ownership,
+                earlier: Vec::new(),
+                event,
+            }])
+            .await
+            .unwrap();
         }
     }
 }

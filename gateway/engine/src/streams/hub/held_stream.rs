@@ -132,12 +132,7 @@ impl HeldStream {
     /// without loss.
     pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
         while !self.ended {
-            if let Some(event) = self.ready.pop_front() {
-                self.delivered = event.offset;
-                self.ended = event.ends_stream();
-                if event.kind == EventKind::Pause && !self.closes_at(&event) {
-                    continue;
-                }
+            if let Some(event) = self.take_ready() {
                 return Some(Ok(event));
             }
             let heard = if self.must_read {
@@ -153,19 +148,45 @@ impl HeldStream {
         None
     }
 
+    /// The next event, if it is here already.
+    pub(crate) fn next_now(&mut self) -> Option<StreamEvent> {
+        while !self.ended {
+            if let Some(event) = self.take_ready() {
+                return Some(event);
+            }
+            if self.must_read {
+                break;
+            }
+            let wake = self.inbox.next_now()?;
+            self.hear_of(wake);
+        }
+        None
+    }
+
+    fn take_ready(&mut self) -> Option<StreamEvent> {
+        while let Some(event) = self.ready.pop_front() {
+            self.delivered = event.offset;
+            self.ended = event.ends_stream();
+            if event.kind != EventKind::Pause || self.closes_at(&event) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    fn hear_of(&mut self, wake: Wake) {
+        match wake {
+            Wake::Event(event) if event.offset == self.delivered + 1 => self.ready.push_back(event),
+            Wake::Event(event) if event.offset <= self.delivered => {}
+            Wake::Event(_) | Wake::ReadLog => self.must_read = !Mutation::LogRead.is_planted(),
+        }
+    }
+
     /// Waits for news, or for the time to look without any.
     async fn hear(&mut self) -> Result<(), Broken> {
         match tokio::time::timeout(PROBE, self.inbox.next()).await {
-            Ok(Some(Wake::Event(event))) => {
-                if event.offset == self.delivered + 1 {
-                    self.ready.push_back(event);
-                } else if event.offset > self.delivered {
-                    self.must_read = !Mutation::LogRead.is_planted();
-                }
-            }
-            Ok(Some(Wake::ReadLog)) | Err(_) => {
-                self.must_read = !Mutation::LogRead.is_planted();
-            }
+            Ok(Some(wake)) => self.hear_of(wake),
+            Err(_) => self.hear_of(Wake::ReadLog),
             Ok(None) => return Err(Broken::Replaced),
         }
         Ok(())

@@ -8,6 +8,7 @@ mod held_stream;
 mod registry;
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use futures::future::join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
@@ -20,6 +21,9 @@ use registry::{End, Registry};
 
 /// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
 const PENDING_ENDS: usize = 10_000;
+
+/// News that are dispatched together, at most.
+const DISPATCHED: usize = 256;
 
 /// The streams this gateway holds. Cheap to clone.
 #[derive(Clone)]
@@ -97,19 +101,22 @@ impl Hub {
     }
 
     async fn dispatch(&self, mut news: NewsReceiver<StreamEvent>) {
-        while let Some(item) = news.recv().await {
-            match item {
-                News::Item(event) => {
-                    if let Some(held) = self.0.lock().get(&event.stream) {
-                        held.put(event);
+        let mut batch = Vec::with_capacity(DISPATCHED);
+        let mut readers: Vec<Waker> = Vec::new();
+        while news.recv_many(&mut batch, DISPATCHED).await > 0 {
+            let held = self.0.lock();
+            for item in batch.drain(..) {
+                match item {
+                    News::Item(event) => {
+                        let inbox = held.get(&event.stream);
+                        readers.extend(inbox.and_then(|inbox| inbox.put(event)));
                     }
-                }
-                News::Gap => {
-                    for held in self.0.lock().values() {
-                        held.lag();
-                    }
+                    News::Gap => held.values().for_each(|inbox| inbox.lag()),
                 }
             }
+            drop(held);
+            // Only now: a reader finds all that came for it, and its client gets that in one write.
+            readers.drain(..).for_each(Waker::wake);
         }
     }
 }

@@ -11,7 +11,8 @@ use prynai_bus::{EventLog, RequestQueue};
 use tokio::sync::{Semaphore, mpsc};
 
 /// Events that wait for a client to read them, and their bytes without the last event; more stay in the log only.
-pub(super) const BUFFERED_EVENTS: usize = 32;
+/// Twice as many as a worker writes of one call at a time.
+pub(super) const BUFFERED_EVENTS: usize = 128;
 pub(super) const BUFFERED_BYTES: usize = 256 * 1024;
 
 /// Logs read at a time when all streams have to look at theirs, so that each is read before its deadline.
@@ -105,16 +106,18 @@ impl Registry {
 // === impl Inbox ===
 
 impl Inbox {
-    /// Hands an event to the reader; one that has no room is to be read in the log.
-    pub(super) fn put(&self, event: StreamEvent) {
-        self.tell(|untold| {
+    /// Puts an event there for the reader, and gives who is to be woken for it; an event that has no room is to be read
+    /// in the log.
+    #[must_use]
+    pub(super) fn put(&self, event: StreamEvent) -> Option<Waker> {
+        self.change(|untold| {
             if untold.bytes >= BUFFERED_BYTES || untold.events.len() >= BUFFERED_EVENTS {
                 untold.behind = true;
             } else {
                 untold.bytes += bytes(&event);
                 untold.events.push_back(event);
             }
-        });
+        })
     }
 
     /// Lets the reader read the log.
@@ -126,12 +129,8 @@ impl Inbox {
     pub(super) fn next(&self) -> impl Future<Output = Option<Wake>> + Send {
         poll_fn(|cx| {
             let mut untold = self.lock();
-            if std::mem::take(&mut untold.behind) {
-                return Poll::Ready(Some(Wake::ReadLog));
-            }
-            if let Some(event) = untold.events.pop_front() {
-                untold.bytes -= bytes(&event);
-                return Poll::Ready(Some(Wake::Event(event)));
+            if let Some(wake) = untold.take() {
+                return Poll::Ready(Some(wake));
             }
             if untold.replaced {
                 return Poll::Ready(None);
@@ -144,6 +143,11 @@ impl Inbox {
         })
     }
 
+    /// What comes next, if it is here already.
+    pub(super) fn next_now(&self) -> Option<Wake> {
+        self.lock().take()
+    }
+
     /// Bytes of the events that wait here.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
@@ -151,18 +155,31 @@ impl Inbox {
     }
 
     fn tell(&self, change: impl FnOnce(&mut Untold)) {
-        let mut untold = self.lock();
-        change(&mut untold);
-        let reader = untold.reader.take();
-        drop(untold);
-        if let Some(reader) = reader {
+        if let Some(reader) = self.change(change) {
             reader.wake();
         }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Untold)) -> Option<Waker> {
+        let mut untold = self.lock();
+        change(&mut untold);
+        untold.reader.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Untold> {
         // Nothing panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Untold {
+    fn take(&mut self) -> Option<Wake> {
+        if std::mem::take(&mut self.behind) {
+            return Some(Wake::ReadLog);
+        }
+        let event = self.events.pop_front()?;
+        self.bytes -= bytes(&event);
+        Some(Wake::Event(event))
     }
 }
 

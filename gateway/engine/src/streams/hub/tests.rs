@@ -62,6 +62,7 @@ impl Fixture {
         event.kind = EventKind::Final;
         let finish = Finish {
             ownership: self.owner.clone(),
+            earlier: Vec::new(),
             event: Some(event),
         };
         assert_eq!(self.bus.finish(&[finish]).await.unwrap(), [Ok(())]);
@@ -116,6 +117,34 @@ async fn a_reader_that_is_slower_than_the_news_reads_the_log() {
     fixture.finish(last + 1).await;
     fixture.news.send(News::Gap).await.unwrap();
     assert_eq!(offsets(&mut held).await, (1..=last + 1).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_came_together_is_there_together() {
+    let fixture = Fixture::new().await;
+    let mut held = fixture.hub.hold(fixture.owner.stream, None);
+    let other = fixture.hub.hold(StreamId::generate(), None);
+    let last = 20;
+    for offset in 1..=last {
+        let event = fixture.log(offset).await;
+        fixture.tell(event.clone()).await;
+        let stream = other.id();
+        fixture.tell(StreamEvent { stream, ..event }).await;
+    }
+    assert_eq!(held.next_now(), None, "nothing was dispatched yet");
+    assert_eq!(held.next().await.unwrap().unwrap().offset, 1);
+    for offset in 2..=last {
+        assert_eq!(held.next_now().unwrap().offset, offset);
+    }
+    assert_eq!(held.next_now(), None);
+    // What is missing is not waited for, and not left out.
+    fixture.log(last + 1).await;
+    let event = fixture.log(last + 2).await;
+    fixture.tell(event).await;
+    fixture.finish(last + 3).await;
+    tokio::task::yield_now().await;
+    assert_eq!(held.next_now(), None);
+    assert_eq!(offsets(&mut held).await, [last + 1, last + 2, last + 3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
--- Ends requests: ownership, final event, retention and acknowledgement of each; one PUBLISH per holder.
+-- Ends requests: ownership, last events, retention and acknowledgement of each; one PUBLISH per holder.
 -- Idempotent.
 --
 -- KEYS 3 + 2 per request
@@ -6,28 +6,30 @@
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
---   then for each request: stream, entry, worker, delivery, holder, session or '',
---   retention in ms, offset ('' when there is no final event), event line
+--   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
+--   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
 -- Returns a code (scripts/write_code.rs) for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
 --   2 cancelled   3 finished with another event, or another entry's
 --   (2, 3: entry removed, nothing published)
 
-local PER_REQUEST = 9
+local PER_REQUEST = 8
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
 local count = (#KEYS - 3) / 2
 
-local requests, logs = {}, {}
+local requests, logs, at = {}, {}, 4
 for i = 1, count do
-  local at = 3 + (i - 1) * PER_REQUEST
+  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 7])
+  local last = from + 2 * (events - 1)
   logs[i] = KEYS[2 + 2 * i]
   requests[i] = {
     log = logs[i], mailbox = KEYS[3 + 2 * i],
-    stream = ARGV[at + 1], entry = ARGV[at + 2], worker = ARGV[at + 3], delivery = ARGV[at + 4],
-    holder = ARGV[at + 5], session = ARGV[at + 6], retention = ARGV[at + 7],
-    offset = ARGV[at + 8], line = ARGV[at + 9],
+    stream = ARGV[at], entry = ARGV[at + 1], worker = ARGV[at + 2], delivery = ARGV[at + 3],
+    holder = ARGV[at + 4], session = ARGV[at + 5], retention = ARGV[at + 6],
+    from = from, last = last, offset = events > 0 and ARGV[last] or '',
   }
+  at = from + 2 * events
 end
 
 -- One look for all: most requests are ended by their first write.
@@ -47,7 +49,7 @@ local function admit(r)
   end
   if is_copy then return FINISHED end
   if not state then
-    if r.delivery ~= '1' or r.offset ~= '1' then return LOST end
+    if r.delivery ~= '1' or ARGV[r.from] ~= '1' then return LOST end
     r.make = true
     return OK
   end
@@ -60,6 +62,8 @@ local function admit(r)
     return FINISHED
   end
   r.close, r.holder, r.mail = true, log[4], log[5]
+  local newest = tonumber(log[3] or 0)
+  while r.from < r.last and tonumber(ARGV[r.from]) <= newest do r.from = r.from + 2 end
   return OK
 end
 
@@ -84,13 +88,13 @@ for i, r in ipairs(requests) do
   local token = r.worker .. ':' .. r.delivery
   if r.make and r.session == '' then
     call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      r.offset, r.line)
+      unpack(ARGV, r.from, r.last + 1))
   elseif r.make then
     call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      r.offset, r.line, 'session', r.session)
+      'session', r.session, unpack(ARGV, r.from, r.last + 1))
   elseif r.close then
     call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      r.offset, r.line)
+      unpack(ARGV, r.from, r.last + 1))
     closed[#closed + 1] = r.stream
     if r.mail then call('DEL', r.mailbox) end
   elseif r.cancelled and answers[i] ~= LOST then
@@ -105,7 +109,12 @@ for i, r in ipairs(requests) do
       news[r.holder] = {}
       holders[#holders + 1] = r.holder
     end
-    table.insert(news[r.holder], ARGV[3] ~= '' and ARGV[3] or r.line)
+    local lines = news[r.holder]
+    if ARGV[3] ~= '' then
+      lines[#lines + 1] = ARGV[3]
+    else
+      for line = r.from + 1, r.last + 1, 2 do lines[#lines + 1] = ARGV[line] end
+    end
   end
 end
 

@@ -24,14 +24,20 @@ pub(crate) struct Outbound {
     delivery: u32,
     request_id: RawJson,
     era: Era,
-    logs: LogFilter,
-    /// The client saw progress of an earlier attempt, and progress never runs backwards
-    /// (2026-07-28, Progress: the value increases with each notification).
-    mute_progress: bool,
+    muted: Muted,
     /// The result is a list of which the client may see a part.
     filter: Option<Filter>,
     /// Bytes of the largest message.
     most: usize,
+}
+
+/// What the handler of a call says in vain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Muted {
+    logs: LogFilter,
+    /// The client saw progress of an earlier attempt, and progress never runs backwards
+    /// (2026-07-28, Progress: the value increases with each notification).
+    progress: bool,
 }
 
 /// What becomes of a message of the handler.
@@ -66,6 +72,27 @@ pub(crate) fn change(notification: &ServerNotification) -> Option<Change> {
     })
 }
 
+// === impl Muted ===
+
+impl Muted {
+    /// Nothing is.
+    pub(crate) const NOTHING: Self = Self {
+        logs: LogFilter::All,
+        progress: false,
+    };
+
+    /// Whether nobody wants this.
+    pub(crate) fn mutes(self, notification: &ServerNotification) -> bool {
+        match notification {
+            ServerNotification::LoggingMessageNotification(log) => !self.logs.passes(log),
+            ServerNotification::ProgressNotification(_) => self.progress,
+            // Listen streams belong to the gateway.
+            ServerNotification::SubscriptionsAcknowledgedNotification(_) => true,
+            _ => false,
+        }
+    }
+}
+
 // === impl Outbound ===
 
 impl Outbound {
@@ -84,8 +111,10 @@ impl Outbound {
             delivery: claim.delivery,
             request_id: request_id.clone(),
             era: envelope.era,
-            logs: LogFilter::of(envelope, request),
-            mute_progress: repeated,
+            muted: Muted {
+                logs: LogFilter::of(envelope, request),
+                progress: repeated,
+            },
             filter,
             most: usize::MAX,
         }
@@ -94,6 +123,11 @@ impl Outbound {
     /// Lets no message of more bytes pass.
     pub(crate) fn limit(&mut self, most: usize) {
         self.most = most;
+    }
+
+    /// What need not come here.
+    pub(crate) fn muted(&self) -> Muted {
+        self.muted
     }
 
     /// The response for a call that ends with `error`.
@@ -171,22 +205,13 @@ impl Outbound {
         if let Some(change) = change(&notification.notification) {
             return Ok(Sent::Change(change));
         }
-        match &mut notification.notification {
-            ServerNotification::LoggingMessageNotification(log) if !self.logs.passes(log) => {
-                return Ok(Sent::Nothing);
-            }
-            ServerNotification::ProgressNotification(_) if self.mute_progress => {
-                return Ok(Sent::Nothing);
-            }
-            // Listen streams belong to the gateway.
-            ServerNotification::SubscriptionsAcknowledgedNotification(_) => {
-                return Ok(Sent::Nothing);
-            }
-            ServerNotification::CancelledNotification(cancelled) => {
-                let id = cancelled.params.request_id.take();
-                cancelled.params.request_id = id.map(|id| self.on_the_wire(id));
-            }
-            _ => {}
+        if self.muted.mutes(&notification.notification) {
+            return Ok(Sent::Nothing);
+        }
+        if let ServerNotification::CancelledNotification(cancelled) = &mut notification.notification
+        {
+            let id = cancelled.params.request_id.take();
+            cancelled.params.request_id = id.map(|id| self.on_the_wire(id));
         }
         RawJson::from_value(&notification).map(Sent::Event)
     }
