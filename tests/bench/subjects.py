@@ -79,42 +79,54 @@ Subjects = Callable[[Path, str], contextlib.AbstractContextManager[Subject]]
 
 
 @contextlib.contextmanager
-def split(
+def fleet(
     folder: Path,
-    era: str,
+    name: str,
     gateways: int = 1,
+    workers: int = 1,
     gateway_flags: Sequence[str] = (),
+    worker_flags: Sequence[str] = (),
     redis_flags: Sequence[str] = (),
-    name: str = "split",
 ) -> Iterator[Subject]:
-    """A fleet of one gateway, Redis and one worker."""
+    """Gateways, Redis and workers; the processes of a kind are numbered when there are several."""
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
+        processes: dict[str, int] = {}
+
+        def start(label: str, command: list[str], ready: Callable[[str], str | None]) -> str:
+            process = starter.start(label.replace(" ", "-"), command, ready)
+            processes[label] = process.pid
+            return process.wait_until_ready()
+
         port = free_port()
-        command = [
+        server = [
             *("redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
             *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", *redis_flags),
         ]
-        redis = starter.start("redis", command, lambda line: line if "Ready to accept connections" in line else None)
-        redis.wait_until_ready()
+        start("redis", server, lambda line: line if "Ready to accept connections" in line else None)
         shared = ["--redis-url", f"redis://127.0.0.1:{port}", "--log-format", "json"]
-        worker = starter.start("worker", [binary("prynai-worker"), *shared], says("ready", "worker"))
-        worker.wait_until_ready()
-        processes = {"redis": redis.pid, "worker": worker.pid}
-        urls = []
-        for number in range(gateways):
-            label = "gateway" if gateways == 1 else f"gateway {number + 1}"
-            command = [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared, *gateway_flags]
-            gateway = starter.start(label.replace(" ", "-"), command, says("listening", "address"))
-            processes[label] = gateway.pid
-            urls.append(f"http://{gateway.wait_until_ready()}/mcp")
-        yield Subject(name, urls, processes, folder, redis_port=port)
+        for label in numbered("worker", workers):
+            start(label, [binary("prynai-worker"), *shared, *worker_flags], says("ready", "worker"))
+        gateway = [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared, *gateway_flags]
+        addresses = [start(label, gateway, says("listening", "address")) for label in numbered("gateway", gateways)]
+        yield Subject(name, [f"http://{address}/mcp" for address in addresses], processes, folder, redis_port=port)
+
+
+def numbered(kind: str, count: int) -> list[str]:
+    return [kind] if count == 1 else [f"{kind} {number + 1}" for number in range(count)]
+
+
+@contextlib.contextmanager
+def split(folder: Path, era: str) -> Iterator[Subject]:
+    """A fleet of one gateway, Redis and one worker."""
+    with fleet(folder, "split") as subject:
+        yield subject
 
 
 @contextlib.contextmanager
 def split_with_file(folder: Path, era: str) -> Iterator[Subject]:
     """The fleet, whose Redis writes an append-only file."""
-    with split(folder, era, redis_flags=DURABLE, name="split, append-only file") as subject:
+    with fleet(folder, "split, append-only file", redis_flags=DURABLE) as subject:
         yield subject
 
 

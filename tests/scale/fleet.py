@@ -13,10 +13,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "bench"), str(HERE.parent / "python")]
 
+import subjects  # noqa: E402
 from counters import Snapshot, cost, snapshot  # noqa: E402
 from load.wrk import Load  # noqa: E402
 from messages import Call, echo  # noqa: E402
-from processes import Starter, binary, free_port, says  # noqa: E402
 from subjects import Subject  # noqa: E402
 
 # What one process, caller or address may have is raised: the whole crowd comes from one address.
@@ -24,6 +24,7 @@ GATEWAY = (
     *("--caller-sessions", "1000000", "--caller-kept", "4GiB", "--caller-streams", "100000"),
     *("--max-stream-age", "24h", "--session-idle", "24h"),
 )
+WORKER = ("--caller-kept", "4GiB")
 CONNECTIONS = 32
 PAUSE_S = 0.3
 PARTS = ("gateway", "worker", "redis")
@@ -33,29 +34,10 @@ PARTS = ("gateway", "worker", "redis")
 def fleet(
     folder: Path, gateways: int = 1, workers: int = 1, worker_flags: Sequence[str] = ()
 ) -> Iterator[Subject]:
-    with contextlib.ExitStack() as stack:
-        starter = Starter(folder, stack)
-        port = free_port()
-        command = [
-            *("redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
-            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
-        ]
-        redis = starter.start("redis", command, lambda line: line if "Ready to accept connections" in line else None)
-        redis.wait_until_ready()
-        shared = ["--redis-url", f"redis://127.0.0.1:{port}", "--log-format", "json"]
-        processes = {"redis": redis.pid}
-        for number in range(workers):
-            command = [binary("prynai-worker"), *shared, "--caller-kept", "4GiB", *worker_flags]
-            worker = starter.start(f"worker-{number}", command, says("ready", "worker"))
-            worker.wait_until_ready()
-            processes[f"worker {number}"] = worker.pid
-        urls = []
-        for number in range(gateways):
-            command = [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared, *GATEWAY]
-            gateway = starter.start(f"gateway-{number}", command, says("listening", "address"))
-            processes[f"gateway {number}"] = gateway.pid
-            urls.append(f"http://{gateway.wait_until_ready()}/mcp")
-        yield Subject("fleet", urls, processes, folder, redis_port=port)
+    """A fleet that lets one address have a crowd."""
+    flags = {"gateway_flags": GATEWAY, "worker_flags": (*WORKER, *worker_flags)}
+    with subjects.fleet(folder, "fleet", gateways, workers, **flags) as subject:
+        yield subject
 
 
 def cost_of_calls(

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from crowd import Streams, call_tool, connect, legacy_call, open_sessions, read_until, request
+from load.crowd import Streams, call_tool, connect, legacy_call, open_sessions, read_until, request
 from fleet import CONNECTIONS, PAUSE_S, by_part, cost_of_calls, fleet, gateway_pids, prepared, resident_kib
 from counters import snapshot
 from messages import LEGACY
@@ -137,7 +137,8 @@ def update(subject, opened: Streams, rounds: int) -> dict[str, float]:
             before = snapshot(subject.processes, redis)
             started = time.perf_counter()
             call_tool(subject.url, "touch_resource", {"uri": URI}, b"was updated")
-            took.append((opened.until_all_hear() - started) * 1e3)
+            _, last = opened.until_all_hear()
+            took.append((last - started) * 1e3)
             cpu.append(by_part(before, snapshot(subject.processes, redis), len(opened))["gateway"])
     return {"ms until the last hears": statistics.median(took), "gateways' µs for each": statistics.median(cpu)}
 

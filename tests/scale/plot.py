@@ -32,18 +32,7 @@ def curve(picture: Picture, results: dict[str, Any], case: str, x: float, y: flo
     key = next(iter(results[case]["rows"][0]))
     rows = [row for row in results[case]["rows"] if all(row.get(name) == value for name, value in wanted.items())]
     rows = [row for row in rows if "gateway" in row]
-    left, right, top, bottom = x + 60, x + WIDTH - 20, y + 30, y + HEIGHT - 50
-    highest = max(row[part] for row in rows for part in PARTS) * 1.1
-    for step in range(3):
-        at = bottom - (bottom - top) * step / 2
-        picture.rule(left, at, right, at)
-        picture.words(left - 8, at + 4, f"{highest * step / 2:.0f}", "end", "quiet")
-    places = [left + (right - left) * (index + 0.5) / len(rows) for index in range(len(rows))]
-    for at, row in zip(places, rows, strict=True):
-        picture.words(at, bottom + 18, f"{row[key]:,}", "middle", "quiet")
-    picture.words((left + right) / 2, bottom + 38, title, "middle")
-    for part in PARTS:
-        points = [(at, bottom - (bottom - top) * row[part] / highest) for at, row in zip(places, rows, strict=True)]
-        picture.line(points, part)
-        for point in points:
-            picture.dot(*point, part)
+    lines = {part: [float(row[part]) for row in rows] for part in PARTS}
+    highest = max(max(line) for line in lines.values()) * 1.1
+    box = (x + 60, x + WIDTH - 20, y + 30, y + HEIGHT - 50)
+    picture.curves(box, highest, 2, [f"{row[key]:,}" for row in rows], lines, title)

@@ -28,27 +28,15 @@ def write(results: Results, folder: Path) -> None:
 def throughput(results: Results) -> Picture:
     picture = Picture(760, 400, "Modern calls per second, by connections")
     settings = list(results.settings("modern"))
-    left, right, top, bottom = 80, 730, 86, 340
     rates = {
         subject: [results.median("modern", setting, subject, "per_second") or 0 for setting in settings]
         for subject in NAMES
         if all(results.rounds("modern", setting, subject) for setting in settings)
     }
     highest = nice(max((rate for line in rates.values() for rate in line), default=1))
-    for step in range(5):
-        y = bottom - (bottom - top) * step / 4
-        picture.rule(left, y, right, y)
-        picture.words(left - 10, y + 4, f"{highest * step / 4:,.0f}", "end", "quiet")
-    places = [left + (right - left) * (index + 0.5) / len(settings) for index in range(len(settings))]
-    for x, setting in zip(places, settings, strict=True):
-        picture.words(x, bottom + 22, setting.split()[0], "middle", "quiet")
-    picture.words((left + right) / 2, bottom + 44, "connections", "middle", "quiet")
-    for subject, line in rates.items():
-        points = [(x, bottom - (bottom - top) * rate / highest) for x, rate in zip(places, line, strict=True)]
-        picture.line(points, subject)
-        for x, y in points:
-            picture.dot(x, y, subject)
-    picture.legend(left, 60, {subject: NAMES[subject] for subject in rates})
+    names = [setting.split()[0] for setting in settings]
+    picture.curves((80, 730, 86, 340), highest, 4, names, rates, "connections")
+    picture.legend(80, 60, {subject: NAMES[subject] for subject in rates})
     return picture
 
 

@@ -46,6 +46,32 @@ class Picture:
         place = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"'
         self._parts.append(f'<rect class="{colour}-area" {place}/>')
 
+    def curves(
+        self,
+        box: tuple[float, float, float, float],
+        highest: float,
+        steps: int,
+        names: list[str],
+        lines: dict[str, list[float]],
+        below: str,
+    ) -> None:
+        """Lines by colour over the same named places, in a box of left, right, top and bottom; `highest` is at its
+        top, and rules divide it into so many steps. `below` says what is named there."""
+        left, right, top, bottom = box
+        for step in range(steps + 1):
+            y = bottom - (bottom - top) * step / steps
+            self.rule(left, y, right, y)
+            self.words(left - 10, y + 4, f"{highest * step / steps:,.0f}", "end", "quiet")
+        places = [left + (right - left) * (index + 0.5) / len(names) for index in range(len(names))]
+        for x, name in zip(places, names, strict=True):
+            self.words(x, bottom + 20, name, "middle", "quiet")
+        self.words((left + right) / 2, bottom + 40, below, "middle", "quiet")
+        for colour, values in lines.items():
+            points = [(x, bottom - (bottom - top) * value / highest) for x, value in zip(places, values, strict=True)]
+            self.line(points, colour)
+            for x, y in points:
+                self.dot(x, y, colour)
+
     def legend(self, x: float, y: float, names: dict[str, str]) -> None:
         """Names beside their colours, in one line."""
         for colour, name in names.items():

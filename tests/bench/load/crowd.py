@@ -91,9 +91,10 @@ class Streams:
         for _ in range(count):
             self._keep(url, request(url, "POST", call.headers(), call.body()), ACKNOWLEDGED)
 
-    def until_all_hear(self) -> float:
-        """When the last one has heard of an update."""
+    def until_all_hear(self) -> tuple[float, float]:
+        """When the first one has heard of an update, and when the last one has."""
         waiting = dict.fromkeys(self._open, b"")
+        first = 0.0
         until = time.perf_counter() + TIMEOUT_S
         while waiting:
             assert time.perf_counter() < until, f"{len(waiting)} subscribers never heard of the update"
@@ -104,7 +105,8 @@ class Streams:
                     waiting[number] += more
                     if UPDATED in waiting[number]:
                         del waiting[number]
-        return time.perf_counter()
+                        first = first or time.perf_counter()
+        return first, time.perf_counter()
 
     def close(self) -> None:
         for connection in self._open.values():
