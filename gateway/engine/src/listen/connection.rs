@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tower_http::catch_panic::{DefaultResponseForPanic, ResponseForPanic};
 
 use crate::listen::http_version::{self, Begun, HttpVersion};
 use crate::listen::idle::{self, Activity, Answer, Open, Patience, Registered, UnderWay, Watched};
@@ -295,7 +297,14 @@ impl Future for Answering {
     type Output = Result<axum::http::Response<Answer>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.response.as_mut().poll(cx));
+        // A bug in the answer to one request ends that request only.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.response.as_mut().poll(cx)));
+        let response = match polled {
+            Ok(polled) => ready!(polled),
+            Err(panic) => DefaultResponseForPanic::default()
+                .response_for_panic(panic)
+                .map(Body::new),
+        };
         let response = if self.multiplexed {
             response.map(given_up_when_stalled)
         } else {
@@ -351,3 +360,6 @@ fn given_up_when_stalled(body: Body) -> Body {
     });
     Body::from_stream(stream::poll_fn(move |cx| receiver.poll_recv(cx)))
 }
+
+#[cfg(test)]
+mod tests;

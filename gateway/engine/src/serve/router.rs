@@ -1,17 +1,13 @@
 //! Routes in one list, and what every request passes on its way, in one order.
 
-use std::panic::AssertUnwindSafe;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
-use tower_http::catch_panic::{CatchPanicLayer, DefaultResponseForPanic, ResponseForPanic};
 
 use super::health;
 use crate::listen::connection::Respond;
@@ -57,8 +53,6 @@ impl Routes {
             .route("/livez", get(health::live))
             .route("/healthz", get(health::ready))
             .route("/readyz", get(health::ready))
-            // A bug in the answer to one request ends that request only.
-            .layer(CatchPanicLayer::new())
             .with_state(state.clone());
         Self { state, others }
     }
@@ -74,16 +68,7 @@ impl Respond for Routes {
             return self.others.respond(request, client);
         }
         let request = request.map(Body::new);
-        let responding = endpoint(self.state.clone(), client, request);
-        // As the layer of the others does.
-        let responding = AssertUnwindSafe(responding).catch_unwind().map(|response| {
-            response.unwrap_or_else(|panic| {
-                DefaultResponseForPanic::default()
-                    .response_for_panic(panic)
-                    .map(Body::new)
-            })
-        });
-        Box::pin(responding)
+        Box::pin(endpoint(self.state.clone(), client, request))
     }
 }
 
