@@ -9,6 +9,7 @@ mod registry;
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use futures::future::join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
@@ -24,6 +25,12 @@ const PENDING_ENDS: usize = 10_000;
 
 /// News that are dispatched together, at most.
 const DISPATCHED: usize = 256;
+
+/// Ends that are noted together, at most.
+const ENDS_AT_ONCE: usize = 256;
+
+/// How long ends are gathered. No client waits for them, and to note one costs nearly as much as to note many.
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// The streams this gateway holds. Cheap to clone.
 #[derive(Clone)]
@@ -126,8 +133,13 @@ async fn note_ends(
     sessions: Arc<dyn SessionStore>,
     mut ends: mpsc::Receiver<End>,
 ) {
-    let mut batch = Vec::new();
-    while ends.recv_many(&mut batch, 128).await > 0 {
+    let mut batch = Vec::with_capacity(ENDS_AT_ONCE);
+    while ends.recv_many(&mut batch, ENDS_AT_ONCE).await > 0 {
+        if batch.len() < ENDS_AT_ONCE {
+            tokio::time::sleep(GATHERING).await;
+            let more = std::iter::from_fn(|| ends.try_recv().ok());
+            batch.extend(more.take(ENDS_AT_ONCE - batch.len()));
+        }
         let mut finished = Vec::new();
         let mut forgotten = Vec::new();
         for end in batch.drain(..) {
