@@ -11,18 +11,18 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use prynai_process::outage::Alarm;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, cmd,
-};
+use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, cmd};
+use tokio::time::timeout;
 
 use crate::connection::budget::DEADLINE;
+use crate::connection::driver::{self, Driver};
 use crate::connection::generation::Generation;
 use crate::connection::link::Link;
 use crate::connection::queue_group::QueueGroup;
 use crate::fault::Fault;
 use crate::server::address::{Address, Sentinels};
 use crate::server::peer::Peer;
-use crate::server::resolver::Resolver;
+use crate::server::stream;
 use crate::server::tls::Tls;
 
 /// Calls that wait for their turn to be written to the shared connection.
@@ -143,11 +143,8 @@ impl Connector {
     /// Where the master is, as one Sentinel knows.
     async fn ask(&self, sentinel: &ConnectionInfo, master: &str) -> Result<(String, u16), Fault> {
         let place = format!("Sentinel {}", sentinel.addr());
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(DEADLINE))
-            .set_response_timeout(Some(DEADLINE))
-            .set_dns_resolver(Resolver);
-        let mut connection = self.connect(&place, sentinel, &config).await?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+        let (mut connection, _driver) = self.connect(&place, sentinel, config).await?;
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
         let answer = question.query_async(&mut connection).await;
@@ -165,12 +162,10 @@ impl Connector {
         let lost = generation.lost();
         let report = lost.clone();
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(DEADLINE))
             // Every command has a deadline of its own.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(WRITE_QUEUE)
             .set_write_backpressure_boundary(WRITE_BUFFER)
-            .set_dns_resolver(Resolver)
             .set_push_sender(move |push: PushInfo| {
                 match push.kind {
                     PushKind::Disconnection => report.cancel(),
@@ -178,11 +173,12 @@ impl Connector {
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
-        let mut connection = self.connect(&place, server, &config).await?;
-        let greeted = tokio::time::timeout(DEADLINE, Peer::greet(&mut connection, &place)).await;
+        let (mut connection, driver) = self.connect(&place, server, config).await?;
+        let greeted = timeout(DEADLINE, Peer::greet(&mut connection, &place)).await;
         let peer = greeted.map_err(|_| Fault::away(format!("{place}: no answer in time")))??;
         Ok(Link {
             connection,
+            _driver: driver,
             lost,
             generation,
             peer,
@@ -190,26 +186,23 @@ impl Connector {
         })
     }
 
+    /// A connection on which the server knows who we are, within [`DEADLINE`].
     async fn connect(
         &self,
         place: &str,
         server: &ConnectionInfo,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, Fault> {
-        let client = if matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
-            let tls = self.tls.clone();
-            // It reads files.
-            let certificates = tokio::task::spawn_blocking(move || tls.certificates()).await;
-            let certificates = certificates
-                .map_err(|error| Fault::away(error.to_string()))?
-                .map_err(Fault::SetUp)?;
-            Client::build_with_tls(server.clone(), certificates)
-        } else {
-            Client::open(server.clone())
-        };
-        let client = client.map_err(|error| Fault::at(place, &error))?;
-        let connected = client.get_multiplexed_async_connection_with_config(config);
-        connected.await.map_err(|error| Fault::at(place, &error))
+        config: AsyncConnectionConfig,
+    ) -> Result<(MultiplexedConnection, Driver), Fault> {
+        let connected = timeout(DEADLINE, async {
+            let stream = stream::open(place, server, &self.tls).await?;
+            let settings = server.redis_settings();
+            let connected = MultiplexedConnection::new_with_config(settings, stream, config).await;
+            let (connection, driving) = connected.map_err(|error| Fault::at(place, &error))?;
+            Ok((connection, driver::start(driving)))
+        });
+        connected
+            .await
+            .unwrap_or_else(|_| Err(Fault::away(format!("{place}: no answer in time"))))
     }
 }
 

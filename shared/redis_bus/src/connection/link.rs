@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::command::Command;
+use crate::connection::driver::Driver;
 use crate::connection::generation::Generation;
 use crate::fault::{Fault, ends_connection, is_wrong_peer};
 use crate::server::peer::Peer;
@@ -17,6 +18,7 @@ use crate::server::peer::Peer;
 #[derive(Clone)]
 pub(crate) struct Link {
     pub(crate) connection: MultiplexedConnection,
+    pub(crate) _driver: Driver,
     /// Fires when the connection can no longer be used.
     pub(crate) lost: CancellationToken,
     /// All connections that were made since one last led to the wrong server.

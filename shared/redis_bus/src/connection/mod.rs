@@ -6,12 +6,13 @@
 //!   has one caller at a time, and is made when one is needed.
 //! * [`Link`](link::Link) on its own: a blocking read, a subscription. Its user connects again.
 //!
-//! `connector` makes them, `queue_group` prepares the queue on those that use it, and `command` is what goes over them.
+//! `connector` makes them, `driver` keeps each going, `queue_group` prepares the queue on those that use it, and `command` is what goes over them.
 
 pub(crate) mod blocking_read;
 pub(crate) mod budget;
 pub(crate) mod command;
 pub(crate) mod connector;
+pub(crate) mod driver;
 pub(crate) mod generation;
 pub(crate) mod hot;
 pub(crate) mod link;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, parse_redis_url};
 
 /// Says what is wrong with a URL without repeating it.
@@ -140,9 +139,7 @@ fn info(url: &str, protocol: ProtocolVersion) -> Option<ConnectionInfo> {
     }
     let info = url.into_connection_info().ok()?;
     let settings = info.redis_settings().clone().set_protocol(protocol);
-    // Without this the kernel holds small writes back for a fuller packet.
-    let tcp = TcpSettings::default().set_nodelay(true);
-    Some(info.set_redis_settings(settings).set_tcp_settings(tcp))
+    Some(info.set_redis_settings(settings))
 }
 
 #[cfg(test)]

@@ -4,5 +4,5 @@ pub(crate) mod address;
 pub(crate) mod demoted_master;
 pub(crate) mod info;
 pub(crate) mod peer;
-pub(crate) mod resolver;
+pub(crate) mod stream;
 pub(crate) mod tls;

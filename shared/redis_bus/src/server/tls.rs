@@ -3,13 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use clap::Args;
-use redis::{ClientTlsConfig, TlsCertificates};
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 /// Whom a `rediss://` connection trusts, and how it shows itself. The files are read for every new
 /// connection, so that a renewed certificate needs no restart.
@@ -46,41 +43,35 @@ impl Tls {
     }
 
     /// What the files hold now, or which cannot be used.
-    pub(crate) fn certificates(&self) -> Result<TlsCertificates, String> {
-        let root_cert = match &self.settings.redis_ca {
+    pub(crate) fn config(&self) -> Result<ClientConfig, String> {
+        let roots = match &self.settings.redis_ca {
             Some(file) => {
-                let pem = read("--redis-ca", file)?;
                 let mut roots = RootCertStore::empty();
-                let (added, _) = roots.add_parsable_certificates(certificates(&pem));
+                let (added, _) =
+                    roots.add_parsable_certificates(certificates(&read("--redis-ca", file)?));
                 if added == 0 {
                     return Err(unusable("--redis-ca", file, "it holds no certificate"));
                 }
-                Some(pem)
+                roots
             }
             None => system_store().clone(),
         };
-        let client_tls = match (&self.settings.redis_cert, &self.settings.redis_key) {
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        match (&self.settings.redis_cert, &self.settings.redis_key) {
             (Some(cert), Some(key)) => {
-                let client_cert = read("--redis-cert", cert)?;
-                if certificates(&client_cert).is_empty() {
+                let chain = certificates(&read("--redis-cert", cert)?);
+                if chain.is_empty() {
                     return Err(unusable("--redis-cert", cert, "it holds no certificate"));
                 }
-                let client_key = read("--redis-key", key)?;
-                if PrivateKeyDer::from_pem_slice(&client_key).is_err() {
+                let Ok(private) = PrivateKeyDer::from_pem_slice(&read("--redis-key", key)?) else {
                     return Err(unusable("--redis-key", key, "it holds no private key"));
-                }
-                Some(ClientTlsConfig {
-                    client_cert,
-                    client_key,
-                })
+                };
+                let config = config.with_client_auth_cert(chain, private);
+                config.map_err(|error| unusable("--redis-cert", cert, &error.to_string()))
             }
-            (None, None) => None,
-            _ => return Err("--redis-cert and --redis-key belong together".to_owned()),
-        };
-        Ok(TlsCertificates {
-            client_tls,
-            root_cert,
-        })
+            (None, None) => Ok(config.with_no_client_auth()),
+            _ => Err("--redis-cert and --redis-key belong together".to_owned()),
+        }
     }
 }
 
@@ -97,22 +88,16 @@ fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem).flatten().collect()
 }
 
-/// The authorities that this system trusts, in PEM form; `None` when it has none, as a bare image: then
-/// those count that the program was built with.
-fn system_store() -> &'static Option<Vec<u8>> {
-    static STORE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+/// The authorities that this system trusts; when it knows none, as a bare image, those that the program was built with.
+fn system_store() -> &'static RootCertStore {
+    static STORE: OnceLock<RootCertStore> = OnceLock::new();
     STORE.get_or_init(|| {
         let mut roots = RootCertStore::empty();
-        let mut pem = String::new();
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            // One that cannot be read must not spoil the others.
-            if roots.add(certificate.clone()).is_ok() {
-                let body = BASE64_STANDARD.encode(&certificate);
-                pem.push_str("-----BEGIN CERTIFICATE-----\n");
-                pem.push_str(&body);
-                pem.push_str("\n-----END CERTIFICATE-----\n");
-            }
+        // One that cannot be read must not spoil the others.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
-        (!pem.is_empty()).then(|| pem.into_bytes())
+        roots
     })
 }

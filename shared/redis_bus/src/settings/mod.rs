@@ -136,7 +136,7 @@ pub fn check_tls(url: Option<&RedisUrl>, tls: &RedisTlsSettings) -> Result<(), S
     let is_used = url.is_some_and(|url| url.address().uses_tls());
     let is_set = tls.redis_ca.is_some() || tls.redis_cert.is_some() || tls.redis_key.is_some();
     match (is_used, is_set) {
-        (true, true) => Tls::new(tls).certificates().map(drop),
+        (true, true) => Tls::new(tls).config().map(drop),
         (false, true) => Err(
             "--redis-ca, --redis-cert and --redis-key are for a --redis-url that begins with rediss"
                 .to_owned(),
