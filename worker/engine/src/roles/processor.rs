@@ -20,6 +20,9 @@ const WAIT: Duration = Duration::from_secs(1);
 /// How long requests are tried to be given back. What is left to its lease counts as begun.
 const HANDING_BACK: Duration = Duration::from_secs(5);
 
+/// Claims that it takes to fill all places. More are smaller, and cost more each; fewer wait for each other.
+const BATCHES: usize = 4;
+
 /// Claims as many requests as there are free permits, but only a part of them at once: batches that
 /// overlap keep the bus and the handlers busy at the same time.
 pub(crate) struct Processor(pub(crate) Arc<Intake>);
@@ -91,7 +94,7 @@ impl Processor {
 
     /// At least one permit; `None` after the soft stop.
     async fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        let batch = (self.worker().config.concurrency / 8).max(1);
+        let batch = (self.worker().config.concurrency / BATCHES).max(1);
         let mut permits = tokio::select! {
             biased;
             () = self.worker().shutdown.soft().cancelled() => return None,
