@@ -3,6 +3,7 @@
 mod bad_peers;
 mod deaf_peers;
 mod errands;
+mod idle_streams;
 mod overload;
 mod refusals;
 mod shares;
