@@ -6,7 +6,8 @@
 //!   has one caller at a time, and is made when one is needed.
 //! * [`Link`](link::Link) on its own: a blocking read, a subscription. Its user connects again.
 //!
-//! `connector` makes them, `driver` keeps each going, `queue_group` prepares the queue on those that use it, and `command` is what goes over them.
+//! `connector` makes them, `driver` keeps each going, `queue_group` prepares the queue on those that use it, and
+//! `command` is what goes over them.
 
 pub(crate) mod blocking_read;
 pub(crate) mod budget;
