@@ -5,6 +5,8 @@
 //! 3. `hint`: what a person sees who has just typed `cargo run`
 
 mod hint;
+#[cfg(test)]
+mod metrics_page;
 mod run;
 mod settings;
 

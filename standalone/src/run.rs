@@ -16,12 +16,15 @@ use rmcp::ServerHandler;
 use crate::hint;
 use crate::settings::StandaloneSettings;
 
+/// The name under which its metrics know it.
+const PROGRAM: &str = "prynai-mcp";
+
 /// Runs `handler` behind a gateway in this process until it is told to stop. The process ends five seconds after this
 /// returns at the latest, also when a handler still blocks a thread.
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
+/// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
 /// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
@@ -34,10 +37,14 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let delay = Duration::ZERO;
     let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
     let listener = prynai_gateway_engine::listen(settings.gateway.listen)?;
+    let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = bus(&settings) => bus.context("cannot use Redis")?,
     };
+    if let Some(admin) = &admin {
+        admin.look_before_reading(prynai_gateway_engine::look_at_queue(bus.clone()));
+    }
     let url = hint::url(listener.local_addr()?, settings.gateway.tls.is_on());
     let ready = announced(bus.clone()).await?;
     let config = settings.worker_config();

@@ -1,6 +1,7 @@
 //! What the command line says.
 
 use clap::Parser;
+use prynai_admin::AdminSettings;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
@@ -49,6 +50,10 @@ pub struct StandaloneSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub admin: AdminSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub telemetry: TelemetrySettings,
 }
 
@@ -62,6 +67,7 @@ impl StandaloneSettings {
         self.gateway.check()?;
         self.worker.check()?;
         self.envelope.check()?;
+        self.admin.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)
     }
 

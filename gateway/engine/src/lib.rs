@@ -5,13 +5,14 @@
 //! the [`message`], decides the era, asks the [`policy`] whether its caller may send it, answers what needs no worker
 //! and queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for
 //! the client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the
-//! way is a [`refusal`].
+//! way is a [`refusal`]. The [`metrics`] count and measure all of it.
 //!
 //! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
 //! revisions of the protocol are [`versions`].
 //!
 //! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
-//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `refusal`, `versions`.
+//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `refusal`, `metrics`,
+//! `versions`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
@@ -23,6 +24,7 @@ mod changes;
 pub mod fuzzing;
 mod listen;
 mod message;
+mod metrics;
 mod notifications;
 mod origin;
 mod policy;
@@ -38,6 +40,7 @@ pub use admission::limits::LimitSettings;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};
 pub use listen::accept::listen;
 pub use listen::tls::{CertificateError, TlsSettings};
+pub use metrics::{look_at_queue, register as register_metrics};
 pub use origin::{HostPattern, OriginPattern, OriginSettings};
 pub use policy::PolicyFile;
 pub use serve::{ServeError, serve, wait_for_bus};

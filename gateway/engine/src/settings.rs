@@ -1,9 +1,10 @@
 //! Settings of the gateway: one struct for each concern, which lies with what it is about.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use prynai_process::settings::listen_address;
 
 use crate::admission::limits::LimitSettings;
 use crate::auth::AuthSettings;
@@ -53,13 +54,4 @@ impl GatewaySettings {
         self.limits.check()?;
         self.tls.check().map_err(|error| error.to_string())
     }
-}
-
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let mut addresses = text
-        .to_socket_addrs()
-        .map_err(|error| format!("{error}; write host:port, such as 127.0.0.1:8000"))?;
-    addresses
-        .next()
-        .ok_or_else(|| "the host has no address".to_owned())
 }

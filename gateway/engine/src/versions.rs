@@ -16,6 +16,27 @@ const MODERN: [&str; 1] = ["2026-07-28"];
 /// (SEP-1699).
 const POLLING: &str = "2025-11-25";
 
+/// How many revisions are served.
+pub(crate) const COUNT: usize = LEGACY.len() + MODERN.len();
+
+/// The number of a revision that is served, from 1; 0 for any other.
+pub(crate) fn number(version: &str) -> u8 {
+    let place = all().position(|served| served == version);
+    place
+        .and_then(|place| u8::try_from(place + 1).ok())
+        .unwrap_or(0)
+}
+
+/// The revision of a number; empty for 0.
+pub(crate) fn label(number: u8) -> &'static str {
+    let place = usize::from(number).checked_sub(1);
+    place.and_then(|place| all().nth(place)).unwrap_or_default()
+}
+
+fn all() -> impl Iterator<Item = &'static str> {
+    LEGACY.iter().chain(&MODERN).copied()
+}
+
 /// Every revision served, newest first.
 pub(crate) fn supported() -> Vec<String> {
     MODERN

@@ -1,7 +1,7 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
 use prynai_bus::BusError;
-use prynai_gateway_engine::{listen, serve, wait_for_bus};
+use prynai_gateway_engine::{listen, look_at_queue, serve, wait_for_bus};
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::RedisBus;
@@ -10,11 +10,14 @@ use tokio::sync::watch;
 
 use crate::settings::ProcessSettings;
 
+/// The name under which its metrics know it.
+const PROGRAM: &str = "prynai-gateway";
+
 /// Runs the gateway process.
 ///
 /// # Errors
 ///
-/// When the address cannot be bound, or Redis or the certificate cannot be used as they are set up.
+/// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub(crate) async fn run() -> anyhow::Result<()> {
     let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
@@ -25,6 +28,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;
     let listener = listen(settings.gateway.listen)?;
+    let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
     let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
@@ -43,6 +47,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         () = shutdown.soft().cancelled() => return Ok(()),
         bus = connecting => exit_if_unusable(bus?)?,
     };
+    if let Some(admin) = &admin {
+        admin.look_before_reading(look_at_queue(bus.clone()));
+    }
     serve(listener, bus, settings.gateway, shutdown).await?;
     Ok(())
 }

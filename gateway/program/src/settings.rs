@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
+use prynai_admin::AdminSettings;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
@@ -25,6 +26,8 @@ pub(crate) struct ProcessSettings {
     #[command(flatten)]
     pub(crate) redis: RedisSettings,
     #[command(flatten)]
+    pub(crate) admin: AdminSettings,
+    #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
 }
 
@@ -38,6 +41,7 @@ impl ProcessSettings {
                 "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),
             );
         }
+        self.admin.check()?;
         self.gateway.check()
     }
 }

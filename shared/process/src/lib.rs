@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! 1. [`settings`]: how settings are read and refused; [`secret`]: values that nobody must see
-//! 2. [`telemetry`]: how a process logs
+//! 2. [`telemetry`]: how a process logs; [`metrics`]: what it counts and measures
 //! 3. [`lifecycle`]: how it stops
 //! 4. [`clock`], [`backoff`], [`outage`]: how it tells the time, waits, and tells of trouble once
 //! 5. [`mutation`]: bugs that tests plant
@@ -11,6 +11,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod lifecycle;
+pub mod metrics;
 pub mod mutation;
 pub mod outage;
 pub mod secret;

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::marker::PhantomData;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use clap::builder::{Resettable, TypedValueParser};
@@ -24,6 +25,20 @@ pub fn byte_size(text: &str) -> Result<usize, String> {
     number
         .and_then(|number| number.checked_mul(unit))
         .ok_or_else(|| "write a number of bytes, such as 4096, 512KiB or 16MiB".to_owned())
+}
+
+/// Reads an address to listen on, such as `127.0.0.1:8000` or `localhost:8000`.
+///
+/// # Errors
+///
+/// How to write it.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| format!("{error}; write host:port, such as 127.0.0.1:8000"))?;
+    addresses
+        .next()
+        .ok_or_else(|| "the host has no address".to_owned())
 }
 
 /// Reads the settings of a process from its arguments and environment. Prints what is wrong and

@@ -11,10 +11,12 @@
 //! 6. `queue`: what a process knows of the request queue besides
 //! 7. `connection`: the connections, and what is sent over them
 //! 8. `server`: which Redis it is; `fault`: what can go wrong with it
+//! 9. `metrics`: what is counted and measured of all that
 
 mod bus;
 mod connection;
 mod fault;
+mod metrics;
 mod ports;
 mod queue;
 mod scripts;
@@ -23,4 +25,5 @@ pub mod settings;
 mod wire;
 
 pub use bus::RedisBus;
+pub use metrics::register as register_metrics;
 pub use wire::signature;

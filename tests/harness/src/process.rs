@@ -124,6 +124,13 @@ impl Process {
         address.parse().expect("is an address")
     }
 
+    /// Waits for the address of its metrics.
+    pub async fn metrics_url(&mut self) -> String {
+        let line = self.logged("listening for administration").await;
+        let address = line["address"].as_str().expect("is a string");
+        format!("http://{address}/metrics")
+    }
+
     /// All lines logged until now.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("is never poisoned").clone()

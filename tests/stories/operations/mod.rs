@@ -1,8 +1,9 @@
-//! What operators set up and see: settings, logs, certificates, balancers, Redis, and stopping in order.
+//! What operators set up and see: settings, logs, metrics, certificates, balancers, Redis, and stopping in order.
 
 mod balancer;
 mod fleet;
 mod logs;
+mod metrics;
 mod redis_setup;
 mod rolling_restart;
 mod settings;

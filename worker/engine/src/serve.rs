@@ -20,6 +20,7 @@ use crate::call::gone_holders::GoneHolders;
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::runner::CallRunner;
 use crate::config::WorkerConfig;
+use crate::metrics::metrics;
 use crate::roles::appender::Appender;
 use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
 use crate::roles::ended_calls::EndedCalls;
@@ -49,6 +50,9 @@ pub async fn serve<H: ServerHandler>(
     config: WorkerConfig,
     shutdown: Shutdown,
 ) {
+    metrics()
+        .concurrency
+        .set(i64::try_from(config.concurrency).unwrap_or(i64::MAX));
     let worker = Arc::new(Worker {
         config,
         requests: bus.clone(),

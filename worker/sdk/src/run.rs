@@ -12,6 +12,9 @@ use rmcp::ServerHandler;
 
 use crate::settings::ProcessSettings;
 
+/// The name under which its metrics know it, whatever the handler.
+const PROGRAM: &str = "prynai-worker";
+
 /// Runs `handler` as a worker: reads the settings from the command line and the environment, starts the log, connects
 /// to Redis and serves until SIGTERM or SIGINT. `--help` lists the settings.
 ///
@@ -23,7 +26,8 @@ use crate::settings::ProcessSettings;
 ///
 /// # Errors
 ///
-/// When signals cannot be waited for, or Redis answers with something that it never should.
+/// When signals cannot be waited for, `--admin-listen` cannot be bound, or Redis answers with something that it never
+/// should.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
         settings.check()?;
@@ -33,6 +37,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;
     let _unended = shutdown.on_signals(Duration::ZERO, grace)?;
+    let _admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
     let limits = BusLimits {
         caller_kept: settings.caller_kept,
         ..BusLimits::default()

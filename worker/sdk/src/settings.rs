@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser};
+use prynai_admin::AdminSettings;
 use prynai_bus::BusLimits;
 use prynai_bus::ids::WorkerId;
 use prynai_process::secret::Secret;
@@ -56,6 +57,10 @@ pub struct ProcessSettings {
         value_parser = humantime::parse_duration
     )]
     pub drain_timeout: Duration,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub admin: AdminSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -140,6 +145,7 @@ impl ProcessSettings {
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
         self.redis.check()?;
+        self.admin.check()?;
         self.worker.check()
     }
 }

@@ -20,6 +20,7 @@ use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
 use crate::message::request_head::{Caller, ClientAddress};
+use crate::metrics::metrics;
 use crate::refusal::{Challenge, RequestError, TokenFault};
 
 use resource_metadata::ResourceMetadata;
@@ -91,6 +92,7 @@ pub(crate) async fn require<R: Future<Output = Response>>(
             next(request, caller).await
         }
         Err(error) => {
+            metrics().token_refused(error.token_label());
             // Every client's first request has no token; all else is worth a line.
             match error {
                 RequestError::Unauthorized(TokenFault::Absent) => {}

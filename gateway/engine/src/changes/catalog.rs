@@ -8,6 +8,7 @@ use prynai_process::outage::Outage;
 use serde::Deserialize;
 
 use crate::changes::{Changes, FeedReader, Interest, Topic};
+use crate::metrics::metrics;
 use crate::refusal::RequestError;
 
 /// The catalog as last read. Cheap to clone.
@@ -96,6 +97,8 @@ impl CatalogCache {
     async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
         let record = self.catalog.read_catalog().await?.map(Arc::new);
         if let Some(record) = &record {
+            let names = record.tools.keys().map(String::as_str);
+            metrics().operations.tools.announced(names);
             let known = Known {
                 announced: Announced::of(record),
                 record: record.clone(),

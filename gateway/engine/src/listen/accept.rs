@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::listen::connection::{Connections, Respond};
+use crate::metrics::metrics;
 
 /// How long a new connection waits for the place of one that is closed for it.
 const MAKING_ROOM: Duration = Duration::from_secs(1);
@@ -94,6 +95,7 @@ pub(crate) async fn accept<R: Respond>(
         };
         let place = places.take();
         if place.is_none() && !connections.close_idlest() {
+            metrics().connections_refused.inc();
             places.tell_refusal();
             turn_away(stream, connections.are_plain());
             continue;

@@ -132,6 +132,13 @@ impl<'a> ParamsView<'a> {
         self.string("name", &self.members.name)
     }
 
+    /// What `name` says, if it is written without escapes: without a copy.
+    pub(crate) fn plain_name(&self) -> Option<&'a str> {
+        let text = self.at(&self.members.name)?;
+        let name = text.strip_prefix('"')?.strip_suffix('"')?;
+        (!name.contains('\\')).then_some(name)
+    }
+
     /// What `uri` says, of a method that must have one.
     pub(crate) fn uri(&self) -> Result<String, RequestError> {
         self.string("uri", &self.members.uri)

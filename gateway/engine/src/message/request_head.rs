@@ -8,6 +8,7 @@ use prynai_bus::wire::principal::Principal;
 use tokio::time::Instant;
 
 use crate::admission::Share;
+use crate::metrics::operation::Operation;
 
 /// The address a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +24,12 @@ pub(crate) struct Caller {
 }
 
 /// What is known of a request besides its body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct RequestHead<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) caller: &'a Caller,
+    /// How long it takes.
+    pub(crate) operation: &'a Operation,
 }
 
 impl RequestHead<'_> {

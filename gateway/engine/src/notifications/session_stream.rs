@@ -18,6 +18,8 @@ use crate::admission::Permit;
 use crate::admission::turns::Turn;
 use crate::changes::{FeedReader, Heard, Interest, Topic};
 use crate::message::request_head::Caller;
+use crate::metrics::metrics;
+use crate::metrics::open::Open;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_id::EventId;
@@ -44,6 +46,7 @@ struct SessionStream {
     resumable: bool,
     /// The client knows events without data, which only say where it is.
     primes: bool,
+    _open: Open,
     _permit: Permit,
 }
 
@@ -71,6 +74,7 @@ pub(crate) async fn open(
         opened: false,
         resumable: position.is_some(),
         primes: false,
+        _open: Open::new(&metrics().session_streams),
         _permit: permit,
         state: state.clone(),
         session,
@@ -88,6 +92,9 @@ pub(crate) async fn open(
     }
     stream.take_over(&turn).await?;
     drop(turn);
+    if position.is_some() {
+        metrics().resumed_feed.inc();
+    }
     stream.primes = versions::understands_priming(&session.protocol_version);
     let first = match stream.primes {
         true => stream.frame("", Some(retry_ms())),

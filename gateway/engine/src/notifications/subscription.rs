@@ -18,6 +18,8 @@ use crate::message::envelope::Request;
 use crate::message::method_params::Object;
 use crate::message::request_head::Caller;
 use crate::message::size_limits::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
+use crate::metrics::metrics;
+use crate::metrics::open::Open;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_stream::{EventSource, KEEP_ALIVE, Step, Wait, event_stream};
@@ -79,6 +81,7 @@ pub(crate) fn listen(
         reader,
         notifier,
         id: request.id.clone(),
+        _open: Open::new(&metrics().subscriptions),
         _permit: permit,
     };
     let lifetime = state.lifetime(caller);
@@ -111,6 +114,7 @@ struct Subscription {
     reader: FeedReader,
     notifier: Notifier,
     id: RawJson,
+    _open: Open,
     _permit: Permit,
 }
 

@@ -13,8 +13,12 @@ pub(crate) enum TokenFault {
     /// It was sent in a way that it must not be sent.
     Misplaced(&'static str),
     /// It is no token of ours, or none any more.
-    Invalid(&'static str),
+    Invalid(Flaw),
 }
+
+/// What is wrong with a token: a short name for those who count, and words for its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flaw(pub(crate) &'static str, pub(crate) &'static str);
 
 /// What a token would need for what was asked: any one of these, the first scope best.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,8 +45,19 @@ impl fmt::Display for TokenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Absent => "send an access token, as Authorization: Bearer",
-            Self::Misplaced(reason) | Self::Invalid(reason) => reason,
+            Self::Misplaced(reason) | Self::Invalid(Flaw(_, reason)) => reason,
         })
+    }
+}
+
+impl TokenFault {
+    /// A short name for those who count refusals.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Misplaced(_) => "misplaced",
+            Self::Invalid(Flaw(label, _)) => label,
+        }
     }
 }
 
@@ -143,7 +158,10 @@ mod tests {
     #[test]
     fn a_refused_token_is_told_why() {
         assert_eq!(
-            header(&TokenFault::Invalid("the token has expired").into(), &[]),
+            header(
+                &TokenFault::Invalid(Flaw("expired", "the token has expired")).into(),
+                &[]
+            ),
             format!(
                 r#"Bearer error="invalid_token", error_description="the token has expired", resource_metadata="{METADATA}""#
             )

@@ -161,6 +161,56 @@ impl RequestError {
         }
     }
 
+    /// The JSON-RPC code.
+    pub(crate) fn code(&self) -> i32 {
+        self.status_and_code().1
+    }
+
+    /// As [`RequestError::label`]; of a token that is refused, what is wrong with it.
+    pub(crate) fn token_label(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(fault) => fault.label(),
+            other => other.label(),
+        }
+    }
+
+    /// A short name for those who count refusals.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::NotJson(_) => "not_json",
+            Self::NotJsonRpc(_) => "not_json_rpc",
+            Self::InvalidParams(_) => "invalid_params",
+            Self::MethodNotFound(_) => "method_not_found",
+            Self::ContentType | Self::ContentEncoding | Self::Charset => "content_type",
+            Self::NotAcceptable(_) => "not_acceptable",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::NoSuchPath => "no_such_path",
+            Self::BodyTooSlow(_) => "body_too_slow",
+            Self::HttpMethod(..) => "http_method",
+            Self::SessionMissing => "session_missing",
+            Self::SessionUnknown => "session_unknown",
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::HeaderMismatch(_) => "header_mismatch",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::NoTokenKeys => "no_token_keys",
+            Self::NotAllowed(_) => "policy",
+            Self::NotResumable(_) => "not_resumable",
+            Self::NothingFollows(_) => "nothing_follows",
+            Self::NotAccepted(_) => "not_accepted",
+            Self::SessionBusy => "session_limit",
+            Self::CallerBusy => "caller_limit",
+            Self::CallerStreams => "caller_streams",
+            Self::CallerBytes { .. } => "caller_bytes",
+            Self::Starting => "starting",
+            Self::Crowded => "crowd",
+            Self::NoCatalog => "no_workers",
+            Self::Bus(error) => bus_label(error),
+            Self::AnswerLost => "log_lost",
+        }
+    }
+
     fn data(&self) -> Option<Value> {
         let mut data = self.reason();
         if self.is_passing() {
@@ -263,6 +313,19 @@ impl RequestError {
             requested: requested.to_owned(),
             supported: versions::supported(),
         }
+    }
+}
+
+fn bus_label(error: &BusError) -> &'static str {
+    match error {
+        BusError::SessionEnded => "session_unknown",
+        BusError::ShareFull(ShareFull::Sessions { .. }) => "caller_sessions",
+        BusError::ShareFull(ShareFull::Kept { .. }) => "caller_kept",
+        BusError::QueueFull { .. } => "queue_full",
+        BusError::Full { .. } => "full",
+        BusError::Unanswered(_) => "queue_unknown",
+        BusError::Unavailable(_) | BusError::Refused(_) | BusError::Deaf(_) => "unavailable",
+        BusError::Wire(_) | BusError::Unexpected(_) | BusError::Unusable(_) => "internal",
     }
 }
 

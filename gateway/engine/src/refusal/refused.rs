@@ -7,6 +7,7 @@ use prynai_bus::BusError;
 use prynai_bus::wire::message::RawJson;
 
 use super::error::RequestError;
+use crate::metrics::metrics;
 
 /// A refusal, which names the id of the request that it is the answer to.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ impl IntoResponse for Refused {
             }
             _ => {}
         }
+        metrics().refused(self.error.label());
         let mut response = Response::new(Body::from(self.error.to_json_rpc(self.id.as_ref())));
         *response.status_mut() = if in_answer { StatusCode::OK } else { status };
         let headers = response.headers_mut();

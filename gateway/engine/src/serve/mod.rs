@@ -21,6 +21,7 @@ use self::router::Routes;
 use crate::listen::accept::accept;
 use crate::listen::connection::Connections;
 use crate::listen::tls::{CertificateError, Tls};
+use crate::metrics;
 use crate::policy::Policy;
 use crate::settings::GatewaySettings;
 use crate::state::AppState;
@@ -52,6 +53,7 @@ pub async fn serve(
     settings: GatewaySettings,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
+    metrics::register();
     let tls = Tls::start(&settings.tls)?;
     let gateway = GatewayId::generate();
     let mut background = JoinSet::new();

@@ -9,10 +9,11 @@ use futures::stream::{self, BoxStream, StreamExt};
 use http_body_util::BodyExt;
 use prynai_bus::wire::request::Era;
 
-use super::{legacy, named_session};
+use super::{legacy, name, named_session, outcome};
 use crate::message::envelope::Message;
 use crate::message::era;
 use crate::message::request_head::RequestHead;
+use crate::metrics::operation::Operation;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};
@@ -75,7 +76,15 @@ async fn serve(
             let reason = "initialize must not be part of a batch".to_owned();
             Err(RequestError::NotJsonRpc(reason).answering(&request.id))
         }
-        Ok(message) => legacy::post(state.clone(), head, message).await,
+        Ok(message) => {
+            let operation = Operation::begun(head.operation.began());
+            let operation = &operation;
+            let head = RequestHead { operation, ..head };
+            name(head, &message);
+            let served = legacy::post(state.clone(), head, message).await;
+            operation.end(outcome(&served));
+            served
+        }
         Err(refused) => Err(refused),
     };
     match served {

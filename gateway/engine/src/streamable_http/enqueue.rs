@@ -15,6 +15,7 @@ use crate::admission::Permit;
 use crate::message::envelope::Notification;
 use crate::message::handler_headers::headers_for_handler;
 use crate::message::request_head::RequestHead;
+use crate::metrics::metrics;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::canceller::{CancelOnDrop, Canceller, ForgetOnDrop};
@@ -92,6 +93,8 @@ pub(super) async fn enqueue(
     };
     let (entry, cancel, placed) = DetachOnDrop::new(queueing, &tasks).await?;
     held.queued_as(entry);
+    let admitted = head.operation.began().elapsed();
+    metrics().admission.observe(admitted.as_secs_f64());
     Ok(Call {
         held,
         cancel,

@@ -21,6 +21,7 @@ use crate::message::envelope::{ClientResponse, Message, Notification, Request};
 use crate::message::method_params::{InitializeParams, SetLevelParams};
 use crate::message::request_head::RequestHead;
 use crate::message::size_limits::{MAX_CLIENT_BYTES, MAX_SUBSCRIBED_URI_BYTES, too_large};
+use crate::metrics::metrics;
 use crate::notifications::session_stream;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
@@ -167,6 +168,7 @@ async fn initialize(
     let catalog = state.catalog.required().await?;
     let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
         .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;
+    head.operation.speaks(version);
     let result = local_answers::initialize_result(&catalog, version)?;
     let session = Session {
         id: SessionId::generate(),
@@ -183,6 +185,7 @@ async fn initialize(
         return Err(error.into());
     }
     drop(turn);
+    metrics().sessions_opened.inc();
     let mut response = json_response(StatusCode::OK, json_rpc::result(&request.id, &result));
     // A session id is visible ASCII by construction, so it is always a header value.
     if let Ok(id) = HeaderValue::from_str(session.id.as_str()) {
@@ -389,5 +392,6 @@ pub(super) async fn delete(state: AppState, head: RequestHead<'_>) -> Result<Res
         }
     });
     ended.await?;
+    metrics().sessions_ended.inc();
     Ok(StatusCode::NO_CONTENT.into_response())
 }

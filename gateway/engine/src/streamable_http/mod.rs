@@ -31,6 +31,7 @@ use crate::message::era;
 use crate::message::members::META_IDEMPOTENCY_KEY;
 use crate::message::params::ParamsView;
 use crate::message::request_head::{Caller, RequestHead};
+use crate::metrics::operation::{Operation, Outcome};
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::versions;
@@ -51,9 +52,11 @@ pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpReque
     }
     let modern = era::of_headers(request.headers()) == Era::Modern;
     let (parts, body) = request.into_parts();
+    let operation = Operation::begin();
     let head = RequestHead {
         headers: &parts.headers,
         caller: &caller,
+        operation: &operation,
     };
     let served = match parts.method {
         // In a box, like all that few requests need: a future is moved with each future around it.
@@ -108,13 +111,43 @@ async fn post(state: AppState, head: RequestHead<'_>, body: HttpBody) -> Result<
         Body::Batch(messages) => return Box::pin(batch::post(state, head, messages)).await,
     };
     drop(body);
+    name(head, &message);
     let era = era::of_message(head.headers, &message).map_err(|error| match &message {
         Message::Request(request) => refused(error, &request.id, head.headers),
         Message::Notification(_) | Message::Response(_) => error.into(),
     });
-    match era? {
-        Era::Modern => modern::post(state, head, message).await,
-        Era::Legacy => Box::pin(legacy::post(state, head, message)).await,
+    let served = match era {
+        Err(refused) => Err(refused),
+        Ok(Era::Modern) => modern::post(state, head, message).await,
+        Ok(Era::Legacy) => Box::pin(legacy::post(state, head, message)).await,
+    };
+    head.operation.end(outcome(&served));
+    served
+}
+
+/// Says what is measured.
+fn name(head: RequestHead<'_>, message: &Message) {
+    let operation = head.operation;
+    match message {
+        Message::Request(request) => {
+            let view = request.params.view().ok();
+            let tool = view.and_then(|view| view.plain_name());
+            operation.asks(&request.method, tool);
+        }
+        Message::Notification(notification) => operation.asks(&notification.method, None),
+        // It answers a question of ours, which is not over with it.
+        Message::Response(_) => {}
+    }
+    if let Some(version) = versions::in_header(head.headers) {
+        operation.speaks(version);
+    }
+}
+
+/// How a message ended that is answered at once.
+fn outcome(served: &Result<Response, Refused>) -> Outcome {
+    match served {
+        Ok(_) => Outcome::Success,
+        Err(refused) => Outcome::Error(refused.error.code().into()),
     }
 }
 

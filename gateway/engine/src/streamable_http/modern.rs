@@ -208,6 +208,7 @@ async fn call(
         permit,
         request_id,
         cancel,
+        head.operation.hand_over(true),
     );
     if !takes_events(head.headers) {
         return Box::pin(stream.into_json_alone(None)).await;
@@ -226,7 +227,7 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
             return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
         }
         // The call may still run; dropping the stream cancels it.
-        Ok(None | Some(Err(_))) => return Err(RequestError::AnswerLost),
+        Ok(None | Some(Err(_))) => return Err(stream.refused(RequestError::AnswerLost)),
         Ok(Some(Ok(event))) => event,
     };
     let as_json = !prefers_events || call_stream::is_refusal(&first);

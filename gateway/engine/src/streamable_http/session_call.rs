@@ -57,6 +57,7 @@ pub(super) async fn call(
         permit,
     } = begun;
     let request_id = request.id.clone();
+    head.operation.speaks(&session.protocol_version);
     let in_use = state.use_of(&session);
     let alone = !takes_events(head.headers);
     let polls = !alone && versions::understands_priming(&session.protocol_version);
@@ -81,7 +82,8 @@ pub(super) async fn call(
         Some(Placed::Running) | None => {}
     }
     let lifetime = state.lifetime(head.caller);
-    let stream = CallStream::legacy(held, lifetime, permit, request_id, in_use);
+    let operation = head.operation.hand_over(false);
+    let stream = CallStream::legacy(held, lifetime, permit, request_id, in_use, operation);
     if alone {
         return answer_alone(&state, stream, first).await;
     }
@@ -112,7 +114,7 @@ async fn answer_alone(
 ) -> Result<Response, RequestError> {
     let first = match first {
         Ok(Some(Ok(event))) => Some(event),
-        Ok(Some(Err(_)) | None) => return Err(RequestError::AnswerLost),
+        Ok(Some(Err(_)) | None) => return Err(stream.refused(RequestError::AnswerLost)),
         Err(_) => None,
     };
     let (session, request_id) = (stream.session_id(), stream.request_id());
@@ -140,7 +142,7 @@ async fn answer(
             let frames = opening(&mut stream, polls);
             Ok(stream.into_sse_from(frames, &event))
         }
-        Ok(Some(Err(Broken::Lost)) | None) => Err(RequestError::AnswerLost),
+        Ok(Some(Err(Broken::Lost)) | None) => Err(stream.refused(RequestError::AnswerLost)),
         Ok(Some(Err(Broken::Replaced))) | Err(_) => Ok(begin_unheard(stream, polls).await),
     }
 }

@@ -15,12 +15,14 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::admission::Permit;
+use crate::metrics::operation::{Measurement, Outcome};
 use crate::refusal::{RequestError, status_of_modern_error};
 use crate::streams::canceller::CancelOnDrop;
 use crate::streams::event_id::EventId;
 use crate::streams::event_stream::{EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream};
 use crate::streams::hub::{Broken, HeldStream};
 use crate::streams::lifetime::{Closing, Lifetime};
+use crate::streams::outcome::{error_code, outcome};
 use crate::streams::respond::{accepted, json_response, sse_response};
 use crate::streams::session_use::SessionUse;
 use crate::streams::sse;
@@ -46,6 +48,8 @@ struct CallEvents {
     resumable: bool,
     /// Legacy only: an open stream is use of its session.
     session: Option<SessionUse>,
+    /// How long it takes; a resumed stream does not know when its call arrived.
+    operation: Option<Measurement>,
     /// The caller's, until the last event is delivered or the client is gone.
     _permit: Permit,
 }
@@ -60,6 +64,7 @@ impl CallStream {
         permit: Permit,
         request_id: Option<RawJson>,
         cancel: Option<CancelOnDrop>,
+        operation: Measurement,
     ) -> Self {
         let events = CallEvents {
             held,
@@ -68,6 +73,7 @@ impl CallStream {
             era: Era::Modern,
             resumable: false,
             session: None,
+            operation: Some(operation),
             _permit: permit,
         };
         Self { events, lifetime }
@@ -80,6 +86,7 @@ impl CallStream {
         permit: Permit,
         request_id: RawJson,
         session: SessionUse,
+        operation: Measurement,
     ) -> Self {
         let events = CallEvents {
             held,
@@ -88,6 +95,7 @@ impl CallStream {
             era: Era::Legacy,
             resumable: false,
             session: Some(session),
+            operation: Some(operation),
             _permit: permit,
         };
         Self { events, lifetime }
@@ -107,6 +115,7 @@ impl CallStream {
             era: Era::Legacy,
             resumable: true,
             session: Some(session),
+            operation: None,
             _permit: permit,
         };
         Self { events, lifetime }
@@ -142,6 +151,12 @@ impl CallStream {
     pub(crate) fn session_id(&self) -> Option<SessionId> {
         let session = self.events.session.as_ref();
         session.map(|session| session.session().clone())
+    }
+
+    /// The refusal that its client gets instead.
+    pub(crate) fn refused(mut self, error: RequestError) -> RequestError {
+        self.events.ended(Outcome::Error(error.code().into()));
+        error
     }
 
     /// The stream as server-sent events, after the frames in `first`.
@@ -183,9 +198,8 @@ impl CallStream {
                 }
                 Some(event) if event.ends_stream() => return Ok(self.into_json(&event)),
                 Some(event) if is_question(&event) => {
-                    return Err(RequestError::NotAcceptable(
-                        "text/event-stream, since this call asks its client something",
-                    ));
+                    let events = "text/event-stream, since this call asks its client something";
+                    return Err(self.refused(RequestError::NotAcceptable(events)));
                 }
                 _ => {}
             }
@@ -193,18 +207,19 @@ impl CallStream {
             tokio::select! {
                 next_one = self.events.held.next() => match next_one {
                     Some(Ok(event)) => next = Some(event),
-                    Some(Err(_)) | None => return Err(RequestError::AnswerLost),
+                    Some(Err(_)) | None => break,
                 },
                 () = tokio::time::sleep(quiet) => {}
-                () = self.lifetime.aborted() => return Err(RequestError::AnswerLost),
+                () = self.lifetime.aborted() => break,
             }
         }
+        Err(self.refused(RequestError::AnswerLost))
     }
 
     /// The final event as one JSON body. The client cannot resume it, so its log is released.
     pub(crate) fn into_json(self, event: &StreamEvent) -> Response {
         let mut events = self.events;
-        events.delivered();
+        events.delivered(event);
         if events.era == Era::Legacy {
             events.held.release();
         }
@@ -250,13 +265,14 @@ impl EventSource for CallEvents {
         match news {
             Some(Ok(event)) => self.steps(&event),
             Some(Err(Broken::Replaced)) | None => Step::End,
-            Some(Err(Broken::Lost)) => match &self.request_id {
-                Some(id) => {
-                    let text = RequestError::AnswerLost.to_json_rpc(Some(id));
-                    Step::Last(sse::event(None, None, &text))
+            Some(Err(Broken::Lost)) => {
+                let error = RequestError::AnswerLost;
+                self.ended(Outcome::Error(error.code().into()));
+                match &self.request_id {
+                    Some(id) => Step::Last(sse::event(None, None, &error.to_json_rpc(Some(id)))),
+                    None => Step::End,
                 }
-                None => Step::End,
-            },
+            }
         }
     }
 
@@ -266,6 +282,12 @@ impl EventSource for CallEvents {
 }
 
 impl CallEvents {
+    fn ended(&mut self, outcome: Outcome) {
+        if let Some(operation) = &mut self.operation {
+            operation.end(outcome);
+        }
+    }
+
     /// How long there may be silence before something is done about it.
     async fn quiet(&mut self) -> Duration {
         match &mut self.session {
@@ -301,7 +323,7 @@ impl CallEvents {
         }
         let ends = event.ends_stream();
         if ends {
-            self.delivered();
+            self.delivered(event);
         }
         let Some(message) = &event.message else {
             return false;
@@ -312,8 +334,10 @@ impl CallEvents {
         !ends
     }
 
-    /// The answer has left: nothing to cancel, and in the modern era nothing to keep.
-    fn delivered(&mut self) {
+    /// The answer has left with this last event: nothing to cancel, and in the modern era nothing to keep.
+    fn delivered(&mut self, last: &StreamEvent) {
+        let is_of_tool = self.operation.as_ref().is_some_and(Measurement::is_of_tool);
+        self.ended(outcome(last, is_of_tool));
         if let Some(cancel) = &mut self.cancel {
             cancel.disarm();
         }
@@ -350,16 +374,5 @@ fn is_question(event: &StreamEvent) -> bool {
 }
 
 fn modern_status(message: &RawJson) -> StatusCode {
-    #[derive(Deserialize)]
-    struct Response {
-        error: Option<Error>,
-    }
-    #[derive(Deserialize)]
-    struct Error {
-        code: i64,
-    }
-    match message.read::<Response>() {
-        Ok(Response { error: Some(error) }) => status_of_modern_error(error.code),
-        _ => StatusCode::OK,
-    }
+    error_code(message).map_or(StatusCode::OK, status_of_modern_error)
 }

@@ -52,6 +52,13 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus had to be asked and is away.
     async fn queue_room(&self, wanted: usize) -> Result<usize, BusError>;
 
+    /// How many entries wait and run, for operators. It looks at the bus each time.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn backlog(&self) -> Result<Backlog, BusError>;
+
     /// Whether an entry waits or runs.
     ///
     /// # Errors
@@ -160,6 +167,19 @@ pub trait RequestQueue: Send + Sync {
     ///
     /// When the bus is away.
     async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError>;
+}
+
+/// What the queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries that no worker has claimed.
+    pub waiting: u64,
+    /// Entries in the hands of workers, also those that were handed back.
+    pub running: u64,
+    /// How long the oldest of those that wait has waited; zero when none does.
+    pub oldest: Duration,
+    /// Dead letters that are kept.
+    pub dead_letters: u64,
 }
 
 /// One entry in the hands of one worker.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{BusError, BusLimits, Claim, Finish, Refusal, RequestQueue};
+use prynai_bus::{Backlog, BusError, BusLimits, Claim, Finish, Refusal, RequestQueue};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,10 @@ impl RequestQueue for MemoryBus {
         let partition = lock(&self.partition);
         let taken = partition.waiting.len() + partition.running.len();
         Ok(self.limits.queue.saturating_sub(taken))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, BusError> {
+        Ok(lock(&self.partition).backlog())
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

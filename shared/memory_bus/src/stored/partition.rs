@@ -7,7 +7,7 @@ use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
-use prynai_bus::{BusLimits, Claim, LogState, Ownership, Refusal};
+use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
 use tokio::time::Instant;
 
 use crate::stored::expiry::ExpiringMap;
@@ -36,6 +36,7 @@ pub(crate) struct Partition {
 pub(crate) struct Waiting {
     number: u64,
     entry: EntryId,
+    since: Instant,
     pub(crate) request: RequestEnvelope,
 }
 
@@ -74,6 +75,7 @@ impl Partition {
         self.waiting.push_back(Waiting {
             number: self.newest_entry,
             entry: entry.clone(),
+            since: Instant::now(),
             request,
         });
         entry
@@ -216,6 +218,16 @@ impl Partition {
         });
         if self.dead_letters.len() > limits.dead_letters {
             self.dead_letters.pop_front();
+        }
+    }
+
+    pub(crate) fn backlog(&self) -> Backlog {
+        let oldest = self.waiting.front().map(|waiting| waiting.since.elapsed());
+        Backlog {
+            waiting: self.waiting.len() as u64,
+            running: self.running.len() as u64,
+            oldest: oldest.unwrap_or_default(),
+            dead_letters: self.dead_letters.len() as u64,
         }
     }
 

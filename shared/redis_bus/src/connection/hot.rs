@@ -14,6 +14,7 @@ use super::connector::Connector;
 use super::link::Link;
 use super::queue_group::QueueGroup;
 use crate::fault::Fault;
+use crate::metrics::metrics;
 
 /// A connection that lasted so long is replaced at once when it is lost.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
@@ -103,6 +104,7 @@ async fn keep_connected(connector: Connector, mut link: Link, state: watch::Send
         link.lost.cancelled().await;
         drop(link);
         state.send_replace(State::Connecting);
+        metrics().connections_lost.inc();
         tracing::warn!("the connection to Redis is lost; connecting again");
         // One that is cut as soon as it stands is an attempt that failed.
         if connected.elapsed() >= STABLE_AFTER {

@@ -12,6 +12,7 @@ use crate::connection::command::Command;
 use crate::connection::driver::Driver;
 use crate::connection::generation::Generation;
 use crate::fault::{Fault, ends_connection, is_wrong_peer};
+use crate::metrics::metrics;
 use crate::server::peer::Peer;
 
 /// One connection. RESP3, so that the library reports its end at once.
@@ -37,15 +38,19 @@ impl Link {
         deadline: Instant,
     ) -> Result<T, Fault> {
         let answers = self.answers.load(Ordering::Relaxed);
+        let sent = Instant::now();
         match timeout_at(deadline, command.run(&mut self.connection)).await {
             Ok(Ok(answer)) => {
+                metrics().round_trip.observe(sent.elapsed().as_secs_f64());
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 Ok(answer)
             }
             Ok(Err(error)) => {
                 if ends_connection(&error) {
+                    metrics().cut_off.inc();
                     self.lost.cancel();
                 } else {
+                    metrics().refused.inc();
                     self.answers.fetch_add(1, Ordering::Relaxed);
                 }
                 if is_wrong_peer(&error) {
@@ -54,6 +59,7 @@ impl Link {
                 Err(error.into())
             }
             Err(_) => {
+                metrics().unanswered.inc();
                 // Redis may only be slow, and is if others have their answers. But a connection whose other end
                 // vanished looks the same as one on which nobody hears anything.
                 if self.answers.load(Ordering::Relaxed) == answers {

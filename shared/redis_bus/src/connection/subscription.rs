@@ -24,6 +24,7 @@ use crate::connection::connector::Connector;
 use crate::connection::hot::HotConnection;
 use crate::connection::link::Link;
 use crate::fault::Fault;
+use crate::metrics::metrics;
 use crate::wire::keys::Keys;
 use crate::wire::lines;
 
@@ -152,8 +153,16 @@ impl Live {
     }
 }
 
+impl Registration {
+    fn hears(&self, hears: bool) {
+        let heard = self.hearing.swap(hears, Ordering::AcqRel);
+        metrics().deaf.add(i64::from(heard) - i64::from(hears));
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.hears(true);
         self.live.lock().remove(&self.number);
     }
 }
@@ -166,7 +175,8 @@ impl<T: Send + 'static> Subscriber<T> {
             let Ended::Lost(reason) = self.forward(&mut confirmed).await else {
                 return;
             };
-            self.registration.hearing.store(false, Ordering::Release);
+            self.registration.hears(false);
+            metrics().subscriptions_lost.inc();
             tracing::warn!(
                 channel = self.channel,
                 reason,
@@ -176,7 +186,7 @@ impl<T: Send + 'static> Subscriber<T> {
                 return;
             };
             confirmed = again;
-            self.registration.hearing.store(true, Ordering::Release);
+            self.registration.hears(true);
             tracing::info!(channel = self.channel, "subscribed again");
         }
     }
@@ -245,6 +255,7 @@ impl<T: Send + 'static> Subscriber<T> {
     }
 
     async fn forward_messages(&self, confirmed: &mut Confirmed) -> Ended {
+        metrics().gaps.inc();
         if self.news.send(News::Gap).await.is_err() {
             return Ended::ReceiverGone;
         }
@@ -257,6 +268,7 @@ impl<T: Send + 'static> Subscriber<T> {
             }
             // What was dropped is in the stored state by now, so a gap is never too early.
             if confirmed.overflowed.swap(false, Ordering::AcqRel) {
+                metrics().gaps.inc();
                 tracing::warn!(
                     channel = self.channel,
                     "messages came faster than this process reads them; it reads what is stored instead"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{BusError, Claim, Finish, Refusal, RequestQueue};
+use prynai_bus::{Backlog, BusError, Claim, Finish, Refusal, RequestQueue};
 use redis::{Cmd, cmd, pipe};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,17 @@ impl RequestQueue for RedisBus {
             self.read_queue_length().await?;
         }
         Ok(self.gauge.room(limit))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, BusError> {
+        let (waiting, running, oldest_ms, dead_letters) =
+            self.run(&scripts::backlog(&self.keys)).await?;
+        Ok(Backlog {
+            waiting,
+            running,
+            oldest: Duration::from_millis(oldest_ms),
+            dead_letters,
+        })
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
+use crate::metrics::metrics;
 use crate::queue::entry::QueueEntry;
 use crate::scripts::{self, DeadEntry, millis};
 
@@ -73,6 +74,7 @@ impl RedisBus {
         };
         let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
         self.run(&note).await?;
+        metrics().forged.inc();
         self.forgeries.found("queue entry", &entry.entry, error);
         Ok(())
     }
@@ -129,6 +131,7 @@ impl RedisBus {
         };
         let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
         self.run(&note).await?;
+        metrics().unreadable.inc();
         let answered = asker.is_some();
         tracing::error!(
             entry = %entry.entry,

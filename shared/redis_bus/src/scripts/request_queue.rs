@@ -22,6 +22,7 @@ lua!(HAND_BACK, "request_queue/hand_back.lua");
 lua!(DEAD_LETTER, "request_queue/dead_letter.lua");
 lua!(SWEEP, "request_queue/sweep.lua");
 lua!(IS_QUEUED, "request_queue/is_queued.lua");
+lua!(BACKLOG, "request_queue/backlog.lua");
 lua!(UNRECEIVED, "request_queue/unreceived.lua");
 lua!(FIND_OR_WITHDRAW, "request_queue/find_or_withdraw.lua");
 
@@ -327,6 +328,14 @@ pub(crate) fn sweep(keys: &Keys, limits: &BusLimits) -> Command<u64> {
         .arg(life)
         .arg(SWEPT_CONSUMERS);
     Command::script(&SWEEP, command)
+}
+
+/// What the queue holds: entries that wait, entries that run, for how long the oldest waits, in milliseconds, and dead
+/// letters.
+pub(crate) fn backlog(keys: &Keys) -> Command<(u64, u64, u64, u64)> {
+    let mut command = BACKLOG.with_keys(&[keys.queue(), keys.dead_letters()]);
+    command.arg(GROUP);
+    Command::script(&BACKLOG, command)
 }
 
 /// A lease of 0 ends at once.

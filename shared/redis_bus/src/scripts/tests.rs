@@ -107,6 +107,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ),
         ("sweep", 0, parts(sweep(k, l))),
         ("is_queued", 0, parts(is_queued(k, &entry))),
+        ("backlog", 0, parts(backlog(k))),
         (
             "append_events",
             2,

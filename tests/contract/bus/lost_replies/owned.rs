@@ -170,6 +170,7 @@ async fn the_queue_is_looked_at() {
         assert_eq!(shaky.scene.depth().await, (0, 1));
         assert!(shaky.done(|| shaky.bus.is_pending(&owner.entry)).await);
         assert!(shaky.done(|| shaky.bus.queue_room(usize::MAX)).await > 0);
+        assert_eq!(shaky.done(|| shaky.bus.backlog()).await.running, 1);
         shaky.done(|| shaky.bus.health()).await;
     })
     .await;

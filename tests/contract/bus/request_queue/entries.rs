@@ -1,5 +1,7 @@
 //! What is queued stays as it is until it is finished, and is counted.
 
+use std::time::Duration;
+
 use prynai_bus::ids::{EntryId, SessionId};
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::{BusError, BusLimits};
@@ -54,20 +56,38 @@ async fn the_queue_is_bounded(kind: Kind) {
 
 async fn the_depth_tells_waiting_from_running(kind: Kind) {
     let scene = kind.scene().await;
+    let backlog = async || {
+        let seen = scene.gateways.backlog().await.unwrap();
+        let waits = seen.oldest > Duration::ZERO;
+        (seen.waiting, seen.running, waits, seen.dead_letters)
+    };
     assert_eq!(scene.depth().await, (0, 0));
+    assert_eq!(backlog().await, (0, 0, false, 0));
     for _ in 0..3 {
         scene.gateways.enqueue(&scene.request()).await.unwrap();
     }
     assert_eq!(scene.depth().await, (3, 0));
+    // The clock of the bus may count in milliseconds.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(backlog().await, (3, 0, true, 0));
 
     let claims = claim(&*scene.workers, &scene.worker, 2).await;
     assert_eq!(scene.depth().await, (1, 2));
+    assert_eq!(backlog().await, (1, 2, true, 0));
 
     scene.respond(&claims[0].ownership(&scene.worker), 1).await;
     assert_eq!(scene.depth().await, (1, 1));
 
-    scene.respond(&claims[1].ownership(&scene.worker), 1).await;
+    scene
+        .workers
+        .dead_letter(&claims[1], "hopeless")
+        .await
+        .unwrap();
     assert_eq!(scene.depth().await, (1, 0));
+    assert_eq!(backlog().await, (1, 0, true, 1));
+
+    claim_one(&*scene.workers, &scene.worker).await;
+    assert_eq!(backlog().await, (0, 1, false, 1));
 }
 
 async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {

@@ -33,6 +33,9 @@ impl FinishQueue {
 
     /// Adds an ending.
     pub(crate) async fn push(&self, ending: Ending) {
+        if ending.finish.event.is_some() {
+            ending.slot.has_responded();
+        }
         // The finisher outlives all calls; when it is gone so is the process.
         if let Err(lost) = self.0.send(ending).await {
             lost.0.slot.keep_place();

@@ -7,7 +7,10 @@ use prynai_bus::Claim;
 use prynai_bus::ids::{EntryId, GatewayId, StreamId};
 use prynai_bus::wire::request::{CallRef, Era};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::metrics;
 
 /// Cancels remembered for claims that are on their way: the wake-up may overtake the claim.
 const EARLY_CANCELS: usize = 1024;
@@ -68,6 +71,9 @@ pub(crate) struct Slot {
     keeps_place: bool,
     pub(crate) controls: Controls,
     seat: Mutex<Seat>,
+    /// When its handler began, and when there was a response.
+    began: OnceLock<Instant>,
+    responded: OnceLock<Instant>,
 }
 
 /// What a call holds of this worker.
@@ -136,6 +142,7 @@ impl Running {
             // This worker was silent for longer than its lease and took its own call over.
             older.controls.stop(Stop::Lost);
         }
+        table.tell();
         Some(Slot {
             running: Arc::clone(self),
             stream,
@@ -143,6 +150,8 @@ impl Running {
             keeps_place: false,
             controls,
             seat: Mutex::new(Seat::Permit(permit)),
+            began: OnceLock::new(),
+            responded: OnceLock::new(),
         })
     }
 
@@ -244,6 +253,7 @@ impl Running {
         {
             table.calls.remove(stream);
         }
+        table.tell();
         if table.calls.is_empty() {
             self.emptied.notify_waiters();
         }
@@ -252,6 +262,16 @@ impl Running {
     fn lock(&self) -> MutexGuard<'_, Table> {
         // Nothing panics while it holds the lock, and a table is never half changed.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Table ===
+
+impl Table {
+    /// Lets operators see how many calls there are.
+    fn tell(&self) {
+        let calls = i64::try_from(self.calls.len()).unwrap_or(i64::MAX);
+        metrics().running.set(calls);
     }
 }
 
@@ -291,8 +311,19 @@ impl Controls {
 impl Slot {
     /// Notes that the handler begins.
     pub(crate) fn begin(&self) {
+        // It begins once.
+        let _ = self.began.set(Instant::now());
         if let Some(call) = self.running.lock().calls.get_mut(&self.stream) {
             call.begun = true;
+        }
+    }
+
+    /// Notes that there is a response, which the bus does not have yet.
+    pub(crate) fn has_responded(&self) {
+        if let Some(began) = self.began.get() {
+            metrics().ran(began.elapsed());
+            // It responds once.
+            let _ = self.responded.set(Instant::now());
         }
     }
 
@@ -336,6 +367,9 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.keeps_place {
+            if let Some(responded) = self.responded.get() {
+                metrics().delivered(responded.elapsed());
+            }
             self.running.remove(&self.stream, self.delivery);
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::call::runner::RunCall;
 use crate::call::running::Slot;
+use crate::metrics::metrics;
 use crate::roles::lease_keeper::LeaseKeeper;
 use crate::roles::worker::Worker;
 
@@ -80,6 +81,7 @@ async fn dead_letter_copy(requests: Arc<dyn RequestQueue>, claim: Claim) {
         %entry, %stream,
         "a queue entry copies a request that is running here; it becomes a dead letter"
     );
+    metrics().copies.inc();
     let moved = requests.dead_letter(&claim, "a copy of a request that runs");
     if let Err(error) = moved.await {
         tracing::warn!(

@@ -10,6 +10,7 @@ use prynai_process::outage::Outage;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::metrics::metrics;
 use crate::roles::intake::Intake;
 use crate::roles::worker::Worker;
 
@@ -116,6 +117,7 @@ impl Processor {
         for claim in claims {
             match permits.split(1) {
                 Some(permit) if !is_late && !self.worker().shutdown.hard().is_cancelled() => {
+                    metrics().claimed(&claim, self.worker().requests.now_ms());
                     self.0.launch(claim, permit);
                 }
                 _ => not_begun.push(claim.entry),

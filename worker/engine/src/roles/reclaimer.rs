@@ -18,6 +18,7 @@ use crate::call::event_writer::EventWriter;
 use crate::call::idempotency;
 use crate::call::messages::{inbound, response};
 use crate::call::running::{Slot, Stop};
+use crate::metrics::metrics;
 use crate::roles::intake::Intake;
 use crate::roles::verdict::{self, Verdict};
 use crate::roles::worker::Worker;
@@ -139,6 +140,7 @@ impl Reclaimer {
             ?verdict,
             "took over a request whose worker was lost or handed it back"
         );
+        count(&claim, verdict);
         if verdict == Verdict::Run {
             self.intake.launch(claim, permit);
             return None;
@@ -223,6 +225,18 @@ impl Reclaimer {
     }
 }
 
+fn count(claim: &Claim, verdict: Verdict) {
+    let metrics = metrics();
+    if claim.delivery > 1 {
+        metrics.leases_expired.inc();
+    }
+    match verdict {
+        Verdict::Run => metrics.reclaimed_to_run.inc(),
+        Verdict::AnswerUnknown => metrics.outcomes_unknown.inc(),
+        Verdict::DeadLetter => metrics.reclaimed_dead.inc(),
+    }
+}
+
 /// The response first: a client that waits is worse than a dead letter too few.
 async fn dead_letter(
     claim: &Claim,
@@ -233,6 +247,7 @@ async fn dead_letter(
     let attempts = claim.delivery - 1;
     let reason = format!("begun {attempts} times");
     bus.dead_letter(claim, &reason).await?;
+    metrics().given_up.inc();
     tracing::error!(
         stream = %claim.request.stream,
         attempts,

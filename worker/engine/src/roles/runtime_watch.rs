@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
+use crate::metrics::metrics;
+
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -30,6 +32,7 @@ pub(crate) async fn run(handlers: &Handle, stands_since: &Cell<Option<Instant>>)
             continue;
         }
         stands_since.set(Some(asked));
+        metrics().blocked.inc();
         let is_short = timeout(TELLS_AFTER, &mut turn).await.is_ok();
         let tells = !is_short && told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
         if tells {

@@ -6,10 +6,13 @@ use std::ops::Range;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 
-use crate::refusal::TokenFault;
+use crate::refusal::{Flaw, TokenFault};
 
 /// Longest token, in bytes. Entra ID leaves groups out before a token gets that long.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+const MALFORMED: Flaw = Flaw("malformed", "the token is malformed");
+const TOO_LONG: Flaw = Flaw("too_long", "the token is too long");
 
 /// The token of a request, where it lies in its header: tokens are long, and copies of them cost more than looking them
 /// up.
@@ -54,11 +57,11 @@ impl Bearer {
         let is_token = |byte: &u8| *byte != b' ';
         let start = bytes[scheme..].iter().position(is_token);
         let (Some(start), Some(last)) = (start, bytes.iter().rposition(is_token)) else {
-            return Err(TokenFault::Invalid("the token is malformed"));
+            return Err(TokenFault::Invalid(MALFORMED));
         };
         let token = scheme + start..last + 1;
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenFault::Invalid("the token is too long"));
+            return Err(TokenFault::Invalid(TOO_LONG));
         }
         Ok(Self { header, token })
     }
@@ -102,7 +105,7 @@ mod tests {
         let token = take(&mut request);
         assert!(request.headers().is_empty(), "nothing is left");
         let token = token?.text().map(str::to_owned);
-        token.ok_or(TokenFault::Invalid("the token is malformed"))
+        token.ok_or(TokenFault::Invalid(MALFORMED))
     }
 
     fn misplaced(token: &Result<String, TokenFault>) -> bool {
@@ -147,7 +150,7 @@ mod tests {
             Ok(longest.clone())
         );
         let longer = taken("/mcp", &[&format!("Bearer {longest}x")]);
-        assert_eq!(longer, Err(TokenFault::Invalid("the token is too long")));
+        assert_eq!(longer, Err(TokenFault::Invalid(TOO_LONG)));
     }
 
     #[test]

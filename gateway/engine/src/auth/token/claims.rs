@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::auth::settings::TokenVersion;
 use crate::auth::trust::as_guid;
+use crate::refusal::Flaw;
 
 /// Longest `sub`, in bytes (OpenID Connect Core 1.0, section 2).
 const MAX_SUBJECT_BYTES: usize = 255;
@@ -55,26 +56,30 @@ impl Claims {
     /// Why it is no access token of that tenant and version.
     ///
     /// [access token claims]: https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
-    pub(crate) fn entra(
-        self,
-        tenant: &str,
-        version: TokenVersion,
-    ) -> Result<Principal, &'static str> {
+    pub(crate) fn entra(self, tenant: &str, version: TokenVersion) -> Result<Principal, Flaw> {
         let (written, client) = match version {
             TokenVersion::V1 => ("1.0", self.appid),
             TokenVersion::V2 => ("2.0", self.azp),
         };
         if self.ver.as_deref() != Some(written) {
-            return Err("the token's version (ver) is not that of its issuer (iss)");
+            return Err(Flaw(
+                "version",
+                "the token's version (ver) is not that of its issuer (iss)",
+            ));
         }
         if self.tid.as_deref() != Some(tenant) {
-            return Err("the token's tenant (tid) is not that of its issuer (iss)");
+            return Err(Flaw(
+                "tenant",
+                "the token's tenant (tid) is not that of its issuer (iss)",
+            ));
         }
         // An id token has the same audience when the API signs people in as well, but no client.
-        let client = client
-            .ok_or("the token names no application (azp or appid), so it is no access token")?;
+        let client = client.ok_or(Flaw(
+            "no_application",
+            "the token names no application (azp or appid), so it is no access token",
+        ))?;
         let object_id = self.oid.as_deref().and_then(as_guid);
-        let object_id = object_id.ok_or("the token names nobody (oid)")?;
+        let object_id = object_id.ok_or(Flaw("nobody", "the token names nobody (oid)"))?;
         let kind = match self.idtyp.as_deref() {
             Some("app") => CallerKind::App,
             None if self.scp.is_none() => CallerKind::App,
@@ -99,7 +104,7 @@ impl Claims {
     /// # Errors
     ///
     /// Why it is no access token.
-    pub(crate) fn oidc(self) -> Result<Principal, &'static str> {
+    pub(crate) fn oidc(self) -> Result<Principal, Flaw> {
         let plain = |sub: &String| {
             (1..=MAX_SUBJECT_BYTES).contains(&sub.len())
                 && sub.bytes().all(|b| matches!(b, b' '..=b'~'))
@@ -107,7 +112,7 @@ impl Claims {
         let sub = self
             .sub
             .filter(plain)
-            .ok_or("the token names nobody (sub)")?;
+            .ok_or(Flaw("nobody", "the token names nobody (sub)"))?;
         let client = self.client_id.or(self.azp).or(self.appid);
         let kind = match self.idtyp.as_deref() {
             Some("app") => CallerKind::App,
@@ -182,7 +187,7 @@ mod tests {
         serde_json::from_value(claims).unwrap()
     }
 
-    fn v2(changes: Value) -> Result<Principal, &'static str> {
+    fn v2(changes: Value) -> Result<Principal, Flaw> {
         let base = json!({
             "iss": "https://login.example/v2.0", "aud": "api", "exp": 1, "tid": TENANT, "oid": ALICE,
             "sub": "pairwise", "ver": "2.0", "azp": "client", "scp": "mcp.call mcp.read", "roles": ["Admin"],

@@ -19,8 +19,7 @@ use crate::auth::token::cache::CLOCK_SKEW_S;
 use crate::auth::token::cache::{SignedWith, TokenCache, Verified};
 use crate::auth::token::claims::Claims;
 use crate::auth::token::signature;
-use crate::refusal::RequestError;
-use crate::refusal::TokenFault;
+use crate::refusal::{Flaw, RequestError, TokenFault};
 
 /// What an access token says that it is, if it says so (RFC 9068, section 2.1; Entra ID writes JWT).
 const TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
@@ -91,7 +90,7 @@ impl Tokens {
             return Ok(known);
         }
         let token = bearer.text();
-        let token = token.ok_or_else(|| invalid("the token is malformed"))?;
+        let token = token.ok_or_else(|| invalid("malformed", "the token is malformed"))?;
         let verified = Arc::new(self.verify(token).await?);
         self.cache.put(bearer.bytes(), verified.clone());
         Ok(verified)
@@ -101,19 +100,23 @@ impl Tokens {
         let (kid, trusted) = self.claimed(token)?;
         trusted.is_accepted()?;
         let key = trusted.keys.find(&kid).await.map_err(|why| match why {
-            NoKey::Unknown => {
-                invalid("the issuer has no key with the name (kid) that the token gives")
-            }
+            NoKey::Unknown => invalid(
+                "key",
+                "the issuer has no key with the name (kid) that the token gives",
+            ),
             NoKey::Silence => RequestError::NoTokenKeys,
         })?;
         let claims = decode::<Claims>(token, &key, &self.validation)
-            .map_err(|error| invalid(reason_of(error.kind())))?
+            .map_err(|error| flawed(flaw_of(error.kind())))?
             .claims;
         if !self.requirements.is_meant_for_us(&claims.aud) {
-            return Err(invalid("the token is meant for another server (aud)"));
+            return Err(invalid(
+                "audience",
+                "the token is meant for another server (aud)",
+            ));
         }
         let expires_s = claims.exp;
-        let principal = trusted.dialect.principal(claims).map_err(invalid)?;
+        let principal = trusted.dialect.principal(claims).map_err(flawed)?;
         if let Some(identity) = &principal.identity {
             self.requirements.admit(identity)?;
         }
@@ -130,7 +133,7 @@ impl Tokens {
 
     /// The key that a token claims to be signed with, and the issuer it claims to be from.
     fn claimed(&self, token: &str) -> Result<(String, &Trusted), RequestError> {
-        let malformed = || invalid("the token is no JWT that is signed with RS256");
+        let malformed = || invalid("malformed", "the token is no JWT that is signed with RS256");
         // A JWE has five parts.
         if token.split('.').count() != 3 {
             return Err(malformed());
@@ -142,6 +145,7 @@ impl Tokens {
         // RFC 7515, section 4.1.11: we understand no extension.
         if header.crit.is_some() {
             return Err(invalid(
+                "extension",
                 "the token needs an extension (crit) that this server does not know",
             ));
         }
@@ -149,18 +153,22 @@ impl Tokens {
         let typ = header.typ.as_deref().unwrap_or("JWT");
         if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
             return Err(invalid(
+                "type",
                 "the type (typ) of the token is not that of an access token",
             ));
         }
         let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
-        let kid = kid.ok_or_else(|| invalid("the token does not name its key (kid)"))?;
+        let kid = kid.ok_or_else(|| invalid("key", "the token does not name its key (kid)"))?;
         let claimed = dangerous::insecure_decode_claims::<Claimed>(token);
         let iss = claimed
-            .map_err(|_| invalid("the token does not say who issued it (iss)"))?
+            .map_err(|_| invalid("issuer", "the token does not say who issued it (iss)"))?
             .iss;
         let trusted = self.issuers.get(&iss);
         let trusted = trusted.ok_or_else(|| {
-            invalid("the token is from an issuer (iss) that this server does not trust")
+            invalid(
+                "issuer",
+                "the token is from an issuer (iss) that this server does not trust",
+            )
         })?;
         Ok((kid, trusted))
     }
@@ -174,19 +182,20 @@ impl Trusted {
                 version: TokenVersion::V1,
                 ..
             } => Err(invalid(
+                "version",
                 "v1 tokens are not accepted here: set api.requestedAccessTokenVersion to 2 in the manifest \
                  of the API's registration",
             )),
             Dialect::Entra {
                 accepted: false, ..
-            } => Err(invalid("v2 tokens are not accepted here")),
+            } => Err(invalid("version", "v2 tokens are not accepted here")),
             _ => Ok(()),
         }
     }
 }
 
 impl Dialect {
-    fn principal(&self, claims: Claims) -> Result<Principal, &'static str> {
+    fn principal(&self, claims: Claims) -> Result<Principal, Flaw> {
         match self {
             Self::Entra {
                 tenant, version, ..
@@ -249,16 +258,25 @@ fn oidc_issuer(
     (issuers, tasks)
 }
 
-fn invalid(reason: &'static str) -> RequestError {
-    RequestError::Unauthorized(TokenFault::Invalid(reason))
+fn invalid(label: &'static str, reason: &'static str) -> RequestError {
+    flawed(Flaw(label, reason))
 }
 
-fn reason_of(error: &ErrorKind) -> &'static str {
+fn flawed(flaw: Flaw) -> RequestError {
+    RequestError::Unauthorized(TokenFault::Invalid(flaw))
+}
+
+fn flaw_of(error: &ErrorKind) -> Flaw {
     match error {
-        ErrorKind::ExpiredSignature => "the token has expired",
-        ErrorKind::ImmatureSignature => "the token is not valid yet",
-        ErrorKind::InvalidSignature => "the signature of the token is wrong",
-        ErrorKind::MissingRequiredClaim(_) => "the token does not say when it expires (exp)",
-        _ => "the token cannot be read: its claims or its signature are malformed",
+        ErrorKind::ExpiredSignature => Flaw("expired", "the token has expired"),
+        ErrorKind::ImmatureSignature => Flaw("not_yet_valid", "the token is not valid yet"),
+        ErrorKind::InvalidSignature => Flaw("signature", "the signature of the token is wrong"),
+        ErrorKind::MissingRequiredClaim(_) => {
+            Flaw("malformed", "the token does not say when it expires (exp)")
+        }
+        _ => Flaw(
+            "malformed",
+            "the token cannot be read: its claims or its signature are malformed",
+        ),
     }
 }

@@ -10,6 +10,9 @@ use prynai_bus::wire::request::Era;
 use prynai_bus::{BusError, LogPage, LogState};
 use prynai_process::mutation::Mutation;
 
+use crate::metrics::metrics;
+use crate::metrics::open::Open;
+
 use super::registry::{End, Inbox, Registry, Wake};
 
 /// After this silence the log is read, should news have been lost without notice.
@@ -33,6 +36,7 @@ pub(crate) struct HeldStream {
     entry: Option<EntryId>,
     must_read: bool,
     ended: bool,
+    _open: Open,
 }
 
 /// Why a stream has no more events before its end.
@@ -63,6 +67,7 @@ impl HeldStream {
             entry: None,
             must_read: false,
             ended: false,
+            _open: Open::new(&metrics().calls),
         }
     }
 

@@ -17,6 +17,8 @@ use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{Bus, BusError, EventLog, News, NewsReceiver, SessionStore};
 use tokio::sync::mpsc;
 
+use crate::metrics::metrics;
+
 pub(crate) use held_stream::{Broken, HeldStream};
 use registry::{End, Registry};
 
@@ -97,14 +99,17 @@ impl Hub {
             .follow(&stream, &registry.gateway, Some(&session))
             .await?;
         let Some(newest) = newest else {
+            metrics().resumed_unknown.inc();
             return Ok(Resumed::Unknown);
         };
         let mut held = self.hold(stream, Some(session));
-        Ok(match held.resume(after, newest).await? {
-            Ok(()) if held.is_over() => Resumed::Over,
-            Ok(()) => Resumed::Held(held),
-            Err(_) => Resumed::Unknown,
-        })
+        let (resumed, counter) = match held.resume(after, newest).await? {
+            Ok(()) if held.is_over() => (Resumed::Over, &metrics().resumed_over),
+            Ok(()) => (Resumed::Held(held), &metrics().resumed),
+            Err(_) => (Resumed::Unknown, &metrics().resumed_unknown),
+        };
+        counter.inc();
+        Ok(resumed)
     }
 
     async fn dispatch(&self, mut news: NewsReceiver<StreamEvent>) {

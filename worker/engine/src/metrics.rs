@@ -1,0 +1,130 @@
+//! What a worker counts and measures; `docs/metrics.md` says what each of it is.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prynai_bus::Claim;
+use prynai_process::metrics::{self, Counter, Gauge, Histogram, STAGE_BUCKETS};
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// The metrics of the workers of this process.
+pub(crate) struct Metrics {
+    queue: Histogram,
+    run: Histogram,
+    deliver: Histogram,
+    /// Requests in the hands of this worker.
+    pub(crate) running: Gauge,
+    /// How many it may run at the same time.
+    pub(crate) concurrency: Gauge,
+    /// Requests that were taken over although another worker had begun them.
+    pub(crate) leases_expired: Counter,
+    /// Requests that were taken over, and run.
+    pub(crate) reclaimed_to_run: Counter,
+    /// Requests that were taken over, and whose outcome is unknown.
+    pub(crate) outcomes_unknown: Counter,
+    /// Requests that were taken over, and became dead letters.
+    pub(crate) reclaimed_dead: Counter,
+    /// Requests that became dead letters because they lost each of their workers.
+    pub(crate) given_up: Counter,
+    /// Copies of running requests that became dead letters.
+    pub(crate) copies: Counter,
+    /// How often handlers held the runtime up.
+    pub(crate) blocked: Counter,
+}
+
+/// The metrics of the workers of this process.
+pub(crate) fn metrics() -> &'static Metrics {
+    &METRICS
+}
+
+/// Makes the metrics of workers, so that they are there before anything is counted.
+pub fn register() {
+    LazyLock::force(&METRICS);
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let all = metrics::metrics();
+        let reclaims = all.counters(
+            "prynai_worker_reclaims_total",
+            "Requests that this worker took over, because the lease of another worker ran out or because it handed \
+             them back.",
+            &[(
+                "verdict",
+                "what became of them: `run` (for the first time, or again because they may be repeated), \
+                 `outcome_unknown` (the client was told so), `dead_letter`",
+            )],
+        );
+        let reclaimed = |verdict| reclaims.with_label_values(&[verdict]);
+        let dead = all.counters(
+            "prynai_worker_dead_letters_total",
+            "Requests that this worker made dead letters. `prynai_redis_entries_rejected_total` has those that it \
+             could not read or believe.",
+            &[(
+                "reason",
+                "`too_many_attempts` (each attempt lost its worker) or `copy` (somebody put a running request into \
+                 the queue again)",
+            )],
+        );
+        Self {
+            queue: all.histogram(
+                "prynai_call_queue_seconds",
+                "Time of a call or notification in the queue, from its gateway until a worker claims it for the first \
+                 time, in seconds by the clock of the bus.",
+                &STAGE_BUCKETS,
+            ),
+            run: all.histogram(
+                "prynai_call_run_seconds",
+                "Time of a run from the beginning of the handler to its response, in seconds, with all waiting for \
+                 answers of the client.",
+                &STAGE_BUCKETS,
+            ),
+            deliver: all.histogram(
+                "prynai_call_deliver_seconds",
+                "Time from the response of the handler until the bus has logged and published it, in seconds.",
+                &STAGE_BUCKETS,
+            ),
+            running: all.gauge(
+                "prynai_worker_requests",
+                "Requests in flight in this worker: claimed and not yet finished, also those that wait for an answer \
+                 of their client.",
+            ),
+            concurrency: all.gauge(
+                "prynai_worker_concurrency",
+                "Requests that this worker runs at the same time (`--concurrency`).",
+            ),
+            leases_expired: all.counter(
+                "prynai_worker_leases_expired_total",
+                "Requests that this worker took over although another had begun them: its lease ran out, or it handed \
+                 them back while they ran, at its end.",
+            ),
+            reclaimed_to_run: reclaimed("run"),
+            outcomes_unknown: reclaimed("outcome_unknown"),
+            reclaimed_dead: reclaimed("dead_letter"),
+            given_up: dead.with_label_values(&["too_many_attempts"]),
+            copies: dead.with_label_values(&["copy"]),
+            blocked: all.counter(
+                "prynai_worker_runtime_blocked_total",
+                "How often handlers held up the threads that all calls share, for half a second or longer.",
+            ),
+        }
+    }
+
+    /// A request was claimed for the first time; `now_ms` by the clock of the bus.
+    pub(crate) fn claimed(&self, claim: &Claim, now_ms: u64) {
+        let waited = now_ms.saturating_sub(claim.request.queued_at_ms);
+        let waited = Duration::from_millis(waited);
+        self.queue.observe(waited.as_secs_f64());
+    }
+
+    /// A handler has responded after this time.
+    pub(crate) fn ran(&self, time: Duration) {
+        self.run.observe(time.as_secs_f64());
+    }
+
+    /// The bus has a response after this time.
+    pub(crate) fn delivered(&self, time: Duration) {
+        self.deliver.observe(time.as_secs_f64());
+    }
+}
