@@ -26,6 +26,7 @@ pub struct MemoryBus {
     /// When the bus began, by its own clock and by that of the wall, Unix milliseconds.
     pub(crate) started: Instant,
     pub(crate) started_ms: u64,
+    /// Locked after sessions.
     pub(crate) partition: Mutex<Partition>,
     /// Fires when an entry begins to wait. A claim that leaves entries behind fires it again, so
     /// that no other claim sleeps beside them.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::testing::{json, modern_request, session};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
-use prynai_bus::{BeginCall, Bus, News, NewsReceiver};
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::{Bus, News, NewsReceiver};
 use prynai_process::lifecycle::Shutdown;
 use prynai_worker::{WorkerConfig, WorkerSettings};
 use tokio::task::JoinHandle;
@@ -79,13 +79,15 @@ impl Direct {
             ..self.request.clone()
         };
         let stream = request.stream;
-        self.begin(&request).await;
-        let entry = self.bus.enqueue(&request).await.expect("is queued");
-        if let Some(session) = &request.session {
-            let call = CallRef { stream, entry };
-            let placed = self.bus.place_call(&session.id, &call);
-            placed.await.expect("is placed");
-        }
+        let queued = match &request.session {
+            None => self.bus.enqueue(&request).await,
+            Some(session) => {
+                let recalled = self.bus.recall_session(&session.id, &request.principal);
+                assert!(recalled.await.expect("is read").is_some());
+                self.bus.enqueue_call(&request).await
+            }
+        };
+        queued.expect("is queued");
         let events = self.events().await;
         assert!(events.iter().all(|event| event.stream == stream));
         if request.era == Era::Modern {
@@ -98,24 +100,6 @@ impl Direct {
     pub(crate) async fn stop(self) {
         self.running.shutdown.begin();
         self.running.task.await.expect("ends");
-    }
-
-    async fn begin(&self, request: &RequestEnvelope) {
-        let (Some(session), Some(id)) = (&request.session, &request.request_id) else {
-            return;
-        };
-        let begin = BeginCall {
-            stream: request.stream,
-            request_id: id.clone(),
-        };
-        let caller = &request.principal;
-        let touched = self.bus.touch_session(&session.id, caller, Some(&begin));
-        assert!(
-            touched
-                .await
-                .expect("is touched")
-                .is_some_and(|touched| touched.has_room)
-        );
     }
 
     async fn events(&mut self) -> Vec<StreamEvent> {

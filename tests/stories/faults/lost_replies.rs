@@ -117,7 +117,7 @@ async fn a_cancel_reaches_its_call() {
         if let Some(mishap) = mishap {
             cluster
                 .replies()
-                .hit_reply_to(&script!("session_store/note_cancel"), mishap);
+                .hit_reply_to(&script!("session_store/find_calls"), mishap);
         }
         let params = json!({ "requestId": id });
         let cancel = notification("notifications/cancelled", params);
@@ -157,15 +157,15 @@ async fn a_call_runs_whichever_reply_about_its_entry_is_lost() {
 
 /// It says nothing before it ends: only whoever knows where it lies in the queue can tell its worker.
 #[tokio::test]
-async fn a_cancel_reaches_a_call_that_could_not_be_placed_at_once() {
+async fn a_cancel_reaches_a_call_whose_queueing_was_not_heard_of() {
     let cluster = Cluster::new().lossy().start().await;
     let (client, url) = (&cluster.client, cluster.gateway(0));
     let session = client.open_session(&url).await;
-    let place = script!("session_store/place_call");
-    let hits = [None, Some(Mishap::Unasked), Some(Mishap::Lost)];
+    let enqueue = script!("session_store/enqueue_call");
+    let hits = [None, Some(TOO_LATE), Some(Mishap::Lost)];
     for (id, hit) in hits.into_iter().enumerate() {
         if let Some(mishap) = hit {
-            cluster.replies().hit_reply_to(&place, mishap);
+            cluster.replies().hit_reply_to(&enqueue, mishap);
         }
         let silent = tool("long_running", json!({ "steps": 1, "delay_ms": 60_000 }));
         let silent = legacy(id as u64, "tools/call", silent);

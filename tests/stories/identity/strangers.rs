@@ -10,7 +10,7 @@ use prynai_bus::testing;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
-use prynai_bus::{BeginCall, BusLimits, ChangeFeed, EventLog, FeedPosition, LogPage, SessionStore};
+use prynai_bus::{BusLimits, ChangeFeed, EventLog, FeedPosition, LogPage, SessionStore};
 use prynai_redis_bus::RedisBus;
 use prynai_test_harness::client::{RawClient, Reply, answering, legacy, notification, tool};
 use prynai_test_harness::cluster::Cluster;
@@ -47,14 +47,8 @@ impl Owned {
         let subscribe = SessionChange::Subscribe("test://static/1".to_owned());
         let subscribed = bus.change_session(&session.id, &subscribe).await;
         assert!(subscribed.expect("is changed"));
-        let begin = BeginCall {
-            stream: StreamId::generate(),
-            request_id: testing::json("1"),
-        };
-        let (id, owner) = (&session.id, &session.principal);
-        let begun = bus.touch_session(id, owner, Some(&begin)).await;
-        assert!(begun.expect("is touched").is_some());
-        let (stream, holder) = (begin.stream, GatewayId::from("gw-owner"));
+        let holder = GatewayId::from("gw-owner");
+        let (id, stream) = (&session.id, StreamId::generate());
         let opened = bus.open_log(&stream, &holder, Some(id), Era::Legacy).await;
         opened.expect("is opened");
         Self {
@@ -68,12 +62,14 @@ impl Owned {
     /// Everything there is of it; `PTTL` apart, which only ever falls.
     async fn state(&self, cluster: &Cluster) -> (Vec<Vec<String>>, Option<LogPage>, FeedPosition) {
         let mut stored = Vec::new();
-        for part in ["session", "calls", "state"] {
+        for part in ["session", "state"] {
             let key = self.key(part);
             let mut fields: Vec<String> = cluster.redis.command(&["HGETALL", &key]).await;
             fields.sort();
             stored.push(fields);
         }
+        let calls = ["ZRANGE", "prynai:{main.0}:calls", "0", "-1"];
+        stored.push(cluster.redis.command(&calls).await);
         let log = self.bus.read_log(&self.stream, Some(&self.session), 0);
         let newest = self.bus.newest_change().await;
         (
@@ -88,7 +84,7 @@ impl Owned {
     }
 
     fn key(&self, part: &str) -> String {
-        format!("prynai:{{s.{}}}:{part}", self.session)
+        format!("prynai:{{main.0}}:{part}:{}", self.session)
     }
 }
 

@@ -123,12 +123,20 @@ async fn calls_that_share_an_id_all_end_with_their_session() {
 
 #[tokio::test]
 async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
-    let cluster = Cluster::new().start().await;
+    let mut cluster = Cluster::new().start().await;
+    let session = cluster.client.open_session(&cluster.gateway(0)).await;
+    cluster.worker_process(0).kill().await;
+    let (queue, calls) = ("prynai:{main.0}:requests", "prynai:{main.0}:calls");
+    let fill = "for i = 1, 1000 do
+        redis.call('XADD', KEYS[1], '*', 'x', i)
+        redis.call('ZADD', KEYS[2], 0, ARGV[1] .. ':' .. i)
+    end";
+    let fill = ["EVAL", fill, "2", queue, calls, &session.id];
+    let _: Option<String> = cluster.redis.command(&fill).await;
+    // It counts the calls of a session when the queue is long enough for so many.
+    cluster.gateway_process(0).kill().await;
+    cluster.replace_gateway(0).await;
     let url = cluster.gateway(0);
-    let session = cluster.client.open_session(&url).await;
-    let calls = format!("prynai:{{s.{}}}:calls", session.id);
-    let fill = "for i = 1, 1000 do redis.call('HSET', KEYS[1], 'x' .. i, '{}') end";
-    let _: Option<String> = cluster.redis.command(&["EVAL", fill, "1", &calls]).await;
     let call = legacy(1, "tools/call", tool("bump_counter", json!({})));
     let refused = cluster.client.legacy(&url, &session, &call).await;
     assert_eq!(refused.status(), StatusCode::OK);
@@ -137,6 +145,7 @@ async fn a_session_that_has_too_many_calls_is_refused_before_anything_runs() {
         error["data"],
         json!({ "reason": "session_limit", "retryAfterSeconds": 1 })
     );
-    let _: i64 = cluster.redis.command(&["DEL", &calls]).await;
+    let _: i64 = cluster.redis.command(&["DEL", calls, queue]).await;
+    cluster.replace_worker(0).await;
     assert_eq!(bump(&cluster.client, &url, &session).await, 1);
 }

@@ -22,8 +22,8 @@ use crate::call::runner::CallRunner;
 use crate::config::WorkerConfig;
 use crate::metrics::metrics;
 use crate::roles::appender::Appender;
+use crate::roles::brief_logs::BriefLogs;
 use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
-use crate::roles::ended_calls::EndedCalls;
 use crate::roles::finisher::{EndingWriter, Finisher};
 use crate::roles::holder_watch::HolderWatch;
 use crate::roles::intake::Intake;
@@ -166,14 +166,14 @@ impl Roles {
 
     fn start_finishing(&mut self, worker: &Arc<Worker>, bus: &Arc<dyn Bus>) -> FinishQueue {
         let (finishing, endings) = FinishQueue::new(worker.config.concurrency);
-        let (ended, forgetter) = EndedCalls::new(bus.clone(), bus.clone());
+        let (brief_logs, shortener) = BriefLogs::new(bus.clone());
         let writer = EndingWriter {
             worker: Arc::clone(worker),
             patience: PATIENCE,
-            ended,
+            brief_logs,
         };
         self.finisher.spawn(Finisher { endings, writer }.run());
-        self.finisher.spawn(forgetter.run());
+        self.finisher.spawn(shortener.run());
         finishing
     }
 

@@ -235,9 +235,8 @@ impl SessionStream {
 
     async fn read_session(&mut self, turn: &Turn) -> Result<Option<Session>, RequestError> {
         let (bus, principal) = (&self.state.bus, &self.notifier.principal);
-        let touch = || bus.touch_session(&self.session, principal, None);
-        let touched = turn.step(touch).await?;
-        let session = touched.map(|touched| touched.session);
+        let touch = || bus.touch_session(&self.session, principal);
+        let session = turn.step(touch).await?;
         let lives = session.is_some() && self.read_subscriptions(turn).await?;
         Ok(session.filter(|_| lives))
     }

@@ -9,12 +9,11 @@ use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::{Session, SessionChange};
-use prynai_bus::{BeginCall, BusError, Posted, Touched};
+use prynai_bus::{BusError, Posted};
 use serde::Deserialize;
 
 use super::enqueue::enqueue_notification;
-use super::named_session::{SESSION_ID, check_version, kept, session, session_id, touched};
-use super::session_call::Begun;
+use super::named_session::{SESSION_ID, check_version, kept, recalled, session, session_id};
 use super::{EVENTS, check_accept, check_room, local_answers, session_call};
 use crate::admission::Permit;
 use crate::message::envelope::{ClientResponse, Message, Notification, Request};
@@ -111,14 +110,14 @@ async fn serve(
             let uri = request.params.view()?.uri()?;
             change(&state, &session, SessionChange::Unsubscribe(uri)).await?;
         }
-        _ => return begin_call(state, head, request).await,
+        _ => return call(state, head, request).await,
     }
     let body = json_rpc::result(&request.id, "{}");
     Ok(json_response(StatusCode::OK, body))
 }
 
-/// A call for a worker; its session knows of it before it is queued.
-async fn begin_call(
+/// A call for a worker.
+async fn call(
     state: AppState,
     head: RequestHead<'_>,
     request: Request,
@@ -128,26 +127,14 @@ async fn begin_call(
     let bytes = request.raw.as_str().len();
     let mut permit = state.admission.call(calls_of, bytes_of, bytes).await?;
     check_room(&state, head, &request.method, request.params.view()?).await?;
-    let begin = BeginCall {
-        stream: StreamId::generate(),
-        request_id: request.id.clone(),
-    };
-    let unless_queued = state.canceller.forget_on_drop(id.clone(), begin.stream);
-    let Touched { session, has_room } = touched(&state, head, &id, Some(&begin)).await?;
-    if !has_room {
-        return Err(RequestError::SessionBusy);
-    }
+    let turn = state.turns.take().await?;
+    let session = recalled(&state, head, &id, &turn).await?;
     // What the client said of itself is queued with each of its calls.
     let told = session.client_info.as_str().len() + session.capabilities.as_str().len();
     if told > SMALL_CLIENT_BYTES {
         permit.add(state.admission.bytes(head.share(None), told)?);
     }
-    let begun = Begun {
-        session,
-        unless_queued,
-        permit,
-    };
-    session_call::call(state, head, request, begun).await
+    session_call::call(state, head, request, session, (turn, permit)).await
 }
 
 /// Opens a session (2025-11-25, Lifecycle, Initialization).
@@ -377,7 +364,7 @@ pub(super) async fn delete(state: AppState, head: RequestHead<'_>) -> Result<Res
             let running = bus.end_session(&session, &caller).await?;
             let running = running.ok_or(RequestError::SessionUnknown)?;
             let cancels = running.iter().map(|call| {
-                let (stream, entry) = (&call.stream, call.entry.as_ref());
+                let (stream, entry) = (&call.stream, Some(&call.entry));
                 bus.cancel_call(stream, entry, Era::Legacy)
             });
             try_join_all(cancels).await?;

@@ -201,7 +201,8 @@ async fn call(
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let request_id = parts.request_id.clone();
-    let Call { held, cancel, .. } = enqueue(&state, head, parts, None).await?;
+    let turn = state.turns.take().await?;
+    let Call { held, cancel } = enqueue(&state, head, parts, turn).await?;
     let stream = CallStream::modern(
         held,
         state.lifetime(head.caller),

@@ -4,9 +4,9 @@ use axum::http::{HeaderMap, HeaderName};
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::session::Session;
-use prynai_bus::{BeginCall, Touched};
 
 use crate::admission::Permit;
+use crate::admission::turns::Turn;
 use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
@@ -22,7 +22,10 @@ pub(super) async fn session(
     head: RequestHead<'_>,
 ) -> Result<Session, RequestError> {
     let id = session_id(head.headers)?;
-    Ok(touched(state, head, &id, None).await?.session)
+    let turn = state.turns.take().await?;
+    let touch = || state.bus.touch_session(&id, &head.caller.principal);
+    let session = turn.step(touch).await?;
+    session.ok_or(RequestError::SessionUnknown)
 }
 
 /// The id of the session named in the headers, for its own principal, of which nothing is read. What is asked of it
@@ -39,18 +42,17 @@ pub(super) async fn kept(
     Ok((id, permit))
 }
 
-/// The session of this id, for its own principal, now used; a call that is to `begin` is noted in it.
-pub(super) async fn touched(
+/// The session of this id, for its own principal and a call that is queued in the same turn, which finds out whether it
+/// lives.
+pub(super) async fn recalled(
     state: &AppState,
     head: RequestHead<'_>,
     id: &SessionId,
-    begin: Option<&BeginCall>,
-) -> Result<Touched, RequestError> {
-    let caller = &head.caller.principal;
-    let turn = state.turns.take().await?;
-    let touch = || state.bus.touch_session(id, caller, begin);
-    let touched = turn.step(touch).await?;
-    touched.ok_or(RequestError::SessionUnknown)
+    turn: &Turn,
+) -> Result<Session, RequestError> {
+    let recall = || state.bus.recall_session(id, &head.caller.principal);
+    let session = turn.step(recall).await?;
+    session.ok_or(RequestError::SessionUnknown)
 }
 
 /// The id of the session named in the headers.

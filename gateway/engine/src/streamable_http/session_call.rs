@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
-use futures::stream;
-use prynai_bus::Placed;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
@@ -15,31 +13,19 @@ use tokio::time::error::Elapsed;
 use super::enqueue::{Call, CallParts, enqueue};
 use super::{prefers_events, takes_events};
 use crate::admission::Permit;
+use crate::admission::turns::Turn;
 use crate::message::envelope::Request;
 use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::call_stream::CallStream;
-use crate::streams::canceller::ForgetOnDrop;
 use crate::streams::hub::Broken;
-use crate::streams::respond::{accepted, sse_response};
 use crate::streams::sse;
 use crate::versions;
 
 /// How long an answer may take to be sent as one JSON body; after it the client gets an event
 /// stream it can resume.
 const GRACE: Duration = Duration::from_millis(30);
-
-/// How long the answer waits to hear whether the call was cancelled while it was being queued. After it the answer
-/// begins, and a cancel ends it.
-const PLACED_WITHIN: Duration = Duration::from_millis(800);
-
-/// A call that its session knows of, and that is not queued yet.
-pub(super) struct Begun {
-    pub(super) session: Session,
-    pub(super) unless_queued: ForgetOnDrop,
-    pub(super) permit: Permit,
-}
 
 /// What a call has said within [`GRACE`].
 type First = Result<Option<Result<StreamEvent, Broken>>, Elapsed>;
@@ -49,38 +35,20 @@ pub(super) async fn call(
     state: AppState,
     head: RequestHead<'_>,
     request: Request,
-    begun: Begun,
+    session: Session,
+    (turn, permit): (Turn, Permit),
 ) -> Result<Response, RequestError> {
-    let Begun {
-        session,
-        unless_queued,
-        permit,
-    } = begun;
     let request_id = request.id.clone();
     head.operation.speaks(&session.protocol_version);
     let in_use = state.use_of(&session);
     let alone = !takes_events(head.headers);
     let polls = !alone && versions::understands_priming(&session.protocol_version);
-    let parts = parts(request, session, unless_queued.stream())?;
-    let queued = enqueue(&state, head, parts, Some(unless_queued)).await?;
-    let Call {
-        mut held, placed, ..
-    } = queued;
+    let parts = parts(request, session)?;
+    let Call { mut held, .. } = enqueue(&state, head, parts, turn).await?;
     if polls {
         held.close_at_pauses();
     }
-    let placed = async {
-        let placed = tokio::time::timeout(PLACED_WITHIN, placed?).await;
-        placed.ok()?.ok()
-    };
-    let (placed, first) = tokio::join!(placed, tokio::time::timeout(GRACE, held.next()));
-    match placed {
-        Some(Placed::SessionEnded) => return Err(RequestError::SessionUnknown),
-        Some(Placed::Cancelled) if alone => return Ok(accepted()),
-        // A cancelled request gets no response (2025-11-25, Cancellation).
-        Some(Placed::Cancelled) => return Ok(sse_response(stream::empty())),
-        Some(Placed::Running) | None => {}
-    }
+    let first = tokio::time::timeout(GRACE, held.next()).await;
     let lifetime = state.lifetime(head.caller);
     let operation = head.operation.hand_over(false);
     let stream = CallStream::legacy(held, lifetime, permit, request_id, in_use, operation);
@@ -90,11 +58,11 @@ pub(super) async fn call(
     answer(stream, first, polls, prefers_events(head.headers)).await
 }
 
-fn parts(request: Request, session: Session, stream: StreamId) -> Result<CallParts, RequestError> {
+fn parts(request: Request, session: Session) -> Result<CallParts, RequestError> {
     let params = request.params.view()?;
     params.check(&request.method)?;
     Ok(CallParts {
-        stream,
+        stream: StreamId::generate(),
         era: Era::Legacy,
         protocol_version: session.protocol_version.clone(),
         target: params.target(&request.method)?,

@@ -341,9 +341,8 @@ impl CallEvents {
         if let Some(cancel) = &mut self.cancel {
             cancel.disarm();
         }
-        match self.era {
-            Era::Modern => self.held.release(),
-            Era::Legacy => self.held.forget_call(),
+        if self.era == Era::Modern {
+            self.held.release();
         }
     }
 }

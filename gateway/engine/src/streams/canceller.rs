@@ -41,14 +41,6 @@ pub(crate) struct CancelOnDrop {
     call: Option<CallRef>,
 }
 
-/// Forgets a call of a session when it is dropped: the call was begun there and is not queued.
-pub(crate) struct ForgetOnDrop {
-    canceller: Canceller,
-    session: SessionId,
-    stream: StreamId,
-    armed: bool,
-}
-
 impl Canceller {
     pub(crate) fn new(sessions: Arc<dyn SessionStore>, signals: Arc<dyn SignalChannel>) -> Self {
         Self {
@@ -69,16 +61,6 @@ impl Canceller {
         CancelOnDrop {
             canceller: self,
             call: Some(call),
-        }
-    }
-
-    /// Forgets a call that is about to be begun in a session, unless it is queued.
-    pub(crate) fn forget_on_drop(&self, session: SessionId, stream: StreamId) -> ForgetOnDrop {
-        ForgetOnDrop {
-            canceller: self.clone(),
-            session,
-            stream,
-            armed: true,
         }
     }
 
@@ -109,8 +91,8 @@ impl Canceller {
             let (sessions, signals) = (sessions.clone(), signals.clone());
             let (session, request_id) = (session.clone(), request_id.clone());
             async move {
-                for call in sessions.note_cancel(&session, &request_id).await? {
-                    let (stream, entry) = (&call.stream, call.entry.as_ref());
+                for call in sessions.find_calls(&session, &request_id).await? {
+                    let (stream, entry) = (&call.stream, Some(&call.entry));
                     signals.cancel_call(stream, entry, Era::Legacy).await?;
                 }
                 Ok(())
@@ -172,15 +154,6 @@ impl Canceller {
         }
     }
 
-    fn forget(&self, session: SessionId, stream: StreamId) {
-        let otherwise = "could not take a refused call out of its session's list of calls";
-        let sessions = self.sessions.clone();
-        self.keep_trying(stream, otherwise, move || {
-            let (sessions, session) = (sessions.clone(), session.clone());
-            async move { sessions.forget_call(&session, &stream).await }
-        });
-    }
-
     /// Tries again while the bus is away. When that is for too long, the log says what of what was not done.
     fn keep_trying<F>(
         &self,
@@ -205,26 +178,6 @@ impl Canceller {
                 }
             }
         });
-    }
-}
-
-impl ForgetOnDrop {
-    /// The stream of the call.
-    pub(crate) fn stream(&self) -> StreamId {
-        self.stream
-    }
-
-    /// The call is queued: whoever ends it forgets it.
-    pub(crate) fn disarm(&mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for ForgetOnDrop {
-    fn drop(&mut self) {
-        if self.armed {
-            self.canceller.forget(self.session.clone(), self.stream);
-        }
     }
 }
 

@@ -38,7 +38,7 @@ pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
 pub use request_queue::{Backlog, Claim, Finish, RequestQueue};
-pub use session_store::{BeginCall, BegunCall, Placed, SessionStore, Touched};
+pub use session_store::SessionStore;
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 

@@ -1,6 +1,7 @@
 //! The right to write to a stream, and why it is refused.
 
 use crate::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use crate::wire::message::RawJson;
 use crate::wire::request::Era;
 
 /// The right to write to a stream: a fencing token with what the first write must know.
@@ -19,6 +20,8 @@ pub struct Ownership {
     pub holder: GatewayId,
     /// The session the stream belongs to.
     pub session: Option<SessionId>,
+    /// The client's own id of the request: a session finds its calls by it.
+    pub request_id: Option<RawJson>,
     /// Decides how long the finished log is kept.
     pub era: Era,
 }

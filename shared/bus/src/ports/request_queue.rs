@@ -217,6 +217,7 @@ impl Claim {
             delivery: self.delivery,
             holder: self.request.holder.clone(),
             session: self.request.session.as_ref().map(|s| s.id.clone()),
+            request_id: self.request.request_id.clone(),
             era: self.request.era,
         }
     }

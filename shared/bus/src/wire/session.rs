@@ -127,7 +127,12 @@ impl LogLevel {
         Ok(serde_json::to_string(&self)?.trim_matches('"').to_owned())
     }
 
-    fn from_text(text: String) -> Result<Self, WireError> {
+    /// Reads what [`LogLevel::to_text`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such level.
+    pub fn from_text(text: String) -> Result<Self, WireError> {
         Ok(serde_json::from_value(serde_json::Value::String(text))?)
     }
 }

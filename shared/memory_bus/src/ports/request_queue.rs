@@ -17,10 +17,7 @@ impl RequestQueue for MemoryBus {
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
         let request = request.clone();
         let mut partition = lock(&self.partition);
-        let limit = self.limits.queue;
-        if partition.waiting.len() + partition.running.len() >= limit {
-            return Err(BusError::QueueFull { limit });
-        }
+        partition.check_room(self.limits.queue)?;
         let entry = partition.enqueue(request);
         drop(partition);
         self.work.notify_one();
@@ -148,6 +145,14 @@ impl MemoryBus {
 }
 
 impl Partition {
+    /// Whether there is room for one more request.
+    pub(crate) fn check_room(&self, limit: usize) -> Result<(), BusError> {
+        match self.waiting.len() + self.running.len() >= limit {
+            true => Err(BusError::QueueFull { limit }),
+            false => Ok(()),
+        }
+    }
+
     fn finish(&mut self, request: &Finish, limits: &BusLimits) -> Result<(), Refusal> {
         let answer = self.log_final_event(request, limits);
         if answer != Err(Refusal::LostOwnership) {

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::ids::{EntryId, SessionId};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
-use prynai_bus::wire::request::CallRef;
+use prynai_bus::wire::request::{CallRef, RequestEnvelope};
 use prynai_bus::wire::session::{Session, SessionChange};
-use prynai_bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
+use prynai_bus::{BusError, SessionStore};
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
 use crate::stored::account::Kept;
-use crate::stored::session::{StoredCall, StoredSession};
+use crate::stored::session::StoredSession;
 
 /// What a subscription costs besides its URI, in bytes, about.
 const FIELD_BYTES: usize = 128;
@@ -27,7 +27,6 @@ impl SessionStore for MemoryBus {
             session: session.clone(),
             subscriptions: BTreeSet::new(),
             counted: Instant::now(),
-            calls: Default::default(),
             state: Default::default(),
         };
         let life = Some(self.limits.session_idle);
@@ -39,22 +38,13 @@ impl SessionStore for MemoryBus {
         &self,
         id: &SessionId,
         caller: &Principal,
-        begin: Option<&BeginCall>,
-    ) -> Result<Option<Touched>, BusError> {
+    ) -> Result<Option<Session>, BusError> {
         let mut sessions = lock(&self.sessions);
         let stored = sessions.get_mut(id);
         let Some(stored) = stored.filter(|stored| stored.session.principal.is_same_caller(caller))
         else {
             return Ok(None);
         };
-        let has_room = begin.is_none_or(|begin| {
-            let is_noted = stored.calls.contains_key(&begin.stream);
-            is_noted || stored.calls.len() < self.limits.session_calls
-        });
-        if let Some(BeginCall { stream, request_id }) = begin.filter(|_| has_room) {
-            let call = StoredCall::new(request_id.clone());
-            stored.calls.insert(*stream, call);
-        }
         let session = stored.session.clone();
         if stored.counted.elapsed() > self.limits.session_idle / 4 {
             stored.counted = Instant::now();
@@ -62,11 +52,19 @@ impl SessionStore for MemoryBus {
             let _: Result<(), BusError> = self.count_session(&session, stored.content());
         }
         sessions.live_for(id, Some(self.limits.session_idle));
-        Ok(Some(Touched { session, has_room }))
+        Ok(Some(session))
+    }
+
+    async fn recall_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Session>, BusError> {
+        self.touch_session(id, caller).await
     }
 
     async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError> {
-        Ok(self.touch_session(id, caller, None).await?.is_some())
+        Ok(self.touch_session(id, caller).await?.is_some())
     }
 
     async fn subscriptions(&self, id: &SessionId) -> Result<Option<BTreeSet<String>>, BusError> {
@@ -94,11 +92,34 @@ impl SessionStore for MemoryBus {
         Ok(true)
     }
 
+    async fn enqueue_call(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
+        let mut request = request.clone();
+        let (Some(session), Some(id)) = (&mut request.session, &request.request_id) else {
+            return Err(BusError::SessionEnded);
+        };
+        let (session_id, id) = (session.id.clone(), id.clone());
+        // Until it is queued, so that it does not end meanwhile.
+        let sessions = lock(&self.sessions);
+        let stored = sessions.get(&session_id).ok_or(BusError::SessionEnded)?;
+        session.log_level = stored.session.log_level;
+        let mut partition = lock(&self.partition);
+        let limit = self.limits.session_calls;
+        if partition.count_calls(&session_id) >= limit {
+            let what = "the list of running calls of this session";
+            return Err(BusError::Full { what, limit });
+        }
+        partition.check_room(self.limits.queue)?;
+        let entry = partition.enqueue_call(request, session_id, id);
+        drop((partition, sessions));
+        self.work.notify_one();
+        Ok(entry)
+    }
+
     async fn end_session(
         &self,
         id: &SessionId,
         caller: &Principal,
-    ) -> Result<Option<Vec<BegunCall>>, BusError> {
+    ) -> Result<Option<Vec<CallRef>>, BusError> {
         let mut sessions = lock(&self.sessions);
         let mut ended = lock(&self.ended_sessions);
         let is_own = |stored: &StoredSession| stored.session.principal.is_same_caller(caller);
@@ -110,12 +131,7 @@ impl SessionStore for MemoryBus {
             ended.insert(id.clone(), stored, Some(self.limits.session_idle));
         }
         let stored = ended.get(id).filter(|stored| is_own(stored));
-        Ok(stored.map(|stored| {
-            let calls = stored.calls.iter();
-            calls
-                .map(|(stream, call)| call.clone().begun(*stream))
-                .collect()
-        }))
+        Ok(stored.map(|_| lock(&self.partition).calls(id, None)))
     }
 
     async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
@@ -123,46 +139,16 @@ impl SessionStore for MemoryBus {
         Ok(())
     }
 
-    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
-        let mut sessions = lock(&self.sessions);
-        let Some(stored) = sessions.get_mut(id) else {
-            return Ok(Placed::SessionEnded);
-        };
-        let Some(noted) = stored.calls.get_mut(&call.stream) else {
-            return Ok(Placed::Running);
-        };
-        noted.entry = Some(call.entry.clone());
-        Ok(match noted.cancelled {
-            true => Placed::Cancelled,
-            false => Placed::Running,
-        })
-    }
-
-    async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
-        for sessions in [&self.sessions, &self.ended_sessions] {
-            if let Some(stored) = lock(sessions).get_mut(id) {
-                stored.calls.remove(stream);
-            }
-        }
-        Ok(())
-    }
-
-    async fn note_cancel(
+    async fn find_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Vec<BegunCall>, BusError> {
-        let mut sessions = lock(&self.sessions);
-        let calls = sessions.get_mut(id).map(|stored| stored.calls.iter_mut());
-        let of_this_id = calls
-            .into_iter()
-            .flatten()
-            .filter(|(_, call)| call.request_id == *request_id);
-        let cancelled = of_this_id.map(|(stream, call)| {
-            call.cancelled |= call.entry.is_none();
-            call.clone().begun(*stream)
-        });
-        Ok(cancelled.collect())
+    ) -> Result<Vec<CallRef>, BusError> {
+        let sessions = lock(&self.sessions);
+        if sessions.get(id).is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(lock(&self.partition).calls(id, Some(request_id)))
     }
 }
 
@@ -182,23 +168,6 @@ impl StoredSession {
         let told = told.map(|raw| raw.as_str().len());
         let uris = self.subscriptions.iter().map(|uri| uri.len() + FIELD_BYTES);
         told.iter().sum::<usize>() + uris.sum::<usize>()
-    }
-}
-
-impl StoredCall {
-    fn new(request_id: RawJson) -> Self {
-        Self {
-            request_id,
-            entry: None,
-            cancelled: false,
-        }
-    }
-
-    fn begun(self, stream: StreamId) -> BegunCall {
-        BegunCall {
-            stream,
-            entry: self.entry,
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
+use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
 use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
 use tokio::time::Instant;
@@ -24,6 +25,8 @@ pub(crate) struct Partition {
     pub(crate) running: BTreeMap<u64, Running>,
     /// How long the leases of each worker last; a process has one worker.
     pub(crate) leases: HashMap<WorkerId, Duration>,
+    /// The entries that are calls of sessions, by number.
+    calls: HashMap<SessionId, BTreeMap<u64, SessionCall>>,
     pub(crate) logs: ExpiringMap<StreamId, Log>,
     /// When the marks of calls that nobody may ever bring end, in that order.
     pub(crate) unknown_marks: VecDeque<Instant>,
@@ -38,6 +41,13 @@ pub(crate) struct Waiting {
     entry: EntryId,
     since: Instant,
     pub(crate) request: RequestEnvelope,
+}
+
+/// A call of a session.
+struct SessionCall {
+    /// As text, so that `1` and `"1"` differ.
+    request_id: RawJson,
+    call: CallRef,
 }
 
 /// An entry in the hands of a worker.
@@ -79,6 +89,50 @@ impl Partition {
             request,
         });
         entry
+    }
+
+    /// Adds a request that its session finds by its request id.
+    pub(crate) fn enqueue_call(
+        &mut self,
+        request: RequestEnvelope,
+        session: SessionId,
+        request_id: RawJson,
+    ) -> EntryId {
+        let stream = request.stream;
+        let entry = self.enqueue(request);
+        let call = CallRef {
+            stream,
+            entry: entry.clone(),
+        };
+        let call = SessionCall { request_id, call };
+        let calls = self.calls.entry(session).or_default();
+        calls.insert(self.newest_entry, call);
+        entry
+    }
+
+    /// How many calls of a session wait or run.
+    pub(crate) fn count_calls(&self, session: &SessionId) -> usize {
+        self.calls.get(session).map_or(0, BTreeMap::len)
+    }
+
+    /// The calls of a session; those of this request id, if one is given.
+    pub(crate) fn calls(&self, session: &SessionId, request_id: Option<&RawJson>) -> Vec<CallRef> {
+        let calls = self
+            .calls
+            .get(session)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        let wanted = calls.filter(|call| request_id.is_none_or(|id| call.request_id == *id));
+        wanted.map(|call| call.call.clone()).collect()
+    }
+
+    fn forget_call(&mut self, number: u64, session: &SessionId) {
+        if let Some(calls) = self.calls.get_mut(session) {
+            calls.remove(&number);
+            if calls.is_empty() {
+                self.calls.remove(session);
+            }
+        }
     }
 
     pub(crate) fn claim(&mut self, worker: &WorkerId, max: usize) -> Vec<Claim> {
@@ -157,7 +211,12 @@ impl Partition {
         era: Era,
         limits: &BusLimits,
     ) {
-        number(entry).and_then(|n| self.running.remove(&n));
+        if let Some(number) = number(entry)
+            && let Some(removed) = self.running.remove(&number)
+            && let Some(session) = &removed.request.session
+        {
+            self.forget_call(number, &session.id);
+        }
         let log = self.logs.get_mut(stream);
         let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
         if let Some(log) = log {

@@ -29,8 +29,10 @@ use crate::wire::signature::EnvelopeKeys;
 
 pub(crate) mod clock;
 mod eviction;
+mod recent_sessions;
 
 use clock::ServerClock;
+use recent_sessions::RecentSessions;
 
 /// The bus on Redis.
 pub struct RedisBus {
@@ -43,12 +45,14 @@ pub struct RedisBus {
     pub(crate) group: Arc<QueueGroup>,
     pub(crate) gauge: QueueGauge,
     pub(crate) clock: Arc<ServerClock>,
+    pub(crate) recent_sessions: RecentSessions,
     pub(crate) envelope_keys: EnvelopeKeys,
     pub(crate) forgeries: Forgeries,
     /// What the workers of this process were given; a process has one.
     pub(crate) deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
-    /// When `reclaim` last looked for what dead processes left behind, in seconds since `started`.
-    pub(crate) last_sweep: AtomicU64,
+    /// When `reclaim` is to look again for what dead processes left behind, in seconds since `started`. At first it
+    /// looks at once: a fleet may be rolled out more often than a process looks.
+    pub(crate) next_sweep: AtomicU64,
     pub(crate) started: Instant,
 }
 
@@ -119,6 +123,7 @@ impl RedisBus {
         let hot = Arc::new(hot);
         let bus = Self {
             keys,
+            recent_sessions: RecentSessions::new(limits.session_idle),
             limits,
             clock,
             pool: PooledConnections::new(connector.clone()),
@@ -130,7 +135,7 @@ impl RedisBus {
             envelope_keys,
             forgeries: Forgeries::default(),
             deliveries: Mutex::default(),
-            last_sweep: AtomicU64::new(0),
+            next_sweep: AtomicU64::new(0),
             started: Instant::now(),
         };
         bus.read_queue_length().await.map_err(Fault::at_start)?;

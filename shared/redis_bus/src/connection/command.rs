@@ -44,8 +44,13 @@ impl Lua {
 
     /// The command that runs it with these keys; the arguments are to be added.
     pub(crate) fn with_keys<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
+        self.with_keys_and(keys, 0)
+    }
+
+    /// The same, with room for arguments of so many bytes more than usual.
+    pub(crate) fn with_keys_and<K: AsRef<str>>(&self, keys: &[K], bytes: usize) -> Cmd {
         let lengths = keys.iter().map(|key| key.as_ref().len());
-        let room = ROOM + lengths.sum::<usize>();
+        let room = ROOM + bytes + lengths.sum::<usize>();
         let mut command = Cmd::with_capacity(keys.len() + ROOM / 16, room);
         command
             .arg("EVALSHA")

@@ -20,6 +20,7 @@ use crate::queue::claims::malformed;
 use crate::queue::entry::QueueEntry;
 use crate::scripts::{self, DeadEntry, WriteCode};
 use crate::wire::batches::Batches;
+use crate::wire::lines;
 use crate::wire::signature::SIGNATURE;
 
 /// The command that enqueues.
@@ -34,14 +35,9 @@ const SWEEP_EVERY: u64 = 600;
 #[async_trait]
 impl RequestQueue for RedisBus {
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
-        let limit = self.limits.queue;
-        if self.gauge.is_full(limit) && self.read_queue_length().await? >= limit {
-            return Err(BusError::QueueFull { limit });
-        }
-        let queue = self.keys.queue();
-        let mut fields = request.to_fields()?;
-        let signature = self.envelope_keys.sign_request(&queue, &bytes(&fields));
-        fields.extend(signature.map(|signature| (SIGNATURE, signature.into())));
+        self.check_queue_room().await?;
+        let (limit, queue) = (self.limits.queue, self.keys.queue());
+        let fields = self.entry_fields(request)?;
         let lengths = fields
             .iter()
             .map(|(field, value)| field.len() + value.len());
@@ -66,8 +62,8 @@ impl RequestQueue for RedisBus {
             self.run(&Command::single(add)).await
         };
         match added {
-            Err(fault) if fault.is_unanswered() => self.find_or_withdraw(request, sent).await,
-            added => Ok(added?.as_str().into()),
+            Ok(entry) => Ok(entry.as_str().into()),
+            Err(fault) => self.not_added(request, sent, fault).await,
         }
     }
 
@@ -219,6 +215,7 @@ impl RequestQueue for RedisBus {
             reason,
             stream: Some(claim.request.stream),
             era: claim.request.era,
+            call: call_of(claim),
         };
         let fields = claim.request.to_fields()?;
         self.run(&scripts::dead_letter(
@@ -230,6 +227,18 @@ impl RequestQueue for RedisBus {
         .await?;
         Ok(())
     }
+}
+
+/// A claim among the calls of all sessions, if it is one of them.
+fn call_of(claim: &Claim) -> Option<String> {
+    let RequestEnvelope {
+        session,
+        request_id,
+        stream,
+        ..
+    } = &claim.request;
+    let (session, request_id) = (session.as_ref()?, request_id.as_ref()?);
+    Some(lines::call(&session.id, &claim.entry, stream, request_id))
 }
 
 /// The fields of an entry as they are signed.
@@ -247,6 +256,39 @@ impl RedisBus {
         let length = self.run(&Command::single(length)).await?;
         self.gauge.saw(length, self.limits.queue);
         Ok(length)
+    }
+
+    pub(crate) async fn check_queue_room(&self) -> Result<(), BusError> {
+        let limit = self.limits.queue;
+        match self.gauge.is_full(limit) && self.read_queue_length().await? >= limit {
+            true => Err(BusError::QueueFull { limit }),
+            false => Ok(()),
+        }
+    }
+
+    /// The fields of the entry of a request, signed if there are keys.
+    pub(crate) fn entry_fields<'a>(
+        &self,
+        request: &'a RequestEnvelope,
+    ) -> Result<Vec<(&'static str, Cow<'a, str>)>, BusError> {
+        let mut fields = request.to_fields()?;
+        let queue = self.keys.queue();
+        let signature = self.envelope_keys.sign_request(&queue, &bytes(&fields));
+        fields.extend(signature.map(|signature| (SIGNATURE, signature.into())));
+        Ok(fields)
+    }
+
+    /// The entry of a request whose queueing, `sent` then, failed so: if there was only no answer, it may be there.
+    pub(crate) async fn not_added(
+        &self,
+        request: &RequestEnvelope,
+        sent: Instant,
+        fault: Fault,
+    ) -> Result<EntryId, BusError> {
+        match fault.is_unanswered() {
+            true => self.find_or_withdraw(request, sent).await,
+            false => Err(fault.into()),
+        }
     }
 
     /// What became of a request whose queueing had no answer: its entry, or an error that says whether it
@@ -271,11 +313,11 @@ impl RedisBus {
 
     async fn sweep_now_and_then(&self) -> Result<(), BusError> {
         let now = self.started.elapsed().as_secs();
-        let last = self.last_sweep.load(Ordering::Relaxed);
-        if now < last.saturating_add(SWEEP_EVERY) {
+        if now < self.next_sweep.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.last_sweep.store(now, Ordering::Relaxed);
+        self.next_sweep
+            .store(now.saturating_add(SWEEP_EVERY), Ordering::Relaxed);
         self.run(&scripts::sweep(&self.keys, &self.limits)).await?;
         Ok(())
     }

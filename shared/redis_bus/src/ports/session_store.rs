@@ -1,30 +1,37 @@
-//! [`SessionStore`] on Redis: a hash per session and one of its running calls.
+//! [`SessionStore`] on Redis: a hash per session, and a sorted set of all their calls.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use prynai_bus::ids::{EntryId, SessionId, StreamId};
+use prynai_bus::ids::{EntryId, SessionId};
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::{Principal, Share};
-use prynai_bus::wire::request::CallRef;
+use prynai_bus::wire::request::{CallRef, RequestEnvelope};
 use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
-use prynai_bus::{BeginCall, BegunCall, BusError, Placed, SessionStore, Touched};
+use prynai_bus::{BusError, SessionStore};
 use prynai_process::clock::unix_millis;
 use redis::{cmd, pipe};
-use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::bus::RedisBus;
+use crate::connection::budget::DEADLINE;
 use crate::connection::command::Command;
 use crate::ports::shares::Kept;
-use crate::scripts::{self, ChangeCode, FieldChange, millis, unknown_code};
+use crate::scripts::{
+    self, ChangeCode, EnqueueCode, FieldChange, QueuedCall, millis, unknown_code,
+};
 
 /// The field that counts the subscriptions, for the scripts.
 const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// What the field of a subscription begins with; the URI follows.
 const SUBSCRIPTION: &str = "subscription:";
+
+/// How often the log level of a session may change while a call of it is being queued.
+const LEVEL_CHANGES: usize = 8;
 
 /// Bytes of a session that are counted at once while its subscriptions grow.
 const COUNTED_AT_ONCE: usize = 16 * 1024;
@@ -38,7 +45,8 @@ impl SessionStore for RedisBus {
         let content = fields
             .iter()
             .map(|(field, value)| field.len() + value.len());
-        let bytes = kept.cost(content.sum());
+        let content = content.sum();
+        let bytes = kept.cost(content);
         self.count_kept(&share, &kept, bytes, self.counted_for())
             .await?;
         let key = self.keys.session(&session.id);
@@ -54,10 +62,12 @@ impl SessionStore for RedisBus {
         both.atomic().add_command(set);
         both.cmd("PEXPIRE")
             .arg(&key)
-            .arg(millis(self.limits.session_idle));
+            .arg(millis(self.session_life()));
+        let touched = Instant::now();
         let created = self.run(&Command::<()>::pipeline(both)).await;
-        if created.is_err() {
-            self.forget_in_time(&share, &kept).await;
+        match &created {
+            Ok(()) => self.recent_sessions.note(session, content, touched),
+            Err(_) => self.forget_in_time(&share, &kept).await,
         }
         Ok(created?)
     }
@@ -66,25 +76,36 @@ impl SessionStore for RedisBus {
         &self,
         id: &SessionId,
         caller: &Principal,
-        begin: Option<&BeginCall>,
-    ) -> Result<Option<Touched>, BusError> {
-        let begin = begin.map(RecordedCall::begin).transpose()?;
-        let subject = &caller.subject;
-        let (keys, limits, begin) = (&self.keys, &self.limits, begin.as_ref());
-        let touch = scripts::touch_session(keys, limits, id, subject, begin, &Session::FIELDS);
-        let (lives, has_room, values, count) = self.run(&touch).await?;
+    ) -> Result<Option<Session>, BusError> {
+        let (life, subject) = (self.session_life(), &caller.subject);
+        let touch = scripts::touch_session(&self.keys, life, id, subject, &Session::FIELDS);
+        let touched = Instant::now();
+        let (lives, values, count) = self.run(&touch).await?;
         if !lives {
             return Ok(None);
         }
         self.count_session_anew(id, &count).await;
+        let bytes = values.iter().flatten().map(String::len).sum();
         let session = Session::from_values(id, values)?;
-        Ok(Some(Touched { session, has_room }))
+        self.recent_sessions.note(&session, bytes, touched);
+        Ok(Some(session))
+    }
+
+    async fn recall_session(
+        &self,
+        id: &SessionId,
+        caller: &Principal,
+    ) -> Result<Option<Session>, BusError> {
+        match self.recent_sessions.recall(id, caller) {
+            None => self.touch_session(id, caller).await,
+            recalled => Ok(recalled),
+        }
     }
 
     async fn keep_session(&self, id: &SessionId, caller: &Principal) -> Result<bool, BusError> {
-        let subject = &caller.subject;
-        let touch = scripts::touch_session(&self.keys, &self.limits, id, subject, None, &[]);
-        let (lives, _, _, count) = self.run(&touch).await?;
+        let (life, subject) = (self.session_life(), &caller.subject);
+        let touch = scripts::touch_session(&self.keys, life, id, subject, &[]);
+        let (lives, _, count) = self.run(&touch).await?;
         self.count_session_anew(id, &count).await;
         Ok(lives)
     }
@@ -102,6 +123,7 @@ impl SessionStore for RedisBus {
         id: &SessionId,
         change: &SessionChange,
     ) -> Result<bool, BusError> {
+        self.recent_sessions.forget(id);
         let field;
         let change = match change {
             SessionChange::LogLevel(level) => {
@@ -140,11 +162,31 @@ impl SessionStore for RedisBus {
         }
     }
 
+    async fn enqueue_call(&self, request: &RequestEnvelope) -> Result<EntryId, BusError> {
+        self.check_queue_room().await?;
+        let mut request = Cow::Borrowed(request);
+        for _ in 0..LEVEL_CHANGES {
+            let sent = Instant::now();
+            match self.try_enqueue_call(&request, sent).await? {
+                Enqueued::Queued(entry) => return Ok(entry),
+                Enqueued::OtherLevel(level) => {
+                    if let Some(session) = &mut request.to_mut().session {
+                        self.recent_sessions.forget(&session.id);
+                        session.log_level = level;
+                    }
+                }
+            }
+        }
+        let reason = "the log level of the session changes all the time".to_owned();
+        Err(BusError::Unavailable(reason))
+    }
+
     async fn end_session(
         &self,
         id: &SessionId,
         caller: &Principal,
-    ) -> Result<Option<Vec<BegunCall>>, BusError> {
+    ) -> Result<Option<Vec<CallRef>>, BusError> {
+        self.recent_sessions.forget(id);
         // Of one that has ended already what it left says the same.
         let mut read = pipe();
         for key in [self.keys.session(id), self.keys.ended_session(id)] {
@@ -160,53 +202,23 @@ impl SessionStore for RedisBus {
             let share = Share::named(&share);
             self.forget_in_time(&share, &Kept::Session(id)).await;
         }
-        let calls = calls.iter().map(|(stream, call)| {
-            let RecordedCall { entry, .. } = serde_json::from_str(call).map_err(WireError::from)?;
-            begun(stream, entry)
-        });
-        calls.collect::<Result<_, _>>().map(Some)
+        call_refs(calls).map(Some)
     }
 
     async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
         let mut forget = cmd("UNLINK");
-        forget
-            .arg(self.keys.ended_session(id))
-            .arg(self.keys.session_calls(id));
+        forget.arg(self.keys.ended_session(id));
         self.run(&Command::<()>::single(forget)).await?;
         Ok(())
     }
 
-    async fn place_call(&self, id: &SessionId, call: &CallRef) -> Result<Placed, BusError> {
-        let place = scripts::place_call(&self.keys, id, call);
-        Ok(match self.run(&place).await? {
-            0 => Placed::Running,
-            1 => Placed::Cancelled,
-            2 => Placed::SessionEnded,
-            other => return Err(unknown_code(other)),
-        })
-    }
-
-    async fn forget_call(&self, id: &SessionId, stream: &StreamId) -> Result<(), BusError> {
-        let mut forget = cmd("HDEL");
-        forget
-            .arg(self.keys.session_calls(id))
-            .arg(stream.to_string());
-        self.run(&Command::<()>::single(forget)).await?;
-        Ok(())
-    }
-
-    async fn note_cancel(
+    async fn find_calls(
         &self,
         id: &SessionId,
         request_id: &RawJson,
-    ) -> Result<Vec<BegunCall>, BusError> {
-        let cancel = scripts::note_cancel(&self.keys, id, request_id.as_str());
-        let found = self.run(&cancel).await?;
-        let found = found.into_iter().map(|(stream, entry)| {
-            let entry = (!entry.is_empty()).then(|| EntryId::from(entry.as_str()));
-            begun(&stream, entry)
-        });
-        found.collect()
+    ) -> Result<Vec<CallRef>, BusError> {
+        let find = scripts::find_calls(&self.keys, id, request_id);
+        call_refs(self.run(&find).await?)
     }
 }
 
@@ -215,6 +227,63 @@ impl RedisBus {
     /// at least as long as it lives.
     pub(crate) fn counted_for(&self) -> Option<Duration> {
         Some(self.limits.session_idle.saturating_mul(5) / 4)
+    }
+
+    /// For how long a session lives from a touch on: its idle time begins with the last use, and that may be as much
+    /// later as a session is recalled.
+    fn session_life(&self) -> Duration {
+        let idle = self.limits.session_idle;
+        idle.saturating_add(self.recent_sessions.recalled_for())
+    }
+
+    async fn try_enqueue_call(
+        &self,
+        request: &RequestEnvelope,
+        sent: Instant,
+    ) -> Result<Enqueued, BusError> {
+        let (Some(session), Some(request_id)) = (&request.session, &request.request_id) else {
+            return Err(BusError::SessionEnded);
+        };
+        let level = session.log_level.map(LogLevel::to_text).transpose()?;
+        let fields = self.entry_fields(request)?;
+        let call = QueuedCall {
+            session: &session.id,
+            stream: &request.stream,
+            request_id,
+            log_level: level.as_deref().unwrap_or_default(),
+            fields: &fields,
+        };
+        let (limit, most) = (self.limits.queue, self.limits.session_calls);
+        let counted = self.gauge.may_hold(most).then_some(most);
+        let looks = self.gauge.must_look(limit);
+        let enqueue = scripts::enqueue_call(&self.keys, &call, counted, looks);
+        // Without a connection nothing was sent: then there is no doubt.
+        self.hot.link(sent + DEADLINE).await?;
+        let (code, said, length) = match self.run(&enqueue).await {
+            Ok(answer) => answer,
+            Err(fault) => {
+                let found = self.not_added(request, sent, fault).await;
+                return found.map(Enqueued::Queued);
+            }
+        };
+        if let Some(length) = length {
+            self.gauge.saw(length, limit);
+        }
+        match EnqueueCode::try_from(code)? {
+            EnqueueCode::Queued => Ok(Enqueued::Queued(said.as_str().into())),
+            EnqueueCode::OtherLevel => {
+                let level = (!said.is_empty()).then(|| LogLevel::from_text(said));
+                Ok(Enqueued::OtherLevel(level.transpose()?))
+            }
+            EnqueueCode::SessionEnded => {
+                self.recent_sessions.forget(&session.id);
+                Err(BusError::SessionEnded)
+            }
+            EnqueueCode::TooManyCalls => Err(BusError::Full {
+                what: "the list of running calls of this session",
+                limit: most,
+            }),
+        }
     }
 
     /// Counts a session again, if the touch said share and bytes.
@@ -228,31 +297,21 @@ impl RedisBus {
     }
 }
 
-/// A call in its session's list of calls, by its stream. Scripts read and write it: they add `entry` and, until then,
-/// `cancelled`.
-#[derive(Serialize, Deserialize)]
-struct RecordedCall {
-    /// The text of the JSON: a script must not read the number.
-    request_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    entry: Option<EntryId>,
+/// What became of an attempt to queue a call.
+enum Enqueued {
+    Queued(EntryId),
+    /// The session has this log level now.
+    OtherLevel(Option<LogLevel>),
 }
 
-impl RecordedCall {
-    /// Its field and value.
-    fn begin(call: &BeginCall) -> Result<(String, String), WireError> {
-        let recorded = Self {
-            request_id: call.request_id.as_str().to_owned(),
-            entry: None,
-        };
-        Ok((call.stream.to_string(), serde_json::to_string(&recorded)?))
-    }
-}
-
-fn begun(stream: &str, entry: Option<EntryId>) -> Result<BegunCall, BusError> {
-    let stream = stream.parse().map_err(|_| WireError::Invalid {
-        field: "stream",
-        reason: "not a stream id".to_owned(),
-    })?;
-    Ok(BegunCall { stream, entry })
+fn call_refs(calls: scripts::Calls) -> Result<Vec<CallRef>, BusError> {
+    let calls = calls.into_iter().map(|(stream, entry)| {
+        let stream = stream.parse().map_err(|_| WireError::Invalid {
+            field: "stream",
+            reason: "not a stream id".to_owned(),
+        })?;
+        let entry = EntryId::from(entry.as_str());
+        Ok(CallRef { stream, entry })
+    });
+    calls.collect()
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// Entries that may be added without looking, at most.
 const MOST_UNSEEN: usize = 64;
 
+/// Gateways that may have added so many at the same time.
+const GATEWAYS: usize = 8;
+
 /// For how long a look at a queue without room is believed.
 const BELIEVED: Duration = Duration::from_millis(100);
 
@@ -38,6 +41,12 @@ impl QueueGauge {
     /// How many more entries there is room for, as far as is known.
     pub(crate) fn room(&self, limit: usize) -> usize {
         limit.saturating_sub(self.length.load(Ordering::Relaxed))
+    }
+
+    /// Whether the queue may have so many entries by now, for all that is known.
+    pub(crate) fn may_hold(&self, entries: usize) -> bool {
+        let seen = self.length.load(Ordering::Relaxed);
+        seen.saturating_add(MOST_UNSEEN * GATEWAYS) >= entries
     }
 
     /// Whether the last look is too old to refuse an entry for. True for one caller only, who looks.
@@ -81,6 +90,15 @@ mod tests {
 
     fn unseen(gauge: &QueueGauge, limit: usize) -> usize {
         (0..).take_while(|_| !gauge.must_look(limit)).count()
+    }
+
+    #[test]
+    fn a_queue_that_was_short_at_the_last_look_may_hold_what_came_since() {
+        let gauge = QueueGauge::default();
+        assert!(gauge.may_hold(MOST_UNSEEN * GATEWAYS));
+        assert!(!gauge.may_hold(1000));
+        gauge.saw(600, 1600);
+        assert!(gauge.may_hold(1000));
     }
 
     #[test]

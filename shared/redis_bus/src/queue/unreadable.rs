@@ -18,6 +18,7 @@ use crate::connection::command::Command;
 use crate::metrics::metrics;
 use crate::queue::entry::QueueEntry;
 use crate::scripts::{self, DeadEntry, millis};
+use crate::wire::lines;
 
 /// Deliveries after which a request of a newer release is given up.
 const DELIVERIES: u64 = 3;
@@ -71,6 +72,7 @@ impl RedisBus {
             reason: &error.to_string(),
             stream: None,
             era: Era::Modern,
+            call: None,
         };
         let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
         self.run(&note).await?;
@@ -120,14 +122,14 @@ impl RedisBus {
             self.answer_unread(asker).await?;
         }
         let reason = error.to_string();
+        let owner = asker.as_ref().map(|asker| &asker.ownership);
         let dead = DeadEntry {
             entry: &entry.entry,
             delivery: entry.delivery,
             reason: &reason,
-            stream: asker.as_ref().map(|asker| asker.ownership.stream),
-            era: asker
-                .as_ref()
-                .map_or(Era::Modern, |asker| asker.ownership.era),
+            stream: owner.map(|owner| owner.stream),
+            era: owner.map_or(Era::Modern, |owner| owner.era),
+            call: owner.and_then(lines::call_of),
         };
         let note = scripts::dead_letter(&self.keys, &self.limits, &dead, &entry.fields);
         self.run(&note).await?;
@@ -181,6 +183,7 @@ impl Asker {
             delivery: entry.delivery,
             holder: entry.field("holder")?.into(),
             session: session.map(|session| session.id),
+            request_id: Some(request_id.clone()),
             era: match entry.field("era") {
                 Some("legacy") => Era::Legacy,
                 _ => Era::Modern,

@@ -13,6 +13,7 @@ use crate::connection::command::Command;
 use crate::server::demoted_master::FinalOffset;
 use crate::wire::batches::Batch;
 use crate::wire::keys::{GROUP, Keys, NOBODY};
+use crate::wire::lines;
 
 lua!(MAKE_GROUP, "request_queue/make_group.lua");
 lua!(FINISH, "request_queue/finish.lua");
@@ -59,6 +60,9 @@ const SLACK: Duration = Duration::from_secs(1);
 /// Entries among which the one of a request is looked for.
 const LOOKED_THROUGH: usize = 5_000;
 
+/// Calls of sessions one sweep looks at.
+const SWEPT_CALLS: usize = 1000;
+
 /// Consumers one sweep removes.
 const SWEPT_CONSUMERS: usize = 64;
 
@@ -82,6 +86,8 @@ pub(crate) struct DeadEntry<'a> {
     /// Not always known of an entry that cannot be read.
     pub(crate) stream: Option<StreamId>,
     pub(crate) era: Era,
+    /// As [`lines::call`] writes it, if it is known to be one.
+    pub(crate) call: Option<String>,
 }
 
 /// Makes the consumer group and its stream, and looks whether this Redis may lack the last writes. `keeps_all`: it has
@@ -119,7 +125,12 @@ pub(crate) fn finish(
     requests: &Batch<'_, Finish>,
     news: Option<&str>,
 ) -> Command<Vec<i64>> {
-    let mut names = vec![keys.queue(), keys.unfinished(), keys.cancelled()];
+    let mut names = vec![
+        keys.queue(),
+        keys.unfinished(),
+        keys.cancelled(),
+        keys.calls(),
+    ];
     for request in requests.writes {
         let stream = &request.ownership.stream;
         names.extend([keys.log(stream), keys.mailbox(stream)]);
@@ -144,7 +155,8 @@ pub(crate) fn finish(
                     .as_ref()
                     .map_or("", |session| session.as_str()),
             )
-            .arg(millis(limits.retention(owner.era)));
+            .arg(millis(limits.retention(owner.era)))
+            .arg(lines::call_of(owner).unwrap_or_default());
         add_events(&mut command, request, &mut lines);
     }
     Command::script(&FINISH, command)
@@ -290,6 +302,7 @@ pub(crate) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
         keys.cancelled(),
         keys.unfinished(),
         keys.noted(dead.entry),
+        keys.calls(),
     ];
     names.extend(dead.stream.as_ref().map(|stream| keys.log(stream)));
     let stream = dead.stream.map(|stream| stream.to_string());
@@ -302,7 +315,8 @@ pub(crate) fn dead_letter<F: AsRef<[u8]>, V: AsRef<[u8]>>(
         .arg(limits.dead_letters)
         .arg(stream.unwrap_or_default())
         .arg(millis(limits.retention(dead.era)))
-        .arg(millis(REMEMBERED));
+        .arg(millis(REMEMBERED))
+        .arg(dead.call.as_deref().unwrap_or_default());
     for (field, value) in fields.iter().take(NOTED_FIELDS) {
         command.arg(field.as_ref()).arg(value.as_ref());
     }
@@ -316,6 +330,7 @@ pub(crate) fn sweep(keys: &Keys, limits: &BusLimits) -> Command<u64> {
         keys.unfinished(),
         keys.cancelled(),
         keys.leases(),
+        keys.calls(),
     ];
     let mut command = SWEEP.with_keys(&names);
     let life = millis(limits.open_retention);
@@ -326,7 +341,8 @@ pub(crate) fn sweep(keys: &Keys, limits: &BusLimits) -> Command<u64> {
         .arg(millis(ABANDONED))
         .arg(life.saturating_mul(7))
         .arg(life)
-        .arg(SWEPT_CONSUMERS);
+        .arg(SWEPT_CONSUMERS)
+        .arg(SWEPT_CALLS);
     Command::script(&SWEEP, command)
 }
 

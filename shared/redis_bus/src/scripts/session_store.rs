@@ -1,7 +1,10 @@
 //! Scripts of sessions, and of the calls that run in them.
 
-use prynai_bus::ids::SessionId;
-use prynai_bus::wire::request::CallRef;
+use std::borrow::Cow;
+use std::time::Duration;
+
+use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::message::RawJson;
 use prynai_bus::{BusError, BusLimits};
 use prynai_process::clock::unix_millis;
 
@@ -12,15 +15,27 @@ use crate::wire::keys::Keys;
 lua!(TOUCH_SESSION, "session_store/touch_session.lua");
 lua!(CHANGE_SESSION, "session_store/change_session.lua");
 lua!(END_SESSION, "session_store/end_session.lua");
-lua!(PLACE_CALL, "session_store/place_call.lua");
-lua!(NOTE_CANCEL, "session_store/note_cancel.lua");
+lua!(ENQUEUE_CALL, "session_store/enqueue_call.lua");
+lua!(FIND_CALLS, "session_store/find_calls.lua");
 
 /// What a subscription costs besides its URI, in bytes, about.
 const FIELD_BYTES: usize = 128;
 
-/// Whether a session lives, whether the call has room, the fields that were read, and share and bytes if the session
-/// is to be counted anew.
-pub(crate) type Touch = (bool, bool, Vec<Option<String>>, Vec<String>);
+/// Whether a session lives, the fields that were read, and share and bytes if the session is to be counted anew.
+pub(crate) type Touch = (bool, Vec<Option<String>>, Vec<String>);
+
+/// Calls: the stream and the entry of each.
+pub(crate) type Calls = Vec<(String, String)>;
+
+/// A call of a session that is to be queued.
+pub(crate) struct QueuedCall<'a> {
+    pub(crate) session: &'a SessionId,
+    pub(crate) stream: &'a StreamId,
+    pub(crate) request_id: &'a RawJson,
+    /// The log level that the entry says, or nothing.
+    pub(crate) log_level: &'a str,
+    pub(crate) fields: &'a [(&'static str, Cow<'a, str>)],
+}
 
 /// One change of a session's hash.
 pub(crate) enum FieldChange<'a> {
@@ -29,29 +44,18 @@ pub(crate) enum FieldChange<'a> {
     Unsubscribe(&'a str),
 }
 
-/// Restarts the idle time of a session of `subject`, notes a call that begins, by its field and value, and reads
-/// these fields.
+/// Lets a session of `subject` live for `life` from now on, and reads these fields.
 pub(crate) fn touch_session(
     keys: &Keys,
-    limits: &BusLimits,
+    life: Duration,
     id: &SessionId,
     subject: &str,
-    begin: Option<&(String, String)>,
     fields: &[&str],
 ) -> Command<Touch> {
-    let (stream, begun) = begin.map_or(("", ""), |(stream, begun)| (stream, begun));
-    let names = [
-        keys.session(id),
-        keys.session_calls(id),
-        keys.session_state(id),
-    ];
-    let mut command = TOUCH_SESSION.with_keys(&names);
+    let mut command = TOUCH_SESSION.with_keys(&[keys.session(id), keys.session_state(id)]);
     command
-        .arg(millis(limits.session_idle))
+        .arg(millis(life))
         .arg(subject)
-        .arg(stream)
-        .arg(begun)
-        .arg(limits.session_calls)
         .arg(unix_millis())
         .arg(fields);
     Command::script(&TOUCH_SESSION, command)
@@ -112,34 +116,76 @@ pub(crate) fn end_session(
     limits: &BusLimits,
     id: &SessionId,
     subject: &str,
-) -> Command<Option<Vec<(String, String)>>> {
+) -> Command<Option<Calls>> {
     let names = [
         keys.session(id),
-        keys.session_calls(id),
         keys.session_state(id),
         keys.ended_session(id),
+        keys.calls(),
     ];
     let mut command = END_SESSION.with_keys(&names);
-    command.arg(subject).arg(millis(limits.session_idle));
+    command
+        .arg(subject)
+        .arg(millis(limits.session_idle))
+        .arg(id.as_str());
     Command::script(&END_SESSION, command)
 }
 
-/// Notes where a call of a session lies in the queue.
-pub(crate) fn place_call(keys: &Keys, id: &SessionId, call: &CallRef) -> Command<i64> {
-    let mut command = PLACE_CALL.with_keys(&[keys.session(id), keys.session_calls(id)]);
-    command
-        .arg(call.stream.to_string())
-        .arg(call.entry.as_str());
-    Command::script(&PLACE_CALL, command)
+/// What `enqueue_call.lua` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnqueueCode {
+    Queued = 0,
+    SessionEnded = 1,
+    /// The session has another log level than the entry says.
+    OtherLevel = 2,
+    TooManyCalls = 3,
 }
 
-/// Finds the running calls of a request id: streams, and entries as far as they are known.
-pub(crate) fn note_cancel(
+impl TryFrom<i64> for EnqueueCode {
+    type Error = BusError;
+
+    fn try_from(code: i64) -> Result<Self, BusError> {
+        Ok(match code {
+            0 => Self::Queued,
+            1 => Self::SessionEnded,
+            2 => Self::OtherLevel,
+            3 => Self::TooManyCalls,
+            other => return Err(unknown_code(other)),
+        })
+    }
+}
+
+/// Queues a call of a session, unless `most` run in it: an [`EnqueueCode`], its entry or the log level that the session
+/// has, and the length of the queue if it `looks`.
+pub(crate) fn enqueue_call(
     keys: &Keys,
-    id: &SessionId,
-    request_id: &str,
-) -> Command<Vec<(String, String)>> {
-    let mut command = NOTE_CANCEL.with_keys(&[keys.session(id), keys.session_calls(id)]);
-    command.arg(request_id);
-    Command::script(&NOTE_CANCEL, command)
+    call: &QueuedCall<'_>,
+    most: Option<usize>,
+    looks: bool,
+) -> Command<(i64, String, Option<usize>)> {
+    let names = [keys.queue(), keys.session(call.session), keys.calls()];
+    let lengths = call.fields.iter();
+    let lengths = lengths.map(|(field, value)| field.len() + value.len());
+    let mut command = ENQUEUE_CALL.with_keys_and(&names, lengths.sum());
+    command
+        .arg(call.session.as_str())
+        .arg(call.stream.digits(&mut [0; 32]))
+        .arg(call.request_id.as_str())
+        .arg(call.log_level);
+    match most {
+        Some(most) => command.arg(most),
+        None => command.arg(""),
+    };
+    command.arg(u8::from(looks));
+    for (field, value) in call.fields {
+        command.arg(field).arg(&**value);
+    }
+    Command::script(&ENQUEUE_CALL, command)
+}
+
+/// Finds the calls of a session that have this request id.
+pub(crate) fn find_calls(keys: &Keys, id: &SessionId, request_id: &RawJson) -> Command<Calls> {
+    let mut command = FIND_CALLS.with_keys(&[keys.session(id), keys.calls()]);
+    command.arg(id.as_str()).arg(request_id.as_str());
+    Command::script(&FIND_CALLS, command)
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
-use prynai_bus::wire::request::{CallRef, Era};
-use prynai_bus::{Append, BusLimits, FeedPosition, Finish, KeyUse, Ownership};
+use prynai_bus::wire::request::Era;
+use prynai_bus::{Append, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
 use redis::FromRedisValue;
 
 use super::*;
@@ -25,6 +25,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let (worker, session) = (WorkerId::generate(), SessionId::generate());
     let holder = GatewayId::generate();
     let entry = EntryId::from("1-1");
+    let request_id = testing::json("1");
     let owner = Ownership {
         stream,
         entry: entry.clone(),
@@ -32,6 +33,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         delivery: 1,
         holder: holder.clone(),
         session: Some(session.clone()),
+        request_id: Some(request_id.clone()),
         era: Era::Legacy,
     };
     let event = StreamEvent::pause(stream, 1);
@@ -52,6 +54,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         reason: "because",
         stream: Some(stream),
         era: Era::Modern,
+        call: lines::call_of(&owner),
     };
     let position = FeedPosition {
         epoch: "a".into(),
@@ -62,9 +65,12 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         event: lines::cancelled(stream).unwrap(),
         signal: "{}".to_owned(),
     };
-    let call = CallRef {
-        stream,
-        entry: entry.clone(),
+    let call = QueuedCall {
+        session: &session,
+        stream: &stream,
+        request_id: &request_id,
+        log_level: "",
+        fields: &[("v", "1".into())],
     };
     let once = KeyUse {
         record: "a1".to_owned(),
@@ -137,7 +143,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "touch_session",
             0,
-            parts(touch_session(k, l, s, "a", None, &["v"])),
+            parts(touch_session(k, window, s, "a", &["v"])),
         ),
         (
             "change_session",
@@ -145,8 +151,12 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(change_session(k, l, s, &change, None)),
         ),
         ("end_session", 0, parts(end_session(k, l, s, "somebody"))),
-        ("place_call", 0, parts(place_call(k, s, &call))),
-        ("note_cancel", 0, parts(note_cancel(k, s, "1"))),
+        (
+            "enqueue_call",
+            0,
+            parts(enqueue_call(k, &call, Some(1), true)),
+        ),
+        ("find_calls", 0, parts(find_calls(k, s, &request_id))),
         ("publish_change", 0, parts(publish_change(k, l, "{}"))),
         (
             "announce_catalog",

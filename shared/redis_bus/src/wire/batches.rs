@@ -131,6 +131,7 @@ mod tests {
         Append {
             events: (1..).zip(sizes).map(event).collect(),
             ownership: Ownership {
+                request_id: None,
                 stream,
                 entry: "1-1".into(),
                 worker: WorkerId::generate(),

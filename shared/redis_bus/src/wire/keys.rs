@@ -16,7 +16,7 @@ pub(crate) const NOBODY: &str = "nobody";
 /// Spells keys and channels under one prefix.
 #[derive(Clone)]
 pub(crate) struct Keys {
-    /// The one partition there is today: the queue with the logs of its requests.
+    /// The one partition there is today: the queue with the logs of its requests, and the sessions that make them.
     partition: String,
     feed: String,
     prefix: String,
@@ -127,6 +127,27 @@ impl Keys {
         key
     }
 
+    /// A session (hash).
+    pub(crate) fn session(&self, id: &SessionId) -> String {
+        format!("{}session:{id}", self.partition)
+    }
+
+    /// A session that ended and whose calls may still run (hash).
+    pub(crate) fn ended_session(&self, id: &SessionId) -> String {
+        format!("{}ended:{id}", self.partition)
+    }
+
+    /// The tool author's values that end with a session (hash).
+    pub(crate) fn session_state(&self, id: &SessionId) -> String {
+        format!("{}state:{id}", self.partition)
+    }
+
+    /// The calls of all sessions that wait or run, as [`lines::call`](super::lines::call) writes them (sorted set, all
+    /// of one score, so by session).
+    pub(crate) fn calls(&self) -> String {
+        format!("{}calls", self.partition)
+    }
+
     /// Exists for as long as a gateway lives (string).
     pub(crate) fn gateway_life(&self, gateway: &GatewayId) -> String {
         format!("{}alive:{gateway}", self.partition)
@@ -164,41 +185,30 @@ impl Keys {
         format!("{}catalog", self.feed)
     }
 
-    // Sessions and state
-
-    /// A session (hash).
-    pub(crate) fn session(&self, id: &SessionId) -> String {
-        format!("{}{{s.{id}}}:session", self.prefix)
-    }
-
-    /// A session that ended and whose calls may still run (hash).
-    pub(crate) fn ended_session(&self, id: &SessionId) -> String {
-        format!("{}{{s.{id}}}:ended", self.prefix)
-    }
-
-    /// The calls that run in a session, by stream (hash).
-    pub(crate) fn session_calls(&self, id: &SessionId) -> String {
-        format!("{}{{s.{id}}}:calls", self.prefix)
-    }
-
-    /// The tool author's values that end with a session (hash).
-    pub(crate) fn session_state(&self, id: &SessionId) -> String {
-        format!("{}{{s.{id}}}:state", self.prefix)
-    }
+    // State
 
     /// Where a value of the tool author lies.
     pub(crate) fn state<'a>(&self, scope: &'a StateScope, key: &str) -> StatePlace<'a> {
         if let StateScope::Session(id) = scope {
             return StatePlace::OfSession(id);
         }
-        let tag = state_tag(scope);
-        StatePlace::Alone(format!("{}{{{tag}}}:state:{key}", self.prefix))
+        let place = self.state_place(scope);
+        StatePlace::Alone(format!("{place}state:{key}"))
     }
 
     /// What an operation on the values of a scope answered (string).
     pub(crate) fn answered(&self, scope: &StateScope, operation: &OperationId) -> String {
-        let tag = state_tag(scope);
-        format!("{}{{{tag}}}:answered:{operation}", self.prefix)
+        format!("{}answered:{operation}", self.state_place(scope))
+    }
+
+    /// What the keys of a scope begin with.
+    fn state_place(&self, scope: &StateScope) -> String {
+        let tag = match scope {
+            StateScope::Global => "global".to_owned(),
+            StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
+            StateScope::Session(_) => return self.partition.clone(),
+        };
+        format!("{}{{{tag}}}:", self.prefix)
     }
 
     /// What is known of the calls under one idempotency key (hash).
@@ -227,15 +237,6 @@ impl Keys {
     /// The channel through which one subscription finds out that it hears.
     pub(crate) fn probe_channel(&self, subscription: &str) -> String {
         format!("{}probe:{subscription}", self.prefix)
-    }
-}
-
-/// The hash tag of a scope.
-fn state_tag(scope: &StateScope) -> String {
-    match scope {
-        StateScope::Global => "global".to_owned(),
-        StateScope::Principal(subject) => format!("p.{}", escaped(subject)),
-        StateScope::Session(id) => format!("s.{id}"),
     }
 }
 

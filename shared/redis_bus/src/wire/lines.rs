@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use prynai_bus::ids::StreamId;
+use prynai_bus::ids::{EntryId, SessionId, StreamId};
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::change::ChangeEntry;
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::{BusError, PositionedChange};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::{BusError, Ownership, PositionedChange};
 
 use crate::connection::budget::LARGE;
 
@@ -50,6 +51,23 @@ pub(crate) fn cancelled(stream: StreamId) -> Result<CancelledLine, BusError> {
         before_offset: format!("{before}{OFFSET}"),
         after_offset: after.to_owned(),
     })
+}
+
+/// A call among those of all sessions. Sorted, those of one session stand together.
+pub(crate) fn call(
+    session: &SessionId,
+    entry: &EntryId,
+    stream: &StreamId,
+    request_id: &RawJson,
+) -> String {
+    let request_id = request_id.as_str();
+    format!("{session}:{entry}:{stream}:{request_id}")
+}
+
+/// The call of an entry, if it is one: what is finished need not be.
+pub(crate) fn call_of(owner: &Ownership) -> Option<String> {
+    let (session, request_id) = (owner.session.as_ref()?, owner.request_id.as_ref()?);
+    Some(call(session, &owner.entry, &owner.stream, request_id))
 }
 
 /// Reads the news of a change: its position, a space, the change.

@@ -16,9 +16,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::ids::{SessionId, StreamId, WorkerId};
-use prynai_bus::wire::principal::Principal;
-use prynai_bus::{BeginCall, Bus, BusError, BusLimits, Claim, Ownership};
+use prynai_bus::ids::{SessionId, WorkerId};
+use prynai_bus::wire::request::CallRef;
+use prynai_bus::{Bus, BusError, BusLimits, Claim, Ownership};
 use prynai_process::backoff::Backoff;
 use prynai_redis_bus::RedisBus;
 use prynai_test_redis::PATIENCE;
@@ -26,7 +26,7 @@ use prynai_test_redis::replies::{Mishap, ReplyThief, TOO_LATE};
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use tokio_util::sync::CancellationToken;
 
-use crate::scene::{Scene, json, legacy_request, session};
+use crate::scene::{Scene, legacy_request, session};
 
 /// Far more commands than any operation has.
 const MOST_COMMANDS: usize = 20;
@@ -132,17 +132,14 @@ impl Shaky {
         id
     }
 
-    /// A call of a session that is not placed yet.
-    async fn begun(&self, id: &SessionId) -> BeginCall {
-        let begin = BeginCall {
-            stream: StreamId::generate(),
-            request_id: json("1"),
-        };
-        let owner = Principal::anonymous();
-        let touched = self.scene.gateways.touch_session(id, &owner, Some(&begin));
-        let touched = touched.await.expect("touched");
-        assert!(touched.is_some_and(|touched| touched.has_room));
-        begin
+    /// A call of a session, with the request id 1.
+    async fn called(&self, id: &SessionId) -> CallRef {
+        let request = legacy_request(&self.scene.gateway, id);
+        let entry = self.scene.gateways.enqueue_call(&request).await;
+        CallRef {
+            stream: request.stream,
+            entry: entry.expect("queued"),
+        }
     }
 
     /// A legacy call that has said something.

@@ -143,7 +143,7 @@ async fn every_call_fails_promptly(scene: &Scene, owner: &Ownership) {
     is_unavailable(bus.read_log(&owner.stream, None, 0)).await;
     is_unavailable(bus.event_news(&scene.gateway)).await;
     is_unavailable(bus.take_mail(owner, 0)).await;
-    is_unavailable(bus.touch_session(&id, &Principal::anonymous(), None)).await;
+    is_unavailable(bus.touch_session(&id, &Principal::anonymous())).await;
     is_unavailable(bus.publish_change(&change)).await;
     is_unavailable(bus.read_catalog()).await;
     is_unavailable(bus.get_state(&StateScope::Global, "key")).await;
@@ -345,7 +345,7 @@ async fn a_connection_that_answers_others_survives_late_answers() {
     bus.create_session(&session(&id)).await.unwrap();
     // The connection that all calls share has run a script last.
     let connection = async || -> Vec<String> {
-        assert_eventually!(bus.touch_session(&id, &caller, None).await.is_ok());
+        assert_eventually!(bus.touch_session(&id, &caller).await.is_ok());
         let clients: String = server.command(&["CLIENT", "LIST"]).await;
         let shared = clients.lines().filter(|line| line.contains("cmd=evalsha"));
         let ids = shared.filter_map(|line| line.split(' ').next());
@@ -355,7 +355,7 @@ async fn a_connection_that_answers_others_survives_late_answers() {
     assert_eq!(before.len(), 1);
 
     way.set_slow(true);
-    let touched = (0..CALLS).map(|_| bus.touch_session(&id, &caller, None));
+    let touched = (0..CALLS).map(|_| bus.touch_session(&id, &caller));
     let touched = futures::future::join_all(touched).await;
     way.set_slow(false);
 

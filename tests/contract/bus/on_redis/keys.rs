@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use prynai_bus::ids::{OperationId, SessionId, StreamId};
+use prynai_bus::ids::{OperationId, SessionId};
 use prynai_bus::wire::change::Change;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::session::SessionChange;
-use prynai_bus::{BeginCall, BusLimits, StateScope};
+use prynai_bus::{BusLimits, StateScope};
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 use super::{PREFIX, queue, scene_on};
 use crate::catalog::catalog;
-use crate::scene::{Scene, call_ref, claim_one, json, legacy_request, session};
+use crate::scene::{LONG_LEASE, Scene, call_ref, claim_one, json, legacy_request, session};
 
 #[tokio::test]
 async fn every_key_and_channel_has_the_prefix() {
@@ -33,15 +33,6 @@ async fn every_key_and_channel_has_the_prefix() {
 }
 
 /// Leaves something of every kind in Redis.
-async fn begin(scene: &Scene, session: &SessionId, stream: StreamId) {
-    let request_id = json("1");
-    let begin = BeginCall { stream, request_id };
-    let owner = Principal::anonymous();
-    let touched = scene.gateways.touch_session(session, &owner, Some(&begin));
-    let touched = touched.await;
-    assert!(touched.unwrap().is_some_and(|touched| touched.has_room));
-}
-
 async fn do_everything(scene: &Scene) {
     let id = SessionId::generate();
     scene.gateways.create_session(&session(&id)).await.unwrap();
@@ -55,10 +46,9 @@ async fn do_everything(scene: &Scene) {
     );
 
     let request = legacy_request(&scene.gateway, &id);
-    let claim = scene.claimed(&request).await;
+    scene.gateways.enqueue_call(&request).await.unwrap();
+    let claim = claim_one(&*scene.workers, &scene.worker).await;
     let call = call_ref(&claim);
-    begin(scene, &id, call.stream).await;
-    scene.gateways.place_call(&id, &call).await.unwrap();
     scene.say(&claim.ownership(&scene.worker), 1).await;
     scene
         .gateways
@@ -141,9 +131,10 @@ async fn an_ended_session_leaves_nothing_behind() {
     let before = keys().await;
     let id = SessionId::generate();
     scene.gateways.create_session(&session(&id)).await.unwrap();
-    let call = call_ref(&scene.claimed(&scene.request()).await);
-    begin(&scene, &id, call.stream).await;
-    scene.gateways.place_call(&id, &call).await.unwrap();
+    let request = legacy_request(&scene.gateway, &id);
+    scene.gateways.enqueue_call(&request).await.unwrap();
+    let owner = claim_one(&*scene.workers, &scene.worker).await;
+    let owner = owner.ownership(&scene.worker);
     let scope = StateScope::Session(id.clone());
     for (key, ttl) in [("a", None), ("b", Some(Duration::from_secs(3600)))] {
         let set = scene.workers.set_state(&scope, key, "1", ttl).await;
@@ -153,10 +144,30 @@ async fn an_ended_session_leaves_nothing_behind() {
         let life: i64 = server.command(&["PTTL", key]).await;
         assert!(life > 0, "{key} would outlive its session");
     }
-    let owner = Principal::anonymous();
-    scene.gateways.end_session(&id, &owner).await.unwrap();
+    let caller = Principal::anonymous();
+    scene.gateways.end_session(&id, &caller).await.unwrap();
     scene.gateways.forget_session(&id).await.unwrap();
+    scene.respond(&owner, 1).await;
+    scene.gateways.release(&[owner.stream]).await.unwrap();
     assert_eq!(keys().await, before);
+}
+
+#[tokio::test]
+async fn a_call_whose_entry_was_deleted_by_hand_is_forgotten() {
+    let server = RedisServer::shared().await;
+    let prefix = unique_prefix();
+    let scene = Scene::on(&server, &prefix, BusLimits::default()).await;
+    let id = scene.session().await;
+    let deleted = scene.called(&id, "1").await;
+    let waiting = scene.called(&id, "2").await;
+    let delete = ["XDEL", &queue(&prefix), deleted.entry.as_str()];
+    assert_eq!(server.command::<usize>(&delete).await, 1);
+    assert_eq!(scene.find(&id, "1").await, Some(deleted));
+
+    let swept = scene.workers.reclaim(&scene.worker, LONG_LEASE, 1).await;
+    assert_eq!(swept.unwrap(), []);
+    assert_eq!(scene.find(&id, "1").await, None);
+    assert_eq!(scene.find(&id, "2").await, Some(waiting));
 }
 
 #[tokio::test]

@@ -4,22 +4,28 @@ mod calls;
 mod sessions;
 mod shares;
 
-use prynai_bus::ids::{EntryId, SessionId, StreamId};
-use prynai_bus::wire::principal::Principal;
-use prynai_bus::wire::request::CallRef;
-use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
-use prynai_bus::{BeginCall, BegunCall, BusError, Placed, ShareFull};
+use std::time::Duration;
 
-use crate::scene::{Scene, json, session};
+use prynai_bus::ids::SessionId;
+use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
+use prynai_bus::{BusError, Ownership, ShareFull};
+use tokio_util::sync::CancellationToken;
+
+use crate::scene::{Scene, finish, json, legacy_request, response, session};
+
+/// How long a claim waits where it may find nothing.
+const BRIEF: Duration = Duration::from_millis(10);
 
 impl Scene {
-    async fn end(&self, id: &SessionId) -> Option<Vec<BegunCall>> {
+    async fn end(&self, id: &SessionId) -> Option<Vec<CallRef>> {
         let owner = Principal::anonymous();
         let ended = self.gateways.end_session(id, &owner).await;
         ended.expect("ended")
     }
 
-    async fn session(&self) -> SessionId {
+    pub(crate) async fn session(&self) -> SessionId {
         let id = SessionId::generate();
         self.gateways
             .create_session(&session(&id))
@@ -33,8 +39,8 @@ impl Scene {
     }
 
     async fn touch_as(&self, caller: &Principal, id: &SessionId) -> Option<Session> {
-        let touched = self.gateways.touch_session(id, caller, None).await;
-        touched.expect("touched").map(|touched| touched.session)
+        let touched = self.gateways.touch_session(id, caller).await;
+        touched.expect("touched")
     }
 
     async fn keep_as(&self, caller: &Principal, id: &SessionId) -> bool {
@@ -52,56 +58,55 @@ impl Scene {
     }
 
     /// The call that a cancel of `request_id` finds.
-    async fn find(&self, id: &SessionId, request_id: &str) -> Option<BegunCall> {
+    pub(crate) async fn find(&self, id: &SessionId, request_id: &str) -> Option<CallRef> {
         let mut found = self.find_all(id, request_id).await;
         assert!(found.len() <= 1, "{found:?}");
         found.pop()
     }
 
-    async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<BegunCall> {
-        let found = self.gateways.note_cancel(id, &json(request_id)).await;
+    async fn find_all(&self, id: &SessionId, request_id: &str) -> Vec<CallRef> {
+        let found = self.gateways.find_calls(id, &json(request_id)).await;
         found.expect("looked for")
     }
 
-    /// Begins a call; `None` when there is no room.
-    async fn begin(&self, id: &SessionId, request_id: &str) -> Option<StreamId> {
-        let begin = BeginCall {
-            stream: StreamId::generate(),
-            request_id: json(request_id),
-        };
-        let owner = Principal::anonymous();
-        let touched = self.gateways.touch_session(id, &owner, Some(&begin)).await;
-        let touched = touched.expect("touched").expect("the session lives");
-        touched.has_room.then_some(begin.stream)
+    /// Queues a call.
+    async fn call(&self, id: &SessionId, request_id: &str) -> Result<CallRef, BusError> {
+        let request = self.call_request(id, request_id);
+        let entry = self.gateways.enqueue_call(&request).await?;
+        let stream = request.stream;
+        Ok(CallRef { stream, entry })
     }
 
-    async fn place(&self, id: &SessionId, stream: StreamId) -> (CallRef, Placed) {
-        let call = some_call(stream);
-        let placed = self.gateways.place_call(id, &call).await;
-        (call, placed.expect("placed"))
-    }
-
-    /// A call that is queued.
-    async fn record(&self, id: &SessionId, request_id: &str) -> BegunCall {
-        let stream = self.begin(id, request_id).await.expect("there is room");
-        let (call, placed) = self.place(id, stream).await;
-        assert_eq!(placed, Placed::Running);
-        BegunCall {
-            stream,
-            entry: Some(call.entry),
+    fn call_request(&self, id: &SessionId, request_id: &str) -> RequestEnvelope {
+        RequestEnvelope {
+            request_id: Some(json(request_id)),
+            ..legacy_request(&self.gateway, id)
         }
     }
 
-    async fn forget(&self, id: &SessionId, stream: StreamId) {
-        let forgotten = self.workers.forget_call(id, &stream).await;
-        forgotten.expect("forgotten");
+    /// A call that is queued.
+    pub(crate) async fn called(&self, id: &SessionId, request_id: &str) -> CallRef {
+        self.call(id, request_id).await.expect("is queued")
     }
-}
 
-fn some_call(stream: StreamId) -> CallRef {
-    CallRef {
-        stream,
-        entry: EntryId::from("17-0"),
+    /// Claims all that waits, and ends this call.
+    async fn end_call(&self, id: &SessionId, call: &CallRef, request_id: &str) {
+        let never = CancellationToken::new();
+        let claimed = self.workers.claim(&self.worker, 64, BRIEF, &never).await;
+        claimed.expect("claimed");
+        let ownership = Ownership {
+            stream: call.stream,
+            entry: call.entry.clone(),
+            worker: self.worker.clone(),
+            delivery: 1,
+            holder: self.gateway.clone(),
+            session: Some(id.clone()),
+            request_id: Some(json(request_id)),
+            era: Era::Legacy,
+        };
+        let event = response(call.stream, 1);
+        let finished = self.workers.finish(&[finish(&ownership, &event)]).await;
+        assert_eq!(finished.expect("finished"), [Ok(())]);
     }
 }
 
@@ -117,17 +122,9 @@ async fn is_absent(scene: &Scene, id: &SessionId) {
     ] {
         assert!(!scene.change(id, change).await.unwrap());
     }
-    let begin = BeginCall {
-        stream: StreamId::generate(),
-        request_id: json("1"),
-    };
-    let owner = Principal::anonymous();
-    let touched = scene.gateways.touch_session(id, &owner, Some(&begin)).await;
-    assert_eq!(touched.unwrap(), None);
-    let (_, placed) = scene.place(id, begin.stream).await;
-    assert_eq!(placed, Placed::SessionEnded);
+    let called = scene.call(id, "1").await;
+    assert!(matches!(called, Err(BusError::SessionEnded)), "{called:?}");
     assert_eq!(scene.find(id, "1").await, None);
-    scene.forget(id, begin.stream).await;
     assert_eq!(scene.touch(id).await, None);
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::ids::SessionId;
 use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
-use prynai_bus::{BeginCall, BusError, BusLimits};
+use prynai_bus::{BusError, BusLimits};
 use prynai_test_redis::assert_eventually;
 
 use super::is_absent;
@@ -16,7 +16,7 @@ for_both_buses! {
     a_session_is_read_as_it_was_stored,
     an_unknown_session_is_absent,
     a_session_exists_for_its_own_principal_only,
-    a_stranger_neither_prolongs_a_session_nor_takes_room_in_it,
+    a_stranger_does_not_prolong_a_session,
     changes_are_stored,
     concurrent_changes_are_all_stored,
     subscriptions_are_bounded,
@@ -39,11 +39,8 @@ async fn a_session_is_read_as_it_was_stored(kind: Kind) {
         Some(full.clone())
     );
     // Every process reads it.
-    let read = scene
-        .workers
-        .touch_session(&id, &full.principal, None)
-        .await;
-    assert_eq!(read.unwrap().map(|touched| touched.session), Some(full));
+    let read = scene.workers.touch_session(&id, &full.principal).await;
+    assert_eq!(read.unwrap(), Some(full));
 
     let plain = scene.session().await;
     assert_eq!(scene.touch(&plain).await, Some(session(&plain)));
@@ -121,32 +118,22 @@ async fn a_session_exists_for_its_own_principal_only(kind: Kind) {
     );
 }
 
-async fn a_stranger_neither_prolongs_a_session_nor_takes_room_in_it(kind: Kind) {
+async fn a_stranger_does_not_prolong_a_session(kind: Kind) {
     let limits = BusLimits {
         session_idle: Duration::from_secs(1),
-        session_calls: 2,
         ..BusLimits::default()
     };
     let scene = kind.scene_with(limits).await;
     let id = scene.session().await;
-    let own = scene.record(&id, "1").await;
+    let own = scene.called(&id, "1").await;
     let stranger = Principal::named("stranger");
-    let begin = BeginCall {
-        stream: StreamId::generate(),
-        request_id: json("2"),
-    };
-    for _ in 0..3 {
-        let touched = scene.gateways.touch_session(&id, &stranger, Some(&begin));
-        assert_eq!(touched.await.unwrap(), None);
-        assert!(!scene.keep_as(&stranger, &id).await);
-    }
-    assert_eq!(scene.find(&id, "2").await, None);
-    scene.begin(&id, "3").await.expect("there is room");
 
     // Looking for a call does not count as use of the session.
     assert_eventually!(
         {
             assert_eq!(scene.touch_as(&stranger, &id).await, None);
+            let recalled = scene.gateways.recall_session(&id, &stranger).await;
+            assert_eq!(recalled.unwrap(), None);
             assert!(!scene.keep_as(&stranger, &id).await);
             scene.find(&id, "1").await.is_none()
         },
@@ -219,7 +206,7 @@ async fn subscriptions_are_bounded(kind: Kind) {
 async fn nothing_revives_an_ended_session(kind: Kind) {
     let scene = kind.scene().await;
     let id = scene.session().await;
-    scene.record(&id, "1").await;
+    scene.called(&id, "1").await;
     scene.end(&id).await;
     assert_eq!(scene.find(&id, "1").await, None);
     is_absent(&scene, &id).await;
@@ -232,8 +219,8 @@ async fn an_idle_session_ends(kind: Kind) {
     };
     let scene = kind.scene_with(limits).await;
     let (used, idle) = (scene.session().await, scene.session().await);
-    scene.record(&used, "1").await;
-    scene.record(&idle, "1").await;
+    scene.called(&used, "1").await;
+    scene.called(&idle, "1").await;
 
     // Looking for a call does not count as use of the session.
     assert_eventually!(

@@ -168,6 +168,7 @@ mod tests {
 
     fn append(count: usize) -> Append {
         let ownership = Ownership {
+            request_id: None,
             stream: StreamId::generate(),
             entry: "1-1".into(),
             worker: WorkerId::generate(),

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::call::ending::Ending;
-use crate::roles::ended_calls::EndedCalls;
+use crate::roles::brief_logs::BriefLogs;
 use crate::roles::worker::Worker;
 
 /// Requests that one call of the bus ends at most.
@@ -28,7 +28,7 @@ pub(crate) struct EndingWriter {
     pub(crate) worker: Arc<Worker>,
     /// How long the bus may be away until responses are given up.
     pub(crate) patience: Duration,
-    pub(crate) ended: EndedCalls,
+    pub(crate) brief_logs: BriefLogs,
 }
 
 // === impl Finisher ===
@@ -58,13 +58,13 @@ impl Finisher {
 impl EndingWriter {
     async fn write(&self, batch: &mut Vec<Ending>) {
         match self.finish(batch).await {
-            Ok(()) => self.ended.note(batch.drain(..)),
+            Ok(()) => self.brief_logs.note(batch.drain(..)),
             Err(error) if error.is_passing() => batch.drain(..).for_each(|e| self.give_up(e)),
             // Something in the batch cannot be written; the others shall not suffer for it.
             Err(_) => {
                 for ending in batch.drain(..) {
                     match self.finish(std::slice::from_ref(&ending)).await {
-                        Ok(()) => self.ended.note([ending]),
+                        Ok(()) => self.brief_logs.note([ending]),
                         Err(_) => self.give_up(ending),
                     }
                 }

@@ -6,13 +6,13 @@
 //!    (`intake`: how both begin calls)
 //! 3. `lease_keeper` renews the leases of what runs, and `runtime_watch` notices when handlers block the runtime
 //! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of lost gateways
-//! 5. `appender` writes what running calls have to tell, and `finisher` ends requests; `ended_calls` takes them out of
-//!    their session's list of calls
+//! 5. `appender` writes what running calls have to tell, and `finisher` ends requests; `brief_logs` lets logs expire
+//!    soon where their caller has too many
 //! 6. `catalog_announcer` tells gateways what the handler serves
 
 pub(crate) mod appender;
+pub(crate) mod brief_logs;
 pub(crate) mod catalog_announcer;
-pub(crate) mod ended_calls;
 pub(crate) mod finisher;
 pub(crate) mod holder_watch;
 pub(crate) mod intake;

@@ -13,7 +13,7 @@ use prynai_process::mutation::Mutation;
 use crate::metrics::metrics;
 use crate::metrics::open::Open;
 
-use super::registry::{End, Inbox, Registry, Wake};
+use super::registry::{Inbox, Registry, Wake};
 
 /// After this silence the log is read, should news have been lost without notice.
 pub(super) const PROBE: Duration = Duration::from_secs(10);
@@ -216,18 +216,7 @@ impl HeldStream {
 
     /// The client has the whole answer and will not come back for it: its log is not needed.
     pub(crate) fn release(&self) {
-        self.note(End::Release(self.stream));
-    }
-
-    /// The call has ended. Its worker forgets it as well, but may have done so before it was recorded.
-    pub(crate) fn forget_call(&self) {
-        if let Some(session) = &self.session {
-            self.note(End::Forget(session.clone(), self.stream));
-        }
-    }
-
-    fn note(&self, end: End) {
-        if self.registry.ends.try_send(end).is_err() {
+        if self.registry.delivered.try_send(self.stream).is_err() {
             tracing::debug!(stream = %self.stream, "too many calls ended at once; what is left of this one expires by itself");
         }
     }

@@ -11,27 +11,26 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use futures::future::join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::{Bus, BusError, EventLog, News, NewsReceiver, SessionStore};
+use prynai_bus::{Bus, BusError, EventLog, News, NewsReceiver};
 use tokio::sync::mpsc;
 
 use crate::metrics::metrics;
 
 pub(crate) use held_stream::{Broken, HeldStream};
-use registry::{End, Registry};
+use registry::Registry;
 
-/// Ends of calls that wait to be noted; beyond it retention and the worker see to them.
-const PENDING_ENDS: usize = 10_000;
+/// Logs that wait to be deleted; beyond it they expire by themselves.
+const DELIVERED: usize = 10_000;
+
+/// Logs that are deleted together, at most.
+const RELEASED_AT_ONCE: usize = 256;
 
 /// News that are dispatched together, at most.
 const DISPATCHED: usize = 256;
 
-/// Ends that are noted together, at most.
-const ENDS_AT_ONCE: usize = 256;
-
-/// How long ends are gathered. No client waits for them, and to note one costs nearly as much as to note many.
+/// How long such logs are gathered. No client waits for it, and to delete one costs nearly as much as to delete many.
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// The streams this gateway holds. Cheap to clone.
@@ -57,13 +56,13 @@ impl Hub {
         bus: Arc<dyn Bus>,
         news: NewsReceiver<StreamEvent>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (ends, to_note) = mpsc::channel(PENDING_ENDS);
-        let registry = Registry::new(gateway, bus.clone(), bus.clone(), ends);
+        let (delivered, to_release) = mpsc::channel(DELIVERED);
+        let registry = Registry::new(gateway, bus.clone(), bus.clone(), delivered);
         let hub = Self(Arc::new(registry));
         let task = {
             let hub = hub.clone();
             async move {
-                tokio::join!(hub.dispatch(news), note_ends(bus.clone(), bus, to_note));
+                tokio::join!(hub.dispatch(news), release(bus, to_release));
             }
         };
         (hub, task)
@@ -133,43 +132,19 @@ impl Hub {
     }
 }
 
-async fn note_ends(
-    log: Arc<dyn EventLog>,
-    sessions: Arc<dyn SessionStore>,
-    mut ends: mpsc::Receiver<End>,
-) {
-    let mut batch = Vec::with_capacity(ENDS_AT_ONCE);
-    while ends.recv_many(&mut batch, ENDS_AT_ONCE).await > 0 {
-        if batch.len() < ENDS_AT_ONCE {
+/// Deletes the logs of streams that their clients have whole.
+async fn release(log: Arc<dyn EventLog>, mut delivered: mpsc::Receiver<StreamId>) {
+    let mut batch = Vec::with_capacity(RELEASED_AT_ONCE);
+    while delivered.recv_many(&mut batch, RELEASED_AT_ONCE).await > 0 {
+        if batch.len() < RELEASED_AT_ONCE {
             tokio::time::sleep(GATHERING).await;
-            let more = std::iter::from_fn(|| ends.try_recv().ok());
-            batch.extend(more.take(ENDS_AT_ONCE - batch.len()));
+            let more = std::iter::from_fn(|| delivered.try_recv().ok());
+            batch.extend(more.take(RELEASED_AT_ONCE - batch.len()));
         }
-        let mut finished = Vec::new();
-        let mut forgotten = Vec::new();
-        for end in batch.drain(..) {
-            match end {
-                End::Release(stream) => finished.push(stream),
-                End::Forget(session, stream) => {
-                    let sessions = sessions.clone();
-                    forgotten.push(async move { sessions.forget_call(&session, &stream).await });
-                }
-            }
-        }
-        let released = async {
-            if finished.is_empty() {
-                return Ok(());
-            }
-            log.release(&finished).await
-        };
-        let (released, forgotten) = tokio::join!(released, join_all(forgotten));
-        if let Some(error) = forgotten
-            .into_iter()
-            .chain([released])
-            .find_map(Result::err)
-        {
+        if let Err(error) = log.release(&batch).await {
             tracing::debug!(%error, "cannot clean up after calls that have ended; what is left of them expires by itself");
         }
+        batch.clear();
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use prynai_bus::ids::{GatewayId, SessionId, StreamId};
+use prynai_bus::ids::{GatewayId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{EventLog, RequestQueue};
 use tokio::sync::{Semaphore, mpsc};
@@ -25,15 +25,8 @@ pub(super) struct Registry {
     pub(super) requests: Arc<dyn RequestQueue>,
     pub(super) held: Mutex<HashMap<StreamId, Arc<Inbox>>>,
     pub(super) looks: Semaphore,
-    pub(super) ends: mpsc::Sender<End>,
-}
-
-/// What is left to do once a client has its answer.
-pub(super) enum End {
-    /// Delete the log.
-    Release(StreamId),
-    /// Take the call out of its session's list of calls.
-    Forget(SessionId, StreamId),
+    /// Streams whose logs are not needed any more.
+    pub(super) delivered: mpsc::Sender<StreamId>,
 }
 
 /// What the reader of a stream has to be told, on its way from the hub to it.
@@ -64,7 +57,7 @@ impl Registry {
         gateway: GatewayId,
         log: Arc<dyn EventLog>,
         requests: Arc<dyn RequestQueue>,
-        ends: mpsc::Sender<End>,
+        delivered: mpsc::Sender<StreamId>,
     ) -> Self {
         Self {
             gateway,
@@ -72,7 +65,7 @@ impl Registry {
             requests,
             held: Mutex::default(),
             looks: Semaphore::new(LOOKS),
-            ends,
+            delivered,
         }
     }
 

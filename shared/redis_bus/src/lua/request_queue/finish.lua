@@ -1,32 +1,34 @@
 -- Ends requests: ownership, last events, retention and acknowledgement of each; one PUBLISH per holder.
 -- Idempotent.
 --
--- KEYS 3 + 2 per request
+-- KEYS 4 + 2 per request
 --   1 request queue (stream)   2 unfinished streams (sorted set)   3 streams of cancelled requests (sorted set)
+--   4 calls of all sessions (sorted set)
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
 --   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
+--   the call among those of its session or '',
 --   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
 -- Returns a code (scripts/write_code.rs) for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
 --   2 cancelled   3 finished with another event, or another entry's
 --   (2, 3: entry removed, nothing published)
 
-local PER_REQUEST = 8
+local PER_REQUEST = 9
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
-local count = (#KEYS - 3) / 2
+local count = (#KEYS - 4) / 2
 
 local requests, logs, at = {}, {}, 4
 for i = 1, count do
-  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 7])
+  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 8])
   local last = from + 2 * (events - 1)
-  logs[i] = KEYS[2 + 2 * i]
+  logs[i] = KEYS[3 + 2 * i]
   requests[i] = {
-    log = logs[i], mailbox = KEYS[3 + 2 * i],
+    log = logs[i], mailbox = KEYS[4 + 2 * i],
     stream = ARGV[at], entry = ARGV[at + 1], worker = ARGV[at + 2], delivery = ARGV[at + 3],
-    holder = ARGV[at + 4], session = ARGV[at + 5], retention = ARGV[at + 6],
+    holder = ARGV[at + 4], session = ARGV[at + 5], retention = ARGV[at + 6], call = ARGV[at + 7],
     from = from, last = last, offset = events > 0 and ARGV[last] or '',
   }
   at = from + 2 * events
@@ -67,10 +69,13 @@ local function admit(r)
   return OK
 end
 
-local answers, entries = {}, {}
+local answers, entries, calls = {}, {}, {}
 for i, r in ipairs(requests) do
   answers[i] = admit(r)
-  if answers[i] ~= LOST then entries[#entries + 1] = r.entry end
+  if answers[i] ~= LOST then
+    entries[#entries + 1] = r.entry
+    if r.call ~= '' then calls[#calls + 1] = r.call end
+  end
 end
 if #entries == 0 then return answers end
 
@@ -119,6 +124,7 @@ for i, r in ipairs(requests) do
 end
 
 call('XDEL', KEYS[1], unpack(entries))
+if #calls > 0 then call('ZREM', KEYS[4], unpack(calls)) end
 if #closed > 0 then call('ZREM', KEYS[2], unpack(closed)) end
 if #marks > 0 then call('ZREM', KEYS[3], unpack(marks)) end
 for _, holder in ipairs(holders) do

@@ -1,22 +1,28 @@
--- Ends a session, for its own principal only. What it leaves (its calls, and whose it was) is kept until the calls are
--- cancelled, so that a gateway that did not hear the answer can ask again.
+-- Ends a session, for its own principal only. Whose it was is kept until its calls are cancelled, so that a gateway
+-- that did not hear the answer can ask again.
 --
 -- KEYS 4
---   1 session (hash)   2 running calls of the session (hash)   3 values of the session (hash)
---   4 ended session (hash)
+--   1 session (hash)   2 values of the session (hash)   3 ended session (hash)
+--   4 calls of all sessions (sorted set)
 -- ARGV
---   1 subject of the caller   2 how long what it leaves is kept, ms
+--   1 subject of the caller   2 how long the ended session is kept, ms   3 session
 -- Returns
 --   nil: there is none, or its calls were cancelled before, or it is another principal's
---   otherwise {stream, call, ...} of the calls that were running in it
+--   otherwise {stream, entry, ...} of the calls that wait or run in it
 
 local lives = redis.call('EXISTS', KEYS[1]) == 1
-local principal = redis.call('HGET', lives and KEYS[1] or KEYS[4], 'principal')
+local principal = redis.call('HGET', lives and KEYS[1] or KEYS[3], 'principal')
 if not principal or cjson.decode(principal).subject ~= ARGV[1] then return false end
 if lives then
-  redis.call('RENAME', KEYS[1], KEYS[4])
-  redis.call('UNLINK', KEYS[3])
-  redis.call('PEXPIRE', KEYS[4], ARGV[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  redis.call('RENAME', KEYS[1], KEYS[3])
+  redis.call('UNLINK', KEYS[2])
+  redis.call('PEXPIRE', KEYS[3], ARGV[2])
 end
-return redis.call('HGETALL', KEYS[2])
+local found = {}
+-- A call is session:entry:stream:request id, and ';' is what comes after ':'.
+for _, call in ipairs(redis.call('ZRANGE', KEYS[4], '[' .. ARGV[3] .. ':', '(' .. ARGV[3] .. ';', 'BYLEX')) do
+  local entry, stream = string.match(call, '^%x+:([^:]+):(%x+):')
+  found[#found + 1] = stream
+  found[#found + 1] = entry
+end
+return found

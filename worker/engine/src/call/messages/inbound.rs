@@ -146,6 +146,7 @@ mod tests {
 
     fn asker(stream: StreamId) -> Ownership {
         Ownership {
+            request_id: None,
             stream,
             entry: "1-1".into(),
             worker: "wk-1".into(),
