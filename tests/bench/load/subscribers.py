@@ -7,13 +7,15 @@ import time
 from pathlib import Path
 
 import subjects
-from load.crowd import Streams, call_tool
+from load.crowd import Streams, connect, read_until, request
+from messages import Call
 
 URI = "everything://readme"
 # In total, spread evenly. Streams of one address are bounded by a setting that has to be raised here.
 SETTING = "5,000 subscribers on two gateways"
 SUBSCRIBERS = 5000
 FLAGS = ("--caller-streams", "10000")
+TOUCH = Call("tools/call", {"name": "touch_resource", "arguments": {"uri": URI}}, "was updated")
 
 
 def measure(folder: Path, rounds: int, count: int = SUBSCRIBERS) -> list[dict[str, float]]:
@@ -31,7 +33,10 @@ def measure(folder: Path, rounds: int, count: int = SUBSCRIBERS) -> list[dict[st
 
 
 def touch(url: str, crowd: Streams) -> dict[str, float]:
-    started = time.perf_counter()
-    call_tool(url, "touch_resource", {"uri": URI}, b"was updated")
-    first, last = crowd.until_all_hear()
+    with connect(url) as connection:
+        started = time.perf_counter()
+        connection.sendall(request(url, "POST", TOUCH.headers(), TOUCH.body()))
+        first, last = crowd.until_all_hear()
+        answer = read_until(connection, TOUCH.expected.encode())
+    assert b'"isError":true' not in answer, answer.decode(errors="replace")
     return {"first_ms": (first - started) * 1e3, "last_ms": (last - started) * 1e3}

@@ -100,7 +100,7 @@ struct Roles {
     /// End by themselves after the soft stop.
     intake: JoinSet<()>,
     /// Appender and finisher: they end by themselves once nobody can write anything any more.
-    finisher: JoinSet<()>,
+    writers: JoinSet<()>,
     /// Run for as long as anything runs.
     support: JoinSet<()>,
 }
@@ -133,7 +133,7 @@ impl Roles {
         let finishing = roles.start_finishing(worker, bus);
         let (events, waiting) = EventQueue::new();
         let logs = bus.clone();
-        roles.finisher.spawn(Appender { waiting, logs }.run());
+        roles.writers.spawn(Appender { waiting, logs }.run());
         let ports = Arc::new(call_ports(bus, events, config));
         let runner = CallRunner {
             handler: prepared.handler,
@@ -172,8 +172,8 @@ impl Roles {
             patience: PATIENCE,
             brief_logs,
         };
-        self.finisher.spawn(Finisher { endings, writer }.run());
-        self.finisher.spawn(shortener.run());
+        self.writers.spawn(Finisher { endings, writer }.run());
+        self.writers.spawn(shortener.run());
         finishing
     }
 
@@ -209,7 +209,7 @@ impl Roles {
         let finished = async {
             join(&mut self.intake).await;
             worker.tasks.wait().await;
-            join(&mut self.finisher).await;
+            join(&mut self.writers).await;
         };
         let _ = tokio::time::timeout(LAST_STEP, finished).await;
         let unfinished = worker.running.unfinished();
@@ -241,7 +241,7 @@ impl Roles {
     async fn any_ended(&mut self) {
         tokio::select! {
             _ = self.intake.join_next() => {}
-            _ = self.finisher.join_next() => {}
+            _ = self.writers.join_next() => {}
             _ = self.support.join_next() => {}
         }
     }

@@ -1,5 +1,6 @@
 //! One connection: who is there, and how long it may keep us waiting.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -283,7 +284,8 @@ impl<R: Respond> Service<Request<Incoming>> for FromPeer<R> {
             *refusal.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             future::ready(refusal).boxed()
         } else {
-            self.responder.respond(request, self.peer)
+            let begun = AssertUnwindSafe(|| self.responder.respond(request, self.peer));
+            catch_unwind(begun).unwrap_or_else(|panic| future::ready(failed(panic)).boxed())
         };
         Answering {
             response,
@@ -301,9 +303,7 @@ impl Future for Answering {
         let polled = catch_unwind(AssertUnwindSafe(|| self.response.as_mut().poll(cx)));
         let response = match polled {
             Ok(polled) => ready!(polled),
-            Err(panic) => DefaultResponseForPanic::default()
-                .response_for_panic(panic)
-                .map(Body::new),
+            Err(panic) => failed(panic),
         };
         let response = if self.multiplexed {
             response.map(given_up_when_stalled)
@@ -313,6 +313,13 @@ impl Future for Answering {
         let under_way = self.under_way.take();
         Poll::Ready(Ok(response.map(|body| Answer::new(body, under_way))))
     }
+}
+
+/// What the client gets when there is a bug; tells what is known of it.
+fn failed(panic: Box<dyn Any + Send>) -> Response {
+    DefaultResponseForPanic::default()
+        .response_for_panic(panic)
+        .map(Body::new)
 }
 
 /// Bytes of a request's head, without what stands between its parts.

@@ -19,7 +19,9 @@ use crate::metrics::operation::{Measurement, Outcome};
 use crate::refusal::{RequestError, status_of_modern_error};
 use crate::streams::canceller::CancelOnDrop;
 use crate::streams::event_id::EventId;
-use crate::streams::event_stream::{EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream};
+use crate::streams::event_stream::{
+    EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream, last_of_stream,
+};
 use crate::streams::hub::{Broken, HeldStream};
 use crate::streams::lifetime::{Closing, Lifetime};
 use crate::streams::outcome::{error_code, outcome};
@@ -176,9 +178,9 @@ impl CallStream {
             Step::Frames(frames) => opening.extend(frames),
             Step::Last(frame) => {
                 opening.push(frame);
-                return sse_response(futures::stream::iter(opening));
+                return last_of_stream(self.events, self.lifetime, opening);
             }
-            Step::End => return sse_response(futures::stream::iter(opening)),
+            Step::End => return last_of_stream(self.events, self.lifetime, opening),
         }
         self.into_sse(opening)
     }

@@ -66,11 +66,29 @@ pub(crate) fn event_stream<S: EventSource>(
     lifetime: Lifetime,
     first: Vec<Bytes>,
 ) -> Response {
+    frames_of(source, lifetime, first, false)
+}
+
+/// The frames in `last`, which end the stream of a source.
+pub(crate) fn last_of_stream<S: EventSource>(
+    source: S,
+    lifetime: Lifetime,
+    last: Vec<Bytes>,
+) -> Response {
+    frames_of(source, lifetime, last, true)
+}
+
+fn frames_of<S: EventSource>(
+    source: S,
+    lifetime: Lifetime,
+    first: Vec<Bytes>,
+    ended: bool,
+) -> Response {
     let feeding = Feeding {
         source,
         lifetime,
         ready: first.into_iter(),
-        ended: false,
+        ended,
     };
     sse_response(futures::stream::unfold(feeding, |mut feeding| async move {
         let frame = feeding.next_frame().await?;

@@ -186,15 +186,16 @@ impl Connector {
         })
     }
 
-    /// A connection on which the server knows who we are, within [`DEADLINE`].
+    /// A connection on which the server knows who we are, [`DEADLINE`] after the files were read.
     async fn connect(
         &self,
         place: &str,
         server: &ConnectionInfo,
         config: AsyncConnectionConfig,
     ) -> Result<(MultiplexedConnection, Driver), Fault> {
+        let tls = stream::tls_config(server, &self.tls).await?;
         let connected = timeout(DEADLINE, async {
-            let stream = stream::open(place, server, &self.tls).await?;
+            let stream = stream::open(place, server, tls).await?;
             let settings = server.redis_settings();
             let connected = MultiplexedConnection::new_with_config(settings, stream, config).await;
             let (connection, driving) = connected.map_err(|error| Fault::at(place, &error))?;

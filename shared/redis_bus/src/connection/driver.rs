@@ -20,10 +20,10 @@ pub(crate) fn start(driving: impl Future<Output = ()> + Send + 'static) -> Drive
 /// its own, and each answer at Redis too.
 async fn in_turn(driving: impl Future<Output = ()>) {
     let mut driving = pin!(driving);
-    let mut is_last = false;
+    let mut has_let_others_go = true;
     poll_fn(|cx| {
-        is_last = !is_last;
-        if is_last {
+        has_let_others_go = !has_let_others_go;
+        if !has_let_others_go {
             // To the end of the run queue.
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -36,6 +36,7 @@ async fn in_turn(driving: impl Future<Output = ()>) {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use tokio::sync::mpsc;
 
@@ -88,6 +89,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!other.is_finished());
         drop(other);
-        assert!(dropped.await.is_err());
+        let ended = tokio::time::timeout(Duration::from_secs(30), dropped).await;
+        assert!(ended.is_ok_and(|dropped| dropped.is_err()));
     }
 }

@@ -1,6 +1,7 @@
 //! [`EventLog`] on Redis: a hash per stream, with the events as fields named by their offsets.
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
@@ -56,17 +57,20 @@ impl EventLog for RedisBus {
     }
 
     async fn append_all(&self, appends: &[Append]) -> Result<Vec<Appended>, BusError> {
-        let mut answers = Vec::with_capacity(appends.len());
+        let mut commands = Vec::new();
         let mut batches = Batches::of(appends);
         while let Some(batch) = batches.next()? {
             let news = batch.news()?;
             let append = scripts::append_events(&self.keys, &self.limits, &batch, news.as_deref());
-            answers.extend(WriteCode::read(
-                &self.run(&append).await?,
-                batch.writes.len(),
-            )?);
+            commands.push((append, batch.writes.len()));
         }
-        Ok(answers)
+        // All at once: they are about different streams, so no order is lost, and a caller who says much holds up
+        // nobody else.
+        let runs = commands.iter().map(|(append, writes)| async move {
+            WriteCode::read(&self.run(append).await?, *writes)
+        });
+        let answers: Vec<_> = try_join_all(runs).await?;
+        Ok(answers.into_iter().flatten().collect())
     }
 
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError> {

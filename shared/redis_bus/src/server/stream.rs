@@ -21,38 +21,46 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Connects to the first address of a server that answers. Its name is looked up anew for each connection.
+/// How TLS is spoken to a server, if it is.
+pub(crate) async fn tls_config(
+    server: &ConnectionInfo,
+    tls: &Tls,
+) -> Result<Option<Arc<ClientConfig>>, Fault> {
+    if !matches!(server.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Ok(None);
+    }
+    let tls = tls.clone();
+    // It reads files.
+    let config = tokio::task::spawn_blocking(move || tls.config()).await;
+    let config = config.map_err(|error| Fault::away(error.to_string()))?;
+    Ok(Some(Arc::new(config.map_err(Fault::SetUp)?)))
+}
+
+/// Connects to the first address of a server that answers, over TLS if it is said how. Its name is looked up anew for
+/// each connection.
 pub(crate) async fn open(
     place: &str,
     server: &ConnectionInfo,
-    tls: &Tls,
+    tls: Option<Arc<ClientConfig>>,
 ) -> Result<Box<dyn Stream>, Fault> {
     let fault = |error: io::Error| Fault::at(place, &error.into());
-    match server.addr() {
-        ConnectionAddr::Tcp(host, port) => {
-            let attempts = addresses(host, *port).await.map_err(fault)?;
-            let attempts = attempts.map(|address| connect(address).boxed());
-            let (stream, _) = select_ok(attempts).await.map_err(fault)?;
-            Ok(Box::new(stream))
-        }
-        ConnectionAddr::TcpTls { host, port, .. } => {
-            let name = ServerName::try_from(host.clone())
-                .map_err(|error| Fault::SetUp(format!("{place}: {error}")))?;
-            let tls = tls.clone();
-            // It reads files.
-            let config = tokio::task::spawn_blocking(move || tls.config()).await;
-            let config = config
-                .map_err(|error| Fault::away(error.to_string()))?
-                .map_err(Fault::SetUp)?;
-            let config = Arc::new(config);
-            let attempts = addresses(host, *port).await.map_err(fault)?;
-            let attempts = attempts
-                .map(|address| connect_over_tls(address, name.clone(), config.clone()).boxed());
-            let (stream, _) = select_ok(attempts).await.map_err(fault)?;
-            Ok(stream)
-        }
-        _ => Err(Fault::SetUp(format!("{place} is not reached over TCP"))),
-    }
+    let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) =
+        server.addr()
+    else {
+        return Err(Fault::SetUp(format!("{place} is not reached over TCP")));
+    };
+    let addresses = addresses(host, *port).await.map_err(fault)?;
+    let Some(config) = tls else {
+        let attempts = addresses.map(|address| connect(address).boxed());
+        let (stream, _) = select_ok(attempts).await.map_err(fault)?;
+        return Ok(Box::new(stream));
+    };
+    let name = ServerName::try_from(host.clone())
+        .map_err(|error| Fault::SetUp(format!("{place}: {error}")))?;
+    let attempts =
+        addresses.map(|address| connect_over_tls(address, name.clone(), config.clone()).boxed());
+    let (stream, _) = select_ok(attempts).await.map_err(fault)?;
+    Ok(stream)
 }
 
 /// At least one. The system's own words do not say that a name was looked for.

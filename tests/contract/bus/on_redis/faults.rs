@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PREFIX, PROMPT, queue, scene_on};
 use crate::scene::{
-    LONG_LEASE, Scene, begun, claim_one, finish, message, next, session, until_a_read_blocks,
+    LONG_LEASE, Scene, append, begun, claim_one, finish, message, next, session,
+    until_a_read_blocks,
 };
 
 /// A lease that ends while a test looks on.
@@ -245,6 +246,27 @@ async fn what_a_lost_group_had_handed_out_is_not_begun_again() {
     });
     assert_eq!(reclaimed.delivery, 2);
     scene.respond(&kept, 1).await;
+}
+
+#[tokio::test]
+async fn events_beside_those_that_need_the_lost_group_are_told() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let mut events = scene.events_of(&scene.gateway).await;
+    let (begun, new) = (scene.owned().await, scene.owned().await);
+    scene.say(&begun, 1).await;
+    next(&mut events).await;
+    let destroy = ["XGROUP", "DESTROY", &queue(PREFIX), "workers"];
+    let _: i64 = server.command(&destroy).await;
+
+    let second = message(begun.stream, 2);
+    let appends = [
+        append(&begun, std::slice::from_ref(&second)),
+        append(&new, &[message(new.stream, 1)]),
+    ];
+    let answers = scene.workers.append_all(&appends).await;
+    assert_eq!(answers.unwrap()[0], Ok(()));
+    assert_eq!(next(&mut events).await, second);
 }
 
 #[tokio::test]

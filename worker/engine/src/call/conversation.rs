@@ -37,6 +37,8 @@ impl Conversation<'_> {
                 () = until(deadline) => return Ok(None),
                 // Also when nothing was asked: what nobody waits for must not stay in the mailbox.
                 () = controls.mail() => {
+                    // It may take long to get a place.
+                    self.writer.send();
                     tokio::select! {
                         biased;
                         reason = controls.stopped() => return Err(reason),
@@ -81,7 +83,10 @@ impl Conversation<'_> {
                     let reason = "this question is larger than the server may send";
                     self.refuse(number, reason).await;
                 }
-                Sent::Change(change) => self.changes.publish(&change).await,
+                Sent::Change(change) => {
+                    self.writer.send();
+                    self.changes.publish(&change).await;
+                }
                 Sent::Nothing => {}
             }
         }

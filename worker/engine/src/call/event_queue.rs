@@ -44,7 +44,7 @@ struct Place(Mutex<Option<Append>>);
 // === impl EventQueue ===
 
 impl EventQueue {
-    /// A queue, and its other end. It needs no bound of its own: each call has one place in it at most, and
+    /// A queue, and its other end. It needs no bound of its own: each call has events in one place of it at most, and
     /// [`TOGETHER`] bounds what lies there.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Waiting>) {
         let (sender, receiver) = mpsc::unbounded_channel();

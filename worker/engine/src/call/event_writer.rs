@@ -127,7 +127,7 @@ impl EventWriter {
     }
 
     /// Sends what is ready on its way, if it can go now.
-    fn send(&mut self) {
+    pub(crate) fn send(&mut self) {
         if self.ready.is_empty() {
             return;
         }

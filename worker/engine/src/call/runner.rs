@@ -165,7 +165,11 @@ impl<H: ServerHandler> CallRunner<H> {
             Use::Respond(message) => return Ok(message),
         }
         call.slot.begin();
-        let response = self.converse(call, request, writer).await;
+        let response = match self.converse(call, request, writer).await {
+            // What the call said before goes first: whoever repeats it gets only the response.
+            Ok(message) => writer.flush().await.map(|_| message),
+            Err(stop) => Err(stop),
+        };
         match &response {
             Ok(message) => idempotency::end(&once, message, writer.bus()).await?,
             Err(Stop::Cancelled) => {

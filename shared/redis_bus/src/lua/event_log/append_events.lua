@@ -25,12 +25,19 @@ for i = 1, #KEYS - 2 do
     delivery = ARGV[at + 3], holder = ARGV[at + 4], session = ARGV[at + 5], era = ARGV[at + 6],
     events = events, from = from, last = from + 2 * (events - 1),
   }
-  if ARGV[from] == '1' then begun[#begun + 1] = KEYS[2 + i] end
+  if ARGV[from] == '1' then begun[#begun + 1] = streams[i] end
   at = from + 2 * events
 end
 
+-- Before the first write, since it fails without the consumer group: then nothing is written.
+local logs = {}
+for i, s in ipairs(begun) do
+  logs[i] = s.log
+  s.is_leased = call('XPENDING', KEYS[2], ARGV[1], s.entry, s.entry, 1)[1]
+end
+
 -- One look for all that begin: most of them have no log yet.
-local none_has_begun = #begun > 0 and call('EXISTS', unpack(begun)) == 0
+local none_has_begun = #begun > 0 and call('EXISTS', unpack(logs)) == 0
 
 local made = {}
 
@@ -38,7 +45,7 @@ local made = {}
 local function make(s, bytes)
   if s.delivery ~= '1' or ARGV[s.from] ~= '1' then return LOST end
   if s.events > most_events or bytes > most_bytes then return FULL end
-  if not call('XPENDING', KEYS[2], ARGV[1], s.entry, s.entry, 1)[1] then return LOST end
+  if not s.is_leased then return LOST end
   call('HSET', s.log, 'state', 'open', 'owner', s.token, 'entry', s.entry, 'holder', s.holder,
     'session', s.session, 'era', s.era, 'newest', ARGV[s.last], 'count', s.events, 'bytes', bytes,
     unpack(ARGV, s.from, s.last + 1))
