@@ -47,14 +47,15 @@ def sections(results: Results) -> str:
 
 def about(results: Results) -> str:
     cases = [results.about(case) for case in results.cases]
-    commits = ", ".join(sorted({case["commit"] for case in cases}))
+    known = sorted({case["commit"] for case in cases})
+    commits = f"commits {listed(known)}" if len(known) > 1 else f"commit {known[0]}"
     machine = cases[0]["machine"]
     versions = listed(f"{name} {version}" for name, version in cases[0]["versions"].items())
     cores = f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB, {machine['kernel']}"
     rounds = " or ".join(str(count) for count in sorted({case["rounds"] for case in cases}))
     seconds = " or ".join(str(count) for count in sorted({case["seconds"] for case in cases}))
     return wrapped(
-        f"Measured at commit {commits} with {versions}, on {cores}; Redis, the load and all that is measured share "
+        f"Measured at {commits} with {versions}, on {cores}; Redis, the load and all that is measured share "
         f"them. Rounds: {rounds}, of {seconds} s each."
     )
 
