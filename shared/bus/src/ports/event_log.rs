@@ -1,5 +1,7 @@
 //! The log of each stream, and the news of it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::ownership::{Ownership, Refusal};
@@ -118,6 +120,12 @@ pub trait EventLog: Send + Sync {
     ///
     /// When the bus is away.
     async fn release(&self, streams: &[StreamId]) -> Result<(), BusError>;
+
+    /// How long to gather streams for [`EventLog::release`], where to delete one log costs nearly as much as to delete
+    /// many. No time at all where it does not: a log that stays longer takes memory from what follows.
+    fn release_delay(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Shortens the life of a finished stream's log to [`super::BusLimits::brief_retention`] from now, if it would live
     /// longer. Other logs are left alone.

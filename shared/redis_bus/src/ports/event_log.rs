@@ -1,5 +1,7 @@
 //! [`EventLog`] on Redis: a hash per stream, with the events as fields named by their offsets.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
@@ -15,6 +17,9 @@ use crate::wire::batches::Batches;
 
 /// Logs that one run of a script deletes.
 const RELEASE_AT_ONCE: usize = 256;
+
+/// How long logs are gathered to be deleted.
+const RELEASE_DELAY: Duration = Duration::from_millis(10);
 
 #[async_trait]
 impl EventLog for RedisBus {
@@ -87,6 +92,10 @@ impl EventLog for RedisBus {
             self.run(&scripts::release(&self.keys, streams)).await?;
         }
         Ok(())
+    }
+
+    fn release_delay(&self) -> Duration {
+        RELEASE_DELAY
     }
 
     async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError> {

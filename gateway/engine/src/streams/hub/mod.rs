@@ -9,7 +9,6 @@ mod registry;
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
 
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
@@ -29,9 +28,6 @@ const RELEASED_AT_ONCE: usize = 256;
 
 /// News that are dispatched together, at most.
 const DISPATCHED: usize = 256;
-
-/// How long such logs are gathered. No client waits for it, and to delete one costs nearly as much as to delete many.
-const GATHERING: Duration = Duration::from_millis(10);
 
 /// The streams this gateway holds. Cheap to clone.
 #[derive(Clone)]
@@ -134,10 +130,12 @@ impl Hub {
 
 /// Deletes the logs of streams that their clients have whole.
 async fn release(log: Arc<dyn EventLog>, mut delivered: mpsc::Receiver<StreamId>) {
+    let delay = log.release_delay();
     let mut batch = Vec::with_capacity(RELEASED_AT_ONCE);
     while delivered.recv_many(&mut batch, RELEASED_AT_ONCE).await > 0 {
-        if batch.len() < RELEASED_AT_ONCE {
-            tokio::time::sleep(GATHERING).await;
+        // No client waits for it.
+        if !delay.is_zero() && batch.len() < RELEASED_AT_ONCE {
+            tokio::time::sleep(delay).await;
             let more = std::iter::from_fn(|| delivered.try_recv().ok());
             batch.extend(more.take(RELEASED_AT_ONCE - batch.len()));
         }
