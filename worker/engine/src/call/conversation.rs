@@ -63,7 +63,7 @@ impl Conversation<'_> {
                 let error = ErrorData::internal_error("the handler ended without a response", None);
                 return Ok(Some(self.outbound.error(&error)));
             };
-            match self.outbound.translate(outgoing.message) {
+            match self.outbound.translate(*outgoing.message) {
                 Sent::Final(message) => return Ok(Some(message)),
                 Sent::Event(message) => self.writer.put(message),
                 Sent::Question { number, message } => {
@@ -112,7 +112,7 @@ impl Conversation<'_> {
                 match inbound::parse_mail(owner, message) {
                     // rmcp reads at any time, so this does not wait for the handler. An error means
                     // that the call has ended.
-                    Some(message) => drop(self.handler.mail.send(message).await),
+                    Some(message) => drop(self.handler.mail.send(Box::new(message)).await),
                     None => {
                         tracing::debug!(
                             stream = %owner.stream,

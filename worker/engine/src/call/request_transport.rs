@@ -20,7 +20,7 @@ const MAIL: usize = 64;
 /// after the response was sent. So all that the handler sends belongs to this request.
 pub(crate) struct RequestTransport {
     request: Option<ClientJsonRpcMessage>,
-    mail: mpsc::Receiver<ClientJsonRpcMessage>,
+    mail: mpsc::Receiver<Box<ClientJsonRpcMessage>>,
     outgoing: mpsc::UnboundedSender<Outgoing>,
     room: Arc<Semaphore>,
     answered: CancellationToken,
@@ -32,12 +32,14 @@ pub(crate) struct HandlerLink {
     /// What the handler sends, in order.
     pub(crate) outgoing: mpsc::UnboundedReceiver<Outgoing>,
     /// The client's mail to the handler.
-    pub(crate) mail: mpsc::Sender<ClientJsonRpcMessage>,
+    pub(crate) mail: mpsc::Sender<Box<ClientJsonRpcMessage>>,
 }
 
 /// A message of the handler; holds its place in the bound until it is dropped.
+///
+/// Boxed, as mail is: a channel makes room for 32 messages at once, and most calls have one to send and no mail.
 pub(crate) struct Outgoing {
-    pub(crate) message: ServerJsonRpcMessage,
+    pub(crate) message: Box<ServerJsonRpcMessage>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -75,7 +77,7 @@ impl HandlerLink {
     /// Answers a question of the handler in the client's place.
     pub(crate) async fn refuse(&self, id: NumberOrString, reason: &'static str) {
         let error = ErrorData::invalid_request(reason, None);
-        let message = JsonRpcMessage::error(error, Some(id));
+        let message = Box::new(JsonRpcMessage::error(error, Some(id)));
         // An error means that the call has ended.
         drop(self.mail.send(message).await);
     }
@@ -101,7 +103,7 @@ impl RequestTransport {
             Some(place.map_err(|_| SendError::Full)?)
         };
         let outgoing = Outgoing {
-            message,
+            message: Box::new(message),
             _place: place,
         };
         let sent = self.outgoing.send(outgoing).map_err(|_| SendError::Ended);
@@ -136,7 +138,7 @@ impl Transport<RoleServer> for RequestTransport {
         tokio::select! {
             biased;
             () = self.answered.cancelled() => None,
-            mail = self.mail.recv() => mail,
+            mail = self.mail.recv() => mail.map(|message| *message),
         }
     }
 

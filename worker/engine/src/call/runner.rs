@@ -265,7 +265,7 @@ impl<H: ServerHandler> CallRunner<H> {
                 () = noted.cancelled() => return Ok(()),
                 () = &mut patience => return Ok(()),
             };
-            match outgoing.message {
+            match *outgoing.message {
                 JsonRpcMessage::Notification(sent) => {
                     if let Some(change) = outbound::change(&sent.notification) {
                         self.changes.publish(&change).await;
