@@ -17,8 +17,8 @@ COPY . .
 FROM source AS build
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --profile dist -p prynai-gateway -p prynai-everything -p prynai-standalone --bins \
-    && install -D -t /out target/dist/prynai-gateway target/dist/prynai-worker target/dist/prynai-mcp
+    cargo build --locked --profile dist -p prynai-gateway -p prynai-everything -p prynai-standalone -p prynai-ops --bins \
+    && install -D -t /out target/dist/prynai-gateway target/dist/prynai-worker target/dist/prynai-mcp target/dist/prynai-ops
 
 FROM source AS build-issuer
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

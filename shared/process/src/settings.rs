@@ -48,13 +48,22 @@ pub fn parse_or_exit<S: Parser, C>(
     args: impl IntoIterator<Item = OsString>,
     check: impl FnOnce(&S) -> Result<C, String>,
 ) -> (S, C) {
-    let mut command = S::command().mut_args(without_empty_variable);
+    parse_command_or_exit(S::command(), args, check)
+}
+
+/// As [`parse_or_exit`], with a command that was changed after it was made from the settings.
+pub fn parse_command_or_exit<S: Parser, C>(
+    command: Command,
+    args: impl IntoIterator<Item = OsString>,
+    check: impl FnOnce(&S) -> Result<C, String>,
+) -> (S, C) {
+    let mut command = command.mut_args(without_empty_variable);
     let matches = command.try_get_matches_from_mut(args);
     let settings = matches.and_then(|mut matches| S::from_arg_matches_mut(&mut matches));
     let settings = settings.unwrap_or_else(|error| exit(error.format(&mut command)));
     match check(&settings) {
         Ok(checked) => (settings, checked),
-        Err(reason) => exit(S::command().error(ErrorKind::ValueValidation, reason)),
+        Err(reason) => exit(command.error(ErrorKind::ValueValidation, reason)),
     }
 }
 

@@ -80,6 +80,24 @@ impl Fault {
         answers(error).iter().any(gone)
     }
 
+    /// Whether there is no key of the name that a command asks about.
+    pub(crate) fn is_key_absent(&self) -> bool {
+        let Self::Failed(error) = self else {
+            return false;
+        };
+        let absent =
+            |(code, detail): &(String, String)| code == "ERR" && detail.contains("no such key");
+        answers(error).iter().any(absent)
+    }
+
+    /// Whether the user may not run the command.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let Self::Failed(error) = self else {
+            return false;
+        };
+        answers(error).iter().any(|(code, _)| code == "NOPERM")
+    }
+
     /// As the error of a first attempt to connect, which says what no waiting can mend.
     pub(crate) fn at_start(self) -> BusError {
         match self {

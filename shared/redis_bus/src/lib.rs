@@ -11,12 +11,14 @@
 //! 6. `queue`: what a process knows of the request queue besides
 //! 7. `connection`: the connections, and what is sent over them
 //! 8. `server`: which Redis it is; `fault`: what can go wrong with it
-//! 9. `metrics`: what is counted and measured of all that
+//! 9. `operations`: what operators see, over a connection of its own
+//! 10. `metrics`: what is counted and measured of all that
 
 mod bus;
 mod connection;
 mod fault;
 mod metrics;
+mod operations;
 mod ports;
 mod queue;
 mod scripts;
@@ -26,4 +28,5 @@ mod wire;
 
 pub use bus::RedisBus;
 pub use metrics::register as register_metrics;
+pub use operations::RedisOperations;
 pub use wire::signature;

@@ -32,6 +32,8 @@ pub struct Ended {
     pub status: ExitStatus,
     /// Standard output and standard error.
     pub output: String,
+    /// Standard output alone.
+    pub stdout: String,
 }
 
 impl Process {
@@ -82,8 +84,10 @@ impl Process {
     pub async fn run(binary: &str, args: &[&str]) -> Ended {
         let output = command(binary, args).await.output().await;
         let output = output.unwrap_or_else(|error| panic!("cannot run {binary}: {error}"));
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = [output.stdout, output.stderr].concat();
         Ended {
+            stdout,
             status: output.status,
             output: String::from_utf8_lossy(&text).into_owned(),
         }

@@ -100,10 +100,11 @@ async fn one_connection_too_many_is_told_so_and_closed() {
 }
 
 /// Keys that every fleet has, without the prefix.
-const OF_THE_FLEET: [&str; 10] = [
+const OF_THE_FLEET: [&str; 11] = [
     "{feed}:catalog",
     "{feed}:changes",
     "{feed}:epoch",
+    "{main.0}:gateways",
     "{main.0}:group",
     "{main.0}:health",
     "{main.0}:history",

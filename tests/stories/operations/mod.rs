@@ -4,6 +4,7 @@ mod balancer;
 mod fleet;
 mod logs;
 mod metrics;
+mod ops;
 mod redis_setup;
 mod rolling_restart;
 mod settings;

@@ -24,6 +24,7 @@ mod catalog;
 mod change_feed;
 mod event_log;
 mod liveness;
+pub mod operations;
 mod outcome_store;
 mod ownership;
 mod request_queue;

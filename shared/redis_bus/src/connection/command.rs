@@ -49,13 +49,19 @@ impl Lua {
 
     /// The same, with room for arguments of so many bytes more than usual.
     pub(crate) fn with_keys_and<K: AsRef<str>>(&self, keys: &[K], bytes: usize) -> Cmd {
+        self.called("EVALSHA", keys, bytes)
+    }
+
+    /// The command that runs it with these keys and lets it only read: a user who may not write may run it.
+    pub(crate) fn reading_keys<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
+        self.called("EVALSHA_RO", keys, 0)
+    }
+
+    fn called<K: AsRef<str>>(&self, how: &str, keys: &[K], bytes: usize) -> Cmd {
         let lengths = keys.iter().map(|key| key.as_ref().len());
         let room = ROOM + bytes + lengths.sum::<usize>();
         let mut command = Cmd::with_capacity(keys.len() + ROOM / 16, room);
-        command
-            .arg("EVALSHA")
-            .arg(self.script.get_hash())
-            .arg(keys.len());
+        command.arg(how).arg(self.script.get_hash()).arg(keys.len());
         for key in keys {
             command.arg(key.as_ref());
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use prynai_bus::ids::GatewayId;
-use prynai_bus::{BusError, Liveness};
+use prynai_bus::{BusError, Liveness, RequestQueue};
 use redis::pipe;
 
 use crate::bus::RedisBus;
@@ -15,6 +15,12 @@ use crate::scripts::millis;
 /// Gateways that one command looks at.
 const LOOKS_AT_ONCE: usize = 256;
 
+/// How long a gateway is remembered after its last beat.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// Gateways that are remembered.
+const MOST_REMEMBERED: isize = 1000;
+
 #[async_trait]
 impl Liveness for RedisBus {
     async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
@@ -24,6 +30,24 @@ impl Liveness for RedisBus {
             .arg("1")
             .arg("PX")
             .arg(millis(life))
+            .ignore();
+        // For operators: which gateways there were, and until when.
+        let (gateways, now) = (self.keys.gateways(), self.now_ms());
+        let past = now.saturating_sub(millis(REMEMBERED));
+        beat.cmd("ZADD")
+            .arg(&gateways)
+            .arg(now)
+            .arg(gateway.as_str())
+            .ignore();
+        beat.cmd("ZREMRANGEBYSCORE")
+            .arg(&gateways)
+            .arg("-inf")
+            .arg(past)
+            .ignore();
+        beat.cmd("ZREMRANGEBYRANK")
+            .arg(&gateways)
+            .arg(0)
+            .arg(-1 - MOST_REMEMBERED)
             .ignore();
         // The deadlines that the gateway gives go by it.
         beat.cmd("TIME");

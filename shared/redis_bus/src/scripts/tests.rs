@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
+use prynai_bus::operations::Shelf;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
@@ -181,6 +182,16 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(session_state(k, s, "key", &StateStep::Get(1))),
         ),
         ("read_value", 0, parts(read_value("{global}", 1))),
+        (
+            "list_entries",
+            0,
+            parts(list_entries(k, Shelf::Queue, None, None, 1)),
+        ),
+        (
+            "look_at_sessions",
+            1,
+            parts(look_at_sessions(k, &[s.as_str()])),
+        ),
         ("use_key", 0, parts(use_key(k, &once, None, window))),
         ("leave_key", 0, parts(leave_key(k, &once, None, window))),
         (
@@ -221,7 +232,9 @@ fn declared(lua: &Lua, repeated: usize) -> usize {
 #[test]
 fn every_script_gets_the_keys_it_declares() {
     for (name, repeated, lua, args) in commands() {
-        assert_eq!(args[0], "EVALSHA", "{name}");
+        let may_write = !["list_entries", "look_at_sessions"].contains(&name);
+        let how = if may_write { "EVALSHA" } else { "EVALSHA_RO" };
+        assert_eq!(args[0], how, "{name}");
         let passed: usize = args[2].parse().unwrap();
         assert_eq!(passed, declared(lua, repeated), "{name}");
         assert!(args.len() >= 3 + passed, "{name}");

@@ -31,10 +31,16 @@ pub(crate) enum StatePlace<'a> {
     OfSession(&'a SessionId),
 }
 
+/// What follows the prefix in the keys of the partition.
+const PARTITION: &str = "{main.0}:";
+
+/// What follows that in the key of [`Keys::group_made`].
+const GROUP_MADE: &str = "group";
+
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
         Self {
-            partition: format!("{prefix}{{main.0}}:"),
+            partition: format!("{prefix}{PARTITION}"),
             feed: format!("{prefix}{{feed}}:"),
             prefix: prefix.to_owned(),
         }
@@ -49,7 +55,17 @@ impl Keys {
 
     /// Exists once there was a consumer group (string).
     pub(crate) fn group_made(&self) -> String {
-        format!("{}group", self.partition)
+        format!("{}{GROUP_MADE}", self.partition)
+    }
+
+    /// The keys [`Keys::group_made`] of the fleets under all prefixes, as a pattern of `SCAN`.
+    pub(crate) fn all_fleets() -> String {
+        format!("*{PARTITION}{GROUP_MADE}")
+    }
+
+    /// The prefix of a fleet that [`Keys::all_fleets`] found.
+    pub(crate) fn prefix_of(key: &str) -> Option<&str> {
+        key.strip_suffix(GROUP_MADE)?.strip_suffix(PARTITION)
     }
 
     /// How long the leases of each worker last, in milliseconds (hash).
@@ -129,7 +145,7 @@ impl Keys {
 
     /// A session (hash).
     pub(crate) fn session(&self, id: &SessionId) -> String {
-        format!("{}session:{id}", self.partition)
+        self.session_named(id.as_str())
     }
 
     /// A session that ended and whose calls may still run (hash).
@@ -148,14 +164,45 @@ impl Keys {
         format!("{}calls", self.partition)
     }
 
+    /// The keys of all sessions, as a pattern of `SCAN`.
+    pub(crate) fn all_sessions(&self) -> String {
+        format!("{}*", self.session_named(""))
+    }
+
+    /// The session of a key that [`Keys::all_sessions`] found.
+    pub(crate) fn session_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.session_named(""))
+    }
+
+    /// The session of this name (hash).
+    pub(crate) fn session_named(&self, id: &str) -> String {
+        format!("{}session:{id}", self.partition)
+    }
+
     /// Exists for as long as a gateway lives (string).
     pub(crate) fn gateway_life(&self, gateway: &GatewayId) -> String {
         format!("{}alive:{gateway}", self.partition)
     }
 
+    /// When each gateway last said that it lives, in Unix milliseconds (sorted set). For operators: whether one lives,
+    /// [`Keys::gateway_life`] says.
+    pub(crate) fn gateways(&self) -> String {
+        format!("{}gateways", self.partition)
+    }
+
     /// What the channel of every gateway begins with; its id follows.
     pub(crate) fn gateway_channels(&self) -> String {
         format!("{}gateway:", self.partition)
+    }
+
+    /// The channel of a gateway.
+    pub(crate) fn gateway_channel(&self, gateway: &str) -> String {
+        format!("{}{gateway}", self.gateway_channels())
+    }
+
+    /// The channel of a worker.
+    pub(crate) fn worker_channel(&self, worker: &str) -> String {
+        format!("{}{worker}", self.worker_channels())
     }
 
     /// What the channel of every worker begins with; its id follows.

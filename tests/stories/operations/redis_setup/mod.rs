@@ -1,7 +1,7 @@
 //! The Redis that a fleet is given: what cannot be used is named, TLS and Sentinels lead to it, and its user needs no
 //! more than the documentation says.
 
-mod documented_user;
+pub(super) mod documented_user;
 mod fail_over;
 mod over_tls;
 mod refused;

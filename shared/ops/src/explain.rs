@@ -1,0 +1,292 @@
+//! What needs attention, and why a call is where it is: facts of the bus in the words of an operator.
+
+use prynai_bus::operations::{
+    CallSight, EntrySight, EventSight, GatewaySight, Lease, Overview, WorkerSight,
+};
+use serde::Serialize;
+
+use crate::show::span;
+
+/// A request that waits for longer, while workers live, is told as one that needs attention.
+const LONG_WAIT_MS: u64 = 30_000;
+
+/// Where a call is, and why.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// In a word or two.
+    pub state: &'static str,
+    /// Why, and what happens next.
+    pub because: Vec<String>,
+}
+
+/// The fleet around a call.
+pub struct Around<'a> {
+    /// How much there is of everything.
+    pub overview: &'a Overview,
+    /// The workers.
+    pub workers: &'a [WorkerSight],
+}
+
+/// What an operator should look at; nothing when all is well.
+pub fn attention(
+    overview: &Overview,
+    workers: &[WorkerSight],
+    gateways: &[GatewaySight],
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let living = workers.iter().filter(|worker| worker.is_alive).count();
+    if !overview.has_group {
+        found.push(
+            "the consumer group of the workers is gone; the next process that uses the queue makes it again"
+                .to_owned(),
+        );
+    }
+    match overview.oldest_waiting_ms {
+        Some(wait) if living == 0 => found.push(format!(
+            "no worker lives, and {} waits, the oldest for {}: start workers",
+            requests(overview.waiting),
+            span(wait)
+        )),
+        Some(wait) if wait > LONG_WAIT_MS => found.push(format!(
+            "{} waits, the oldest for {}: the workers have no room, start more (prynai-ops workers)",
+            requests(overview.waiting),
+            span(wait)
+        )),
+        _ => {}
+    }
+    if overview.unattributed > 0 {
+        found.push(format!(
+            "{} is in nobody's hands, since Redis lost data or failed over; it is redelivered when its lease ends",
+            requests(overview.unattributed)
+        ));
+    }
+    for worker in workers {
+        let name = &worker.worker;
+        match (worker.is_alive, worker.is_listening) {
+            (false, _) if worker.running > 0 => found.push(format!(
+                "worker {name} was last heard of {} ago and has {}; others take them over when its leases end",
+                span(worker.heard_ms_ago),
+                requests(worker.running)
+            )),
+            (true, false) => found.push(format!(
+                "worker {name} lives, and hears neither cancels nor answers of clients: look at its log, restart it"
+            )),
+            _ => {}
+        }
+    }
+    if !gateways.iter().any(|gateway| gateway.is_alive) {
+        found.push("no gateway lives: clients cannot connect".to_owned());
+    }
+    let deaf = gateways.iter().filter(|g| g.is_alive && !g.is_listening);
+    found.extend(deaf.map(|gateway| {
+        format!(
+            "gateway {} lives, and hears nothing that workers publish: look at its log, restart it",
+            gateway.gateway
+        )
+    }));
+    if overview.dead_letters > 0 {
+        found.push(format!(
+            "{} could not be served: the log of the workers has the reason of each dead letter",
+            requests(overview.dead_letters)
+        ));
+    }
+    let eviction = overview
+        .server
+        .as_ref()
+        .and_then(|server| server.eviction.as_deref());
+    if let Some(policy) = eviction.filter(|policy| *policy != "noeviction") {
+        found.push(format!(
+            "Redis may remove keys when its memory is full (maxmemory-policy {policy}): set it to noeviction"
+        ));
+    }
+    found
+}
+
+/// Where a call is, and why. `newest` is the newest event in its log.
+pub fn explain(call: &CallSight, newest: Option<&EventSight>, around: &Around<'_>) -> Explanation {
+    let mut because = Vec::new();
+    let state = match (&call.entry, &call.log, &call.dead) {
+        (_, Some(log), _) if log.state == "finished" => {
+            because.extend(newest.map(ended_with));
+            if let Some(life) = log.kept_for_ms {
+                because.push(format!("its log is kept for {} more", span(life)));
+            }
+            "ended"
+        }
+        (_, _, Some(dead)) => {
+            let reason = dead.dead.as_ref().map_or("", |dead| &dead.reason);
+            because.push(format!("it could not be served: {reason}"));
+            "dead letter"
+        }
+        (Some(entry), ..) => match &entry.lease {
+            Some(lease) => held(call, lease, newest, around, &mut because),
+            None => waiting(call, entry, around, &mut because),
+        },
+        (None, Some(log), _) if log.state == "cancelled" => "cancelled",
+        (None, ..) => {
+            because.push(
+                "its entry is gone and its log has no end: Redis lost data, or it ends at this moment"
+                    .to_owned(),
+            );
+            "lost"
+        }
+    };
+    if call.is_cancelled && call.entry.is_some() {
+        because.push(
+            "it was cancelled: nothing is written for it any more, and its entry goes when a worker has seen that"
+                .to_owned(),
+        );
+    }
+    because.extend(holder_trouble(call));
+    Explanation { state, because }
+}
+
+fn waiting(
+    call: &CallSight,
+    entry: &EntrySight,
+    around: &Around<'_>,
+    because: &mut Vec<String>,
+) -> &'static str {
+    let living: Vec<_> = around
+        .workers
+        .iter()
+        .filter(|worker| worker.is_alive)
+        .collect();
+    if living.is_empty() {
+        because.push("no worker lives that could claim it: start workers".to_owned());
+    } else {
+        let running: u64 = living.iter().map(|worker| worker.running).sum();
+        because.push(format!(
+            "no worker has claimed it yet: {}, and {} at {}; a worker claims no more than its --concurrency",
+            counted(around.overview.waiting, "request waits", "requests wait"),
+            counted(running, "runs", "run"),
+            counted(living.len() as u64, "worker", "workers"),
+        ));
+    }
+    if !entry.is_readable {
+        because.push(newer(entry));
+    }
+    if let Some(late) = entry.deadline_ms.and_then(|at| call.now_ms.checked_sub(at)) {
+        because.push(format!(
+            "its deadline passed {} ago (--request-timeout): it is refused, not run",
+            span(late)
+        ));
+    }
+    "waits"
+}
+
+fn held(
+    call: &CallSight,
+    lease: &Lease,
+    newest: Option<&EventSight>,
+    around: &Around<'_>,
+    because: &mut Vec<String>,
+) -> &'static str {
+    if lease.delivery > 1 {
+        because.push(format!(
+            "this is delivery {}: a worker was lost, or gave it back, before",
+            lease.delivery
+        ));
+    }
+    let nobody_lives = !around.workers.iter().any(|worker| worker.is_alive);
+    if lease.is_handed_back {
+        because.push(match nobody_lives {
+            true => format!("worker {} gave it back, and no worker lives", lease.worker),
+            false => format!(
+                "worker {} gave it back; the next worker with room takes it",
+                lease.worker
+            ),
+        });
+        return "handed back";
+    }
+    let Some(worker) = &call.worker else {
+        because.push(
+            "nobody has it, since Redis lost data or failed over: a worker that runs it says so within its lease, or it \
+             is redelivered"
+                .to_owned(),
+        );
+        return "unattributed";
+    };
+    if !worker.is_alive {
+        let lease_ms = worker.lease_ms.unwrap_or(0);
+        let left = lease_ms.saturating_sub(lease.renewed_ms_ago);
+        because.push(format!(
+            "worker {} was last heard of {} ago; another one takes it over in about {} {}",
+            worker.worker,
+            span(worker.heard_ms_ago),
+            span(left),
+            if nobody_lives {
+                "if one is started"
+            } else {
+                "when the lease ends"
+            },
+        ));
+        return "lost its worker";
+    }
+    because.push(format!(
+        "worker {} has it and renewed its lease {} ago",
+        worker.worker,
+        span(lease.renewed_ms_ago)
+    ));
+    if !worker.is_listening {
+        because.push(
+            "that worker is deaf: it hears neither a cancel nor an answer until it looks for itself".to_owned(),
+        );
+    }
+    match newest {
+        Some(event) if event.is_question && call.mail == 0 => because.push(format!(
+            "it asked its client ({}, event {}) and waits for the answer",
+            event.method.as_deref().unwrap_or("a question"),
+            event.offset
+        )),
+        _ if call.mail > 0 => because.push(format!(
+            "{} of its client lie in its mailbox, not read yet",
+            counted(call.mail, "message", "messages")
+        )),
+        _ => {}
+    }
+    "runs"
+}
+
+fn ended_with(newest: &EventSight) -> String {
+    match (newest.error_code, newest.is_tool_error) {
+        (Some(code), _) => format!("it ended with the JSON-RPC error {code}"),
+        (None, true) => "it ended with a result in which the tool says that it failed".to_owned(),
+        (None, false) => "it ended with a result".to_owned(),
+    }
+}
+
+fn newer(entry: &EntrySight) -> String {
+    match entry.format {
+        Some(format) => format!(
+            "it is of format {format}, which this release cannot read: only workers of a newer release run it"
+        ),
+        None => "it does not say its format: nothing of this fleet wrote it".to_owned(),
+    }
+}
+
+fn holder_trouble(call: &CallSight) -> Option<String> {
+    let is_over = call.log.as_ref().is_some_and(|log| log.state != "open");
+    let holder = call
+        .holder
+        .as_ref()
+        .filter(|_| !is_over && call.dead.is_none())?;
+    let name = &holder.gateway;
+    match (holder.is_alive, holder.is_listening) {
+        (false, _) => Some(format!(
+            "its gateway {name} is gone: a modern call is cancelled soon, a legacy client resumes at another gateway"
+        )),
+        (true, false) => Some(format!(
+            "its gateway {name} is deaf: it hears nothing that workers publish, and reads logs now and then"
+        )),
+        (true, true) => None,
+    }
+}
+
+fn requests(count: u64) -> String {
+    counted(count, "request", "requests")
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}

@@ -1,0 +1,93 @@
+//! Workers and gateways.
+
+use prynai_bus::operations::{GatewaySight, Operations, WorkerSight};
+use serde::Serialize;
+
+use super::{Failed, Shown, or_dash};
+use crate::show::{Column, Table, span};
+
+/// The workers.
+#[derive(Debug, Serialize)]
+pub struct Workers {
+    /// By name.
+    pub workers: Vec<WorkerSight>,
+}
+
+/// The gateways.
+#[derive(Debug, Serialize)]
+pub struct Gateways {
+    /// Those that live first.
+    pub gateways: Vec<GatewaySight>,
+}
+
+pub(super) async fn workers(operations: &dyn Operations) -> Result<Workers, Failed> {
+    let workers = operations.workers().await?;
+    Ok(Workers { workers })
+}
+
+pub(super) async fn gateways(operations: &dyn Operations) -> Result<Gateways, Failed> {
+    let gateways = operations.gateways().await?;
+    Ok(Gateways { gateways })
+}
+
+impl Shown for Workers {
+    fn words(&self, width: Option<usize>) -> String {
+        if self.workers.is_empty() {
+            return "No worker took part within the last hour.\n".to_owned();
+        }
+        let mut table = Table::new(vec![
+            Column::name("WORKER"),
+            Column::name("STATE"),
+            Column::number("RUNS"),
+            Column::number("HEARD AGO"),
+            Column::number("LEASE"),
+            Column::name("OLDEST ENTRY"),
+            Column::number("QUEUED AGO"),
+        ]);
+        for worker in &self.workers {
+            let state = match (worker.is_alive, worker.is_listening, worker.running) {
+                (true, true, _) => "alive",
+                (true, false, _) => "deaf",
+                (false, _, 0) => "gone",
+                (false, ..) => "lost",
+            };
+            let time = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), span);
+            table.row([
+                worker.worker.clone(),
+                state.to_owned(),
+                worker.running.to_string(),
+                span(worker.heard_ms_ago),
+                time(worker.lease_ms),
+                or_dash(worker.oldest.as_ref()),
+                time(worker.oldest_ms),
+            ]);
+        }
+        table.render(width)
+    }
+}
+
+impl Shown for Gateways {
+    fn words(&self, width: Option<usize>) -> String {
+        if self.gateways.is_empty() {
+            return "No gateway lived within the last day.\n".to_owned();
+        }
+        let mut table = Table::new(vec![
+            Column::name("GATEWAY"),
+            Column::name("STATE"),
+            Column::number("HEARD AGO"),
+        ]);
+        for gateway in &self.gateways {
+            let state = match (gateway.is_alive, gateway.is_listening) {
+                (true, true) => "alive",
+                (true, false) => "deaf",
+                (false, _) => "gone",
+            };
+            table.row([
+                gateway.gateway.clone(),
+                state.to_owned(),
+                gateway.heard_ms_ago.map_or_else(|| "-".to_owned(), span),
+            ]);
+        }
+        table.render(width)
+    }
+}

@@ -1,0 +1,46 @@
+//! The program `prynai-ops`.
+
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::process::ExitCode;
+
+use prynai_ops::look::{Failed, answer};
+use prynai_ops::settings::{Ask, Settings, command, parse_or_exit};
+use prynai_ops::show::line_width;
+use prynai_redis_bus::RedisOperations;
+use prynai_redis_bus::settings::exit_if_unusable;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let settings = parse_or_exit(std::env::args_os());
+    if let Ask::Completion { shell } = settings.ask {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut command(), "prynai-ops", &mut script);
+        return print(&script);
+    }
+    match run(&settings).await {
+        Ok(text) => print(text.as_bytes()),
+        Err(failed) => {
+            // Nothing is left to do when standard error is gone as well.
+            let _ = writeln!(stderr(), "error: {failed}");
+            ExitCode::from(failed.code())
+        }
+    }
+}
+
+async fn run(settings: &Settings) -> Result<String, Failed> {
+    let connected = RedisOperations::connect(&settings.redis).await;
+    let operations = exit_if_unusable(connected)?;
+    answer(&operations, &settings.ask, settings.json, line_width()).await
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &[u8]) -> ExitCode {
+    let mut out = stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(stderr(), "error: cannot write: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

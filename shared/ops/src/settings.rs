@@ -1,0 +1,187 @@
+//! What the program is asked for, and how it ends.
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use prynai_bus::operations::CallName;
+use prynai_process::settings::parse_command_or_exit;
+use prynai_redis_bus::settings::RedisSettings;
+
+/// Something went wrong that no other code names.
+pub const EXIT_FAILED: u8 = 1;
+
+/// Nothing is known of what was asked for.
+pub const EXIT_UNKNOWN: u8 = 3;
+
+/// There is no fleet under this prefix.
+pub const EXIT_NO_FLEET: u8 = 4;
+
+/// Redis cannot be reached.
+pub const EXIT_AWAY: u8 = 5;
+
+/// Wrong use, or Redis refuses its user or the user's rights.
+pub const EXIT_USAGE: u8 = 64;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   done
+  1   failed in a way that no other code names
+  3   nothing is known of what was asked for (a call that is over leaves no trace once its log has expired)
+  4   there is no fleet under this --key-prefix
+  5   Redis cannot be reached
+  64  wrong use, or Redis refuses its user or the user's rights (docs/security.md has the rights)
+
+docs/operations.md says what to look at when something is wrong.";
+
+/// What the program is asked for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "prynai-ops",
+    version,
+    about = "Shows a fleet of gateways and workers, and the life of one call",
+    after_help = AFTER_HELP
+)]
+pub struct Settings {
+    /// The question.
+    #[command(subcommand)]
+    pub ask: Ask,
+
+    /// Writes one JSON document instead of tables. Times are in milliseconds, sizes in bytes.
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub redis: RedisSettings,
+}
+
+/// A question.
+#[derive(Debug, Subcommand)]
+pub enum Ask {
+    /// Is all well: how much waits and runs, who is there, and what needs attention
+    Status,
+    /// Requests that wait or run, oldest first
+    Queue(QueueFilter),
+    /// Workers: who lives, what each runs, and since when
+    Workers,
+    /// Gateways of the last day: who lives, and who does not hear
+    Gateways,
+    /// The life of one call: where it is, why it waits, its attempts, its events
+    Call(CallAsked),
+    /// Sessions of legacy clients. Walks through all keys of Redis in small steps
+    Sessions(SessionFilter),
+    /// Completion for a shell: `source <(prynai-ops completion bash)`
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Which requests.
+#[derive(Debug, Default, Args)]
+pub struct QueueFilter {
+    /// Only those in this state.
+    #[arg(long, value_enum, default_value_t)]
+    pub state: EntryState,
+    /// Only of this tool, prompt or resource.
+    #[arg(long, value_name = "NAME")]
+    pub tool: Option<String>,
+    /// Only of this caller.
+    #[arg(long, value_name = "SUBJECT")]
+    pub principal: Option<String>,
+    /// Only of this session.
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Only in the hands of this worker.
+    #[arg(long, value_name = "WORKER")]
+    pub worker: Option<String>,
+    /// Most requests that are shown, 1 to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// What is known of a request's place.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EntryState {
+    /// Wherever it is.
+    #[default]
+    All,
+    /// No worker has it.
+    Waiting,
+    /// A worker has it.
+    Running,
+}
+
+/// Which call, and how much of it.
+#[derive(Debug, Args)]
+pub struct CallAsked {
+    /// Its stream (32 digits, `stream` in logs) or its entry (`1785000000000-0`, as `prynai-ops queue` shows it).
+    pub call: CallName,
+    /// Events that are shown, the newest, up to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub events: u16,
+    /// Shows what the events say, too: texts of clients and tools.
+    #[arg(long)]
+    pub messages: bool,
+}
+
+/// Which sessions.
+#[derive(Debug, Default, Args)]
+pub struct SessionFilter {
+    /// Only of this caller.
+    #[arg(long, value_name = "SUBJECT")]
+    pub principal: Option<String>,
+    /// Most sessions that are shown, 1 to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// Reads what the program is asked for. Prints what is wrong and ends the process when it cannot be done.
+pub fn parse_or_exit(args: impl IntoIterator<Item = OsString>) -> Settings {
+    let (settings, ()) = parse_command_or_exit(command(), args, |settings: &Settings| {
+        settings.redis.check()
+    });
+    settings
+}
+
+/// Every setting may stand before or after the question.
+pub fn command() -> clap::Command {
+    Settings::command().mut_args(|arg| arg.global(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Settings, clap::Error> {
+        use clap::FromArgMatches;
+        let matches = command().try_get_matches_from(args);
+        matches.and_then(|matches| Settings::from_arg_matches(&matches))
+    }
+
+    #[test]
+    fn settings_stand_before_or_after_the_question() {
+        for args in [
+            ["prynai-ops", "--key-prefix", "x:", "--json", "queue"],
+            ["prynai-ops", "queue", "--json", "--key-prefix", "x:"],
+        ] {
+            let settings = parse(&args).unwrap();
+            assert!(settings.json);
+            assert_eq!(settings.redis.keys.key_prefix, "x:");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for args in [
+            &["prynai-ops"][..],
+            &["prynai-ops", "call"],
+            &["prynai-ops", "call", "x"],
+            &["prynai-ops", "queue", "--limit", "0"],
+            &["prynai-ops", "queue", "--limit", "1001"],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+}

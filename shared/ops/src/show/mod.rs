@@ -1,0 +1,19 @@
+//! How things look on a terminal.
+
+mod harmless;
+mod numbers;
+mod points;
+mod table;
+
+pub use harmless::{harmless, harmless_json};
+pub use numbers::{moment, size, span};
+pub use points::point;
+pub use table::{Column, Table};
+
+/// How wide a line may be: as wide as the terminal, or as `COLUMNS` says. Without a limit where no person reads.
+pub fn line_width() -> Option<usize> {
+    if let Some((width, _)) = terminal_size::terminal_size() {
+        return Some(usize::from(width.0));
+    }
+    std::env::var("COLUMNS").ok()?.parse().ok()
+}

@@ -1,0 +1,155 @@
+//! Gateways and workers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use prynai_bus::ids::GatewayId;
+use prynai_bus::operations::{GatewaySight, WorkerSight};
+use redis::{Value, cmd, from_redis_value, pipe};
+
+use super::RedisOperations;
+use super::entries::added_ms;
+use crate::connection::command::Command;
+use crate::fault::Fault;
+use crate::wire::keys::{GROUP, NOBODY};
+
+/// Processes of one kind that are told.
+const MOST: usize = 1000;
+
+/// Processes that one pipeline asks about.
+const AT_ONCE: usize = 100;
+
+/// A worker looks for lost requests twice a second; one that was not heard of for longer, and has no lease, is gone.
+const QUIET_MS: u64 = 10_000;
+
+impl RedisOperations {
+    pub(super) async fn read_workers(&self) -> Result<Vec<WorkerSight>, Fault> {
+        let mut consumers = cmd("XINFO");
+        consumers.arg("CONSUMERS").arg(self.keys.queue()).arg(GROUP);
+        let consumers = Command::<Vec<HashMap<String, Value>>>::single(consumers);
+        let consumers = self.run_if_there(&consumers).await?.unwrap_or_default();
+        let mut workers: Vec<_> = consumers.iter().filter_map(worker).collect();
+        workers.retain(|worker| worker.worker != NOBODY);
+        workers.sort_by(|a, b| a.worker.cmp(&b.worker));
+        workers.truncate(MOST);
+        let now_ms = self.now_ms().await?;
+        for workers in workers.chunks_mut(AT_ONCE) {
+            self.complete(workers, now_ms).await?;
+        }
+        Ok(workers)
+    }
+
+    /// Adds what the list of consumers does not say.
+    async fn complete(&self, workers: &mut [WorkerSight], now_ms: u64) -> Result<(), Fault> {
+        let channels = workers
+            .iter()
+            .map(|worker| self.keys.worker_channel(&worker.worker));
+        let listening = self.listening(channels.collect()).await?;
+        let mut leases = cmd("HMGET");
+        leases.arg(self.keys.leases());
+        for worker in &*workers {
+            leases.arg(&worker.worker);
+        }
+        let leases: Vec<Option<u64>> = self.run(&Command::single(leases)).await?;
+        let mut oldest = pipe();
+        for worker in &*workers {
+            oldest.cmd("XPENDING").arg(self.keys.queue()).arg(GROUP);
+            oldest.arg("-").arg("+").arg(1).arg(&worker.worker);
+        }
+        type First = Vec<(String, String, u64, u64)>;
+        let oldest: Vec<First> = self.run(&Command::pipeline(oldest)).await?;
+        for (((worker, lease_ms), oldest), is_listening) in
+            workers.iter_mut().zip(leases).zip(oldest).zip(listening)
+        {
+            worker.lease_ms = lease_ms;
+            worker.is_listening = is_listening;
+            worker.is_alive = worker.heard_ms_ago <= lease_ms.unwrap_or(0).max(QUIET_MS);
+            if let Some((entry, ..)) = oldest.into_iter().next() {
+                worker.oldest_ms = added_ms(&entry).map(|added| now_ms.saturating_sub(added));
+                worker.oldest = Some(entry);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read_gateways(&self) -> Result<Vec<GatewaySight>, Fault> {
+        let mut noted = cmd("ZRANGE");
+        noted
+            .arg(self.keys.gateways())
+            .arg(0)
+            .arg(MOST)
+            .arg("REV")
+            .arg("WITHSCORES");
+        let noted: Vec<(String, f64)> = self.run(&Command::single(noted)).await?;
+        // Those of a release that notes nothing.
+        let channels = self.keys.gateway_channels();
+        let mut all = cmd("PUBSUB");
+        all.arg("CHANNELS").arg(format!("{channels}*"));
+        let all: Vec<String> = self.run(&Command::single(all)).await?;
+        let heard = all.iter().filter_map(|name| name.strip_prefix(&channels));
+        let mut gateways: BTreeMap<String, Option<f64>> =
+            heard.map(|name| (name.to_owned(), None)).collect();
+        gateways.extend(noted.into_iter().map(|(name, at)| (name, Some(at))));
+        let now_ms = self.now_ms().await?;
+        let mut sights = Vec::with_capacity(gateways.len());
+        let names: Vec<_> = gateways.keys().take(MOST).cloned().collect();
+        for names in names.chunks(AT_ONCE) {
+            for mut sight in self.look_at_gateways(names).await? {
+                let at = gateways.get(&sight.gateway).copied().flatten();
+                sight.heard_ms_ago = at.map(|at| now_ms.saturating_sub(at as u64));
+                sights.push(sight);
+            }
+        }
+        sights.sort_by_key(|sight| (!sight.is_alive, sight.heard_ms_ago));
+        Ok(sights)
+    }
+
+    /// Whether these gateways live, and hear.
+    pub(super) async fn look_at_gateways(
+        &self,
+        names: &[String],
+    ) -> Result<Vec<GatewaySight>, Fault> {
+        let channels = names.iter().map(|name| self.keys.gateway_channel(name));
+        let listening = self.listening(channels.collect()).await?;
+        let mut lives = pipe();
+        for name in names {
+            let gateway = GatewayId::from(name.as_str());
+            lives.cmd("EXISTS").arg(self.keys.gateway_life(&gateway));
+        }
+        let lives: Vec<bool> = self.run(&Command::pipeline(lives)).await?;
+        let seen = names.iter().zip(lives).zip(listening);
+        let seen = seen.map(|((name, is_alive), is_listening)| GatewaySight {
+            gateway: name.clone(),
+            is_alive,
+            is_listening,
+            heard_ms_ago: None,
+        });
+        Ok(seen.collect())
+    }
+
+    /// Whether somebody hears each of these channels.
+    async fn listening(&self, channels: Vec<String>) -> Result<Vec<bool>, Fault> {
+        if channels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut ask = cmd("PUBSUB");
+        ask.arg("NUMSUB").arg(&channels);
+        let heard: HashMap<String, u64> = self.run(&Command::single(ask)).await?;
+        let listeners = |channel| heard.get(channel).copied().unwrap_or(0);
+        Ok(channels.iter().map(|name| listeners(name) > 0).collect())
+    }
+}
+
+/// A worker as the list of consumers tells it.
+fn worker(consumer: &HashMap<String, Value>) -> Option<WorkerSight> {
+    let number = |name| from_redis_value::<u64>(consumer.get(name)?.clone()).ok();
+    Some(WorkerSight {
+        worker: from_redis_value(consumer.get("name")?.clone()).ok()?,
+        is_alive: false,
+        is_listening: false,
+        heard_ms_ago: number("idle")?,
+        lease_ms: None,
+        running: number("pending")?,
+        oldest_ms: None,
+        oldest: None,
+    })
+}

@@ -1,0 +1,182 @@
+//! A fleet that is well.
+
+use prynai_test_harness::client::{answering, legacy, modern, tool};
+use prynai_test_harness::cluster::Cluster;
+use prynai_test_redis::{assert_eventually, eventually};
+use serde_json::{Value, json};
+
+use super::{attention, ops, ops_json, why};
+
+/// A call that tells of its progress for a long time.
+fn slow() -> Value {
+    let mut call = tool("long_running", json!({ "steps": 1000, "delay_ms": 100 }));
+    call["_meta"]["progressToken"] = json!(1);
+    call
+}
+
+#[tokio::test]
+async fn a_call_is_followed_from_the_queue_to_its_end() {
+    let cluster = Cluster::new()
+        .worker_args(&["--concurrency", "1"])
+        .start()
+        .await;
+    let (client, gateway, url) = (&cluster.client, cluster.gateway(0), cluster.redis.url());
+    let session = client.open_session(&gateway).await;
+    cluster.assert_idle().await;
+    let mut running = client
+        .modern(&gateway, &modern(1, "tools/call", slow()))
+        .await
+        .events();
+    running.expect("notifications/progress").await;
+    let ask = tool("book_table", json!({ "restaurant": "Roma", "people": 2 }));
+    let asked = legacy("t", "tools/call", ask);
+    let mut asking = client.legacy(&gateway, &session, &asked).await.events();
+
+    let queue = ops_json(&url, &["queue"]).await;
+    let entries = queue["entries"].as_array().expect("is a list").clone();
+    assert_eq!(entries.len(), 2, "{queue}");
+    assert_eq!(entries[0]["name"], "long_running");
+    assert_eq!(entries[0]["lease"]["delivery"], 1);
+    assert_eq!(entries[1]["name"], "book_table");
+    assert_eq!(entries[1]["session"], session.id);
+    assert!(entries[1]["lease"].is_null(), "{queue}");
+    for (filter, names) in [
+        (["--state", "waiting"], "book_table"),
+        (["--tool", "long_running"], "long_running"),
+        (["--session", &session.id], "book_table"),
+    ] {
+        let queue = ops_json(&url, &[&["queue"], &filter[..]].concat()).await;
+        assert_eq!(queue["entries"][0]["name"], names, "{filter:?}");
+        assert_eq!(queue["entries"].as_array().map(Vec::len), Some(1));
+    }
+    let more = ops_json(&url, &["queue", "--limit", "1"]).await;
+    assert_eq!(more["has_more"], true, "{more}");
+
+    let [first, second] = [0, 1].map(|at| entries[at]["stream"].as_str().expect("text"));
+    let told = why(&url, first).await;
+    assert!(told.contains(r#""state":"runs""#), "{told}");
+    let told = why(&url, second).await;
+    assert!(told.contains(r#""state":"waits""#), "{told}");
+    assert!(told.contains("--concurrency"), "{told}");
+    // By its entry as well, with the newest of its events.
+    let entry = entries[0]["entry"].as_str().expect("text");
+    let call = ops_json(&url, &["call", entry, "--events", "2", "--messages"]).await;
+    let events = call["events"].as_array().expect("is a list");
+    assert_eq!(events.len(), 2, "{call}");
+    assert_eq!(events[1]["method"], "notifications/progress");
+    assert!(
+        events[1]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("step"))
+    );
+    let shown = ops(&url, &["call", entry]).await.stdout;
+    assert!(shown.contains("state         runs"), "{shown}");
+    assert!(!shown.contains("step"), "{shown}");
+
+    // The connection breaks, so the first call is cancelled; the second runs, and asks.
+    drop(running);
+    let question = asking.expect("elicitation/create").await;
+    let told = why(&url, second).await;
+    assert!(told.contains("waits for the answer"), "{told}");
+    let sessions = ops_json(&url, &["sessions"]).await;
+    assert_eq!(sessions["sessions"][0]["session"], session.id, "{sessions}");
+    assert_eq!(sessions["sessions"][0]["calls"], 1, "{sessions}");
+    assert_eq!(sessions["sessions"][0]["client"], "raw 1", "{sessions}");
+    let nobody = ["sessions", "--principal", "nobody"];
+    let nobody = ops_json(&url, &nobody).await;
+    assert_eq!(nobody["sessions"], json!([]));
+
+    let answer = json!({ "action": "decline" });
+    client
+        .legacy(&gateway, &session, &answering(&question["id"], answer))
+        .await;
+    asking.rest().await;
+    let told = eventually!({
+        let told = why(&url, second).await;
+        told.contains(r#""state":"ended""#).then_some(told)
+    });
+    assert!(told.contains("ended with a result"), "{told}");
+    let gone = "00000000000070008000000000000000";
+    let gone = ops(&url, &["call", gone]).await;
+    assert_eq!(gone.status.code(), Some(3), "{}", gone.output);
+    cluster.assert_idle().await;
+    assert_eq!(attention(&url).await, "");
+}
+
+#[tokio::test]
+async fn the_processes_of_a_fleet_are_told() {
+    let cluster = Cluster::new().gateways(2).workers(2).start().await;
+    let url = cluster.redis.url();
+    // A gateway beats every two seconds.
+    assert_eventually!(
+        ops_json(&url, &["gateways"]).await["gateways"]
+            .as_array()
+            .is_some_and(|gateways| gateways.len() == 2)
+    );
+    for kind in ["gateways", "workers"] {
+        let told = ops_json(&url, &[kind]).await;
+        let all = told[kind].as_array().expect("is a list");
+        assert_eq!(all.len(), 2, "{told}");
+        for process in all {
+            assert_eq!(process["is_alive"], true, "{told}");
+            assert_eq!(process["is_listening"], true, "{told}");
+        }
+    }
+    let status = ops(&url, &["status"]).await.stdout;
+    for line in ["workers       2 alive\n", "gateways      2 alive\n"] {
+        assert!(status.contains(line), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn looking_costs_the_fleet_little() {
+    let cluster = Cluster::new()
+        .worker_args(&["--concurrency", "1"])
+        .start()
+        .await;
+    let (redis, url) = (&cluster.redis, cluster.redis.url());
+    let large = "x".repeat(200_000);
+    for number in 1..=300 {
+        let stream = format!("{number:032x}");
+        let add = [
+            "XADD",
+            "prynai:{main.0}:dead",
+            "*",
+            "v",
+            "1",
+            "stream",
+            &stream,
+            "message",
+            &large,
+        ];
+        let _: String = redis.command(&add).await;
+        let session = format!("prynai:{{main.0}}:session:{stream}");
+        let set = ["HSET", &session, "v", "1", "client_info", &large];
+        let _: i64 = redis.command(&set).await;
+    }
+    let sent = async || {
+        let facts: String = redis.command(&["INFO", "stats"]).await;
+        let line = facts
+            .lines()
+            .find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+        line.and_then(|bytes| bytes.trim().parse::<u64>().ok())
+            .expect("a number")
+    };
+    let _: String = redis.command(&["CONFIG", "RESETSTAT"]).await;
+    let before = sent().await;
+    for question in [
+        &["status"][..],
+        &["queue"],
+        &["sessions", "--limit", "1000"],
+        &["call", "0000000000000000000000000000000f"],
+    ] {
+        ops_json(&url, question).await;
+    }
+    let bytes = sent().await - before;
+    assert!(bytes < 500_000, "{bytes} bytes were read");
+    let asked: String = redis.command(&["INFO", "commandstats"]).await;
+    for unbounded in ["keys", "hvals", "smembers"] {
+        let line = format!("cmdstat_{unbounded}:");
+        assert!(!asked.contains(&line), "{unbounded}: {asked}");
+    }
+}
