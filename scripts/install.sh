@@ -52,6 +52,32 @@ need_faketime() { # for processes whose clock is wrong
   need_program faketime libfaketime faketime
 }
 
+need_prometheus() { # prometheus and promtool, which are left in target/ on Debian: its package would start a service
+  if command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1; then
+    return
+  fi
+  if [ "$(uname)" = Darwin ]; then
+    need_program promtool prometheus prometheus
+    return
+  fi
+  local folder="${CARGO_TARGET_DIR:-target}/prometheus"
+  if [ ! -x "$folder/usr/bin/promtool" ]; then
+    command -v apt-get >/dev/null 2>&1 || give_up "prometheus is missing; install it and run this again"
+    echo "Fetching prometheus"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    # As root only if the lists of packages are missing or old.
+    (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1) || {
+      local as_root=""
+      [ "$(id -u)" -eq 0 ] || as_root="sudo"
+      $as_root apt-get update -qq
+      (cd "$folder" && apt-get download -qq prometheus)
+    }
+    dpkg-deb --extract "$folder"/prometheus_*.deb "$folder"
+  fi
+  PATH="$(cd "$folder" && pwd)/usr/bin:$PATH"
+}
+
 need_npm() {
   need_program npm node npm
 }
