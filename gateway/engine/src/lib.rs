@@ -4,15 +4,15 @@
 //! on, [`origin`] checks where it comes from and lets web pages in, [`auth`] who sent it, [`streamable_http`] reads
 //! the [`message`], decides the era, asks the [`policy`] whether its caller may send it, answers what needs no worker
 //! and queues everything else, as far as there is room ([`admission`]). Meanwhile [`streams`] hold what comes back for
-//! the client. All [`changes`] come from one feed, and [`notifications`] tell clients of them. What is refused on the
-//! way is a [`refusal`]. The [`metrics`] count and measure all of it.
+//! the client, and the [`operation`] notes how it ended. All [`changes`] come from one feed, and [`notifications`] tell
+//! clients of them. What is refused on the way is a [`refusal`]. The [`metrics`] count and measure all of it.
 //!
 //! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
 //! revisions of the protocol are [`versions`].
 //!
 //! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
-//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `refusal`, `metrics`,
-//! `versions`.
+//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `operation`, `refusal`,
+//! `metrics`, `versions`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
@@ -26,6 +26,7 @@ mod listen;
 mod message;
 mod metrics;
 mod notifications;
+mod operation;
 mod origin;
 mod policy;
 mod refusal;

@@ -34,6 +34,7 @@ pub fn modern_request(holder: &GatewayId) -> RequestEnvelope {
         queued_at_ms: 1_785_000_000_000,
         deadline_ms: None,
         visible: None,
+        trace: None,
         message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     }
 }

@@ -8,6 +8,7 @@ mod repeats;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tracing::Metadata;
@@ -23,6 +24,12 @@ use self::log_queue::LogQueue;
 
 const DEFAULT_FILTER: &str = "info";
 
+/// What RUST_LOG calls the lines of requests.
+pub const REQUEST: &str = "request";
+
+/// What RUST_LOG calls the lines of runs.
+pub const RUN: &str = "run";
+
 /// How the process logs. What is logged is chosen with RUST_LOG.
 #[derive(Debug, Clone, Args)]
 pub struct TelemetrySettings {
@@ -31,6 +38,16 @@ pub struct TelemetrySettings {
     /// hold the arguments of calls, only when RUST_LOG names rmcp.
     #[arg(long, env = "PRYNAI_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+
+    /// Which requests and runs have a line in the log. RUST_LOG decides instead if it names `request` or `run`.
+    #[arg(
+        long,
+        env = "PRYNAI_LOG_REQUESTS",
+        value_enum,
+        value_name = "WHICH",
+        default_value = "failed"
+    )]
+    pub log_requests: LogRequests,
 }
 
 /// Form of the log lines.
@@ -40,6 +57,17 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+/// Which requests and runs have a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogRequests {
+    /// Each: a line costs a gateway or a worker some five microseconds.
+    All,
+    /// Those that this fleet or its handler failed.
+    Failed,
+    /// None.
+    None,
 }
 
 /// The log of this process. When it is dropped, what was logged is written, as far as somebody reads it in time.
@@ -60,7 +88,7 @@ impl TelemetrySettings {
         } else {
             &chosen
         };
-        let filter = EnvFilter::try_new(chosen)
+        let filter = EnvFilter::try_new(self.log_requests.add_to(chosen))
             .map_err(|error| format!("RUST_LOG {chosen:?} cannot be understood: {error}"))?;
         let is_terminal = std::io::stdout().is_terminal();
         let format = self.log_format.unwrap_or(if is_terminal {
@@ -99,10 +127,35 @@ impl TelemetrySettings {
     }
 }
 
+impl LogRequests {
+    /// What is chosen with RUST_LOG, and these lines.
+    fn add_to(self, chosen: &str) -> String {
+        let level = match self {
+            Self::All => "info",
+            Self::Failed => "warn",
+            Self::None => "off",
+        };
+        let names = |target: &str| {
+            let named = |directive: &str| directive.split(['=', '[']).next() == Some(target);
+            chosen.split(',').any(named)
+        };
+        let mut all = chosen.to_owned();
+        for target in [REQUEST, RUN].iter().filter(|target| !names(target)) {
+            all.push_str(&format!(",{target}={level}"));
+        }
+        all
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         self.0.flush();
     }
+}
+
+/// A duration as lines of the log have it, to a thousandth of a millisecond.
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// rmcp tells of every request at `info`, of every tool error at `warn` and of every call that ends early at
@@ -143,6 +196,28 @@ fn report_panics() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_chosen_for_requests_leaves_the_rest_as_it_is() {
+        for (which, chosen, expected) in [
+            (LogRequests::All, "warn", "warn,request=info,run=info"),
+            (LogRequests::Failed, "info", "info,request=warn,run=warn"),
+            (LogRequests::None, "debug", "debug,request=off,run=off"),
+            (
+                LogRequests::None,
+                "info,run=info",
+                "info,run=info,request=off",
+            ),
+            (
+                LogRequests::Failed,
+                "request=debug,run",
+                "request=debug,run",
+            ),
+        ] {
+            assert_eq!(which.add_to(chosen), expected);
+            EnvFilter::try_new(expected).expect("is understood");
+        }
+    }
 
     #[test]
     fn rmcp_is_off_unless_it_is_named() {

@@ -47,6 +47,7 @@ samples! {
     "request_legacy",
     "request_modern",
     "request_signed",
+    "request_traced",
     "request_visible",
     "session",
     "session_alone",

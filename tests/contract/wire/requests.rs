@@ -28,6 +28,7 @@ fn a_legacy_request() {
         queued_at_ms: 1_785_000_000_000,
         deadline_ms: Some(1_785_000_300_000),
         visible: None,
+        trace: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
             r#""arguments":{"seconds":2.0},"_meta":{"progressToken":12345678901234567890}}}"#
@@ -72,6 +73,7 @@ fn modern_request(principal: Principal) -> RequestEnvelope {
         queued_at_ms: 1_785_000_000_001,
         deadline_ms: None,
         visible: None,
+        trace: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
@@ -126,6 +128,7 @@ fn a_request_of_whose_answer_the_caller_may_see_a_part() {
         headers: Default::default(),
         queued_at_ms: 1_785_000_000_002,
         deadline_ms: None,
+        trace: None,
         visible: Some(Visible {
             names: ["add".to_owned(), "report_*".to_owned()].into(),
             read_only: ["*".to_owned()].into(),
@@ -158,4 +161,30 @@ fn a_request_without_a_required_field_is_refused() {
             "{field}: {refused:?}"
         );
     }
+}
+
+#[test]
+fn a_request_that_belongs_to_a_trace() {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let expected = RequestEnvelope {
+        stream: "0198c5f2a7b47c3e9d10b2f4c6e8a015"
+            .parse()
+            .expect("a stream id"),
+        request_id: Some(raw("3")),
+        headers: Default::default(),
+        queued_at_ms: 1_785_000_000_003,
+        trace: Some(traceparent.parse().expect("a traceparent")),
+        message: raw(concat!(
+            r#"{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"_meta":"#,
+            r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
+        )),
+        ..modern_request(Principal::anonymous())
+    };
+    passes("request_traced", &expected);
+    // How a call is traced is no reason to lose it.
+    let mut fields: HashMap<_, _> = expected.to_fields().expect("fields").into_iter().collect();
+    fields.insert("trace", "of another form".into());
+    let read = fields.iter().map(|(field, value)| (*field, &**value));
+    let read = RequestEnvelope::from_fields(read).expect("is read");
+    assert_eq!(read.trace, None);
 }

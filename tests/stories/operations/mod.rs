@@ -6,6 +6,7 @@ mod logs;
 mod metrics;
 mod ops;
 mod redis_setup;
+mod request_lines;
 mod rolling_restart;
 mod settings;
 mod shutdown;

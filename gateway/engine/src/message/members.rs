@@ -26,8 +26,11 @@ pub(crate) const META_IDEMPOTENCY_KEY: &str = "ai.prynai/idempotencyKey";
 /// `_meta` key of ours: how long the request may take, waiting and running, in milliseconds.
 pub(super) const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
 
+/// `_meta` key of every revision (SEP-414): the place in a trace that a request belongs to.
+pub(crate) const META_TRACEPARENT: &str = "traceparent";
+
 /// Every key of `_meta` that is looked at.
-pub(crate) const META_KEYS: [&str; 7] = [
+pub(crate) const META_KEYS: [&str; 8] = [
     META_PROTOCOL_VERSION,
     META_CLIENT_CAPABILITIES,
     META_CLIENT_INFO,
@@ -35,6 +38,7 @@ pub(crate) const META_KEYS: [&str; 7] = [
     META_PROGRESS_TOKEN,
     META_IDEMPOTENCY_KEY,
     META_TIMEOUT,
+    META_TRACEPARENT,
 ];
 
 /// Where a part lies in the text of the message.

@@ -1,7 +1,7 @@
 //! A client's message: the JSON-RPC [`envelope`] around it, the [`params`] that the gateway reads, their [`members`]
 //! and how large these may be ([`size_limits`]), and the [`era`] that it belongs to. What is known of its request
 //! besides the body: [`request_head`] (who calls), the [`mirrored_headers`], the [`handler_headers`], and the
-//! [`host`](mod@host) that it names.
+//! [`host`](mod@host) and the [`trace`] that it names.
 
 pub(crate) mod envelope;
 pub(crate) mod era;
@@ -13,3 +13,4 @@ pub(crate) mod mirrored_headers;
 pub(crate) mod params;
 pub(crate) mod request_head;
 pub(crate) mod size_limits;
+pub(crate) mod trace;

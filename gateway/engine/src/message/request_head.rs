@@ -8,7 +8,7 @@ use prynai_bus::wire::principal::Principal;
 use tokio::time::Instant;
 
 use crate::admission::Share;
-use crate::metrics::operation::Operation;
+use crate::operation::Operation;
 
 /// The address a request came from.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub(crate) struct Caller {
 pub(crate) struct RequestHead<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) caller: &'a Caller,
-    /// How long it takes.
+    /// How long it takes, and how it ends.
     pub(crate) operation: &'a Operation,
 }
 

@@ -1,20 +1,20 @@
 //! What the gateway counts and measures; `docs/metrics.md` says what each of it is.
 //!
-//! * [`operation`]: how long each message of a client takes, by method and tool
+//! * [`operations`]: how long each message of a client takes, by method and tool
 //! * [`queue`]: what the queue holds, looked up for whoever reads the metrics
 //! * [`open`]: what is open now
 //! * [`names`]: which methods and tools have a label of their own: those of MCP, and those that the workers announced
 
 pub(crate) mod names;
 pub(crate) mod open;
-pub(crate) mod operation;
+pub(crate) mod operations;
 mod queue;
 
 use std::sync::LazyLock;
 
 use prynai_process::metrics::{self, Counter, Counters, Gauge, Histogram, STAGE_BUCKETS};
 
-use operation::Operations;
+use operations::Operations;
 use queue::QueueWatch;
 pub use queue::look_at_queue;
 

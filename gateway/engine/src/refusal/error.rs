@@ -175,7 +175,7 @@ impl RequestError {
     }
 
     /// A short name for those who count refusals.
-    pub(super) fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::NotJson(_) => "not_json",
             Self::NotJsonRpc(_) => "not_json_rpc",
@@ -260,7 +260,7 @@ impl RequestError {
     }
 
     /// Whether trying again later may help.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         matches!(
             self,
             Self::Starting

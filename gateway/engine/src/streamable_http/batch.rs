@@ -13,7 +13,7 @@ use super::{legacy, name, named_session, outcome};
 use crate::message::envelope::Message;
 use crate::message::era;
 use crate::message::request_head::RequestHead;
-use crate::metrics::operation::Operation;
+use crate::operation::Operation;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::respond::{accepted, json_response, sse_response};
@@ -48,6 +48,7 @@ pub(super) async fn post(
     if session.protocol_version != REVISION {
         return Err(no_batch().into());
     }
+    head.operation.is_told_in_parts();
     let served = messages
         .into_iter()
         .map(|message| serve(&state, head, message));
@@ -71,15 +72,14 @@ async fn serve(
     message: Result<Message, Refused>,
 ) -> Option<Response> {
     let wants_answer = !matches!(message, Ok(Message::Notification(_) | Message::Response(_)));
+    let operation = &Operation::of_batch(head.operation);
+    let head = RequestHead { operation, ..head };
     let served = match message {
         Ok(Message::Request(request)) if request.method == "initialize" => {
             let reason = "initialize must not be part of a batch".to_owned();
             Err(RequestError::NotJsonRpc(reason).answering(&request.id))
         }
         Ok(message) => {
-            let operation = Operation::begun(head.operation.began());
-            let operation = &operation;
-            let head = RequestHead { operation, ..head };
             name(head, &message);
             let served = legacy::post(state.clone(), head, message).await;
             operation.end(outcome(&served));
@@ -87,6 +87,9 @@ async fn serve(
         }
         Err(refused) => Err(refused),
     };
+    if let Err(refused) = &served {
+        operation.refused(&refused.error);
+    }
     match served {
         // A cancelled request has no answer either.
         Ok(response) if response.status() == StatusCode::ACCEPTED => None,

@@ -91,6 +91,7 @@ pub(super) async fn enqueue(
         error => error.into(),
     })?;
     held.queued_as(entry);
+    head.operation.queued_as(held.id());
     let admitted = head.operation.began().elapsed();
     metrics().admission.observe(admitted.as_secs_f64());
     Ok(Call { held, cancel })
@@ -177,6 +178,7 @@ fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> Reques
         headers: headers_for_handler(head.headers),
         queued_at_ms: now,
         deadline_ms: Some(now.saturating_add(millis(timeout))),
+        trace: head.operation.trace(),
         message,
     }
 }

@@ -23,7 +23,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 
 use self::legacy::LAST_EVENT_ID;
-use self::named_session::SESSION_ID;
+use self::named_session::{SESSION_ID, session_id};
 use self::oversized::IdSearch;
 use crate::admission::limits::BODY_LIMIT;
 use crate::message::envelope::{Body, Message};
@@ -31,7 +31,9 @@ use crate::message::era;
 use crate::message::members::META_IDEMPOTENCY_KEY;
 use crate::message::params::ParamsView;
 use crate::message::request_head::{Caller, RequestHead};
-use crate::metrics::operation::{Operation, Outcome};
+use crate::message::trace;
+use crate::metrics::operations::Outcome;
+use crate::operation::{Asked, Operation};
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::versions;
@@ -47,28 +49,33 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the endpoint.
 pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpRequest) -> Response {
-    if let Err(error) = check_single(request.headers()) {
-        return error.into_response();
-    }
-    let modern = era::of_headers(request.headers()) == Era::Modern;
     let (parts, body) = request.into_parts();
-    let operation = Operation::begin();
+    let operation = Operation::begin(state.hub.gateway(), &caller.principal, &parts.method);
+    let modern = era::of_headers(&parts.headers) == Era::Modern;
     let head = RequestHead {
         headers: &parts.headers,
         caller: &caller,
         operation: &operation,
     };
-    let served = match parts.method {
-        // In a box, like all that few requests need: a future is moved with each future around it.
-        Method::POST => Box::pin(post(state, head, body)).await,
-        Method::GET if !modern => legacy::get(state, head).await,
-        Method::DELETE if !modern => legacy::delete(state, head).await,
-        ref other => {
-            let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
-            Err(RequestError::HttpMethod(other.to_string(), allowed).into())
-        }
+    let served = match check_single(&parts.headers) {
+        Err(error) => Err(error.into()),
+        Ok(()) => match parts.method {
+            // In a box, like all that few requests need: a future is moved with each future around it.
+            Method::POST => Box::pin(post(state, head, body)).await,
+            Method::GET if !modern => legacy::get(state, head).await,
+            Method::DELETE if !modern => legacy::delete(state, head).await,
+            ref other => {
+                let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
+                Err(RequestError::HttpMethod(other.to_string(), allowed).into())
+            }
+        },
     };
-    served.unwrap_or_else(IntoResponse::into_response)
+    if let Err(refused) = &served {
+        operation.refused(&refused.error);
+    }
+    let response = served.unwrap_or_else(IntoResponse::into_response);
+    operation.answered(response.status());
+    response
 }
 
 /// Headers that decide something must say one thing: of two, a proxy might have read the other.
@@ -125,18 +132,35 @@ async fn post(state: AppState, head: RequestHead<'_>, body: HttpBody) -> Result<
     served
 }
 
-/// Says what is measured.
+/// Says what is measured and logged.
 fn name(head: RequestHead<'_>, message: &Message) {
     let operation = head.operation;
-    match message {
+    let session = || session_id(head.headers).ok();
+    let params = match message {
         Message::Request(request) => {
             let view = request.params.view().ok();
             let tool = view.and_then(|view| view.plain_name());
             operation.asks(&request.method, tool);
+            operation.tell(|| {
+                let target = view.and_then(|view| view.target(&request.method).ok()?);
+                let (method, id) = (&request.method, Some(&request.id));
+                Asked::new(method, target.as_deref(), id, session())
+            });
+            view
         }
-        Message::Notification(notification) => operation.asks(&notification.method, None),
+        Message::Notification(notification) => {
+            operation.asks(&notification.method, None);
+            operation.tell(|| Asked::new(&notification.method, None, None, session()));
+            notification.params.view().ok()
+        }
         // It answers a question of ours, which is not over with it.
-        Message::Response(_) => {}
+        Message::Response(response) => {
+            operation.tell(|| Asked::answer(&response.id, session()));
+            None
+        }
+    };
+    if let Some(trace) = trace::named(head.headers, params) {
+        operation.belongs_to(trace);
     }
     if let Some(version) = versions::in_header(head.headers) {
         operation.speaks(version);

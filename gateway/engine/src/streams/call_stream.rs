@@ -10,12 +10,14 @@ use prynai_bus::ids::SessionId;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
+use prynai_bus::wire::response::error_code;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::admission::Permit;
-use crate::metrics::operation::{Measurement, Outcome};
+use crate::metrics::operations::Outcome;
+use crate::operation::Measurement;
 use crate::refusal::{RequestError, status_of_modern_error};
 use crate::streams::canceller::CancelOnDrop;
 use crate::streams::event_id::EventId;
@@ -24,7 +26,7 @@ use crate::streams::event_stream::{
 };
 use crate::streams::hub::{Broken, HeldStream};
 use crate::streams::lifetime::{Closing, Lifetime};
-use crate::streams::outcome::{error_code, outcome};
+use crate::streams::outcome::outcome;
 use crate::streams::respond::{accepted, json_response, sse_response};
 use crate::streams::session_use::SessionUse;
 use crate::streams::sse;

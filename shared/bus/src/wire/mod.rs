@@ -17,8 +17,10 @@ pub mod message;
 pub mod outcome;
 pub mod principal;
 pub mod request;
+pub mod response;
 pub mod session;
 pub mod signal;
+pub mod trace;
 pub mod visible;
 
 /// The format version this build writes, and the highest it reads.

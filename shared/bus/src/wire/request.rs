@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::message::RawJson;
 use super::principal::Principal;
 use super::session::Session;
+use super::trace::TraceContext;
 use super::visible::Visible;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
 
 /// Fields of an entry, with a signature.
-const MOST_FIELDS: usize = 16;
+const MOST_FIELDS: usize = 17;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,8 @@ pub struct RequestEnvelope {
     /// What of a list the caller may see; everything without it. Workers of releases that do not know it show
     /// everything.
     pub visible: Option<Visible>,
+    /// The place in a trace that the run belongs to, if its client or its gateway named one.
+    pub trace: Option<TraceContext>,
     /// The JSON-RPC message, unchanged.
     pub message: RawJson,
 }
@@ -87,6 +90,7 @@ struct FieldTexts<'a> {
     headers: Option<&'a str>,
     deadline: Option<&'a str>,
     visible: Option<&'a str>,
+    trace: Option<&'a str>,
 }
 
 // === impl Era ===
@@ -140,6 +144,9 @@ impl RequestEnvelope {
         if let Some(visible) = &self.visible {
             fields.push(("visible", serde_json::to_string(visible)?.into()));
         }
+        if let Some(trace) = self.trace {
+            fields.push(("trace", trace.to_string().into()));
+        }
         Ok(fields)
     }
 
@@ -183,6 +190,8 @@ impl RequestEnvelope {
                 .map(|text| number("deadline", text))
                 .transpose()?,
             visible: texts.visible.map(serde_json::from_str).transpose()?,
+            // No call fails because of how it is traced.
+            trace: texts.trace.and_then(|text| text.parse().ok()),
         })
     }
 }
@@ -208,6 +217,7 @@ impl<'a> FieldTexts<'a> {
             "headers" => &mut self.headers,
             "deadline" => &mut self.deadline,
             "visible" => &mut self.visible,
+            "trace" => &mut self.trace,
             _ => return,
         };
         *place = Some(text);

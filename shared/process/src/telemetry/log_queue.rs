@@ -15,10 +15,17 @@ use super::repeats::{Repeated, Repeats};
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a line costs besides its text, in bytes.
-const LINE_OVERHEAD: usize = 64;
+const LINE_OVERHEAD: usize = size_of::<usize>();
 
 /// How long a process that ends waits for the reader of its log.
 const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// How long the writer rests after it has written. Under load it is then woken a hundred times a second, and not for
+/// each line.
+const REST: Duration = Duration::from_millis(10);
+
+/// Bytes that are written at once, but for a line that is longer.
+const TOGETHER: usize = 64 * 1024;
 
 /// Pause before a pipe that is full, and that does not make us wait, is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(20);
@@ -35,10 +42,14 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: Vec<Vec<u8>>,
-    bytes: usize,
+    /// Whole lines, one after the other.
+    text: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
     lost: u64,
     repeats: Repeats,
+    /// The writer waits for something to write, and must be woken for it.
+    idle: bool,
     /// The writer has taken lines that it has not written yet.
     writing: bool,
     /// Somebody waits until everything is written, repetitions included.
@@ -46,8 +57,10 @@ struct State {
 }
 
 /// What the writer takes at a time.
+#[derive(Default)]
 struct Batch {
-    lines: Vec<Vec<u8>>,
+    text: Vec<u8>,
+    ends: Vec<usize>,
     lost: u64,
     repeated: Vec<Repeated>,
 }
@@ -103,22 +116,28 @@ impl LogQueue {
 
     fn push(&self, line: &[u8]) {
         let mut state = self.lock();
-        let bytes = state.bytes + line.len() + LINE_OVERHEAD;
+        let bytes = state.text.len() + line.len() + (state.ends.len() + 1) * LINE_OVERHEAD;
         if bytes > MAX_BYTES {
             state.lost += 1;
-            return;
+        } else {
+            state.text.extend_from_slice(line);
+            let end = state.text.len();
+            state.ends.push(end);
         }
-        state.bytes = bytes;
-        state.lines.push(line.to_vec());
-        self.0.changed.notify_all();
+        if std::mem::take(&mut state.idle) {
+            self.0.changed.notify_all();
+        }
     }
 
     fn write_to(&self, mut output: impl Write, format: LogFormat) {
         let mut lost = 0;
+        let mut batch = Batch::default();
         loop {
-            let batch = self.take();
-            for line in &batch.lines {
-                lost += u64::from(write_all(&mut output, line).is_err());
+            batch = self.take(batch);
+            for (lines, count) in batch.pieces() {
+                if write_all(&mut output, lines).is_err() {
+                    lost += count;
+                }
             }
             for repeated in &batch.repeated {
                 let line = repeated.line(format);
@@ -128,13 +147,29 @@ impl LogQueue {
             if lost > 0 && write_all(&mut output, lost_line(lost, format).as_bytes()).is_ok() {
                 lost = 0;
             }
-            self.lock().writing = false;
-            self.0.changed.notify_all();
+            self.rest();
         }
     }
 
-    /// Waits for something to write.
-    fn take(&self) -> Batch {
+    /// Lets lines gather, unless somebody waits for them.
+    fn rest(&self) {
+        let mut state = self.lock();
+        state.writing = false;
+        self.0.changed.notify_all();
+        let nobody_waits = |state: &mut State| !state.flushing;
+        let rested = self.0.changed.wait_timeout_while(state, REST, nobody_waits);
+        drop(rested);
+    }
+
+    /// Waits for something to write. Gets the memory of what was written back.
+    fn take(&self, written: Batch) -> Batch {
+        let Batch {
+            mut text, mut ends, ..
+        } = written;
+        text.clear();
+        ends.clear();
+        text.shrink_to(TOGETHER);
+        ends.shrink_to(TOGETHER);
         let mut state = self.lock();
         loop {
             let due = state.repeats.due_in(Instant::now());
@@ -144,16 +179,18 @@ impl LogQueue {
             } else {
                 Vec::new()
             };
-            if !repeated.is_empty() || !state.lines.is_empty() || state.lost > 0 {
+            if !repeated.is_empty() || !state.ends.is_empty() || state.lost > 0 {
                 state.writing = true;
-                state.bytes = 0;
+                state.idle = false;
                 return Batch {
-                    lines: std::mem::take(&mut state.lines),
+                    text: std::mem::replace(&mut state.text, text),
+                    ends: std::mem::replace(&mut state.ends, ends),
                     lost: std::mem::take(&mut state.lost),
                     repeated,
                 };
             }
             let changed = &self.0.changed;
+            state.idle = true;
             state = match due.filter(|_| !now) {
                 Some(due) => {
                     let waited = changed.wait_timeout(state, due);
@@ -171,7 +208,23 @@ impl LogQueue {
 
 impl State {
     fn is_written(&self) -> bool {
-        self.lines.is_empty() && self.lost == 0 && self.repeats.is_empty()
+        self.ends.is_empty() && self.lost == 0 && self.repeats.is_empty()
+    }
+}
+
+impl Batch {
+    /// Its lines in pieces that are written at once, and how many lines each has.
+    fn pieces(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut rest = &self.ends[..];
+        let mut begin = 0;
+        std::iter::from_fn(move || {
+            let first = *rest.first()?;
+            let fit = rest.partition_point(|end| *end <= begin + TOGETHER).max(1);
+            let end = rest.get(fit - 1).copied().unwrap_or(first);
+            let piece = (&self.text[begin..end], fit as u64);
+            (begin, rest) = (end, &rest[fit..]);
+            Some(piece)
+        })
     }
 }
 
@@ -253,13 +306,16 @@ mod tests {
         let (mut read, mut lost) = (0, 0);
         while read + lost < 3 * room as u64 {
             let text = reader.recv().expect("is written");
-            if text == line {
-                read += 1;
-                continue;
+            assert!(text.len() <= TOGETHER);
+            for text in text.split_inclusive(|byte| *byte == b'\n') {
+                if text == line {
+                    read += 1;
+                    continue;
+                }
+                let told: serde_json::Value = serde_json::from_slice(text).expect("is JSON");
+                assert_eq!(told["level"], "WARN");
+                lost += told["lines"].as_u64().expect("is a number");
             }
-            let told: serde_json::Value = serde_json::from_slice(&text).expect("is JSON");
-            assert_eq!(told["level"], "WARN");
-            lost += told["lines"].as_u64().expect("is a number");
         }
         assert!(lost > 0 && read >= room as u64, "{read} read, {lost} lost");
         queue.push(b"and on it goes\n");
@@ -292,6 +348,20 @@ mod tests {
         assert_eq!(reader.recv().expect("is written"), b"written\n");
         let told = String::from_utf8(reader.recv().expect("is written")).expect("is text");
         assert!(told.contains(" WARN 1 lines lost"), "{told}");
+    }
+
+    #[test]
+    fn lines_that_gathered_are_written_together_and_none_is_torn() {
+        let mut batch = Batch::default();
+        let lengths = [1, TOGETHER - 1, 5, 3 * TOGETHER, 2, 2];
+        for length in lengths {
+            batch.text.extend(b"x".repeat(length));
+            batch.ends.push(batch.text.len());
+        }
+        let pieces: Vec<_> = batch.pieces().map(|(text, n)| (text.len(), n)).collect();
+        let expected = [(TOGETHER, 2), (5, 1), (3 * TOGETHER, 1), (4, 2)];
+        assert_eq!(pieces, expected);
+        assert_eq!(Batch::default().pieces().count(), 0);
     }
 
     #[test]

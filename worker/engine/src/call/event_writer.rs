@@ -31,6 +31,13 @@ pub(crate) struct LastEvents {
     pub(crate) event: StreamEvent,
 }
 
+impl LastEvents {
+    /// The response that it ends with, if it has one.
+    pub(crate) fn response(&self) -> Option<&RawJson> {
+        self.event.message.as_ref()
+    }
+}
+
 impl EventWriter {
     /// A writer that has written nothing yet.
     pub(crate) fn new(bus: CallBus) -> Self {

@@ -7,7 +7,8 @@
 //!    of the caller, and hands it to the appender in the `event_queue`; `changes` are for everybody
 //! 5. `call_bus`: the bus as one call sees it, which may be away for a while
 //! 6. `ending`: what is handed over to the finisher
-//! 7. `gone_holders`: gateways for which no call is begun any more
+//! 7. `run_line`: what the log says of a run
+//! 8. `gone_holders`: gateways for which no call is begun any more
 
 pub(crate) mod call_bus;
 pub(crate) mod changes;
@@ -18,6 +19,7 @@ pub(crate) mod event_writer;
 pub(crate) mod gone_holders;
 pub(crate) mod idempotency;
 pub(crate) mod messages;
+pub(crate) mod run_line;
 pub(crate) mod runner;
 pub(crate) mod running;
 

@@ -27,6 +27,7 @@ use crate::call::messages::outbound::{self, Muted, Outbound};
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::messages::{inbound, response};
 use crate::call::request_transport;
+use crate::call::run_line::{RunEnd, RunLine};
 use crate::call::running::{Slot, Stop};
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::close_stream::CloseStream;
@@ -73,7 +74,16 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let stream = claim.request.stream;
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
-            let (earlier, event) = match self.last_events(&claim, &slot, &events).await {
+            let line = RunLine::begin(&claim, self.ports.requests.now_ms());
+            let ended = self.last_events(&claim, &slot, &events).await;
+            if let Some(line) = line {
+                let end = match &ended {
+                    Ok(last) => RunEnd::Response(last.as_ref().and_then(LastEvents::response)),
+                    Err(stop) => RunEnd::Stopped(*stop),
+                };
+                line.end(&claim, &self.ports.worker, end);
+            }
+            let (earlier, event) = match ended {
                 Ok(Some(last)) => (last.earlier, Some(last.event)),
                 Ok(None) | Err(Stop::Cancelled) => (Vec::new(), None),
                 Err(Stop::Lost) => {

@@ -1,0 +1,112 @@
+//! What strangers sent, as a log or a page may show it: nothing in it acts or hides, and it has a bound.
+
+use std::borrow::Cow;
+
+use crate::wire::message::RawJson;
+use crate::wire::principal::Principal;
+
+/// Most bytes that are shown of a method, and of an id.
+const MOST_OF_ID: usize = 64;
+
+/// Most bytes that are shown of a name, of a URI, and of a principal.
+const MOST_OF_NAME: usize = 256;
+
+/// Stands for what is left out.
+const MORE: char = '…';
+
+/// The text with every character that is neither a letter, a digit, a space nor a sign of ASCII written as its number,
+/// and cut off after `most` bytes: no terminal and no page acts on it, and nothing in it hides.
+pub fn visible(text: &str, most: usize) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if text.len() <= most && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for char in text.chars() {
+        let before = shown.len();
+        if char == ' ' || char.is_ascii_graphic() || char.is_alphanumeric() {
+            shown.push(char);
+        } else {
+            shown.extend(char.escape_unicode());
+        }
+        if shown.len() > most {
+            shown.truncate(before);
+            shown.push(MORE);
+            break;
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A JSON-RPC method.
+pub fn method(method: &str) -> Cow<'_, str> {
+    visible(method, MOST_OF_ID)
+}
+
+/// The tool, prompt or resource that a message of this method names. Of a URI what stands before its query: behind it
+/// may stand a secret, or an argument.
+pub fn name<'a>(method: &str, name: &'a str) -> Cow<'a, str> {
+    let name = match method.starts_with("resources/") {
+        true => name.split(['?', '#']).next().unwrap_or_default(),
+        false => name,
+    };
+    visible(name, MOST_OF_NAME)
+}
+
+/// A JSON-RPC id, without the quotes of a string.
+pub fn id(id: &RawJson) -> Cow<'_, str> {
+    visible(id.as_str().trim_matches('"'), MOST_OF_ID)
+}
+
+/// Who calls.
+pub fn principal(principal: &Principal) -> Cow<'_, str> {
+    visible(&principal.subject, MOST_OF_NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_uri_only_what_names_it_is_shown() {
+        for (of, uri, shown) in [
+            ("resources/read", "db://a/b?key=secret", "db://a/b"),
+            ("resources/read", "db://a#part", "db://a"),
+            ("tools/call", "what?", "what?"),
+        ] {
+            assert_eq!(name(of, uri), shown);
+        }
+    }
+
+    #[test]
+    fn plain_text_stays_as_it_is() {
+        for text in ["", "echo", "a b/c?d=\"e\"", "größe", "名前"] {
+            assert_eq!(visible(text, 64), text);
+        }
+    }
+
+    #[test]
+    fn nothing_hides_and_nothing_acts() {
+        for (text, shown) in [
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\nb\r\t\0", "a\\u{a}b\\u{d}\\u{9}\\u{0}"),
+            ("\u{202e}txt", "\\u{202e}txt"),
+            ("a\u{200b}b\u{2028}", "a\\u{200b}b\\u{2028}"),
+            ("\u{7f}\u{85}\u{9b}", "\\u{7f}\\u{85}\\u{9b}"),
+        ] {
+            assert_eq!(visible(text, 64), shown);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_off_between_characters() {
+        assert_eq!(visible("abcd", 4), "abcd");
+        assert_eq!(visible("abcde", 4), "abcd…");
+        assert_eq!(visible("ääää", 5), "ää…");
+        assert_eq!(visible("abc\u{1b}", 5), "abc…");
+        assert_eq!(
+            visible(&"\n".repeat(1_000_000), 100).len(),
+            100 + '…'.len_utf8()
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! The line that the log has for each run (`docs/logging.md`).
+
+use std::time::Duration;
+
+use prynai_bus::Claim;
+use prynai_bus::ids::WorkerId;
+use prynai_bus::shown;
+use prynai_bus::wire::json_rpc::code::INTERNAL_ERROR;
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::response::Ended;
+use prynai_process::telemetry::{RUN, milliseconds};
+use tokio::time::Instant;
+use tracing::Level;
+
+use crate::call::running::Stop;
+
+/// The only method whose results say that they are errors.
+const TOOLS_CALL: &str = "tools/call";
+
+/// A run that began now, if the log takes any line of its kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunLine {
+    began: Instant,
+    /// How long the request had waited.
+    waited: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RunEnd<'a> {
+    /// With this response; a notification has none.
+    Response(Option<&'a RawJson>),
+    /// Before there was one.
+    Stopped(Stop),
+}
+
+impl RunLine {
+    /// A run begins; `now_ms` by the clock of the bus.
+    pub(crate) fn begin(claim: &Claim, now_ms: u64) -> Option<Self> {
+        tracing::enabled!(target: RUN, Level::WARN).then(|| Self {
+            began: Instant::now(),
+            waited: Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms)),
+        })
+    }
+
+    /// Writes the line.
+    pub(crate) fn end(self, claim: &Claim, worker: &WorkerId, end: RunEnd<'_>) {
+        let took = self.began.elapsed();
+        let request = &claim.request;
+        let (outcome, code) = match end {
+            RunEnd::Response(None) => ("ok", None),
+            RunEnd::Response(Some(response)) => {
+                match Ended::of(response, request.method == TOOLS_CALL) {
+                    Ended::Success => ("ok", None),
+                    Ended::ToolError => ("tool_error", None),
+                    Ended::Error(code) => ("error", Some(code)),
+                }
+            }
+            RunEnd::Stopped(Stop::Cancelled) => ("cancelled", None),
+            RunEnd::Stopped(Stop::Lost) => ("lost", None),
+            RunEnd::Stopped(Stop::HandedBack) => ("handed_back", None),
+        };
+        let name = request.name.as_deref();
+        let name = name.map(|name| shown::name(&request.method, name));
+        let id = request.request_id.as_ref().map(shown::id);
+        let mut digits = [0; 32];
+        let stream = request.stream.digits(&mut digits);
+        let trace = request.trace.map(|trace| trace.digits());
+        let session = request.session.as_ref();
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    target: RUN,
+                    $level,
+                    worker = worker.as_str(),
+                    gateway = request.holder.as_str(),
+                    method = &*shown::method(&request.method),
+                    name = name.as_deref(),
+                    request_id = id.as_deref(),
+                    stream,
+                    session = session.map(|session| session.id.as_str()),
+                    principal = &*shown::principal(&request.principal),
+                    version = request.protocol_version.as_str(),
+                    outcome,
+                    code,
+                    attempt = claim.delivery,
+                    queue_ms = milliseconds(self.waited),
+                    duration_ms = milliseconds(took),
+                    trace_id = trace.as_ref().map(|digits| digits.trace_id()),
+                    span_id = trace.as_ref().map(|digits| digits.span_id()),
+                    "run ended"
+                )
+            };
+        }
+        if code == Some(INTERNAL_ERROR.into()) {
+            line!(Level::WARN);
+        } else {
+            line!(Level::INFO);
+        }
+    }
+}
