@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
-use prynai_ops::look::{Failed, answer};
+use prynai_ops::answer::answer;
+use prynai_ops::look::Failed;
 use prynai_ops::settings::{Ask, Settings, command, parse_or_exit};
 use prynai_ops::show::line_width;
 use prynai_redis_bus::RedisOperations;

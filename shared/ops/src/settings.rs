@@ -1,15 +1,21 @@
 //! What the program is asked for, and how it ends.
 
 use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use prynai_bus::ids::EntryId;
 use prynai_bus::operations::CallName;
 use prynai_process::settings::parse_command_or_exit;
 use prynai_redis_bus::settings::RedisSettings;
 
 /// Something went wrong that no other code names.
 pub const EXIT_FAILED: u8 = 1;
+
+/// Somebody was asked whether to do it, and did not agree, or interrupted it.
+pub const EXIT_DECLINED: u8 = 2;
 
 /// Nothing is known of what was asked for.
 pub const EXIT_UNKNOWN: u8 = 3;
@@ -27,6 +33,7 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0   done
   1   failed in a way that no other code names
+  2   not done: you were asked and did not agree, or interrupted it
   3   nothing is known of what was asked for (a call that is over leaves no trace once its log has expired)
   4   there is no fleet under this --key-prefix
   5   Redis cannot be reached
@@ -39,7 +46,7 @@ docs/operations.md says what to look at when something is wrong.";
 #[command(
     name = "prynai-ops",
     version,
-    about = "Shows a fleet of gateways and workers, and the life of one call",
+    about = "Shows a fleet of gateways and workers and the life of one call, and repairs what is broken",
     after_help = AFTER_HELP
 )]
 pub struct Settings {
@@ -71,6 +78,16 @@ pub enum Ask {
     Call(CallAsked),
     /// Sessions of legacy clients. Walks through all keys of Redis in small steps
     Sessions(SessionFilter),
+    /// Cancels a call, as its client would
+    Cancel(CancelAsked),
+    /// Requests that could not be served: see them, run them once more, drop them
+    Dead {
+        /// What to do with them.
+        #[command(subcommand)]
+        ask: DeadAsk,
+    },
+    /// Lets a worker end in order: it claims nothing more, and ends when its calls have ended
+    Drain(DrainAsked),
     /// Completion for a shell: `source <(prynai-ops completion bash)`
     Completion {
         /// The shell.
@@ -137,6 +154,119 @@ pub struct SessionFilter {
     pub limit: u16,
 }
 
+/// Which call is cancelled.
+#[derive(Debug, Args)]
+pub struct CancelAsked {
+    /// Its stream or its entry.
+    pub call: CallName,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadAsk {
+    /// The dead letters, newest first
+    List(LetterFilter),
+    /// One of them
+    Show(LetterAsked),
+    /// Runs a request once more, for its own caller, and waits for its end. It is signed anew: where the fleet has an
+    /// envelope key, give it
+    Replay(ReplayAsked),
+    /// Removes dead letters
+    Drop(DropAsked),
+}
+
+/// Which dead letters.
+#[derive(Debug, Default, Args)]
+pub struct LetterFilter {
+    /// Only of this tool, prompt or resource.
+    #[arg(long, value_name = "NAME")]
+    pub tool: Option<String>,
+    /// Only of this caller.
+    #[arg(long, value_name = "SUBJECT")]
+    pub principal: Option<String>,
+    /// Most dead letters that are shown, 1 to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// A dead letter, as `prynai-ops dead list` names it.
+#[derive(Debug, Clone)]
+pub struct LetterName(EntryId);
+
+/// Which dead letter is shown.
+#[derive(Debug, Args)]
+pub struct LetterAsked {
+    /// Its name, as `prynai-ops dead list` shows it.
+    pub letter: LetterName,
+    /// Shows what the client sent, too.
+    #[arg(long)]
+    pub message: bool,
+}
+
+/// Which dead letter runs once more.
+#[derive(Debug, Args)]
+pub struct ReplayAsked {
+    /// Its name, as `prynai-ops dead list` shows it.
+    pub letter: LetterName,
+    /// It is begun within this time, or not at all.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub begin_within: Duration,
+    /// Shows the response, if it is not large.
+    #[arg(long)]
+    pub response: bool,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Which dead letters are removed.
+#[derive(Debug, Args)]
+pub struct DropAsked {
+    /// Their names, as `prynai-ops dead list` shows them.
+    #[arg(required_unless_present = "all", num_args = 1..=100)]
+    pub letters: Vec<LetterName>,
+    /// All that are there now.
+    #[arg(long, conflicts_with = "letters")]
+    pub all: bool,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Which worker ends.
+#[derive(Debug, Args)]
+pub struct DrainAsked {
+    /// Its name, as `prynai-ops workers` shows it.
+    pub worker: String,
+    /// How long to wait for its end. It drains on after that.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub wait: Duration,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+impl LetterName {
+    /// Its place among the dead letters.
+    pub fn id(&self) -> &EntryId {
+        &self.0
+    }
+}
+
+impl FromStr for LetterName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(CallName::Entry(entry)) => Ok(Self(entry)),
+            _ => Err("write it as prynai-ops dead list does, such as 1785000000000-0".to_owned()),
+        }
+    }
+}
+
 /// Reads what the program is asked for. Prints what is wrong and ends the process when it cannot be done.
 pub fn parse_or_exit(args: impl IntoIterator<Item = OsString>) -> Settings {
     let (settings, ()) = parse_command_or_exit(command(), args, |settings: &Settings| {
@@ -180,6 +310,11 @@ mod tests {
             &["prynai-ops", "call", "x"],
             &["prynai-ops", "queue", "--limit", "0"],
             &["prynai-ops", "queue", "--limit", "1001"],
+            &["prynai-ops", "dead"],
+            &["prynai-ops", "dead", "drop"],
+            &["prynai-ops", "dead", "drop", "--all", "1-0"],
+            &["prynai-ops", "dead", "show", "x"],
+            &["prynai-ops", "drain"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

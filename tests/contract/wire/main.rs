@@ -52,6 +52,7 @@ samples! {
     "session",
     "session_alone",
     "signal_cancel",
+    "signal_drain",
     "signal_mail",
 }
 

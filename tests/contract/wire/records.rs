@@ -60,13 +60,15 @@ fn changes() {
 
 #[test]
 fn signals() {
-    for (name, kind) in [
-        ("signal_cancel", SignalKind::Cancel),
-        ("signal_mail", SignalKind::Mail),
-    ] {
-        let stream = stream();
-        passes(name, &Signal { v: 1, stream, kind });
-    }
+    let signal = |kind, drain| Signal {
+        v: 1,
+        stream: stream(),
+        kind,
+        drain,
+    };
+    passes("signal_cancel", &signal(SignalKind::Cancel, false));
+    passes("signal_mail", &signal(SignalKind::Mail, false));
+    passes("signal_drain", &signal(SignalKind::Mail, true));
 }
 
 #[test]

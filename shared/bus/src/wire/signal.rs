@@ -1,4 +1,4 @@
-//! What a gateway tells the worker that runs a request.
+//! What a worker is told: by a gateway of a request that it runs, and by an operator of itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,10 @@ pub struct Signal {
     pub stream: StreamId,
     /// What happened.
     pub kind: SignalKind,
+    /// The worker is to claim nothing more and to end when its calls have ended; then the rest tells nothing. A release
+    /// that does not know it takes the signal for mail of a call that it does not run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
 }
 
 /// What happened.
@@ -34,6 +38,15 @@ impl Signal {
             v: FORMAT,
             stream,
             kind,
+            drain: false,
+        }
+    }
+
+    /// Tells a worker to end in order.
+    pub fn drain() -> Self {
+        Self {
+            drain: true,
+            ..Self::new(StreamId::generate(), SignalKind::Mail)
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Call {
     pub events: Vec<EventSight>,
 }
 
-pub(super) async fn read(operations: &dyn Operations, asked: &CallAsked) -> Result<Call, Failed> {
+pub(crate) async fn read(operations: &dyn Operations, asked: &CallAsked) -> Result<Call, Failed> {
     let Some(call) = operations.call(&asked.call).await? else {
         return Err(Failed::Unknown(format!(
             "nothing is known of the call {}: it is over and its log has expired, or it was never of this fleet",

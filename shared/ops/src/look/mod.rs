@@ -4,11 +4,13 @@
 use std::fmt;
 
 use prynai_bus::BusError;
-use prynai_bus::operations::{Operations, Place};
+use prynai_bus::operations::Place;
 use serde::Serialize;
 
-use crate::settings::{Ask, EXIT_AWAY, EXIT_FAILED, EXIT_NO_FLEET, EXIT_UNKNOWN, EXIT_USAGE};
-use crate::show::{harmless, harmless_json};
+use crate::settings::{
+    EXIT_AWAY, EXIT_DECLINED, EXIT_FAILED, EXIT_NO_FLEET, EXIT_UNKNOWN, EXIT_USAGE,
+};
+use crate::show::harmless;
 
 pub mod call;
 pub mod processes;
@@ -31,42 +33,14 @@ pub enum Failed {
     NoFleet(Box<Place>),
     /// Nothing is known of this.
     Unknown(String),
+    /// What was asked for cannot be done, and why.
+    Unfit(String),
+    /// Somebody must confirm it, and nobody can be asked.
+    Unasked,
+    /// Somebody was asked, and did not agree.
+    Declined,
     /// It could not be written as JSON.
     Json(serde_json::Error),
-}
-
-/// Asks the question, and gives the text for standard output.
-///
-/// # Errors
-///
-/// Why there is nothing to show.
-pub async fn answer(
-    operations: &dyn Operations,
-    ask: &Ask,
-    json: bool,
-    width: Option<usize>,
-) -> Result<String, Failed> {
-    let place = operations.place().await?;
-    if !place.is_there {
-        return Err(Failed::NoFleet(Box::new(place)));
-    }
-    match ask {
-        Ask::Status => text(&status::read(operations, place).await?, json, width),
-        Ask::Queue(filter) => text(&queue::read(operations, filter).await?, json, width),
-        Ask::Workers => text(&processes::workers(operations).await?, json, width),
-        Ask::Gateways => text(&processes::gateways(operations).await?, json, width),
-        Ask::Call(asked) => text(&call::read(operations, asked).await?, json, width),
-        Ask::Sessions(filter) => text(&sessions::read(operations, filter).await?, json, width),
-        Ask::Completion { .. } => Ok(String::new()),
-    }
-}
-
-fn text<S: Shown>(shown: &S, json: bool, width: Option<usize>) -> Result<String, Failed> {
-    if !json {
-        return Ok(shown.words(width));
-    }
-    let text = serde_json::to_string_pretty(shown).map_err(Failed::Json)?;
-    Ok(harmless_json(&text) + "\n")
 }
 
 impl Failed {
@@ -75,7 +49,9 @@ impl Failed {
         match self {
             Self::Bus(BusError::Unavailable(_) | BusError::Refused(_)) => EXIT_AWAY,
             Self::Bus(BusError::Unusable(_)) => EXIT_USAGE,
-            Self::Bus(_) | Self::Json(_) => EXIT_FAILED,
+            Self::Bus(_) | Self::Json(_) | Self::Unfit(_) => EXIT_FAILED,
+            Self::Declined => EXIT_DECLINED,
+            Self::Unasked => EXIT_USAGE,
             Self::NoFleet(_) => EXIT_NO_FLEET,
             Self::Unknown(_) => EXIT_UNKNOWN,
         }
@@ -87,7 +63,11 @@ impl fmt::Display for Failed {
         match self {
             Self::Bus(error) => f.write_str(&harmless(&error.to_string())),
             Self::Json(error) => write!(f, "cannot be written as JSON: {error}"),
-            Self::Unknown(what) => f.write_str(what),
+            Self::Unknown(what) | Self::Unfit(what) => f.write_str(&harmless(what)),
+            Self::Unasked => f.write_str(
+                "this asks before it does anything, and there is no terminal: add --yes",
+            ),
+            Self::Declined => f.write_str("not done"),
             Self::NoFleet(place) => {
                 write!(
                     f,
@@ -115,6 +95,6 @@ impl From<BusError> for Failed {
 }
 
 /// What stands for something that is not known.
-fn or_dash(text: Option<&String>) -> String {
+pub(crate) fn or_dash(text: Option<&String>) -> String {
     text.cloned().unwrap_or_else(|| "-".to_owned())
 }

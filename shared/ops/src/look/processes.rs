@@ -20,12 +20,12 @@ pub struct Gateways {
     pub gateways: Vec<GatewaySight>,
 }
 
-pub(super) async fn workers(operations: &dyn Operations) -> Result<Workers, Failed> {
+pub(crate) async fn workers(operations: &dyn Operations) -> Result<Workers, Failed> {
     let workers = operations.workers().await?;
     Ok(Workers { workers })
 }
 
-pub(super) async fn gateways(operations: &dyn Operations) -> Result<Gateways, Failed> {
+pub(crate) async fn gateways(operations: &dyn Operations) -> Result<Gateways, Failed> {
     let gateways = operations.gateways().await?;
     Ok(Gateways { gateways })
 }

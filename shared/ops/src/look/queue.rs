@@ -23,7 +23,7 @@ pub struct Queue {
     pub has_unreadable: bool,
 }
 
-pub(super) async fn read(
+pub(crate) async fn read(
     operations: &dyn Operations,
     filter: &QueueFilter,
 ) -> Result<Queue, Failed> {
@@ -148,7 +148,7 @@ fn state(entry: &EntrySight) -> &'static str {
 }
 
 /// The method with its tool, prompt or resource.
-pub(super) fn what(entry: &EntrySight) -> String {
+pub(crate) fn what(entry: &EntrySight) -> String {
     let named = [entry.method.as_ref(), entry.name.as_ref()];
     let words: Vec<_> = named.into_iter().flatten().map(String::as_str).collect();
     match words.is_empty() {

@@ -21,7 +21,7 @@ pub struct Sessions {
     pub has_more: bool,
 }
 
-pub(super) async fn read(
+pub(crate) async fn read(
     operations: &dyn Operations,
     filter: &SessionFilter,
 ) -> Result<Sessions, Failed> {

@@ -22,7 +22,7 @@ pub struct Status {
     pub attention: Vec<String>,
 }
 
-pub(super) async fn read(operations: &dyn Operations, place: Place) -> Result<Status, Failed> {
+pub(crate) async fn read(operations: &dyn Operations, place: Place) -> Result<Status, Failed> {
     let overview = operations.overview().await?;
     let workers = operations.workers().await?;
     let gateways = operations.gateways().await?;

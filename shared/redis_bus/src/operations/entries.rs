@@ -32,10 +32,20 @@ impl RedisOperations {
 
     /// The one of this name in the queue.
     pub(super) async fn find_entry(&self, entry: &EntryId) -> Result<Option<EntrySight>, Fault> {
-        let (_, listed) = self.run(&scripts::find_entry(&self.keys, entry)).await?;
+        self.find(Shelf::Queue, entry).await
+    }
+
+    /// The one of this name there.
+    pub(super) async fn find(
+        &self,
+        shelf: Shelf,
+        entry: &EntryId,
+    ) -> Result<Option<EntrySight>, Fault> {
+        let find = scripts::find_entry(&self.keys, shelf, entry);
+        let (_, listed) = self.run(&find).await?;
         let now_ms = self.now_ms().await?;
         let found = listed.into_iter().next();
-        Ok(found.map(|entry| sight(Shelf::Queue, entry, now_ms)))
+        Ok(found.map(|entry| sight(shelf, entry, now_ms)))
     }
 
     /// The time by Redis' clock.

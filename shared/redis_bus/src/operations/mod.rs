@@ -1,6 +1,6 @@
-//! [`Operations`] on Redis: what operators see. It only reads, over a connection of its own, and makes nothing that is
-//! not there: neither the consumer group nor a note of which Redis this is. A user who may only read can use it
-//! (`docs/security.md`).
+//! [`Operations`] and [`Repairs`](prynai_bus::operations::Repairs) on Redis: what operators see and change, over a
+//! connection of its own. It makes nothing that is not there: neither the consumer group nor a note of which Redis this
+//! is. A user who may only read can see everything (`docs/security.md`); only `repairs` writes.
 //!
 //! It imports nothing of the ports: what gateways and workers do is not done here.
 
@@ -24,11 +24,13 @@ use crate::fault::Fault;
 use crate::server::tls::Tls;
 use crate::settings::RedisSettings;
 use crate::wire::keys::Keys;
+use crate::wire::signature::EnvelopeKeys;
 
 mod call;
 mod entries;
 mod overview;
 mod processes;
+mod repairs;
 mod sessions;
 
 /// What operators see of the fleet on a Redis.
@@ -37,6 +39,8 @@ pub struct RedisOperations {
     prefix: String,
     /// Where Redis is, without passwords.
     place: String,
+    /// With which a replayed request is signed.
+    envelope_keys: EnvelopeKeys,
     connector: Connector,
     /// The connection, once there is one.
     link: Mutex<Option<Link>>,
@@ -56,7 +60,9 @@ impl RedisOperations {
         let address = settings.redis_url.address().clone();
         let connector = Connector::new(address, Tls::new(&settings.tls), group);
         let link = connector.link().await.map_err(Fault::at_start)?;
+        let envelope_keys = settings.envelope.keys().map_err(BusError::Unusable)?;
         Ok(Self {
+            envelope_keys,
             keys,
             prefix,
             place: settings.redis_url.to_string(),

@@ -217,7 +217,8 @@ impl RequestQueue for RedisBus {
             era: claim.request.era,
             call: call_of(claim),
         };
-        let fields = claim.request.to_fields()?;
+        // Signed, as far as this worker can: an operator may queue it once more, and checks that first.
+        let fields = self.entry_fields(&claim.request)?;
         self.run(&scripts::dead_letter(
             &self.keys,
             &self.limits,

@@ -1,4 +1,4 @@
-//! Scripts of what operators see. They only read.
+//! Scripts of what operators see, which only read, and of what they change.
 
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{CallName, Shelf};
@@ -8,6 +8,7 @@ use crate::connection::command::Command;
 use crate::wire::keys::{GROUP, Keys};
 
 lua!(LIST_ENTRIES, "operations/list_entries.lua");
+lua!(REPLAY, "operations/replay.lua");
 lua!(LOOK_AT_SESSIONS, "operations/look_at_sessions.lua");
 
 /// Bytes of entries after which a run of the script looks at no further one: Redis serves nobody else meanwhile.
@@ -35,10 +36,29 @@ pub(crate) fn list_entries(
     entries(keys, shelf, &begin, of, most)
 }
 
-/// Reads the one entry of this name, if it is in the queue.
-pub(crate) fn find_entry(keys: &Keys, entry: &EntryId) -> Command<(String, Vec<ListedEntry>)> {
+/// Reads the one entry of this name, if it lies there.
+pub(crate) fn find_entry(
+    keys: &Keys,
+    shelf: Shelf,
+    entry: &EntryId,
+) -> Command<(String, Vec<ListedEntry>)> {
     let of = CallName::Entry(entry.clone());
-    entries(keys, Shelf::Queue, entry.as_str(), Some(&of), 1)
+    entries(keys, shelf, entry.as_str(), Some(&of), 1)
+}
+
+/// Queues the request of a dead letter once more, as these fields, and removes the letter.
+pub(crate) fn replay<V: AsRef<str>>(
+    keys: &Keys,
+    letter: &EntryId,
+    fields: &[(&'static str, V)],
+) -> Command<Option<String>> {
+    let places = [keys.queue(), keys.shelf(Shelf::DeadLetters)];
+    let mut command = REPLAY.with_keys(&places);
+    command.arg(letter.as_str());
+    for (field, value) in fields {
+        command.arg(*field).arg(value.as_ref());
+    }
+    Command::script(&REPLAY, command)
 }
 
 fn entries(
@@ -48,11 +68,11 @@ fn entries(
     of: Option<&CallName>,
     most: usize,
 ) -> Command<(String, Vec<ListedEntry>)> {
-    let (key, group) = match shelf {
-        Shelf::Queue => (keys.queue(), GROUP),
-        Shelf::DeadLetters => (keys.dead_letters(), ""),
+    let group = match shelf {
+        Shelf::Queue => GROUP,
+        Shelf::DeadLetters => "",
     };
-    let mut command = LIST_ENTRIES.reading_keys(&[key]);
+    let mut command = LIST_ENTRIES.reading_keys(&[keys.shelf(shelf)]);
     command
         .arg(group)
         .arg(u8::from(shelf == Shelf::DeadLetters))

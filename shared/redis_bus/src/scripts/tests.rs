@@ -187,6 +187,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             0,
             parts(list_entries(k, Shelf::Queue, None, None, 1)),
         ),
+        ("replay", 0, parts(replay(k, &entry, &[("v", "1")]))),
         (
             "look_at_sessions",
             1,

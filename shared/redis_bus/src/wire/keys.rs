@@ -5,6 +5,7 @@
 
 use prynai_bus::StateScope;
 use prynai_bus::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId, WorkerId};
+use prynai_bus::operations::Shelf;
 use prynai_bus::wire::principal::Share;
 
 /// The consumer group of the workers.
@@ -96,6 +97,14 @@ impl Keys {
     /// Entries that could not be served (stream).
     pub(crate) fn dead_letters(&self) -> String {
         format!("{}dead", self.partition)
+    }
+
+    /// Where entries lie that operators look at (stream).
+    pub(crate) fn shelf(&self, shelf: Shelf) -> String {
+        match shelf {
+            Shelf::Queue => self.queue(),
+            Shelf::DeadLetters => self.dead_letters(),
+        }
     }
 
     /// Exists when an entry was noted as dead (string).

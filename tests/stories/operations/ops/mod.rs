@@ -1,8 +1,9 @@
-//! What operators do with `prynai-ops` on a running fleet: see it, follow a call, find what is wrong.
+//! What operators do with `prynai-ops` on a running fleet: see it, follow a call, find what is wrong, repair it.
 
 mod elsewhere;
 mod hostile;
 mod looking;
+mod mending;
 mod rights;
 mod trouble;
 

@@ -151,12 +151,17 @@ pub(in super::super) async fn acl_log(server: &RedisServer) -> Vec<Value> {
 /// A run meets what it happens to do; this reads the source.
 #[tokio::test]
 async fn the_documented_users_may_run_every_command_of_the_source() {
-    let looks = |path: &Path| {
+    let named = |path: &Path, name: &str| path.file_stem().is_some_and(|stem| stem == name);
+    let repairs = |path: &Path| ["repairs", "replay"].iter().any(|name| named(path, name));
+    let operates = |path: &Path| {
         path.iter()
             .any(|part| part.to_string_lossy().starts_with("operations"))
     };
-    may_run_the_commands("fleet", |path| !looks(path));
-    may_run_the_commands("watcher", looks);
+    may_run_the_commands("fleet", |path| !operates(path));
+    may_run_the_commands("watcher", |path| operates(path) && !repairs(path));
+    may_run_the_commands("operator", |path| {
+        operates(path) || named(path, "cancel_call")
+    });
 }
 
 fn may_run_the_commands(user: &str, uses: impl Fn(&Path) -> bool) {

@@ -39,6 +39,7 @@ impl SignalListener {
     pub(crate) async fn run(mut self) {
         loop {
             match self.news.recv().await {
+                Some(News::Item(signal)) if signal.drain => self.drain(),
                 Some(News::Item(signal)) => match signal.kind {
                     SignalKind::Cancel => self.worker.running.cancel(&signal.stream),
                     SignalKind::Mail => self.worker.running.wake_for_mail(&signal.stream),
@@ -51,6 +52,19 @@ impl SignalListener {
                 }
             }
         }
+    }
+
+    /// Told again and again, so that a lost signal costs a moment; it begins once.
+    fn drain(&self) {
+        if self.worker.shutdown.soft().is_cancelled() {
+            return;
+        }
+        let running = self.worker.running.streams().len();
+        tracing::info!(
+            running,
+            "draining, as an operator asked: no more requests are claimed"
+        );
+        self.worker.shutdown.begin();
     }
 
     async fn catch_up(&self) {

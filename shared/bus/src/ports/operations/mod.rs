@@ -1,4 +1,4 @@
-//! What operators see of a fleet, wherever it is shown.
+//! What operators see of a fleet, wherever it is shown, and what they change.
 
 use async_trait::async_trait;
 
@@ -8,11 +8,13 @@ use crate::ids::{EntryId, StreamId};
 mod call;
 mod fleet;
 mod queue;
+mod repairs;
 mod sessions;
 
 pub use call::{CallName, CallSight, EventSight, LogSight};
 pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
 pub use queue::{DeadSight, EntryPage, EntrySight, Lease, Shelf};
+pub use repairs::{Letter, Repairs, Replay, Replayed};
 pub use sessions::{SessionPage, SessionSight};
 
 /// What operators see of a fleet. Gateways and workers do not use it.

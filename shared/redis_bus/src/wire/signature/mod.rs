@@ -45,6 +45,11 @@ impl EnvelopeKeys {
         keys.map(Self).map_err(|error| error.to_string())
     }
 
+    /// Whether nothing is signed or checked.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The signature of an entry of `queue` with these fields, which goes into its field [`SIGNATURE`];
     /// `None` without a key.
     pub fn sign_request<F: AsRef<[u8]>, V: AsRef<[u8]>>(
