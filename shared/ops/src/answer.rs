@@ -2,12 +2,21 @@
 
 use prynai_bus::operations::{Operations, Repairs};
 
-use crate::look::{Failed, Shown, call, processes, queue, sessions, status};
+use crate::look::{Failed, Shown, call, doctor, processes, queue, sessions, status};
 use crate::mend::{cancel, dead, drain, replay};
-use crate::settings::{Ask, DeadAsk};
+use crate::settings::{Ask, DeadAsk, EXIT_WRONG};
 use crate::show::harmless_json;
 
-/// Asks the question, and gives the text for standard output.
+/// What is printed, and how the program ends.
+#[derive(Debug)]
+pub struct Answer {
+    /// For standard output.
+    pub text: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+/// Asks the question.
 ///
 /// # Errors
 ///
@@ -17,13 +26,19 @@ pub async fn answer(
     ask: &Ask,
     json: bool,
     width: Option<usize>,
-) -> Result<String, Failed> {
+) -> Result<Answer, Failed> {
     let operations = repairs as &dyn Operations;
     let place = operations.place().await?;
     if !place.is_there {
         return Err(Failed::NoFleet(Box::new(place)));
     }
-    match ask {
+    if let Ask::Doctor = ask {
+        let doctor = doctor::examine(operations, place).await?;
+        let code = if doctor.is_wrong() { EXIT_WRONG } else { 0 };
+        let text = text(&doctor, json, width)?;
+        return Ok(Answer { text, code });
+    }
+    let text = match ask {
         Ask::Status => text(&status::read(operations, place).await?, json, width),
         Ask::Queue(filter) => text(&queue::read(operations, filter).await?, json, width),
         Ask::Workers => text(&processes::workers(operations).await?, json, width),
@@ -38,8 +53,12 @@ pub async fn answer(
             DeadAsk::Drop(asked) => text(&dead::remove(repairs, asked).await?, json, width),
         },
         Ask::Drain(asked) => text(&drain::drain(repairs, asked).await?, json, width),
-        Ask::Completion { .. } => Ok(String::new()),
-    }
+        Ask::Doctor | Ask::Completion { .. } => Ok(String::new()),
+    };
+    Ok(Answer {
+        text: text?,
+        code: 0,
+    })
 }
 
 fn text<S: Shown>(shown: &S, json: bool, width: Option<usize>) -> Result<String, Failed> {

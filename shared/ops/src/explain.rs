@@ -69,7 +69,8 @@ pub fn attention(
                 requests(worker.running)
             )),
             (true, false) => found.push(format!(
-                "worker {name} lives, and hears neither cancels nor answers of clients: look at its log, restart it"
+                "worker {name} hears neither cancels nor answers of clients: it was killed a moment ago, or its \
+                 subscription is cut off. If that lasts, look at its log, and restart it"
             )),
             _ => {}
         }
@@ -287,6 +288,6 @@ fn requests(count: u64) -> String {
     counted(count, "request", "requests")
 }
 
-fn counted(count: u64, one: &str, more: &str) -> String {
+pub(crate) fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
-use prynai_ops::answer::answer;
+use prynai_ops::answer::{Answer, answer};
 use prynai_ops::look::Failed;
 use prynai_ops::settings::{Ask, Settings, command, parse_or_exit};
 use prynai_ops::show::line_width;
@@ -16,10 +16,10 @@ async fn main() -> ExitCode {
     if let Ask::Completion { shell } = settings.ask {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut command(), "prynai-ops", &mut script);
-        return print(&script);
+        return print(&script, 0);
     }
     match run(&settings).await {
-        Ok(text) => print(text.as_bytes()),
+        Ok(answer) => print(answer.text.as_bytes(), answer.code),
         Err(failed) => {
             // Nothing is left to do when standard error is gone as well.
             let _ = writeln!(stderr(), "error: {failed}");
@@ -28,20 +28,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: &Settings) -> Result<String, Failed> {
+async fn run(settings: &Settings) -> Result<Answer, Failed> {
     let connected = RedisOperations::connect(&settings.redis).await;
     let operations = exit_if_unusable(connected)?;
     answer(&operations, &settings.ask, settings.json, line_width()).await
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
-fn print(text: &[u8]) -> ExitCode {
+fn print(text: &[u8], code: u8) -> ExitCode {
     let mut out = stdout();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let _ = writeln!(stderr(), "error: cannot write: {error}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::SUCCESS,
+        _ => ExitCode::from(code),
     }
 }

@@ -26,6 +26,9 @@ pub const EXIT_NO_FLEET: u8 = 4;
 /// Redis cannot be reached.
 pub const EXIT_AWAY: u8 = 5;
 
+/// `doctor` found something that is to be mended.
+pub const EXIT_WRONG: u8 = 6;
+
 /// Wrong use, or Redis refuses its user or the user's rights.
 pub const EXIT_USAGE: u8 = 64;
 
@@ -37,6 +40,7 @@ Exit codes:
   3   nothing is known of what was asked for (a call that is over leaves no trace once its log has expired)
   4   there is no fleet under this --key-prefix
   5   Redis cannot be reached
+  6   doctor found something that is to be mended
   64  wrong use, or Redis refuses its user or the user's rights (docs/security.md has the rights)
 
 docs/operations.md says what to look at when something is wrong.";
@@ -78,6 +82,8 @@ pub enum Ask {
     Call(CallAsked),
     /// Sessions of legacy clients. Walks through all keys of Redis in small steps
     Sessions(SessionFilter),
+    /// What is set up wrongly or went wrong unnoticed, and what to do about each
+    Doctor,
     /// Cancels a call, as its client would
     Cancel(CancelAsked),
     /// Requests that could not be served: see them, run them once more, drop them

@@ -163,13 +163,16 @@ impl Call {
     }
 
     fn events(&self) -> Table {
-        let mut table = Table::new(vec![
+        let mut columns = vec![
             Column::number("EVENT"),
             Column::name("KIND"),
             Column::number("SIZE"),
             Column::text("WHAT", 28),
-            Column::text("MESSAGE", 20),
-        ]);
+        ];
+        if self.events.iter().any(|event| event.message.is_some()) {
+            columns.push(Column::text("MESSAGE", 20));
+        }
+        let mut table = Table::new(columns);
         for event in &self.events {
             let kind = match (&event.kind, event.bytes) {
                 (Some(_), _) if event.is_question => "question",

@@ -13,6 +13,7 @@ use crate::settings::{
 use crate::show::harmless;
 
 pub mod call;
+pub mod doctor;
 pub mod processes;
 pub mod queue;
 pub mod sessions;

@@ -1,5 +1,6 @@
 //! Running the request of a dead letter once more.
 
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use prynai_bus::operations::{CallName, EventSight, Repairs, Replay, Replayed};
@@ -46,6 +47,12 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
             return Err(Failed::Unfit(format!("it cannot be replayed: {reason}")));
         }
     };
+    // A JSON document may be read by a program; this is for who waits.
+    let _ = writeln!(
+        stderr(),
+        "queued as {}; waiting for its end (Ctrl-C cancels it)",
+        replayed.stream
+    );
     let era = match letter.era.as_deref() {
         Some("legacy") => Era::Legacy,
         _ => Era::Modern,

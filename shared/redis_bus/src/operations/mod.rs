@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
-    CallName, CallSight, EntryPage, EventSight, GatewaySight, Operations, Overview, Place,
-    SessionPage, Shelf, WorkerSight,
+    CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight, Operations, Overview,
+    Place, SessionPage, Shelf, WorkerSight,
 };
 use redis::FromRedisValue;
 use tokio::sync::Mutex;
@@ -27,6 +27,7 @@ use crate::wire::keys::Keys;
 use crate::wire::signature::EnvelopeKeys;
 
 mod call;
+mod diagnosis;
 mod entries;
 mod overview;
 mod processes;
@@ -111,6 +112,10 @@ impl Operations for RedisOperations {
 
     async fn overview(&self) -> Result<Overview, BusError> {
         self.read_overview().await.map_err(Fault::at_start)
+    }
+
+    async fn diagnosis(&self) -> Result<Diagnosis, BusError> {
+        self.read_diagnosis().await.map_err(Fault::at_start)
     }
 
     async fn workers(&self) -> Result<Vec<WorkerSight>, BusError> {

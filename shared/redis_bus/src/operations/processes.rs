@@ -113,13 +113,15 @@ impl RedisOperations {
         let mut lives = pipe();
         for name in names {
             let gateway = GatewayId::from(name.as_str());
-            lives.cmd("EXISTS").arg(self.keys.gateway_life(&gateway));
+            lives.cmd("GET").arg(self.keys.gateway_life(&gateway));
         }
-        let lives: Vec<bool> = self.run(&Command::pipeline(lives)).await?;
+        let lives: Vec<Option<String>> = self.run(&Command::pipeline(lives)).await?;
         let seen = names.iter().zip(lives).zip(listening);
-        let seen = seen.map(|((name, is_alive), is_listening)| GatewaySight {
+        let seen = seen.map(|((name, life), is_listening)| GatewaySight {
             gateway: name.clone(),
-            is_alive,
+            is_alive: life.is_some(),
+            // Earlier releases wrote a mere 1.
+            version: life.filter(|version| version.contains('.')),
             is_listening,
             heard_ms_ago: None,
         });

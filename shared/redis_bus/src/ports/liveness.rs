@@ -27,7 +27,7 @@ impl Liveness for RedisBus {
         let mut beat = pipe();
         beat.cmd("SET")
             .arg(self.keys.gateway_life(gateway))
-            .arg("1")
+            .arg(env!("CARGO_PKG_VERSION"))
             .arg("PX")
             .arg(millis(life))
             .ignore();

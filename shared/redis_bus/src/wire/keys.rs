@@ -188,7 +188,7 @@ impl Keys {
         format!("{}session:{id}", self.partition)
     }
 
-    /// Exists for as long as a gateway lives (string).
+    /// Exists for as long as a gateway lives, and tells its version (string).
     pub(crate) fn gateway_life(&self, gateway: &GatewayId) -> String {
         format!("{}alive:{gateway}", self.partition)
     }

@@ -1,5 +1,6 @@
 //! What operators do with `prynai-ops` on a running fleet: see it, follow a call, find what is wrong, repair it.
 
+mod doctor;
 mod elsewhere;
 mod hostile;
 mod looking;

@@ -29,6 +29,7 @@ async fn looking_needs_no_more_than_the_documented_user_may() {
     let stream = queue["entries"][0]["stream"].as_str().expect("text");
     for question in [
         &["status"][..],
+        &["doctor"],
         &["workers"],
         &["gateways"],
         &["sessions"],

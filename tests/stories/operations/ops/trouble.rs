@@ -33,8 +33,8 @@ async fn a_lost_worker_a_dead_gateway_and_a_dead_letter_are_named() {
     });
     assert_eq!(worker["workers"][0]["running"], 1, "{worker}");
     cluster.worker_process(0).kill().await;
-    let deaf = attention(&url).await;
-    assert!(deaf.contains("hears neither cancels nor answers"), "{deaf}");
+    let deaf = "hears neither cancels nor answers";
+    assert_eventually!(attention(&url).await.contains(deaf));
     let told = why(&url, call).await;
     assert!(told.contains("deaf"), "{told}");
 

@@ -94,6 +94,8 @@ pub struct GatewaySight {
     /// Whether it hears what workers publish. One that does not, and lives, is deaf: its clients wait for what it reads
     /// in the log now and then.
     pub is_listening: bool,
+    /// Its version; absent when it does not live, or does not tell.
+    pub version: Option<String>,
     /// When it last said that it lives, in milliseconds; absent when that was never noted.
     pub heard_ms_ago: Option<u64>,
 }

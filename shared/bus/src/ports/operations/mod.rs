@@ -6,12 +6,14 @@ use super::BusError;
 use crate::ids::{EntryId, StreamId};
 
 mod call;
+mod diagnosis;
 mod fleet;
 mod queue;
 mod repairs;
 mod sessions;
 
 pub use call::{CallName, CallSight, EventSight, LogSight};
+pub use diagnosis::{Diagnosis, Orphan, Persistence};
 pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
 pub use queue::{DeadSight, EntryPage, EntrySight, Lease, Shelf};
 pub use repairs::{Letter, Repairs, Replay, Replayed};
@@ -37,6 +39,9 @@ pub trait Operations: Send + Sync {
 
     /// How much there is of everything.
     async fn overview(&self) -> Result<Overview, BusError>;
+
+    /// What only a closer look finds, at the first hundred claims and open streams.
+    async fn diagnosis(&self) -> Result<Diagnosis, BusError>;
 
     /// All workers that took part within the last hour, by name; the first thousand.
     async fn workers(&self) -> Result<Vec<WorkerSight>, BusError>;
