@@ -2,7 +2,7 @@
 
 use prynai_bus::operations::{Operations, Repairs};
 
-use crate::look::{Failed, Shown, call, doctor, processes, queue, sessions, status};
+use crate::look::{Failed, Shown, call, doctor, processes, queue, sessions, status, top};
 use crate::mend::{cancel, dead, drain, replay};
 use crate::settings::{Ask, DeadAsk, EXIT_WRONG};
 use crate::show::harmless_json;
@@ -41,6 +41,10 @@ pub async fn answer(
     let text = match ask {
         Ask::Status => text(&status::read(operations, place).await?, json, width),
         Ask::Queue(filter) => text(&queue::read(operations, filter).await?, json, width),
+        Ask::Top(asked) => {
+            let top = top::read(operations, place, &asked.filter).await?;
+            text(&top, json, width)
+        }
         Ask::Workers => text(&processes::workers(operations).await?, json, width),
         Ask::Gateways => text(&processes::gateways(operations).await?, json, width),
         Ask::Call(asked) => text(&call::read(operations, asked).await?, json, width),

@@ -43,21 +43,21 @@ pub fn attention(
     }
     match overview.oldest_waiting_ms {
         Some(wait) if living == 0 => found.push(format!(
-            "no worker lives, and {} waits, the oldest for {}: start workers",
-            requests(overview.waiting),
+            "no worker lives, and {}, the oldest for {}: start workers",
+            counted(overview.waiting, "request waits", "requests wait"),
             span(wait)
         )),
         Some(wait) if wait > LONG_WAIT_MS => found.push(format!(
-            "{} waits, the oldest for {}: the workers have no room, start more (prynai-ops workers)",
-            requests(overview.waiting),
+            "{}, the oldest for {}: the workers have no room, start more (prynai-ops workers)",
+            counted(overview.waiting, "request waits", "requests wait"),
             span(wait)
         )),
         _ => {}
     }
     if overview.unattributed > 0 {
         found.push(format!(
-            "{} is in nobody's hands, since Redis lost data or failed over; it is redelivered when its lease ends",
-            requests(overview.unattributed)
+            "{} in nobody's hands, since Redis lost data or failed over; that is redelivered when its lease ends",
+            counted(overview.unattributed, "request is", "requests are")
         ));
     }
     for worker in workers {
@@ -87,7 +87,7 @@ pub fn attention(
     }));
     if overview.dead_letters > 0 {
         found.push(format!(
-            "{} could not be served: the log of the workers has the reason of each dead letter",
+            "{} could not be served: prynai-ops dead list says why",
             requests(overview.dead_letters)
         ));
     }

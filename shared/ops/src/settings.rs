@@ -32,6 +32,9 @@ pub const EXIT_WRONG: u8 = 6;
 /// Wrong use, or Redis refuses its user or the user's rights.
 pub const EXIT_USAGE: u8 = 64;
 
+/// Between two looks of one screen.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0   done
@@ -74,6 +77,8 @@ pub enum Ask {
     Status,
     /// Requests that wait or run, oldest first
     Queue(QueueFilter),
+    /// All of that on one screen, drawn again every two seconds until Ctrl-C; once where there is no terminal
+    Top(TopAsked),
     /// Workers: who lives, what each runs, and since when
     Workers,
     /// Gateways of the last day: who lives, and who does not hear
@@ -122,6 +127,17 @@ pub struct QueueFilter {
     /// Most requests that are shown, 1 to 1000.
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
+}
+
+/// What is on the screen, and how often.
+#[derive(Debug, Args)]
+pub struct TopAsked {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub filter: QueueFilter,
+    /// Time between two looks, one second at least.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = pause)]
+    pub every: Duration,
 }
 
 /// What is known of a request's place.
@@ -273,6 +289,14 @@ impl FromStr for LetterName {
     }
 }
 
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match pause < SHORTEST_PAUSE {
+        true => Err("one second at least".to_owned()),
+        false => Ok(pause),
+    }
+}
+
 /// Reads what the program is asked for. Prints what is wrong and ends the process when it cannot be done.
 pub fn parse_or_exit(args: impl IntoIterator<Item = OsString>) -> Settings {
     let (settings, ()) = parse_command_or_exit(command(), args, |settings: &Settings| {
@@ -321,6 +345,7 @@ mod tests {
             &["prynai-ops", "dead", "drop", "--all", "1-0"],
             &["prynai-ops", "dead", "show", "x"],
             &["prynai-ops", "drain"],
+            &["prynai-ops", "top", "--every", "10ms"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

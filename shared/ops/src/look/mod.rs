@@ -18,6 +18,7 @@ pub mod processes;
 pub mod queue;
 pub mod sessions;
 pub mod status;
+pub mod top;
 
 /// What is shown: as JSON, or in words within a width.
 pub trait Shown: Serialize {

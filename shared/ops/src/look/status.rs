@@ -39,7 +39,11 @@ impl Shown for Status {
     fn words(&self, width: Option<usize>) -> String {
         let o = &self.overview;
         let mut lines = vec![
-            format!("redis         {}", harmless(&self.redis())),
+            format!(
+                "redis         {}, prefix {}",
+                self.place.bus, self.place.prefix
+            ),
+            format!("server        {}", harmless(&self.server())),
             format!(
                 "queue         {} wait{}, {} run{}",
                 o.waiting,
@@ -56,7 +60,7 @@ impl Shown for Status {
                 living(self.gateways.iter().map(|g| (g.is_alive, g.is_listening)))
             ),
             format!(
-                "calls         {} in sessions, {} streams without an end, {} cancelled and not removed",
+                "calls         {} in sessions, {} open streams, {} cancelled",
                 o.session_calls, o.unfinished_streams, o.cancelled
             ),
             format!("dead letters  {}", o.dead_letters),
@@ -88,14 +92,12 @@ Needs attention:
 }
 
 impl Status {
-    fn redis(&self) -> String {
-        let mut text = format!("{}, prefix {}", self.place.bus, self.place.prefix);
+    fn server(&self) -> String {
         let Some(server) = &self.overview.server else {
-            return text + " (its user may not run INFO)";
+            return "unknown: its user may not run INFO".to_owned();
         };
-        if let Some(version) = &server.version {
-            text += &format!(", version {version}");
-        }
+        let version = server.version.as_deref().unwrap_or("unknown");
+        let mut text = format!("version {version}");
         if let Some(uptime) = server.uptime_s {
             text += &format!(", up {}", span(uptime.saturating_mul(1000)));
         }

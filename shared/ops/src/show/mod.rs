@@ -3,11 +3,13 @@
 mod harmless;
 mod numbers;
 mod points;
+mod screen;
 mod table;
 
 pub use harmless::{harmless, harmless_json};
 pub use numbers::{moment, size, span};
 pub use points::point;
+pub use screen::{height, redrawn};
 pub use table::{Column, Table};
 
 /// How wide a line may be: as wide as the terminal, or as `COLUMNS` says. Without a limit where no person reads.

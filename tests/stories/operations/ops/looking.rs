@@ -54,6 +54,13 @@ async fn a_call_is_followed_from_the_queue_to_its_end() {
     let more = ops_json(&url, &["queue", "--limit", "1"]).await;
     assert_eq!(more["has_more"], true, "{more}");
 
+    // Where there is no terminal it is told once.
+    let top = ops(&url, &["top", "--state", "waiting"]).await.stdout;
+    assert!(
+        top.contains("Nothing needs attention.") && top.contains("book_table"),
+        "{top}"
+    );
+
     let [first, second] = [0, 1].map(|at| entries[at]["stream"].as_str().expect("text"));
     let told = why(&url, first).await;
     assert!(told.contains(r#""state":"runs""#), "{told}");

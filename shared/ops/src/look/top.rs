@@ -1,0 +1,36 @@
+//! A screen that is drawn again and again.
+
+use prynai_bus::operations::{Operations, Place};
+use serde::Serialize;
+
+use super::queue::{self, Queue};
+use super::status::{self, Status};
+use super::{Failed, Shown};
+use crate::settings::QueueFilter;
+
+/// How the fleet is, with the oldest requests.
+#[derive(Debug, Serialize)]
+pub struct Top {
+    /// How the fleet is.
+    pub status: Status,
+    /// The oldest requests that are asked for.
+    pub queue: Queue,
+}
+
+pub(crate) async fn read(
+    operations: &dyn Operations,
+    place: Place,
+    filter: &QueueFilter,
+) -> Result<Top, Failed> {
+    Ok(Top {
+        status: status::read(operations, place).await?,
+        queue: queue::read(operations, filter).await?,
+    })
+}
+
+impl Shown for Top {
+    fn words(&self, width: Option<usize>) -> String {
+        let (status, queue) = (self.status.words(width), self.queue.words(width));
+        format!("{status}\n{queue}")
+    }
+}
