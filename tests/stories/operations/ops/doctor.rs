@@ -7,7 +7,7 @@ use prynai_test_harness::skew::skewed_by;
 use prynai_test_redis::assert_eventually;
 use serde_json::Value;
 
-use super::ops;
+use super::{GATEWAYS, ops};
 
 /// The exit code, and what was found about a thing: `good`, `note`, `wrong` or `unknown`, and in words.
 async fn found(url: &str, about: &str) -> (i32, Vec<(String, String)>) {
@@ -55,7 +55,7 @@ async fn each_thing_that_is_wrong_is_named_with_what_to_do() {
     // A gateway of an earlier release.
     let old = ["SET", "prynai:{main.0}:alive:gw-old", "0.0.1"];
     let _: String = redis.command(&old).await;
-    let note = ["ZADD", "prynai:{main.0}:gateways", "1", "gw-old"];
+    let note = ["ZADD", GATEWAYS, "9999999999999", "gw-old"];
     let _: i64 = redis.command(&note).await;
     assert!(is(&url, "versions", "note", "0.0.1 (1)").await);
     let _: i64 = redis.command(&["DEL", old[1]]).await;

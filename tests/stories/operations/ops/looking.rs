@@ -5,7 +5,7 @@ use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::{assert_eventually, eventually};
 use serde_json::{Value, json};
 
-use super::{attention, ops, ops_json, why};
+use super::{GATEWAYS, attention, ops, ops_json, why};
 
 /// A call that tells of its progress for a long time.
 fn slow() -> Value {
@@ -131,6 +131,18 @@ async fn the_processes_of_a_fleet_are_told() {
             assert_eq!(process["is_listening"], true, "{told}");
         }
     }
+    // However many come and go, a thousand are remembered, for a day.
+    let many: Vec<String> = (0..1500).map(|number| format!("gw-{number}")).collect();
+    let many = many.iter().flat_map(|name| ["9999999999999", name]);
+    let add: Vec<&str> = ["ZADD", GATEWAYS, "1", "gw-old"]
+        .into_iter()
+        .chain(many)
+        .collect();
+    let _: i64 = cluster.redis.command(&add).await;
+    assert_eventually!(cluster.redis.command::<i64>(&["ZCARD", GATEWAYS]).await == 1000);
+    let old = ["ZSCORE", GATEWAYS, "gw-old"];
+    assert_eq!(cluster.redis.command::<Option<f64>>(&old).await, None);
+    let _: i64 = cluster.redis.command(&["DEL", GATEWAYS]).await;
     let status = ops(&url, &["status"]).await.stdout;
     for line in ["workers       2 alive\n", "gateways      2 alive\n"] {
         assert!(status.contains(line), "{status}");
@@ -184,6 +196,10 @@ async fn looking_costs_the_fleet_little() {
     let bytes = sent().await - before;
     assert!(bytes < 500_000, "{bytes} bytes were read");
     let asked: String = redis.command(&["INFO", "commandstats"]).await;
+    // No step looks at more than about a megabyte of entries, and there are sixty.
+    let steps = asked.split("cmdstat_evalsha_ro:calls=").nth(1);
+    let steps = steps.and_then(|rest| rest.split(',').next()?.parse::<u32>().ok());
+    assert!(steps > Some(40), "{steps:?}");
     for unbounded in ["keys", "hvals", "smembers"] {
         let line = format!("cmdstat_{unbounded}:");
         assert!(!asked.contains(&line), "{unbounded}: {asked}");

@@ -11,6 +11,9 @@ mod trouble;
 use prynai_test_harness::process::{Ended, Process};
 use serde_json::Value;
 
+/// The key under which gateways note their beats.
+const GATEWAYS: &str = "prynai:{main.0}:gateways";
+
 /// What operators are told, wherever Redis is.
 async fn ops(url: &str, question: &[&str]) -> Ended {
     let args = [&["--redis-url", url], question].concat();
