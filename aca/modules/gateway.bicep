@@ -168,7 +168,8 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
               failureThreshold: 3
             }
             {
-              // Fails while Redis is away or published events do not arrive, and once the process is told to stop.
+              // Fails while Redis is away, published events or the keys of the issuer do not arrive, or requests
+              // wait in vain for a worker, and once the process is told to stop.
               type: 'Readiness'
               httpGet: {
                 path: '/readyz'

@@ -8,11 +8,11 @@
 //! clients of them. What is refused on the way is a [`refusal`]. The [`metrics`] count and measure all of it.
 //!
 //! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
-//! revisions of the protocol are [`versions`].
+//! revisions of the protocol are [`versions`]; whether workers are there is in [`worker_watch`].
 //!
 //! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
 //! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `operation`, `refusal`,
-//! `metrics`, `versions`.
+//! `metrics`, `versions`, `worker_watch`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
@@ -36,6 +36,7 @@ mod state;
 mod streamable_http;
 mod streams;
 mod versions;
+mod worker_watch;
 
 pub use admission::limits::LimitSettings;
 pub use auth::{AuthKind, AuthSettings, CallersAllowed, IssuerUrl, Roots, TenantId, TokenVersion};

@@ -40,6 +40,11 @@ pub struct GatewaySettings {
     #[expect(missing_docs, reason = "documented on the type")]
     pub limits: LimitSettings,
 
+    /// Time for which requests may wait while no worker lives, before `/readyz` says no; long enough for the
+    /// autoscaler to start one. Workers that are scaled to zero are no fault while nothing waits.
+    #[arg(long, env = "PRYNAI_WORKER_GRACE", default_value = "2m", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub worker_grace: Duration,
+
     /// Time that running requests get to end after SIGTERM, such as 20s or 2m.
     #[arg(long, env = "PRYNAI_DRAIN_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,

@@ -26,6 +26,7 @@ use crate::streams::canceller::Canceller;
 use crate::streams::hub::Hub;
 use crate::streams::lifetime::Lifetime;
 use crate::streams::session_use::{SessionUse, touch_every};
+use crate::worker_watch::WorkerWatch;
 
 /// What every request handler may use: a pointer, cloned for each request.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
     pub(crate) shutdown: Shutdown,
     pub(crate) turns: Turns,
+    pub(crate) workers: Arc<WorkerWatch>,
 }
 
 impl Deref for AppState {
@@ -92,6 +94,7 @@ impl AppState {
         for task in key_tasks {
             background.spawn(task);
         }
+        let workers = Arc::new(WorkerWatch::new(settings.worker_grace));
         Ok(Self(Arc::new(Inner {
             admission: Admission::new(bus.clone(), &settings.limits),
             canceller: Canceller::new(bus.clone(), bus.clone()),
@@ -105,6 +108,7 @@ impl AppState {
             settings,
             shutdown,
             turns: Turns::new(),
+            workers,
         })))
     }
 

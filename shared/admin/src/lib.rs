@@ -14,5 +14,6 @@ mod scrape;
 mod settings;
 
 pub use listener::Admin;
+pub use pages::Health;
 pub use scrape::Look;
 pub use settings::AdminSettings;

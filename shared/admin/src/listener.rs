@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::access::Access;
-use crate::pages::Pages;
+use crate::pages::{Health, Pages};
 use crate::scrape::{Look, Scrape};
 
 /// Connections at a time; any more are closed unanswered.
@@ -42,6 +42,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The administration listener, until it is dropped.
 pub struct Admin {
     look: Arc<OnceLock<Look>>,
+    health: Arc<OnceLock<Health>>,
     address: SocketAddr,
     _stop: DropGuard,
 }
@@ -58,10 +59,11 @@ impl Admin {
             let _context = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        let look = Arc::default();
+        let (look, health) = (Arc::default(), Arc::default());
         let pages = Pages {
             access: Access::new(token),
             scrape: Scrape::new(Arc::clone(&look)),
+            health: Arc::clone(&health),
         };
         let stop = CancellationToken::new();
         let serving = stop
@@ -73,6 +75,7 @@ impl Admin {
         tracing::info!(%address, "listening for administration");
         Ok(Self {
             look,
+            health,
             address,
             _stop: stop.drop_guard(),
         })
@@ -82,6 +85,12 @@ impl Admin {
     pub fn look_before_reading(&self, look: Look) {
         // A second one is a mistake that changes nothing.
         let _ = self.look.set(look);
+    }
+
+    /// From now on `/readyz` answers with this.
+    pub fn tell_health(&self, health: Health) {
+        // A second one is a mistake that changes nothing.
+        let _ = self.health.set(health);
     }
 
     /// Where it listens.

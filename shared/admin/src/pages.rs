@@ -1,11 +1,15 @@
 //! What is served where.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http_body_util::Full;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use serde_json::json;
 
 use crate::access::{Access, Refusal};
 use crate::scrape::Scrape;
@@ -13,18 +17,29 @@ use crate::scrape::Scrape;
 /// The text format of Prometheus.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+const JSON: &str = "application/json";
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What the process shows of itself.
 pub(crate) struct Pages {
     pub(crate) access: Access,
     pub(crate) scrape: Scrape,
+    pub(crate) health: Arc<OnceLock<Health>>,
 }
+
+/// Says whether the process does its work, and if not, why.
+pub type Health = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 impl Pages {
     /// Answers a request, whose body is not read.
     pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        match self.access.check(request.headers()) {
+        let access = self.access.check(request.headers());
+        let is_page = matches!(access, Err(Refusal::Page));
+        if !is_page && let Some(probed) = self.probe(request.uri().path(), access.is_ok()).await {
+            return probed;
+        }
+        match access {
             Ok(()) => {}
             Err(Refusal::Token) => {
                 let mut refused = text(
@@ -49,12 +64,39 @@ impl Pages {
         }
         match request.uri().path() {
             "/metrics" => page(StatusCode::OK, METRICS, self.scrape.text().await),
-            "/" => text(StatusCode::OK, "/metrics  for Prometheus\n"),
+            "/" => text(
+                StatusCode::OK,
+                "/metrics  for Prometheus\n/livez    whether the process runs\n/readyz   of a worker: whether it takes requests, and why not\n",
+            ),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "there is nothing at this path; try /metrics\n",
             ),
         }
+    }
+}
+
+impl Pages {
+    /// Answers probes, which as a rule have no token: those are told whether, and not why.
+    async fn probe(&self, path: &str, is_trusted: bool) -> Option<Response<Full<Bytes>>> {
+        let health = match path {
+            "/livez" => Ok(()),
+            // A gateway has its own on the port of clients.
+            "/readyz" => self.health.get()?().await,
+            _ => return None,
+        };
+        let (status, body) = match health {
+            Ok(()) => (StatusCode::OK, json!({ "status": "ok" })),
+            Err(reason) if is_trusted => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "status": "unready", "reason": reason }),
+            ),
+            Err(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "status": "unready" }),
+            ),
+        };
+        Some(page(status, JSON, Bytes::from(body.to_string())))
     }
 }
 

@@ -14,7 +14,7 @@ use prynai_test_harness::client::{MODERN, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::memory;
 use prynai_test_redis::assert_eventually;
-use prynai_worker::{RequestStateKeys, WorkerConfig};
+use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerHealth};
 use reqwest::StatusCode;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::ProgressNotificationParam;
@@ -75,6 +75,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         idempotency_window: Duration::from_secs(3600),
         max_result: 16 * MESSAGE,
         caller_kept: 64 * 1024 * 1024,
+        health: WorkerHealth::default(),
         state_keys: RequestStateKeys::random(),
     };
     let handler = Talker(Talker::tool_router());

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod fleet;
+mod health;
 mod logs;
 mod metrics;
 mod ops;

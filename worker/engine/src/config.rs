@@ -5,6 +5,7 @@ use std::time::Duration;
 use prynai_bus::ids::WorkerId;
 
 use crate::handler::ask::request_state::RequestStateKeys;
+use crate::health::WorkerHealth;
 
 /// What [`crate::serve()`] needs to know, whatever the process has it from.
 #[derive(Debug, Clone)]
@@ -26,4 +27,6 @@ pub struct WorkerConfig {
     pub caller_kept: usize,
     /// Sign what modern clients carry from one question to the next.
     pub state_keys: RequestStateKeys,
+    /// Where the worker says whether it takes requests.
+    pub health: WorkerHealth,
 }

@@ -3,9 +3,10 @@
 //! [`serve()`] is given a bus and does not know which one. Tool authors depend on `prynai-worker`, which connects it to
 //! Redis and gives them the names that they need from here.
 //!
-//! Read in this order; each folder imports only `config`, `metrics` and those that follow it:
+//! Read in this order; each folder imports only `config`, `health`, `metrics` and those that follow it:
 //!
-//! 1. `config`: what a worker is told; `metrics`: what it counts; `serve`: how its roles start and stop
+//! 1. `config`: what a worker is told; `health`: whether it takes requests; `metrics`: what it counts; `serve`: how its
+//!    roles start and stop
 //! 2. `roles`: what runs for as long as the worker
 //! 3. `call`: one request, from its claim to its final response
 //! 4. `handler`: what the handler runs in, and what it is given
@@ -13,6 +14,7 @@
 mod call;
 mod config;
 mod handler;
+mod health;
 mod metrics;
 mod roles;
 mod serve;
@@ -26,5 +28,6 @@ pub use handler::guard::hush_handler_panics;
 pub use handler::raw_message::RawMessage;
 pub use handler::redelivery::Redelivery;
 pub use handler::state::{ScopedState, State, StateError};
+pub use health::WorkerHealth;
 pub use metrics::register as register_metrics;
 pub use serve::serve;

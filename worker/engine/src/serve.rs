@@ -53,6 +53,7 @@ pub async fn serve<H: ServerHandler>(
     metrics()
         .concurrency
         .set(i64::try_from(config.concurrency).unwrap_or(i64::MAX));
+    config.health.serves(bus.clone(), shutdown.clone());
     let worker = Arc::new(Worker {
         config,
         requests: bus.clone(),

@@ -28,7 +28,8 @@ pub use prynai_bus::wire::session::Session;
 pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
     Answerable, Ask, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState, State,
-    StateError, Unanswered, WorkerConfig, hush_handler_panics, register_metrics, serve,
+    StateError, Unanswered, WorkerConfig, WorkerHealth, hush_handler_panics, register_metrics,
+    serve,
 };
 pub use run::run;
 pub use settings::{ProcessSettings, WorkerSettings};

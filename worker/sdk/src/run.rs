@@ -7,7 +7,7 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
-use prynai_worker_engine::{WorkerConfig, hush_handler_panics, serve};
+use prynai_worker_engine::{WorkerConfig, WorkerHealth, hush_handler_panics, serve};
 use rmcp::ServerHandler;
 
 use crate::settings::ProcessSettings;
@@ -37,17 +37,27 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;
     let _unended = shutdown.on_signals(Duration::ZERO, grace)?;
-    let _admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+    let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+    let health = WorkerHealth::default();
+    if let Some(admin) = &admin {
+        let health = health.clone();
+        admin.tell_health(Box::new(move || {
+            let health = health.clone();
+            Box::pin(async move { health.check().await })
+        }));
+    }
     let limits = BusLimits {
         caller_kept: settings.caller_kept,
         ..BusLimits::default()
     };
+    let waits = |reason: &str| health.waits_for(&format!("Redis: {reason}"));
     let connected = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        connected = RedisBus::connect_when_there(&settings.redis, limits, |_| {}) => connected,
+        connected = RedisBus::connect_when_there(&settings.redis, limits, waits) => connected,
     };
     let config = WorkerConfig {
         caller_kept: settings.caller_kept,
+        health: health.clone(),
         ..settings.worker.config()
     };
     let bus = exit_if_unusable(connected)?;

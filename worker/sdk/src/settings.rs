@@ -13,7 +13,7 @@ use prynai_process::secret::Secret;
 use prynai_process::settings::byte_size;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
-use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
+use prynai_worker_engine::{RequestStateKeys, WorkerConfig, WorkerHealth};
 
 /// As much as the log of a stream may hold.
 const LARGEST_RESULT: usize = 64 * 1024 * 1024;
@@ -172,6 +172,7 @@ impl WorkerSettings {
             idempotency_window: self.idempotency_window,
             max_result: self.max_result,
             caller_kept: BusLimits::default().caller_kept,
+            health: WorkerHealth::default(),
         }
     }
 }

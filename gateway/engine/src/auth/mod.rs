@@ -53,6 +53,11 @@ impl Authenticator {
         (Self(Some(Arc::new(Gate { tokens, metadata }))), tasks)
     }
 
+    /// Whether nobody can be let in, because no issuer has given its keys yet.
+    pub(crate) fn lacks_keys(&self) -> bool {
+        self.gate().is_some_and(|gate| gate.tokens.lack_keys())
+    }
+
     /// `None` when everybody may call.
     pub(crate) fn gate(&self) -> Option<&Gate> {
         self.0.as_deref()

@@ -59,6 +59,14 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn backlog(&self) -> Result<Backlog, BusError>;
 
+    /// How long ago any worker was last heard of. One that runs is heard of within a second, or with the next renewal
+    /// of its leases if it is full. `None` when no worker is known any more.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn worker_seen(&self) -> Result<Option<Duration>, BusError>;
+
     /// Whether an entry waits or runs.
     ///
     /// # Errors

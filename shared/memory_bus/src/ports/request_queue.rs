@@ -34,6 +34,11 @@ impl RequestQueue for MemoryBus {
         Ok(lock(&self.partition).backlog())
     }
 
+    async fn worker_seen(&self) -> Result<Option<Duration>, BusError> {
+        let seen = lock(&self.partition).worker_seen;
+        Ok(seen.map(|seen| seen.elapsed()))
+    }
+
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {
         Ok(lock(&self.partition).request(entry).is_some())
     }
@@ -71,6 +76,7 @@ impl RequestQueue for MemoryBus {
         let now = Instant::now();
         let mut partition = lock(&self.partition);
         partition.leases.insert(worker.clone(), lease);
+        partition.worker_seen = Some(now);
         partition.change_leased(worker, entries, |running| running.lease = Lease::Since(now));
         Ok(())
     }
@@ -137,6 +143,7 @@ impl MemoryBus {
     fn claim_now(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
         let mut partition = lock(&self.partition);
         let claims = partition.claim(worker, max);
+        partition.worker_seen = Some(Instant::now());
         if !partition.waiting.is_empty() {
             self.work.notify_one();
         }

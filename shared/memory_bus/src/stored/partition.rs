@@ -25,6 +25,8 @@ pub(crate) struct Partition {
     pub(crate) running: BTreeMap<u64, Running>,
     /// How long the leases of each worker last; a process has one worker.
     pub(crate) leases: HashMap<WorkerId, Duration>,
+    /// When a worker last claimed or renewed.
+    pub(crate) worker_seen: Option<Instant>,
     /// The entries that are calls of sessions, by number.
     calls: HashMap<SessionId, BTreeMap<u64, SessionCall>>,
     pub(crate) logs: ExpiringMap<StreamId, Log>,

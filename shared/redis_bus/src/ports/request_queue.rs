@@ -1,6 +1,7 @@
 //! [`RequestQueue`] on Redis: a stream with one consumer group.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::{Backlog, BusError, Claim, Finish, Refusal, RequestQueue};
-use redis::{Cmd, cmd, pipe};
+use redis::{Cmd, Value, cmd, from_redis_value, pipe};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,7 @@ use crate::queue::claims::malformed;
 use crate::queue::entry::QueueEntry;
 use crate::scripts::{self, DeadEntry, WriteCode};
 use crate::wire::batches::Batches;
+use crate::wire::keys::{GROUP, NOBODY};
 use crate::wire::lines;
 use crate::wire::signature::SIGNATURE;
 
@@ -84,6 +86,19 @@ impl RequestQueue for RedisBus {
             oldest: Duration::from_millis(oldest_ms),
             dead_letters,
         })
+    }
+
+    async fn worker_seen(&self) -> Result<Option<Duration>, BusError> {
+        let mut consumers = cmd("XINFO");
+        consumers.arg("CONSUMERS").arg(self.keys.queue()).arg(GROUP);
+        let consumers = Command::<Vec<HashMap<String, Value>>>::single(consumers);
+        let idle = |consumer: HashMap<String, Value>| {
+            let name: String = from_redis_value(consumer.get("name")?.clone()).ok()?;
+            let idle_ms: u64 = from_redis_value(consumer.get("idle")?.clone()).ok()?;
+            (name != NOBODY).then_some(Duration::from_millis(idle_ms))
+        };
+        let consumers = self.run(&consumers).await?;
+        Ok(consumers.into_iter().filter_map(idle).min())
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

@@ -63,6 +63,8 @@ async fn the_depth_tells_waiting_from_running(kind: Kind) {
     };
     assert_eq!(scene.depth().await, (0, 0));
     assert_eq!(backlog().await, (0, 0, false, 0));
+    let seen = scene.gateways.worker_seen().await.unwrap();
+    assert_eq!(seen, None, "no worker was ever there");
     for _ in 0..3 {
         scene.gateways.enqueue(&scene.request()).await.unwrap();
     }
@@ -88,6 +90,14 @@ async fn the_depth_tells_waiting_from_running(kind: Kind) {
 
     claim_one(&*scene.workers, &scene.worker).await;
     assert_eq!(backlog().await, (0, 1, false, 1));
+    let quiet = Duration::from_millis(50);
+    tokio::time::sleep(quiet).await;
+    let seen = scene.gateways.worker_seen().await.unwrap();
+    assert!(seen.is_some_and(|seen| seen >= quiet), "{seen:?}");
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    claim_one(&*scene.workers, &scene.worker).await;
+    let again = scene.gateways.worker_seen().await.unwrap();
+    assert!(again < seen, "{again:?} after {seen:?}");
 }
 
 async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {

@@ -40,6 +40,7 @@ impl Processor {
             let asked = Instant::now();
             let claimed = self.claim(max, wait).await;
             is_owed = claimed.is_err();
+            self.worker().config.health.claims(claimed.is_ok());
             match claimed {
                 Ok(claims) => {
                     let was_away = outage.ends();

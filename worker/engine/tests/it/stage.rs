@@ -16,7 +16,7 @@ use prynai_bus::{
 };
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
-use prynai_worker_engine::{RequestStateKeys, WorkerConfig};
+use prynai_worker_engine::{RequestStateKeys, WorkerConfig, WorkerHealth};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -78,6 +78,7 @@ impl Stage {
             idempotency_window: Duration::from_secs(3600),
             max_result: 1024 * 1024,
             caller_kept: 64 * 1024 * 1024,
+            health: WorkerHealth::default(),
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();

@@ -93,6 +93,11 @@ impl IssuerKeys {
         self.look(kid)
     }
 
+    /// Whether the issuer's keys were fetched.
+    pub(crate) fn are_known(&self) -> bool {
+        self.0.known.borrow().keys.is_some()
+    }
+
     /// The key of this name, if it is known now.
     pub(crate) fn look(&self, kid: &str) -> Result<Arc<DecodingKey>, NoKey> {
         let known = self.0.known.borrow();

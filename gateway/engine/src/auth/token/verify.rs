@@ -80,6 +80,14 @@ impl Tokens {
         (tokens, tasks)
     }
 
+    /// Whether no token can be checked, because the keys of no issuer are known yet.
+    pub(crate) fn lack_keys(&self) -> bool {
+        !self
+            .issuers
+            .values()
+            .any(|trusted| trusted.keys.are_known())
+    }
+
     /// Who sent this token.
     ///
     /// # Errors

@@ -1,0 +1,114 @@
+//! Probes tell whether a process does its work, and whoever may know why not.
+
+use prynai_test_harness::client::{RawClient, modern, tool};
+use prynai_test_harness::cluster::Cluster;
+use prynai_test_redis::assert_eventually;
+use serde_json::{Value, json};
+
+use super::GUARDED;
+
+/// The status and the body of a probe.
+async fn probe(client: &RawClient, url: &str) -> (u16, Value) {
+    let reply = client.send(client.request("GET", url)).await;
+    let status = reply.status().as_u16();
+    (status, reply.json().await)
+}
+
+#[tokio::test]
+async fn a_gateway_is_not_ready_when_work_waits_and_no_worker_has_come_for_too_long() {
+    let mut fleet = Cluster::new()
+        .gateway_args(&["--worker-grace", "1s"])
+        .start()
+        .await;
+    let ready = format!("{}/readyz", fleet.origin(0));
+    let (status, body) = probe(&fleet.client, &ready).await;
+    assert_eq!((status, &body["workerSeenSecondsAgo"]), (200, &json!(0)));
+    fleet.worker_process(0).signal("-TERM");
+    fleet.worker_process(0).ended().await;
+    // Scaled to zero, for longer than the grace.
+    let client = &fleet.client;
+    let seen = async || {
+        let (status, body) = probe(client, &ready).await;
+        assert_eq!(status, 200, "{body}");
+        body["workerSeenSecondsAgo"].as_u64()
+    };
+    assert_eventually!(seen().await.is_none_or(|seconds| seconds > 1));
+    let call = modern(1, "tools/call", tool("echo", json!({ "text": "x" })));
+    let waiting = {
+        let (client, url) = (client.clone(), fleet.gateway(0));
+        tokio::spawn(async move { client.modern(&url, &call).await.response().await })
+    };
+    let is_missed = async || {
+        let (status, body) = probe(client, &ready).await;
+        let reason = body["reason"].as_str().unwrap_or_default();
+        status == 503 && reason.contains("worker") && reason.contains("requests wait (1)")
+    };
+    assert_eventually!(is_missed().await);
+    fleet.replace_worker(0).await;
+    let answer = waiting.await.expect("is answered");
+    assert_eq!(answer["result"]["content"][0]["text"], "x");
+    assert_eventually!(probe(&fleet.client, &ready).await.0 == 200);
+}
+
+#[tokio::test]
+async fn a_gateway_that_can_let_nobody_in_is_not_ready() {
+    let fleet = Cluster::new()
+        .workers(0)
+        .gateway_args(&GUARDED)
+        .start()
+        .await;
+    let (status, body) = probe(&fleet.client, &format!("{}/readyz", fleet.origin(0))).await;
+    let reason = body["reason"].as_str().unwrap_or_default();
+    assert_eq!(status, 503);
+    assert!(reason.contains("issuer"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_worker_tells_whether_it_takes_requests_and_why_not_only_to_those_who_have_the_token() {
+    let token = "the token of this test, long enough";
+    let mut fleet = Cluster::new()
+        .worker_args(&["--admin-listen", "127.0.0.1:0"])
+        .worker_env(&[("PRYNAI_ADMIN_TOKEN".to_owned(), token.to_owned())])
+        .start()
+        .await;
+    let metrics = fleet.worker_process(0).metrics_url().await;
+    let url = |name| metrics.replace("metrics", name);
+    let (client, trusted) = (fleet.client.clone(), RawClient::bearing(token));
+    let ok = (200, json!({ "status": "ok" }));
+    assert_eventually!(probe(&client, &url("readyz")).await == ok);
+    assert_eq!(probe(&client, &url("livez")).await, ok);
+    fleet.redis.stop();
+    assert_eventually!(probe(&client, &url("readyz")).await.0 == 503);
+    let (_, told) = probe(&client, &url("readyz")).await;
+    assert_eq!(told, json!({ "status": "unready" }));
+    let (_, told) = probe(&trusted, &url("readyz")).await;
+    assert!(
+        told["reason"].as_str().is_some_and(|why| !why.is_empty()),
+        "{told}"
+    );
+    assert_eq!(probe(&client, &url("livez")).await, ok);
+    fleet.redis.restart().await;
+    assert_eventually!(probe(&client, &url("readyz")).await == ok);
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_for_redis_says_so() {
+    let mut worker = prynai_test_harness::process::Process::start(
+        "prynai-worker",
+        &[
+            "--redis-url",
+            "redis://127.0.0.1:9",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ],
+    )
+    .await;
+    let ready = worker.metrics_url().await.replace("metrics", "readyz");
+    let client = RawClient::new();
+    let waits = async || {
+        let (status, body) = probe(&client, &ready).await;
+        let reason = body["reason"].as_str().unwrap_or_default();
+        status == 503 && reason.starts_with("waiting for Redis: ")
+    };
+    assert_eventually!(waits().await);
+}
