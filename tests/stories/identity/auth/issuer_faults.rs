@@ -176,8 +176,8 @@ async fn an_issuer_with_a_certificate_of_its_own_is_asked_once_it_is_trusted() {
     assert_eq!(status(&fleet, &issuer).await, 200);
     let mut fleet = plan().start().await;
     assert_eq!(status(&fleet, &issuer).await, 503);
-    let log = fleet.gateway_process(0).log().join("\n");
-    assert!(log.contains("certificate"), "{log}");
+    let mut log = || fleet.gateway_process(0).log().join("\n");
+    assert_eventually!(log().contains("certificate"));
 }
 
 /// A file of certificates that goes when this is dropped.
