@@ -28,7 +28,37 @@ async fn every_key_and_channel_has_the_prefix() {
     let channels: Vec<String> = server.command(&["PUBSUB", "CHANNELS", "*"]).await;
     assert!(channels.len() >= 3, "{channels:?}");
     for name in keys.iter().chain(&channels) {
-        assert!(name.starts_with(PREFIX), "{name}");
+        let rest = name.strip_prefix(PREFIX);
+        let rest = rest.unwrap_or_else(|| panic!("{name} has another prefix"));
+        let row = documented().any(|pattern| is_named(rest, pattern));
+        assert!(row, "docs/redis.md has no row for {name}");
+    }
+}
+
+/// The names of keys and channels in the tables of `docs/redis.md`, without the prefix. What is in capital letters
+/// stands for something.
+fn documented() -> impl Iterator<Item = &'static str> {
+    const PAGE: &str = include_str!("../../../../docs/redis.md");
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `prynai:"));
+    let names = rows.flat_map(|row| row.split(" | ").next().unwrap_or_default().split('`'));
+    names.filter_map(|name| name.strip_prefix("prynai:"))
+}
+
+fn is_named(name: &str, pattern: &str) -> bool {
+    let is_literal = |c: char| !c.is_ascii_uppercase();
+    let Some(begin) = pattern.find(|c| !is_literal(c)) else {
+        return name == pattern;
+    };
+    let Some(rest) = name.strip_prefix(&pattern[..begin]) else {
+        return false;
+    };
+    let pattern = pattern[begin..].trim_start_matches(|c| !is_literal(c));
+    match pattern.find(|c| !is_literal(c)) {
+        None => rest.len() > pattern.len() && rest.ends_with(pattern),
+        // The next literal ends what the first capitals stand for.
+        Some(end) => rest
+            .split_once(&pattern[..end])
+            .is_some_and(|(_, rest)| !rest.is_empty()),
     }
 }
 

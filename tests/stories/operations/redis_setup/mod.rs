@@ -5,6 +5,7 @@ pub(super) mod documented_user;
 mod fail_over;
 mod over_tls;
 mod refused;
+mod ten_lines;
 
 use prynai_test_harness::client::{RawClient, modern, tool};
 use prynai_test_harness::process::Process;
