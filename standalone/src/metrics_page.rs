@@ -14,6 +14,7 @@ fn the_page_of_metrics_is_what_the_code_says() {
     prynai_gateway_engine::register_metrics();
     prynai_worker::register_metrics();
     prynai_redis_bus::register_metrics();
+    prynai_traces::register_metrics();
     metrics().program("prynai-mcp", "0.0.0");
     let page = format!("{BEGINNING}{}", metrics().page());
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md"));

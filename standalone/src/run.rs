@@ -11,6 +11,7 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_traces::Traces;
 use rmcp::ServerHandler;
 
 use crate::hint;
@@ -27,10 +28,15 @@ const PROGRAM: &str = "prynai-mcp";
 /// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
 /// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
-        settings.check()?;
-        settings.telemetry.start()
-    });
+    let (settings, _traces_and_log) =
+        parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+            settings.check()?;
+            let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+            let log = settings
+                .telemetry
+                .start_with(traces.as_ref().map(Traces::layer))?;
+            Ok((traces, log))
+        });
     prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
     // Nothing stands in front that would have to be told.

@@ -7,6 +7,7 @@ use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, RedisUrl, check_tls,
 };
+use prynai_traces::TraceSettings;
 use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
 
 /// Everything the process can be told.
@@ -55,6 +56,9 @@ pub struct StandaloneSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub telemetry: TelemetrySettings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub traces: TraceSettings,
 }
 
 impl StandaloneSettings {
@@ -68,6 +72,7 @@ impl StandaloneSettings {
         self.worker.check()?;
         self.envelope.check()?;
         self.admin.check()?;
+        self.traces.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)
     }
 

@@ -6,6 +6,7 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_traces::Traces;
 use tokio::sync::watch;
 
 use crate::settings::ProcessSettings;
@@ -19,11 +20,16 @@ const PROGRAM: &str = "prynai-gateway";
 ///
 /// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
-        settings.check()?;
-        settings.redis.check()?;
-        settings.telemetry.start()
-    });
+    let (settings, _traces_and_log) =
+        parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+            settings.check()?;
+            settings.redis.check()?;
+            let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+            let log = settings
+                .telemetry
+                .start_with(traces.as_ref().map(Traces::layer))?;
+            Ok((traces, log))
+        });
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;

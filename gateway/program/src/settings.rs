@@ -7,6 +7,7 @@ use prynai_admin::AdminSettings;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
+use prynai_traces::TraceSettings;
 
 /// Everything the process `prynai-gateway` can be told.
 #[derive(Debug, Clone, Parser)]
@@ -29,6 +30,8 @@ pub(crate) struct ProcessSettings {
     pub(crate) admin: AdminSettings,
     #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
+    #[command(flatten)]
+    pub(crate) traces: TraceSettings,
 }
 
 impl ProcessSettings {
@@ -42,6 +45,7 @@ impl ProcessSettings {
             );
         }
         self.admin.check()?;
+        self.traces.check()?;
         self.gateway.check()
     }
 }

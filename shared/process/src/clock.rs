@@ -15,3 +15,12 @@ pub fn unix_millis() -> u64 {
             u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
         })
 }
+
+/// The time by the clock of this machine, for what is shown to people.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads it"
+)]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}

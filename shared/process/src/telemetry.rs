@@ -17,12 +17,15 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use self::fold_repeats::FoldRepeats;
 use self::log_queue::LogQueue;
 
 const DEFAULT_FILTER: &str = "info";
+
+/// The target of spans that are of traces alone: no line of the log names them.
+pub const TRACE_ONLY: &str = "prynai_trace";
 
 /// What RUST_LOG calls the lines of requests.
 pub const REQUEST: &str = "request";
@@ -49,6 +52,9 @@ pub struct TelemetrySettings {
     )]
     pub log_requests: LogRequests,
 }
+
+/// What makes traces of spans.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Form of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,6 +88,15 @@ impl TelemetrySettings {
     ///
     /// When RUST_LOG cannot be understood, logging was started before, or there is no thread for it.
     pub fn start(&self) -> Result<Log, String> {
+        self.start_with(None)
+    }
+
+    /// The same, for a process that makes traces as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_with(&self, traces: Option<SpanLayer>) -> Result<Log, String> {
         let chosen = std::env::var("RUST_LOG").unwrap_or_default();
         let chosen = if chosen.trim().is_empty() {
             DEFAULT_FILTER
@@ -104,6 +119,7 @@ impl TelemetrySettings {
             .log_internal_errors(false);
         let fold = FoldRepeats::new(queue.clone());
         let registry = tracing_subscriber::registry()
+            .with(traces)
             .with(without_rmcp(chosen, &filter))
             .with(filter);
         let started = match format {

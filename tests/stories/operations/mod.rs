@@ -13,6 +13,7 @@ mod settings;
 mod shutdown;
 mod standalone;
 mod tls;
+mod traces;
 
 /// An issuer that cannot be reached; what is no JWT is refused without asking it.
 const GUARDED: [&str; 6] = [

@@ -13,6 +13,7 @@ use rmcp::service::{Peer, RequestContext};
 use rmcp::{ErrorData, RoleServer, schemars, tool, tool_router};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
+use tracing::{Instrument, info_span};
 
 use super::{Everything, resources};
 use prynai_worker::State;
@@ -133,7 +134,7 @@ impl Everything {
                 () = context.ct.cancelled() => {
                     return Ok(failure(&format!("cancelled before step {step}")));
                 }
-                () = pause(work.delay_ms) => {}
+                () = pause(work.delay_ms).instrument(info_span!("step", step)) => {}
             }
             report(&context, step, work.steps).await;
         }

@@ -7,6 +7,7 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_traces::Traces;
 use prynai_worker_engine::{WorkerConfig, WorkerHealth, hush_handler_panics, serve};
 use rmcp::ServerHandler;
 
@@ -29,10 +30,15 @@ const PROGRAM: &str = "prynai-worker";
 /// When signals cannot be waited for, `--admin-listen` cannot be bound, or Redis answers with something that it never
 /// should.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let (settings, _log) = parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
-        settings.check()?;
-        settings.telemetry.start()
-    });
+    let (settings, _traces_and_log) =
+        parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+            settings.check()?;
+            let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+            let log = settings
+                .telemetry
+                .start_with(traces.as_ref().map(Traces::layer))?;
+            Ok((traces, log))
+        });
     hush_handler_panics();
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;

@@ -13,6 +13,7 @@ use prynai_process::secret::Secret;
 use prynai_process::settings::byte_size;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
+use prynai_traces::TraceSettings;
 use prynai_worker_engine::{RequestStateKeys, WorkerConfig, WorkerHealth};
 
 /// As much as the log of a stream may hold.
@@ -65,6 +66,9 @@ pub struct ProcessSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub telemetry: TelemetrySettings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub traces: TraceSettings,
 }
 
 /// How a worker works, alone or inside another process.
@@ -146,6 +150,7 @@ impl ProcessSettings {
     pub fn check(&self) -> Result<(), String> {
         self.redis.check()?;
         self.admin.check()?;
+        self.traces.check()?;
         self.worker.check()
     }
 }

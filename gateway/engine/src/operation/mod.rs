@@ -95,12 +95,17 @@ impl Operation {
         }
     }
 
-    /// The place in a trace that its client names.
-    pub(crate) fn belongs_to(&self, trace: TraceContext) {
-        // A message names it once.
-        let _ = self.trace.set(trace);
-        if let Some(line) = self.line() {
-            line.belongs_to(trace);
+    /// The place in a trace that its client names, if it names one. With traces on, it is the parent of the span that
+    /// begins here.
+    pub(crate) fn belongs_to(&self, named: Option<TraceContext>) {
+        let line = self.line();
+        let own = line.and_then(|line| line.begin_span(named));
+        if let Some(trace) = own.or(named) {
+            // A message belongs to one.
+            let _ = self.trace.set(trace);
+            if let Some(line) = line {
+                line.belongs_to(trace);
+            }
         }
     }
 

@@ -1,17 +1,22 @@
-//! The line that the log has for each message of a client (`docs/logging.md`).
+//! The line that the log has for each message of a client (`docs/logging.md`), and its span (`docs/tracing.md`).
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use axum::http::{Method, StatusCode};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, SpanBuilder, SpanKind};
+use opentelemetry_sdk::trace::Span;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::shown;
 use prynai_bus::wire::json_rpc::code::INTERNAL_ERROR;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::trace::TraceContext;
+use prynai_process::clock;
 use prynai_process::telemetry::{REQUEST, milliseconds};
+use prynai_traces::span;
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -29,6 +34,8 @@ pub(super) struct RequestLine {
     http_method: Option<Box<str>>,
     asked: OnceLock<Asked>,
     trace: OnceLock<TraceContext>,
+    /// In a box, since most lines have none.
+    span: Mutex<Option<Box<Span>>>,
     stream: OnceLock<StreamId>,
     version: AtomicU8,
     refusal: OnceLock<Refusal>,
@@ -89,14 +96,15 @@ impl Asked {
 // === impl RequestLine ===
 
 impl RequestLine {
-    /// A line to be, if the log takes any of its kind.
+    /// A line to be, if the log takes any of its kind, or traces are on.
     pub(super) fn begin(
         began: Instant,
         gateway: &GatewayId,
         principal: &Principal,
         method: &Method,
     ) -> Option<Self> {
-        if !tracing::enabled!(target: REQUEST, Level::WARN) {
+        let is_logged = tracing::enabled!(target: REQUEST, Level::WARN);
+        if !is_logged && prynai_traces::tracer().is_none() {
             return None;
         }
         let principal = shown::principal(principal).into();
@@ -119,6 +127,7 @@ impl RequestLine {
             http_method: None,
             asked: OnceLock::new(),
             trace: OnceLock::new(),
+            span: Mutex::default(),
             stream: OnceLock::new(),
             version: AtomicU8::new(0),
             refusal: OnceLock::new(),
@@ -131,6 +140,24 @@ impl RequestLine {
     pub(super) fn asks(&self, asked: Asked) {
         // Each of these is said once.
         let _ = self.asked.set(asked);
+    }
+
+    /// Begins the span of what is asked, if traces are on; gives its place.
+    pub(super) fn begin_span(&self, parent: Option<TraceContext>) -> Option<TraceContext> {
+        let tracer = prynai_traces::tracer()?;
+        let asked = self.asked.get()?;
+        let subject = span::Subject {
+            method: asked.method.as_deref()?,
+            name: asked.name.as_deref(),
+            ..span::Subject::default()
+        };
+        let span = SpanBuilder::from_name(subject.span_name())
+            .with_kind(SpanKind::Server)
+            .with_start_time(clock::now() - self.began.elapsed())
+            .start_with_context(tracer, &span::parent(parent));
+        let place = span::place(span.span_context());
+        *self.span.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(span));
+        place
     }
 
     pub(super) fn belongs_to(&self, trace: TraceContext) {
@@ -171,6 +198,11 @@ impl RequestLine {
         let failed = outcome == Some(Outcome::Error(INTERNAL_ERROR.into()));
         let passing = self.refusal.get();
         failed && !passing.is_some_and(|refusal| refusal.is_passing)
+    }
+
+    fn take_span(&self) -> Option<Box<Span>> {
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        span.take()
     }
 
     fn write(&self) {
@@ -221,6 +253,27 @@ impl RequestLine {
                     "request ended"
                 )
             };
+        }
+        if let Some(mut span) = self.take_span() {
+            let session = asked.and_then(|asked| asked.session.as_ref());
+            let method = asked.and_then(|asked| asked.method.as_deref());
+            let subject = span::Subject {
+                method: method.unwrap_or_default(),
+                name: asked.and_then(|asked| asked.name.as_deref()),
+                request_id: id.as_deref(),
+                session: session.map(SessionId::as_str),
+                version: (!version.is_empty()).then_some(version),
+                stream,
+            };
+            let (error, failed) = span::error(outcome, code);
+            span.set_attributes(subject.attributes().into_iter().chain(error));
+            span.set_attributes([
+                KeyValue::new("network.transport", "tcp"),
+                KeyValue::new("network.protocol.name", "http"),
+                KeyValue::new("prynai.gateway.id", self.gateway.as_str().to_owned()),
+            ]);
+            span.set_status(failed);
+            span.end();
         }
         if self.is_fault(end.map(|(outcome, _)| *outcome)) {
             line!(Level::WARN);

@@ -159,9 +159,7 @@ fn name(head: RequestHead<'_>, message: &Message) {
             None
         }
     };
-    if let Some(trace) = trace::named(head.headers, params) {
-        operation.belongs_to(trace);
-    }
+    operation.belongs_to(trace::named(head.headers, params));
     if let Some(version) = versions::in_header(head.headers) {
         operation.speaks(version);
     }

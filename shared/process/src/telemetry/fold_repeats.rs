@@ -3,6 +3,7 @@
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Filter};
 
+use super::TRACE_ONLY;
 use super::log_queue::LogQueue;
 use super::repeats::Repeated;
 
@@ -16,8 +17,8 @@ impl FoldRepeats {
 }
 
 impl<S: Subscriber> Filter<S> for FoldRepeats {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        metadata.target() != TRACE_ONLY
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {

@@ -1,4 +1,4 @@
-//! The line that the log has for each run (`docs/logging.md`).
+//! The line that the log has for each run (`docs/logging.md`), and its span (`docs/tracing.md`).
 
 use std::time::Duration;
 
@@ -8,19 +8,22 @@ use prynai_bus::shown;
 use prynai_bus::wire::json_rpc::code::INTERNAL_ERROR;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::response::Ended;
-use prynai_process::telemetry::{RUN, milliseconds};
+use prynai_process::telemetry::{RUN, TRACE_ONLY, milliseconds};
+use prynai_traces::span;
 use tokio::time::Instant;
-use tracing::Level;
+use tracing::{Level, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::call::running::Stop;
 
 /// The only method whose results say that they are errors.
 const TOOLS_CALL: &str = "tools/call";
 
-/// A run that began now, if the log takes any line of its kind.
-#[derive(Debug, Clone, Copy)]
+/// A run that began now, if the log takes any line of its kind, or traces are on.
+#[derive(Debug)]
 pub(crate) struct RunLine {
     began: Instant,
+    span: Span,
     /// How long the request had waited.
     waited: Duration,
 }
@@ -37,10 +40,21 @@ pub(crate) enum RunEnd<'a> {
 impl RunLine {
     /// A run begins; `now_ms` by the clock of the bus.
     pub(crate) fn begin(claim: &Claim, now_ms: u64) -> Option<Self> {
-        tracing::enabled!(target: RUN, Level::WARN).then(|| Self {
+        let is_traced = prynai_traces::tracer().is_some();
+        let waited = Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms));
+        (is_traced || tracing::enabled!(target: RUN, Level::WARN)).then(|| Self {
             began: Instant::now(),
-            waited: Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms)),
+            span: match is_traced {
+                true => begin_span(claim, waited),
+                false => Span::none(),
+            },
+            waited,
         })
+    }
+
+    /// The span of the run, in which those of the handler begin; none while traces are off.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// Writes the line.
@@ -67,6 +81,13 @@ impl RunLine {
         let stream = request.stream.digits(&mut digits);
         let trace = request.trace.map(|trace| trace.digits());
         let session = request.session.as_ref();
+        if !self.span.is_none() {
+            let (error, failed) = span::error(outcome, code);
+            for attribute in error {
+                self.span.set_attribute(attribute.key, attribute.value);
+            }
+            self.span.set_status(failed);
+        }
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -98,4 +119,39 @@ impl RunLine {
             line!(Level::INFO);
         }
     }
+}
+
+/// The gateway named the place in the trace: the span of the run is a child of its span. The link says the same to
+/// those who draw the way over a queue by its links.
+fn begin_span(claim: &Claim, waited: Duration) -> Span {
+    let request = &claim.request;
+    let method = shown::method(&request.method);
+    let name = request.name.as_deref();
+    let name = name.map(|name| shown::name(&request.method, name));
+    let id = request.request_id.as_ref().map(shown::id);
+    let session = request.session.as_ref();
+    let mut digits = [0; 32];
+    let subject = span::Subject {
+        method: &method,
+        name: name.as_deref(),
+        request_id: id.as_deref(),
+        session: session.map(|session| session.id.as_str()),
+        version: Some(&request.protocol_version),
+        stream: Some(request.stream.digits(&mut digits)),
+    };
+    let name = subject.span_name();
+    let span =
+        tracing::error_span!(target: TRACE_ONLY, "run", otel.name = name, otel.kind = "consumer");
+    if let Some(place) = request.trace {
+        // It has not begun yet, so it takes the parent.
+        let _ = span.set_parent(span::parent(Some(place)));
+        span.add_link(span::remote(place));
+    }
+    for attribute in subject.attributes() {
+        span.set_attribute(attribute.key, attribute.value);
+    }
+    span.set_attribute("prynai.queue.duration", waited.as_secs_f64());
+    span.set_attribute("prynai.attempt", i64::from(claim.delivery));
+    span.set_attribute("prynai.gateway.id", request.holder.as_str().to_owned());
+    span
 }

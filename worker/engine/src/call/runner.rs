@@ -14,6 +14,7 @@ use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::changes::ChangePublisher;
@@ -32,7 +33,7 @@ use crate::call::running::{Slot, Stop};
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::close_stream::CloseStream;
 use crate::handler::context;
-use crate::handler::guard::Guard;
+use crate::handler::guard::{Guard, RunSpan};
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
 const ENDING: Duration = Duration::from_secs(2);
@@ -75,7 +76,9 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
             let line = RunLine::begin(&claim, self.ports.requests.now_ms());
-            let ended = self.last_events(&claim, &slot, &events).await;
+            let span = line.as_ref().map_or_else(Span::none, RunLine::span);
+            let running = self.last_events(&claim, &slot, &events);
+            let ended = running.instrument(span).await;
             if let Some(line) = line {
                 let end = match &ended {
                     Ok(last) => RunEnd::Response(last.as_ref().and_then(LastEvents::response)),
@@ -207,6 +210,9 @@ impl<H: ServerHandler> CallRunner<H> {
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
+        if prynai_traces::tracer().is_some() {
+            request.extensions_mut().insert(RunSpan(Span::current()));
+        }
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, handler) = request_transport::open(message, outbound.muted());

@@ -18,6 +18,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, Service};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use crate::handler::ask::Ask;
 use crate::handler::ask::request_state::RequestStateKeys;
@@ -56,6 +57,10 @@ pub fn hush_handler_panics() {
     });
 }
 
+/// The span of the run that a handler's spans belong to.
+#[derive(Clone)]
+pub(crate) struct RunSpan(pub(crate) Span);
+
 impl<H> Guard<H> {
     /// A guard for one request of `era`.
     pub(crate) fn new(handler: Arc<H>, era: Era, state_keys: RequestStateKeys) -> Self {
@@ -85,9 +90,12 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
             context.extensions.insert(ask);
         }
         let cancelled = context.ct.clone();
+        let span = context.extensions.get::<RunSpan>();
+        let span = span.map_or_else(Span::none, |RunSpan(span)| span.clone());
         let handler = self.handler.as_ref();
         // In a box: rmcp's future for all methods is large, and would be moved with each future around it.
-        let answer = caught(Box::pin(Service::handle_request(handler, request, context)));
+        let answer = Service::handle_request(handler, request, context);
+        let answer = caught(Box::pin(answer.instrument(span)));
         tokio::select! {
             answer = answer => answer
                 .unwrap_or_else(|panic| Err(panicked(&method, tool, &panic)))

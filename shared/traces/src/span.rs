@@ -1,0 +1,118 @@
+//! What the spans of gateways and workers have in common: OpenTelemetry's conventions for MCP (docs/gen-ai/mcp.md in
+//! its repository of conventions for generative AI, status "development").
+
+use opentelemetry::trace::{
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, KeyValue};
+use prynai_bus::wire::trace::TraceContext;
+
+/// What a message asks for, as it may be shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subject<'a> {
+    /// The JSON-RPC method.
+    pub method: &'a str,
+    /// The tool, prompt or resource that it names.
+    pub name: Option<&'a str>,
+    /// The client's id of it.
+    pub request_id: Option<&'a str>,
+    /// The session of a legacy client.
+    pub session: Option<&'a str>,
+    /// The revision of MCP.
+    pub version: Option<&'a str>,
+    /// The call, as our logs name it.
+    pub stream: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// The name of a span; a resource is not part of it, since there may be any number of them.
+    pub fn span_name(&self) -> String {
+        match self.name {
+            Some(name) if !self.is_of_resource() => format!("{} {name}", self.method),
+            _ => self.method.to_owned(),
+        }
+    }
+
+    /// The attributes of a span.
+    pub fn attributes(&self) -> Vec<KeyValue> {
+        let mut attributes = Vec::with_capacity(12);
+        attributes.push(KeyValue::new("mcp.method.name", self.method.to_owned()));
+        let named = match self.method {
+            "tools/call" => {
+                attributes.push(KeyValue::new("gen_ai.operation.name", "execute_tool"));
+                "gen_ai.tool.name"
+            }
+            "prompts/get" => "gen_ai.prompt.name",
+            _ => "mcp.resource.uri",
+        };
+        for (key, value) in [
+            (named, self.name),
+            ("jsonrpc.request.id", self.request_id),
+            ("mcp.session.id", self.session),
+            ("mcp.protocol.version", self.version),
+            ("prynai.stream.id", self.stream),
+        ] {
+            if let Some(value) = value {
+                attributes.push(KeyValue::new(key, value.to_owned()));
+            }
+        }
+        attributes
+    }
+
+    fn is_of_resource(&self) -> bool {
+        !matches!(self.method, "tools/call" | "prompts/get")
+    }
+}
+
+/// What says that an operation failed: `outcome` and `code` as the log has them.
+pub fn error(outcome: &'static str, code: Option<i64>) -> (Vec<KeyValue>, Status) {
+    let (kind, code) = match (outcome, code) {
+        ("ok" | "detached", _) => return (Vec::new(), Status::Unset),
+        (_, Some(code)) => (code.to_string(), Some(code.to_string())),
+        (outcome, None) => (outcome.to_owned(), None),
+    };
+    let mut attributes = vec![KeyValue::new("error.type", kind)];
+    attributes.extend(code.map(|code| KeyValue::new("rpc.response.status_code", code)));
+    (attributes, Status::error(""))
+}
+
+/// What a span at this place is a child of.
+pub fn parent(place: Option<TraceContext>) -> Context {
+    match place {
+        Some(place) => Context::new().with_remote_span_context(remote(place)),
+        None => Context::new(),
+    }
+}
+
+/// The span at this place, in another process.
+pub fn remote(place: TraceContext) -> SpanContext {
+    SpanContext::new(
+        TraceId::from(place.trace_id),
+        SpanId::from(place.span_id),
+        TraceFlags::new(place.flags),
+        true,
+        TraceState::default(),
+    )
+}
+
+/// The place of a span.
+pub fn place(span: &SpanContext) -> Option<TraceContext> {
+    span.is_valid().then(|| TraceContext {
+        trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+        span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+        flags: span.trace_flags().to_u8(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_the_same_on_both_sides() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let there: TraceContext = text.parse().unwrap();
+        assert_eq!(place(&remote(there)), Some(there));
+        assert_eq!(place(&SpanContext::NONE), None);
+    }
+}
