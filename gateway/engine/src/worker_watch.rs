@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prynai_bus::{Bus, BusError};
+use prynai_bus::{Bus, BusError, WorkersSeen};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -18,11 +18,13 @@ pub(crate) struct WorkerWatch {
 /// What is known of all workers together.
 #[derive(Clone, Copy)]
 pub(crate) struct Workers {
-    /// How long ago one was last heard of.
-    pub(crate) seen: Option<Duration>,
+    /// When one was last there, if one is known.
+    pub(crate) seen: Option<WorkersSeen>,
     /// Requests that wait, and for how long the oldest.
     waiting: u64,
     oldest: Duration,
+    /// Requests that workers have claimed.
+    running: u64,
 }
 
 // === impl WorkerWatch ===
@@ -44,29 +46,32 @@ impl WorkerWatch {
         {
             return Ok(workers);
         }
-        let (seen, backlog) = tokio::try_join!(bus.worker_seen(), bus.backlog())?;
+        let (seen, backlog) = tokio::try_join!(bus.workers_seen(), bus.backlog())?;
         let workers = Workers {
             seen,
             waiting: backlog.waiting,
             oldest: backlog.oldest,
+            running: backlog.running,
         };
         *last = Some((Instant::now(), workers));
         Ok(workers)
     }
 
-    /// What is wrong when requests wait in vain.
+    /// What is wrong when requests are there and no worker is. Those that wait may be new; those that a worker has
+    /// claimed were there before it went.
     pub(crate) fn fault(&self, workers: &Workers) -> Option<String> {
-        let is_silent = workers.seen.is_none_or(|seen| seen > self.grace);
-        if !is_silent || workers.oldest <= self.grace {
+        let is_absent = workers.seen.is_none_or(|seen| seen.absent > self.grace);
+        let is_old = workers.running > 0 || workers.oldest > self.grace;
+        if !is_absent || !is_old {
             return None;
         }
-        let (waiting, oldest) = (workers.waiting, workers.oldest.as_secs());
         let seen = match workers.seen {
-            Some(seen) => format!("no worker was heard of for {} s", seen.as_secs()),
+            Some(seen) => format!("no worker was heard of for {} s", seen.heard.as_secs()),
             None => "no worker is known".to_owned(),
         };
+        let (waiting, running) = (workers.waiting, workers.running);
         Some(format!(
-            "{seen}, and requests wait ({waiting}), the oldest for {oldest} s; start workers"
+            "{seen}, and there is work: {waiting} requests wait, {running} were claimed; start workers"
         ))
     }
 }
@@ -76,26 +81,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_work_that_waits_for_too_long_without_a_worker_is_a_fault() {
+    fn only_work_that_is_there_for_too_long_without_a_worker_is_a_fault() {
         let seconds = Duration::from_secs;
         let watch = WorkerWatch::new(seconds(60));
-        let fault = |seen: Option<u64>, oldest: u64| {
+        let fault = |absent: Option<u64>, oldest: u64, running: u64| {
             watch.fault(&Workers {
-                seen: seen.map(seconds),
+                seen: absent.map(|absent| WorkersSeen {
+                    heard: seconds(absent + 30),
+                    absent: seconds(absent),
+                }),
                 waiting: u64::from(oldest > 0),
                 oldest: seconds(oldest),
+                running,
             })
         };
-        assert_eq!(fault(Some(0), 0), None);
-        assert_eq!(fault(None, 0), None, "scaled to zero");
-        assert_eq!(fault(None, 60), None, "the autoscaler has time");
-        assert_eq!(fault(Some(60), 900), None, "a full worker lives");
-        let silent = fault(Some(61), 61).expect("a fault");
+        assert_eq!(fault(Some(0), 0, 0), None);
+        assert_eq!(fault(None, 0, 0), None, "scaled to zero");
+        assert_eq!(fault(None, 60, 0), None, "the autoscaler has time");
+        assert_eq!(fault(Some(0), 900, 64), None, "full workers live");
+        let silent = fault(Some(61), 61, 0).expect("a fault");
         assert!(
-            silent.contains("for 61 s, and requests wait (1)"),
+            silent.contains("for 91 s, and there is work: 1 requests wait"),
             "{silent}"
         );
-        let unknown = fault(None, 61).expect("a fault");
+        assert!(fault(Some(61), 0, 1).is_some(), "its worker died with it");
+        let unknown = fault(None, 61, 0).expect("a fault");
         assert!(unknown.starts_with("no worker is known"), "{unknown}");
     }
 }

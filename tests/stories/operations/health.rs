@@ -41,7 +41,7 @@ async fn a_gateway_is_not_ready_when_work_waits_and_no_worker_has_come_for_too_l
     let is_missed = async || {
         let (status, body) = probe(client, &ready).await;
         let reason = body["reason"].as_str().unwrap_or_default();
-        status == 503 && reason.contains("worker") && reason.contains("requests wait (1)")
+        status == 503 && reason.contains("no worker") && reason.contains("1 requests wait")
     };
     assert_eventually!(is_missed().await);
     fleet.replace_worker(0).await;

@@ -28,6 +28,8 @@ pub(crate) struct Metrics {
     queue: QueueWatch,
     refusals: Counters,
     tokens_refused: Counters,
+    /// Issuers that have not given their keys yet.
+    pub(crate) token_keys_missing: Gauge,
     /// Sessions that clients opened here.
     pub(crate) sessions_opened: Counter,
     /// Sessions that clients ended here.
@@ -95,6 +97,11 @@ impl Metrics {
                      `no_application`, `extension`, `too_long`; `insufficient_scope`, `forbidden` (the application \
                      may not call); `no_token_keys` (the issuer does not answer)",
                 )],
+            ),
+            token_keys_missing: all.gauge(
+                "prynai_token_keys_missing",
+                "Issuers of tokens that have not given this gateway their keys yet: it refuses their callers. If it is \
+                 so of all of them, `/readyz` fails.",
             ),
             sessions_opened: all.counter(
                 "prynai_gateway_sessions_opened_total",

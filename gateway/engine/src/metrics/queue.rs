@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use prynai_bus::{Backlog, RequestQueue};
+use prynai_bus::{Backlog, RequestQueue, WorkersSeen};
 use prynai_process::metrics::{Collect, Desc, Error, FractionGauge, Gauge, MetricFamily, Metrics};
 use tokio::time::Instant;
 
@@ -36,9 +36,23 @@ const DEAD_LETTERS: (&str, &str, &str) = (
     "Dead letters that are kept for operators to read. Take `max`.",
 );
 
+const NO_WORKER: (&str, &str, &str) = (
+    "prynai_queue_no_worker_seconds",
+    "gauge",
+    "For how long no worker of the fleet has lived, in seconds; 0 while one does, +Inf when none is known any more. \
+     Workers may be scaled to zero while nothing waits. Take `min`.",
+);
+
 /// The last look at the queue.
 #[derive(Clone, Default)]
-pub(crate) struct QueueWatch(Arc<Mutex<Option<(Instant, Backlog)>>>);
+pub(crate) struct QueueWatch(Arc<Mutex<Option<(Instant, Seen)>>>);
+
+/// What was seen.
+#[derive(Clone, Copy)]
+struct Seen {
+    backlog: Backlog,
+    workers: Option<WorkersSeen>,
+}
 
 struct QueueCollector {
     watch: QueueWatch,
@@ -46,6 +60,7 @@ struct QueueCollector {
     running: Gauge,
     oldest: FractionGauge,
     dead_letters: Gauge,
+    no_worker: FractionGauge,
 }
 
 /// Looks at the queue, for the metrics that tell of it; to be called before these are read.
@@ -55,8 +70,8 @@ pub fn look_at_queue(
     Box::new(move || {
         let queue = queue.clone();
         async move {
-            match queue.backlog().await {
-                Ok(backlog) => metrics().queue.saw(backlog),
+            match futures::try_join!(queue.backlog(), queue.workers_seen()) {
+                Ok((backlog, workers)) => metrics().queue.saw(Seen { backlog, workers }),
                 Err(error) => {
                     tracing::debug!(%error, "cannot look at the queue for its metrics");
                 }
@@ -70,44 +85,47 @@ impl QueueWatch {
     pub(super) fn new(metrics: &Metrics) -> Self {
         let watch = Self::default();
         match QueueCollector::of(watch.clone()) {
-            Ok(collector) => {
-                metrics.collected(&[WAITING, RUNNING, OLDEST, DEAD_LETTERS], collector)
-            }
+            Ok(collector) => metrics.collected(
+                &[WAITING, RUNNING, OLDEST, DEAD_LETTERS, NO_WORKER],
+                collector,
+            ),
             Err(error) => panic!("the metrics of the queue: {error}"),
         }
         watch
     }
 
-    fn saw(&self, backlog: Backlog) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), backlog));
+    fn saw(&self, seen: Seen) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), seen));
     }
 
-    fn now(&self) -> Option<Backlog> {
+    fn now(&self) -> Option<Seen> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, backlog) = (*last)?;
-        (seen.elapsed() < BELIEVED).then_some(backlog)
+        let (at, seen) = (*last)?;
+        (at.elapsed() < BELIEVED).then_some(seen)
     }
 }
 
 impl QueueCollector {
     fn of(watch: QueueWatch) -> Result<Self, Error> {
         let gauge = |(name, _, help)| Gauge::new(name, help);
-        let (oldest, _, help) = OLDEST;
+        let seconds = |(name, _, help)| FractionGauge::new(name, help);
         Ok(Self {
             watch,
             waiting: gauge(WAITING)?,
             running: gauge(RUNNING)?,
-            oldest: FractionGauge::new(oldest, help)?,
+            oldest: seconds(OLDEST)?,
             dead_letters: gauge(DEAD_LETTERS)?,
+            no_worker: seconds(NO_WORKER)?,
         })
     }
 
-    fn all(&self) -> [&dyn Collect; 4] {
+    fn all(&self) -> [&dyn Collect; 5] {
         [
             &self.waiting,
             &self.running,
             &self.oldest,
             &self.dead_letters,
+            &self.no_worker,
         ]
     }
 }
@@ -118,7 +136,7 @@ impl Collect for QueueCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let Some(backlog) = self.watch.now() else {
+        let Some(Seen { backlog, workers }) = self.watch.now() else {
             return Vec::new();
         };
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -126,6 +144,8 @@ impl Collect for QueueCollector {
         self.running.set(number(backlog.running));
         self.oldest.set(backlog.oldest.as_secs_f64());
         self.dead_letters.set(number(backlog.dead_letters));
+        let absent = workers.map_or(f64::INFINITY, |seen| seen.absent.as_secs_f64());
+        self.no_worker.set(absent);
         self.all().into_iter().flat_map(Collect::collect).collect()
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn live() -> Response {
 pub(super) async fn ready(State(state): State<Readiness>) -> Response {
     match state.look().await {
         Ok(workers) => {
-            let seen = workers.seen.map(|seen| seen.as_secs());
+            let seen = workers.seen.map(|seen| seen.heard.as_secs());
             let (gateway, calls) = (state.hub.gateway(), state.hub.held());
             let body = json!({
                 "status": "ok", "gateway": gateway, "calls": calls, "workerSeenSecondsAgo": seen,

@@ -38,7 +38,7 @@ pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
-pub use request_queue::{Backlog, Claim, Finish, RequestQueue};
+pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::SessionStore;
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};

@@ -11,6 +11,16 @@ use crate::ids::{EntryId, WorkerId};
 use crate::wire::event::StreamEvent;
 use crate::wire::request::RequestEnvelope;
 
+/// When workers were last there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkersSeen {
+    /// How long ago any of them was heard of: within a second of one that has room, at the renewal of its leases of one
+    /// that is full.
+    pub heard: Duration,
+    /// For how long none has lived; zero while one does, which is for its lease after it was heard of.
+    pub absent: Duration,
+}
+
 /// Requests on their way to a worker, delivered at least once, oldest first.
 ///
 /// An entry *waits* until a worker claims it, and then *runs* until it is finished. Entries are deleted only by
@@ -59,13 +69,12 @@ pub trait RequestQueue: Send + Sync {
     /// When the bus is away.
     async fn backlog(&self) -> Result<Backlog, BusError>;
 
-    /// How long ago any worker was last heard of. One that runs is heard of within a second, or with the next renewal
-    /// of its leases if it is full. `None` when no worker is known any more.
+    /// When workers were last there; `None` when none is known any more.
     ///
     /// # Errors
     ///
     /// When the bus is away.
-    async fn worker_seen(&self) -> Result<Option<Duration>, BusError>;
+    async fn workers_seen(&self) -> Result<Option<WorkersSeen>, BusError>;
 
     /// Whether an entry waits or runs.
     ///

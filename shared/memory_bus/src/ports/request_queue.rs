@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{Backlog, BusError, BusLimits, Claim, Finish, Refusal, RequestQueue};
+use prynai_bus::{Backlog, BusError, BusLimits, Claim, Finish, Refusal, RequestQueue, WorkersSeen};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -34,9 +34,14 @@ impl RequestQueue for MemoryBus {
         Ok(lock(&self.partition).backlog())
     }
 
-    async fn worker_seen(&self) -> Result<Option<Duration>, BusError> {
-        let seen = lock(&self.partition).worker_seen;
-        Ok(seen.map(|seen| seen.elapsed()))
+    async fn workers_seen(&self) -> Result<Option<WorkersSeen>, BusError> {
+        let partition = lock(&self.partition);
+        let heard = partition.worker_seen.map(|seen| seen.elapsed());
+        let lease = partition.leases.values().max().copied().unwrap_or_default();
+        Ok(heard.map(|heard| WorkersSeen {
+            heard,
+            absent: heard.saturating_sub(lease),
+        }))
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, WorkerId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{Backlog, BusError, Claim, Finish, Refusal, RequestQueue};
+use prynai_bus::{Backlog, BusError, Claim, Finish, Refusal, RequestQueue, WorkersSeen};
 use redis::{Cmd, Value, cmd, from_redis_value, pipe};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,17 +88,27 @@ impl RequestQueue for RedisBus {
         })
     }
 
-    async fn worker_seen(&self) -> Result<Option<Duration>, BusError> {
-        let mut consumers = cmd("XINFO");
-        consumers.arg("CONSUMERS").arg(self.keys.queue()).arg(GROUP);
-        let consumers = Command::<Vec<HashMap<String, Value>>>::single(consumers);
-        let idle = |consumer: HashMap<String, Value>| {
+    async fn workers_seen(&self) -> Result<Option<WorkersSeen>, BusError> {
+        type Consumers = Vec<HashMap<String, Value>>;
+        let mut both = pipe();
+        both.cmd("XINFO")
+            .arg("CONSUMERS")
+            .arg(self.keys.queue())
+            .arg(GROUP);
+        both.cmd("HGETALL").arg(self.keys.leases());
+        let both = Command::<(Consumers, HashMap<String, u64>)>::pipeline(both);
+        let (consumers, leases) = self.run(&both).await?;
+        let seen = consumers.iter().filter_map(|consumer| {
             let name: String = from_redis_value(consumer.get("name")?.clone()).ok()?;
             let idle_ms: u64 = from_redis_value(consumer.get("idle")?.clone()).ok()?;
-            (name != NOBODY).then_some(Duration::from_millis(idle_ms))
-        };
-        let consumers = self.run(&consumers).await?;
-        Ok(consumers.into_iter().filter_map(idle).min())
+            let lease_ms = leases.get(&name).copied().unwrap_or(0);
+            (name != NOBODY).then_some((idle_ms, idle_ms.saturating_sub(lease_ms)))
+        });
+        let least = seen.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)));
+        Ok(least.map(|(heard, absent)| WorkersSeen {
+            heard: Duration::from_millis(heard),
+            absent: Duration::from_millis(absent),
+        }))
     }
 
     async fn is_pending(&self, entry: &EntryId) -> Result<bool, BusError> {

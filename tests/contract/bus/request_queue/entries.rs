@@ -63,7 +63,7 @@ async fn the_depth_tells_waiting_from_running(kind: Kind) {
     };
     assert_eq!(scene.depth().await, (0, 0));
     assert_eq!(backlog().await, (0, 0, false, 0));
-    let seen = scene.gateways.worker_seen().await.unwrap();
+    let seen = scene.gateways.workers_seen().await.unwrap();
     assert_eq!(seen, None, "no worker was ever there");
     for _ in 0..3 {
         scene.gateways.enqueue(&scene.request()).await.unwrap();
@@ -92,12 +92,21 @@ async fn the_depth_tells_waiting_from_running(kind: Kind) {
     assert_eq!(backlog().await, (0, 1, false, 1));
     let quiet = Duration::from_millis(50);
     tokio::time::sleep(quiet).await;
-    let seen = scene.gateways.worker_seen().await.unwrap();
-    assert!(seen.is_some_and(|seen| seen >= quiet), "{seen:?}");
+    let seen = async || scene.gateways.workers_seen().await.unwrap().expect("one");
+    let before = seen().await;
+    assert!(
+        before.heard >= quiet && before.absent >= quiet,
+        "{before:?}"
+    );
+    scene
+        .workers
+        .renew(&scene.worker, LONG_LEASE, &[])
+        .await
+        .unwrap();
+    assert_eq!(seen().await.absent, Duration::ZERO, "its lease lasts");
     scene.gateways.enqueue(&scene.request()).await.unwrap();
     claim_one(&*scene.workers, &scene.worker).await;
-    let again = scene.gateways.worker_seen().await.unwrap();
-    assert!(again < seen, "{again:?} after {seen:?}");
+    assert!(seen().await.heard < before.heard);
 }
 
 async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::auth::issuer::jwks::KeySet;
+use crate::metrics::metrics;
 
 /// How old the keys may get.
 const REFRESH: Duration = Duration::from_secs(3600);
@@ -70,6 +71,7 @@ impl IssuerKeys {
             fetching: true,
             asked: None,
         };
+        metrics().token_keys_missing.inc();
         Self(Arc::new(Shared {
             known: watch::Sender::new(known),
             wanted: Notify::new(),
@@ -193,7 +195,11 @@ impl IssuerKeys {
         self.0.known.send_modify(|known| {
             known.fetching = false;
             match fetched {
-                Ok(keys) => known.keys = Some(keys),
+                Ok(keys) => {
+                    if known.keys.replace(keys).is_none() {
+                        metrics().token_keys_missing.dec();
+                    }
+                }
                 Err(error) => result = Err((error, known.keys.as_ref().map(KeySet::len))),
             }
         });
