@@ -103,6 +103,12 @@ fn unknown(about: &'static str) -> Finding {
     )
 }
 
+/// What a managed server leaves out of `INFO`.
+fn unsaid(about: &'static str, of: &str) -> Finding {
+    let said = format!("this server does not say {of}: look where it is managed");
+    finding(about, Verdict::Unknown, said)
+}
+
 fn redis(overview: &Overview) -> Finding {
     let Some(server) = &overview.server else {
         return unknown("redis");
@@ -117,11 +123,10 @@ fn redis(overview: &Overview) -> Finding {
 }
 
 fn eviction(overview: &Overview) -> Finding {
-    let policy = overview
-        .server
-        .as_ref()
-        .and_then(|server| server.eviction.as_deref());
-    match policy {
+    let Some(server) = &overview.server else {
+        return unknown("eviction");
+    };
+    match server.eviction.as_deref() {
         Some("noeviction") => finding("eviction", Verdict::Good, "maxmemory-policy noeviction"),
         Some(policy) => finding(
             "eviction",
@@ -131,17 +136,16 @@ fn eviction(overview: &Overview) -> Finding {
                  it to noeviction, in the file as well"
             ),
         ),
-        None => unknown("eviction"),
+        None => unsaid("eviction", "its maxmemory-policy"),
     }
 }
 
 fn memory(overview: &Overview) -> Finding {
-    let Some((used, limit)) = overview
-        .server
-        .as_ref()
-        .and_then(|server| Some((server.memory_bytes?, server.memory_limit_bytes?)))
-    else {
+    let Some(server) = &overview.server else {
         return unknown("memory");
+    };
+    let (Some(used), Some(limit)) = (server.memory_bytes, server.memory_limit_bytes) else {
+        return unsaid("memory", "how much memory it uses, or may use");
     };
     let (said, percent) = match limit {
         0 => (format!("{} of no limit", size(used)), 0),
@@ -176,24 +180,29 @@ fn persistence(persistence: Option<&Persistence>) -> Finding {
     };
     let snapshot = match found.snapshot_ms_ago {
         Some(ago) => format!("the last snapshot is {} old", span(ago)),
-        None => "there is no snapshot".to_owned(),
+        None => "no snapshot is known".to_owned(),
     };
     let replicas = counted(found.replicas, "replica", "replicas");
-    match (found.append_ok, found.snapshot_ok, found.appends) {
-        (false, ..) => finding(
+    match (
+        found.has_append_failed,
+        found.has_snapshot_failed,
+        found.appends,
+    ) {
+        (true, ..) => finding(
             about,
             Verdict::Wrong,
             "the last write to the append-only file failed: look at the disk and the log of Redis",
         ),
-        (_, false, _) => finding(
+        (_, true, _) => finding(
             about,
             Verdict::Wrong,
             format!(
                 "the last snapshot failed, and {snapshot}: look at the disk and the log of Redis"
             ),
         ),
-        (.., true) => finding(about, Verdict::Good, format!("appendonly yes, {replicas}")),
-        (.., false) => finding(
+        (.., None) => unsaid(about, "whether it keeps what is written (appendonly)"),
+        (.., Some(true)) => finding(about, Verdict::Good, format!("appendonly yes, {replicas}")),
+        (.., Some(false)) => finding(
             about,
             Verdict::Note,
             format!(
@@ -351,5 +360,39 @@ impl Shown for Doctor {
             )
         });
         points.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prynai_bus::operations::ServerFacts;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_leaves_out_is_neither_a_failure_nor_a_missing_right() {
+        let silent = Overview {
+            server: Some(ServerFacts::default()),
+            ..Overview::default()
+        };
+        let persistence = persistence(Some(&Persistence::default()));
+        for found in [eviction(&silent), memory(&silent), persistence] {
+            assert_eq!(found.verdict, Verdict::Unknown, "{found:?}");
+            assert!(found.said.contains("does not say"), "{found:?}");
+        }
+        let refused = Overview::default();
+        for found in [
+            eviction(&refused),
+            memory(&refused),
+            super::persistence(None),
+        ] {
+            assert_eq!(found.verdict, Verdict::Unknown, "{found:?}");
+            assert!(found.said.contains("may not run INFO"), "{found:?}");
+        }
+        let failed = Persistence {
+            has_append_failed: true,
+            ..Persistence::default()
+        };
+        assert_eq!(super::persistence(Some(&failed)).verdict, Verdict::Wrong);
     }
 }

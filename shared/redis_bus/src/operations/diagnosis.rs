@@ -124,16 +124,21 @@ impl RedisOperations {
             Err(fault) if fault.is_forbidden() => return Ok(None),
             Err(fault) => return Err(fault),
         };
-        let is = |name, value| fact(&facts, name) == Some(value);
-        let number = |name| fact(&facts, name).and_then(|number| number.parse::<u64>().ok());
-        let saved_s = number("rdb_last_save_time").filter(|_| number("rdb_saves") != Some(0));
-        Ok(Some(Persistence {
-            appends: is("aof_enabled", "1"),
-            append_ok: is("aof_last_write_status", "ok"),
-            snapshot_ok: is("rdb_last_bgsave_status", "ok"),
-            snapshot_ms_ago: saved_s.map(|s| now_ms.saturating_sub(s.saturating_mul(1000))),
-            replicas: number("connected_slaves").unwrap_or(0),
-        }))
+        Ok(Some(persistence(&facts, now_ms)))
+    }
+}
+
+/// What `INFO` says of files. A managed Redis leaves fields out: what is absent has not failed.
+fn persistence(facts: &str, now_ms: u64) -> Persistence {
+    let has_failed = |name| fact(facts, name) == Some("err");
+    let number = |name| fact(facts, name).and_then(|number| number.parse::<u64>().ok());
+    let saved_s = number("rdb_last_save_time").filter(|_| number("rdb_saves") != Some(0));
+    Persistence {
+        appends: fact(facts, "aof_enabled").map(|enabled| enabled == "1"),
+        has_append_failed: has_failed("aof_last_write_status"),
+        has_snapshot_failed: has_failed("rdb_last_bgsave_status"),
+        snapshot_ms_ago: saved_s.map(|s| now_ms.saturating_sub(s.saturating_mul(1000))),
+        replicas: number("connected_slaves").unwrap_or(0),
     }
 }
 
@@ -148,4 +153,22 @@ fn versions(gateways: &[GatewaySight]) -> Vec<(String, u64)> {
         *versions.entry(version).or_insert(0) += 1;
     }
     versions.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_server_says_has_failed_has_failed() {
+        let silent = persistence("# Persistence\r\nloading:0\r\n", 1);
+        assert_eq!(silent.appends, None);
+        assert!(!silent.has_append_failed && !silent.has_snapshot_failed);
+        let failed = persistence(
+            "aof_enabled:1\r\naof_last_write_status:err\r\nrdb_last_bgsave_status:err\r\n",
+            1,
+        );
+        assert_eq!(failed.appends, Some(true));
+        assert!(failed.has_append_failed && failed.has_snapshot_failed);
+    }
 }

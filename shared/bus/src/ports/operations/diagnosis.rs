@@ -37,16 +37,16 @@ pub struct Orphan {
     pub delivery: u64,
 }
 
-/// Whether writes survive a restart of the server.
+/// Whether writes survive a restart of the server, as far as it says.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Persistence {
-    /// Whether every write goes to a file (`appendonly`).
-    pub appends: bool,
-    /// Whether the last write to that file succeeded.
-    pub append_ok: bool,
-    /// Whether the last snapshot succeeded.
-    pub snapshot_ok: bool,
-    /// When the last snapshot was taken, in milliseconds; absent when there was none.
+    /// Whether every write goes to a file (`appendonly`); absent when the server does not say.
+    pub appends: Option<bool>,
+    /// The last write to that file failed.
+    pub has_append_failed: bool,
+    /// The last snapshot failed.
+    pub has_snapshot_failed: bool,
+    /// When the last snapshot was taken, in milliseconds; absent when there was none, or the server does not say.
     pub snapshot_ms_ago: Option<u64>,
     /// Replicas that are connected.
     pub replicas: u64,

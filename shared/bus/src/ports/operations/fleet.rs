@@ -16,7 +16,7 @@ pub struct Place {
 }
 
 /// How much there is of everything.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Overview {
     /// The time by the clock of the bus, Unix milliseconds.
     pub now_ms: u64,
@@ -64,7 +64,7 @@ pub struct ServerFacts {
 }
 
 /// A worker.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct WorkerSight {
     /// Its name.
     pub worker: String,
