@@ -47,6 +47,10 @@ pub fn attention(
             counted(overview.waiting, "request waits", "requests wait"),
             span(wait)
         )),
+        None if living == 0 && overview.running > 0 => found.push(format!(
+            "no worker lives, and {} claimed: start workers",
+            counted(overview.running, "request is", "requests are")
+        )),
         Some(wait) if wait > LONG_WAIT_MS => found.push(format!(
             "{}, the oldest for {}: the workers have no room, start more (prynai-ops workers)",
             counted(overview.waiting, "request waits", "requests wait"),
@@ -64,9 +68,13 @@ pub fn attention(
         let name = &worker.worker;
         match (worker.is_alive, worker.is_listening) {
             (false, _) if worker.running > 0 => found.push(format!(
-                "worker {name} was last heard of {} ago and has {}; others take them over when its leases end",
+                "worker {name} was last heard of {} ago and has {}; {}",
                 span(worker.heard_ms_ago),
-                requests(worker.running)
+                requests(worker.running),
+                match living {
+                    0 => "a worker that starts takes them over",
+                    _ => "others take them over when its leases end",
+                }
             )),
             (true, false) => found.push(format!(
                 "worker {name} hears neither cancels nor answers of clients: it was killed a moment ago, or its \
@@ -290,4 +298,35 @@ fn requests(count: u64) -> String {
 
 pub(crate) fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_lost_workers_need_a_worker_even_if_nothing_waits() {
+        let overview = Overview {
+            has_group: true,
+            running: 2,
+            ..Overview::default()
+        };
+        let lost = WorkerSight {
+            worker: "wk-lost".to_owned(),
+            running: 2,
+            ..WorkerSight::default()
+        };
+        let alone = attention(&overview, std::slice::from_ref(&lost), &[]).join("\n");
+        let told = "no worker lives, and 2 requests are claimed: start workers";
+        assert!(alone.contains(told), "{alone}");
+        assert!(!alone.contains("others take them over"), "{alone}");
+        let living = WorkerSight {
+            is_alive: true,
+            is_listening: true,
+            ..WorkerSight::default()
+        };
+        let beside = attention(&overview, &[lost, living], &[]).join("\n");
+        assert!(!beside.contains("no worker lives"), "{beside}");
+        assert!(beside.contains("others take them over"), "{beside}");
+    }
 }
