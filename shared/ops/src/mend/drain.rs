@@ -12,6 +12,10 @@ use crate::settings::DrainAsked;
 /// Time between two looks. A worker that did not hear is told again.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Looks in a row at which a worker must not hear until it counts as ended, if it does not live either: its
+/// subscription may break for a moment.
+const DEAF_LOOKS: u32 = 3;
+
 /// What became of a drain.
 #[derive(Debug, Serialize)]
 pub struct Drained {
@@ -19,6 +23,8 @@ pub struct Drained {
     pub worker: String,
     /// Its process has ended.
     pub has_ended: bool,
+    /// It hears what it is told. If it neither hears nor has ended, nobody knows whether it drains.
+    pub is_listening: bool,
     /// Entries that it still has.
     pub running: u64,
 }
@@ -38,17 +44,19 @@ pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<D
     );
     confirm(&question, asked.yes)?;
     let id = name.as_str().into();
-    let begun = Instant::now();
+    let (begun, mut deaf) = (Instant::now(), 0);
     loop {
-        let hears = repairs.drain(&id).await?;
-        let running = find(repairs, name)
-            .await?
-            .map_or(0, |worker| worker.running);
-        if !hears || begun.elapsed() >= asked.wait {
+        let is_listening = repairs.drain(&id).await?;
+        deaf = if is_listening { 0 } else { deaf + 1 };
+        let worker = find(repairs, name).await?;
+        let lives = worker.as_ref().is_some_and(|worker| worker.is_alive);
+        let has_ended = deaf >= DEAF_LOOKS && !lives;
+        if has_ended || begun.elapsed() >= asked.wait {
             return Ok(Drained {
                 worker: name.clone(),
-                has_ended: !hears,
-                running,
+                has_ended,
+                is_listening,
+                running: worker.map_or(0, |worker| worker.running),
             });
         }
         tokio::time::sleep(LOOK).await;
@@ -64,6 +72,9 @@ impl Shown for Drained {
     fn words(&self, _: Option<usize>) -> String {
         let name = &self.worker;
         match (self.has_ended, self.running) {
+            (false, _) if !self.is_listening => format!(
+                "The worker {name} does not hear now: it is not known whether it drains (prynai-ops workers).\n"
+            ),
             (true, 0) => format!("The worker {name} has ended.\n"),
             (true, running) => format!(
                 "The worker {name} has ended and left {running} requests, which others take over.\n"

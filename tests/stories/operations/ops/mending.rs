@@ -173,7 +173,7 @@ async fn a_drained_worker_ends_after_its_calls() {
     let begun = ops_json(&url, &["drain", &worker, "--yes", "--wait", "0s"]).await;
     assert_eq!(
         begun,
-        json!({ "worker": worker, "has_ended": false, "running": 1 })
+        json!({ "worker": worker, "has_ended": false, "is_listening": true, "running": 1 })
     );
     let drained = ops_json(&url, &["drain", &worker, "--yes"]).await;
     assert_eq!(drained["has_ended"], true, "{drained}");
