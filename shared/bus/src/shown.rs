@@ -43,14 +43,25 @@ pub fn method(method: &str) -> Cow<'_, str> {
     visible(method, MOST_OF_ID)
 }
 
-/// The tool, prompt or resource that a message of this method names. Of a URI what stands before its query: behind it
-/// may stand a secret, or an argument.
+/// The tool, prompt or resource that a message of this method names. Of a URI what stands before its query, without
+/// user and password: there may stand a secret, or an argument.
 pub fn name<'a>(method: &str, name: &'a str) -> Cow<'a, str> {
-    let name = match method.starts_with("resources/") {
-        true => name.split(['?', '#']).next().unwrap_or_default(),
-        false => name,
-    };
-    visible(name, MOST_OF_NAME)
+    if !method.starts_with("resources/") {
+        return visible(name, MOST_OF_NAME);
+    }
+    let uri = name.split(['?', '#']).next().unwrap_or_default();
+    match without_user(uri) {
+        Some(uri) => Cow::Owned(visible(&uri, MOST_OF_NAME).into_owned()),
+        None => visible(uri, MOST_OF_NAME),
+    }
+}
+
+/// A URI without its user and password, if it has them.
+fn without_user(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once("://")?;
+    let host = rest.split('/').next()?;
+    let at = host.rfind('@')?;
+    Some(format!("{scheme}://{}", rest.get(at + 1..)?))
 }
 
 /// A JSON-RPC id, without the quotes of a string.
@@ -72,6 +83,11 @@ mod tests {
         for (of, uri, shown) in [
             ("resources/read", "db://a/b?key=secret", "db://a/b"),
             ("resources/read", "db://a#part", "db://a"),
+            ("resources/read", "db://me:secret@a/b", "db://a/b"),
+            ("resources/read", "db://me:sec@ret@a?b@c", "db://a"),
+            ("resources/read", "db://me@a", "db://a"),
+            ("resources/read", "db://a/b@c", "db://a/b@c"),
+            ("resources/read", "mail:me@a", "mail:me@a"),
             ("tools/call", "what?", "what?"),
         ] {
             assert_eq!(name(of, uri), shown);

@@ -112,7 +112,7 @@ pub struct QueueFilter {
     /// Only those in this state.
     #[arg(long, value_enum, default_value_t)]
     pub state: EntryState,
-    /// Only of this tool, prompt or resource.
+    /// Only of this tool, prompt or resource (a URI as it is shown, or whole).
     #[arg(long, value_name = "NAME")]
     pub tool: Option<String>,
     /// Only of this caller.
@@ -193,8 +193,8 @@ pub enum DeadAsk {
     List(LetterFilter),
     /// One of them
     Show(LetterAsked),
-    /// Runs a request once more, for its own caller, and waits for its end. It is signed anew: where the fleet has an
-    /// envelope key, give it
+    /// Runs a request once more, for its own caller, and waits for its end. It has as much time as its gateway gave it.
+    /// It is signed anew: where the fleet has an envelope key, give it
     Replay(ReplayAsked),
     /// Removes dead letters
     Drop(DropAsked),
@@ -233,9 +233,6 @@ pub struct LetterAsked {
 pub struct ReplayAsked {
     /// Its name, as `prynai-ops dead list` shows it.
     pub letter: LetterName,
-    /// It is begun within this time, or not at all.
-    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
-    pub begin_within: Duration,
     /// Shows the response, if it is not large.
     #[arg(long)]
     pub response: bool,

@@ -145,7 +145,7 @@ impl Call {
             fact("queued", format!("{}, {ago} ago", moment(queued)));
         }
         if let Some(deadline) = entry.deadline_ms {
-            fact("begins before", moment(deadline));
+            fact("deadline", moment(deadline));
         }
         if let Some(lease) = &entry.lease {
             let renewed = match lease.is_handed_back {

@@ -1,6 +1,7 @@
 //! Requests that wait or run.
 
 use prynai_bus::operations::{EntrySight, Operations, Shelf};
+use prynai_bus::shown;
 use serde::Serialize;
 
 use super::{Failed, Shown, or_dash};
@@ -71,7 +72,7 @@ impl QueueFilter {
             EntryState::Running => entry.lease.is_some(),
         };
         state
-            && is(&self.tool, entry.name.as_ref())
+            && is_named(entry, self.tool.as_deref())
             && is(&self.principal, entry.principal.as_ref())
             && is(&self.session, entry.session.as_ref())
             && is(
@@ -145,6 +146,13 @@ fn state(entry: &EntrySight) -> &'static str {
         Some(lease) if lease.is_handed_back => "handed back",
         Some(_) => "runs",
     }
+}
+
+/// Whether it is of this tool, prompt or resource, if one is wanted: as a client names it, or as it is shown here.
+pub(crate) fn is_named(entry: &EntrySight, wanted: Option<&str>) -> bool {
+    let method = entry.method.as_deref().unwrap_or_default();
+    let wanted = wanted.map(|name| shown::name(method, name));
+    wanted.is_none() || wanted.as_deref() == entry.name.as_deref()
 }
 
 /// The method with its tool, prompt or resource.

@@ -5,7 +5,7 @@ use prynai_bus::operations::{EntrySight, Letter, Operations, Repairs, Shelf};
 use serde::Serialize;
 
 use super::confirm;
-use crate::look::queue::what;
+use crate::look::queue::{is_named, what};
 use crate::look::{Failed, Shown, or_dash};
 use crate::settings::{DropAsked, LetterAsked, LetterFilter, LetterName};
 use crate::show::{Column, Table, harmless, moment, size, span};
@@ -76,30 +76,50 @@ pub(crate) async fn remove(repairs: &dyn Repairs, asked: &DropAsked) -> Result<D
             _ => Ok(Dropped { dropped }),
         };
     }
+    let Some(newest) = newest(repairs).await? else {
+        return Ok(Dropped { dropped: 0 });
+    };
     let count = repairs.overview().await?.dead_letters;
     let question = format!("Drop all {count} dead letters? Nobody can replay them any more.");
     confirm(&question, asked.yes)?;
-    let mut dropped = 0;
-    // Those that come meanwhile were not asked about.
-    while dropped < count {
-        let page = repairs.entries(Shelf::DeadLetters, None, None).await?;
-        let names = page
-            .entries
-            .iter()
-            .map(|letter| letter.entry.as_str().into());
+    let dropped = drop_up_to(repairs, newest).await?;
+    Ok(Dropped { dropped })
+}
+
+/// The newest dead letter.
+///
+/// # Errors
+///
+/// When the bus does not answer, or refuses.
+pub async fn newest(operations: &dyn Operations) -> Result<Option<EntryId>, Failed> {
+    let page = operations.entries(Shelf::DeadLetters, None, None).await?;
+    let newest = page.entries.first();
+    Ok(newest.map(|letter| letter.entry.as_str().into()))
+}
+
+/// Drops a letter and all older ones: nobody was asked about newer ones. Says how many were dropped.
+///
+/// # Errors
+///
+/// When the bus does not answer, or refuses.
+pub async fn drop_up_to(repairs: &dyn Repairs, newest: EntryId) -> Result<u64, Failed> {
+    let mut dropped = repairs.drop_letters(std::slice::from_ref(&newest)).await?;
+    loop {
+        let page = repairs.entries(Shelf::DeadLetters, Some(&newest), None);
+        let page = page.await?.entries;
+        let names = page.iter().map(|letter| letter.entry.as_str().into());
         let names: Vec<EntryId> = names.collect();
         if names.is_empty() {
-            break;
+            return Ok(dropped);
         }
         dropped += repairs.drop_letters(&names).await?;
     }
-    Ok(Dropped { dropped })
 }
 
 impl LetterFilter {
     fn wants(&self, letter: &EntrySight) -> bool {
         let is = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
-        is(&self.tool, &letter.name) && is(&self.principal, &letter.principal)
+        is_named(letter, self.tool.as_deref()) && is(&self.principal, &letter.principal)
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
         what(&letter)
     );
     confirm(&question, asked.yes)?;
-    let replayed = match repairs.replay(id, asked.begin_within).await? {
+    let replayed = match repairs.replay(id).await? {
         Replay::Queued(replayed) => replayed,
         Replay::Unknown => return Err(asked.letter.unknown()),
         Replay::Unfit(reason) => {

@@ -2,6 +2,7 @@
 
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{CallName, DeadSight, EntryPage, EntrySight, Lease, Shelf};
+use prynai_bus::shown;
 use prynai_bus::wire::check_format;
 
 use super::{RedisOperations, text};
@@ -102,6 +103,10 @@ fn sight(shelf: Shelf, (entry, bytes, said, pending): ListedEntry, now_ms: u64) 
             _ => {}
         }
     }
+    let method = sight.method.as_deref().unwrap_or_default();
+    sight.name = sight
+        .name
+        .map(|name| shown::name(method, &name).into_owned());
     sight.is_readable = sight
         .format
         .is_some_and(|format| check_format(format).is_ok());

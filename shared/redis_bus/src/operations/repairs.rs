@@ -5,10 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use prynai_bus::operations::{Letter, Repairs, Replay, Replayed, Shelf};
+use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::{BusError, BusLimits};
 use redis::cmd;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{RedisOperations, text};
 use crate::connection::command::Command;
@@ -73,18 +76,15 @@ impl Repairs for RedisOperations {
         Ok(dropped)
     }
 
-    async fn replay(&self, letter: &EntryId, patience: Duration) -> Result<Replay, BusError> {
+    async fn replay(&self, letter: &EntryId) -> Result<Replay, BusError> {
         let mut fields = self.fields(letter).await.map_err(Fault::at_start)?;
         if fields.is_empty() {
             return Ok(Replay::Unknown);
         }
         fields.retain(|(field, _)| !OF_THE_LETTER.contains(&field.as_slice()));
         let now_ms = self.now_ms().await.map_err(Fault::at_start)?;
-        let request = match self.request_again(&fields, now_ms.saturating_add(millis(patience))) {
-            Ok(request) => RequestEnvelope {
-                queued_at_ms: now_ms,
-                ..request
-            },
+        let request = match self.request_again(&fields, now_ms) {
+            Ok(request) => request,
             Err(reason) => return Ok(Replay::Unfit(reason)),
         };
         // Before the request is queued: a worker may look for its holder at once.
@@ -123,6 +123,30 @@ impl Repairs for RedisOperations {
     }
 }
 
+/// A message, as far as a replay looks at it.
+#[derive(Deserialize)]
+struct Message {
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    #[serde(rename = "_meta")]
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "ai.prynai/idempotencyKey")]
+    key: Option<IgnoredAny>,
+}
+
+fn has_idempotency_key(message: &RawJson) -> bool {
+    let message = serde_json::from_str::<Message>(message.as_str());
+    let meta = message.ok().and_then(|message| message.params?.meta);
+    meta.is_some_and(|meta| meta.key.is_some())
+}
+
 impl RedisOperations {
     /// The fields of a dead letter, none when there is no such letter.
     async fn fields(&self, letter: &EntryId) -> Result<Fields, Fault> {
@@ -139,7 +163,7 @@ impl RedisOperations {
     }
 
     /// The request of a dead letter, on a stream of its own.
-    fn request_again(&self, fields: &Fields, deadline_ms: u64) -> Result<RequestEnvelope, String> {
+    fn request_again(&self, fields: &Fields, now_ms: u64) -> Result<RequestEnvelope, String> {
         let is_signed = fields
             .iter()
             .any(|(field, _)| field == SIGNATURE.as_bytes());
@@ -161,10 +185,22 @@ impl RedisOperations {
             );
         }
         let request = RequestEnvelope::from_fields(texts).map_err(|error| error.to_string())?;
+        if request.method == "tools/call" && has_idempotency_key(&request.message) {
+            return Err(
+                "it has an idempotency key, which keeps what became of it, so it would not run; its client must send \
+                 it under a new key"
+                    .to_owned(),
+            );
+        }
+        let allowed_ms = |deadline_ms: u64| deadline_ms.saturating_sub(request.queued_at_ms);
+        let deadline_ms = request
+            .deadline_ms
+            .map(|deadline_ms| now_ms.saturating_add(allowed_ms(deadline_ms)));
         Ok(RequestEnvelope {
             stream: StreamId::generate(),
             holder: GatewayId::generate(),
-            deadline_ms: Some(deadline_ms),
+            queued_at_ms: now_ms,
+            deadline_ms,
             ..request
         })
     }

@@ -43,7 +43,15 @@ async fn what_clients_say_is_shown_and_does_nothing() {
     let queue = ops_json(&url, &["queue"]).await;
     let entries = queue["entries"].as_array().expect("is a list");
     assert_eq!(entries.len(), 2, "{queue}");
-    assert_eq!(entries[1]["name"], HOSTILE);
+    let name = entries[1]["name"].as_str().expect("text");
+    assert!(name.starts_with(r"\u{1b}]0;owned\u{7}"), "{name}");
+    let uri = json!({ "uri": "db://me:secret@host/row?key=secret" });
+    let read = legacy(8, "resources/read", uri);
+    let reads = client.legacy(&gateway, &session, &read).await;
+    for named in ["db://host/row", "db://me:secret@host/row?key=secret"] {
+        let found = ops_json(&url, &["queue", "--tool", named]).await;
+        assert_eq!(found["entries"][0]["name"], "db://host/row", "{found}");
+    }
     for entry in entries {
         let stream = entry["stream"].as_str().expect("text");
         for question in [
@@ -62,7 +70,7 @@ async fn what_clients_say_is_shown_and_does_nothing() {
     }
     let shown = ops(&url, &["queue"]).await.stdout;
     assert!(shown.contains(r"\u{1b}]0;owned\u{7}"), "{shown}");
-    drop((running, waits));
+    drop((running, waits, reads));
 }
 
 #[tokio::test]

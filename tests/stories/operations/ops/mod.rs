@@ -3,6 +3,7 @@
 mod doctor;
 mod elsewhere;
 mod hostile;
+mod letters;
 mod looking;
 mod mending;
 mod rights;

@@ -26,7 +26,8 @@ pub use sessions::{SessionPage, SessionSight};
 /// * Every step reads a bounded page, and holds up the bus for a few milliseconds at most. None reads a whole message:
 ///   what a client or a tool said is only measured, unless [`Operations::events`] is asked for it.
 /// * Text is given as it lies on the bus, cut to a few hundred bytes. It may come from a client, and may hold anything:
-///   whoever shows it makes it harmless.
+///   whoever shows it makes it harmless. Only the name of a tool, a prompt or a resource is given as
+///   [`shown::name`](crate::shown::name) writes it: a URI may hold a secret.
 /// * What a newer release wrote is told as far as its fields are known, with its format.
 ///
 /// # Errors

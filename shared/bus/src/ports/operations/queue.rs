@@ -45,7 +45,7 @@ pub struct EntrySight {
     pub protocol_version: Option<String>,
     /// The JSON-RPC method.
     pub method: Option<String>,
-    /// The tool, prompt or resource.
+    /// The tool, prompt or resource, as logs show it: a URI without its query and without a password.
     pub name: Option<String>,
     /// The client's own request id, as JSON; absent for a notification.
     pub request_id: Option<String>,
@@ -55,7 +55,7 @@ pub struct EntrySight {
     pub session: Option<String>,
     /// When a gateway queued it, Unix milliseconds by the clock of the bus.
     pub queued_at_ms: Option<u64>,
-    /// After this moment it is not begun any more, in the same measure.
+    /// After this moment it is not begun any more, and stopped if it runs; in the same measure.
     pub deadline_ms: Option<u64>,
     /// Whether it carries a signature; whether that is right is not checked.
     pub is_signed: bool,

@@ -1,7 +1,5 @@
 //! What operators change.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -29,14 +27,17 @@ pub trait Repairs: Operations {
 
     /// Queues a dead letter once more and removes it, in one step: nobody else can queue it again. The request keeps
     /// its principal, its session and its message. Its stream, its entry and so its owner are new: nothing of the first
-    /// one can write to it. It is begun within `patience`, or not at all.
+    /// one can write to it. It has as much time from now on as a gateway gave it: after that it is not begun any more,
+    /// and stopped if it runs.
+    ///
+    /// A call under an idempotency key is not queued: it would not run, since the key keeps what became of it.
     ///
     /// On a bus with keys, only a letter with a valid signature is queued, and it is signed again. So whoever can write
     /// to the bus cannot have an operator sign what no gateway wrote.
     ///
     /// Whoever asked holds the stream: [`Repairs::hold`] must be called every few seconds until it has ended, or the
     /// workers take its caller for gone.
-    async fn replay(&self, letter: &EntryId, patience: Duration) -> Result<Replay, BusError>;
+    async fn replay(&self, letter: &EntryId) -> Result<Replay, BusError>;
 
     /// Says that the holder of a replayed request is still there.
     async fn hold(&self, replayed: &Replayed) -> Result<(), BusError>;
