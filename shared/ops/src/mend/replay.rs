@@ -50,7 +50,7 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
     // A JSON document may be read by a program; this is for who waits.
     let _ = writeln!(
         stderr(),
-        "queued as {}; waiting for its end (Ctrl-C cancels it)",
+        "queued as {}, and no dead letter any more; waiting for its end (Ctrl-C cancels it)",
         replayed.stream
     );
     let era = match letter.era.as_deref() {
@@ -61,7 +61,8 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
         outcome = until_it_ends(repairs, &replayed, asked.response) => outcome,
         _ = tokio::signal::ctrl_c() => {
             repairs.cancel(&replayed.stream, &replayed.entry, era).await?;
-            Err(Failed::Declined)
+            // Not as if it had been declined: it was queued, and may have begun.
+            Ok(Outcome { replayed: replayed.clone(), state: "cancelled", response: None })
         }
     }
 }
@@ -117,7 +118,9 @@ impl Shown for Outcome {
                 (None, false) => "ended with a result".to_owned(),
             },
             ("dead letter", _) => "is a dead letter again (prynai-ops dead list)".to_owned(),
-            ("cancelled", _) => "was cancelled".to_owned(),
+            ("cancelled", _) => {
+                "was cancelled; if it had begun, it may have taken effect".to_owned()
+            }
             _ => "left no trace: Redis lost data".to_owned(),
         };
         let mut text = format!("The call {call} {said}.\n");
