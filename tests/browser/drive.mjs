@@ -3,8 +3,9 @@
 //     node drive.mjs BROWSER CONFIG
 //
 // CONFIG is JSON: `pages` (the origins of the `allowed` page and of the `other` one), `fleet`
-// (../clients/fleet_work.py), and `endpoints`, each with its `name`, its `url`, the `protocol` that the browser must
-// have spoken with it, and the `certificate` to trust, if it has one.
+// (../clients/fleet_work.py), `screenshots` (the folder for pictures of the front page), and `endpoints`, each with its
+// `name`, its `url`, the `protocol` that the browser must have spoken with it, and the `certificate` to trust, if it
+// has one.
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -19,7 +20,7 @@ const REVISIONS = ['2025-11-25', '2026-07-28'];
 const CHECK_MS = 60_000;
 
 const [executablePath, config] = process.argv.slice(2);
-const { pages, fleet, endpoints } = JSON.parse(config);
+const { pages, fleet, screenshots, endpoints } = JSON.parse(config);
 
 async function launch(folder) {
   const certificates = endpoints.flatMap(({ certificate }) => certificate ?? []);
@@ -106,6 +107,45 @@ async function tryAll(page, endpoint, revision) {
   await page.evaluate((what) => globalThis.sendUnasked(what), { url: endpoint.url, message });
 }
 
+// The screens and schemes that people look at the front page with.
+const SCREENS = [
+  { width: 360, height: 740, colorScheme: 'light', ground: 'rgb(255, 255, 255)' },
+  { width: 360, height: 740, colorScheme: 'dark', ground: 'rgb(20, 23, 26)' },
+  { width: 1280, height: 800, colorScheme: 'light', ground: 'rgb(255, 255, 255)' },
+  { width: 1280, height: 800, colorScheme: 'dark', ground: 'rgb(20, 23, 26)' },
+];
+
+// The front page of the server itself: a person reads there which URL to give to a client.
+async function readFrontPage(context, { name, url }) {
+  const page = await context.newPage();
+  try {
+    page.setDefaultTimeout(CHECK_MS);
+    const said = [];
+    page.on('console', (message) => said.push(message.text()));
+    page.on('pageerror', (error) => said.push(`${error}`));
+    for (const { colorScheme, ground, ...screen } of SCREENS) {
+      await page.setViewportSize(screen);
+      await page.emulateMedia({ colorScheme });
+      await page.goto(new URL(url).origin);
+      assert.equal(await page.locator('h1').innerText(), 'An MCP server');
+      assert.equal(await page.locator('#url').innerText(), url);
+      const { servers } = JSON.parse(await page.locator('#vscode').innerText());
+      assert.equal(servers['my-server'].url, url);
+      const seen = await page.evaluate(() => ({
+        ground: getComputedStyle(document.body).backgroundColor,
+        overflows: document.documentElement.scrollWidth > innerWidth,
+      }));
+      // Nobody scrolls sideways; that the ground has its color shows that the policy lets the style in.
+      assert.deepEqual(seen, { ground, overflows: false });
+      const file = `front-page-${name.split(',')[0]}-${screen.width}-${colorScheme}.png`;
+      await page.screenshot({ path: path.join(screenshots, file), fullPage: true });
+    }
+    assert.deepEqual(said, []);
+  } finally {
+    await page.close();
+  }
+}
+
 async function drive(context) {
   const allowed = await open(context, pages.allowed);
   const said = [];
@@ -128,6 +168,7 @@ async function drive(context) {
         const { origin } = new URL(endpoint.url);
         assert.deepEqual([...(protocols.get(origin) ?? [])], [endpoint.protocol]);
       });
+      await report({ ...line, check: 'front_page' }, () => readFrontPage(context, endpoint));
     }
   }
 }

@@ -34,6 +34,7 @@ CHECKS = {
     **CAPABILITIES,
     "refused": "another origin is refused",
     "protocol": "protocol as expected",
+    "front_page": "front page for people",
 }
 REVISIONS = ("2025-11-25", "2026-07-28")
 LOG_LINES_SHOWN = 60
@@ -148,6 +149,7 @@ def main(folder: Path, browser: str) -> int:
                 config: dict[str, object] = {
                     "pages": {"allowed": allowed, "other": f"http://other.test:{port}"},
                     "fleet": address,
+                    "screenshots": str(results),
                     "endpoints": endpoints,
                 }
                 told, *lines = drive(folder, browser, config, log) or [{}]

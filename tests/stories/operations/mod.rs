@@ -16,7 +16,7 @@ mod tls;
 mod traces;
 
 /// An issuer that cannot be reached; what is no JWT is refused without asking it.
-const GUARDED: [&str; 6] = [
+pub(super) const GUARDED: [&str; 6] = [
     "--auth",
     "oidc",
     "--auth-issuer",

@@ -1,8 +1,10 @@
 //! Serving: from a bus, settings and a port to the last connection.
 //!
-//! The [`router`] has the routes and the order of the checks, [`health`] the probes. The [`heartbeat`] tells the
-//! workers that somebody waits for the answers. Until the process has its bus, the [`waiting_room`] answers.
+//! The [`router`] has the routes and the order of the checks, [`health`] the probes, [`front_page`] what browsers see.
+//! The [`heartbeat`] tells the workers that somebody waits for the answers. Until the process has its bus, the
+//! [`waiting_room`] answers.
 
+mod front_page;
 mod health;
 mod heartbeat;
 mod router;

@@ -9,7 +9,7 @@ use axum::routing::{any, get};
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
 
-use super::health;
+use super::{front_page, health};
 use crate::listen::connection::Respond;
 use crate::message::request_head::ClientAddress;
 use crate::refusal::RequestError;
@@ -31,7 +31,7 @@ pub(crate) struct Routes {
 impl Routes {
     /// The routes of a gateway in this state.
     pub(crate) fn new(state: AppState) -> Self {
-        let metadata = Router::new()
+        let checked = Router::new()
             // Whoever has no token yet reads here where to get one.
             .route(
                 auth::resource_metadata::WELL_KNOWN,
@@ -45,10 +45,11 @@ impl Routes {
                 &format!("{}/{{*path}}", auth::resource_metadata::WELL_KNOWN),
                 any(auth::resource_metadata::get),
             )
+            .route("/", any(front_page::get))
             .fallback(|| async { RequestError::NoSuchPath })
             .layer(middleware::from_fn_with_state(state.clone(), check_origin));
         let others = Router::new()
-            .merge(metadata)
+            .merge(checked)
             // Probes come from the orchestrator under any name, so that is not checked.
             .route("/livez", get(health::live))
             .route("/healthz", get(health::ready))

@@ -26,6 +26,7 @@ use self::legacy::LAST_EVENT_ID;
 use self::named_session::{SESSION_ID, session_id};
 use self::oversized::IdSearch;
 use crate::admission::limits::BODY_LIMIT;
+use crate::message::accept;
 use crate::message::envelope::{Body, Message};
 use crate::message::era;
 use crate::message::members::META_IDEMPOTENCY_KEY;
@@ -286,7 +287,7 @@ fn prefers_events(headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     first
-        .and_then(|value| value.split(',').find_map(acceptable_range))
+        .and_then(|value| accept::ranges(value).next())
         .is_some_and(|range| range == "text/event-stream")
 }
 
@@ -297,7 +298,7 @@ fn check_accept(headers: &HeaderMap, media: &str, shown: &'static str) -> Result
         let value = value
             .to_str()
             .map_err(|_| RequestError::NotAcceptable(shown))?;
-        ranges.extend(value.split(',').filter_map(acceptable_range));
+        ranges.extend(accept::ranges(value));
     }
     let allowed = ranges.iter().any(|range| {
         range == "*/*"
@@ -311,18 +312,6 @@ fn check_accept(headers: &HeaderMap, media: &str, shown: &'static str) -> Result
     } else {
         Err(RequestError::NotAcceptable(shown))
     }
-}
-
-/// The media range of one element of `Accept`, unless its weight is zero.
-fn acceptable_range(element: &str) -> Option<String> {
-    let mut parts = element.split(';').map(str::trim);
-    let range = parts.next().filter(|range| !range.is_empty())?;
-    let refused = parts.any(|parameter| {
-        parameter
-            .strip_prefix("q=")
-            .is_some_and(|weight| weight.parse() == Ok(0.0_f32))
-    });
-    (!refused).then(|| range.to_ascii_lowercase())
 }
 
 #[cfg(test)]
