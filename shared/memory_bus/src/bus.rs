@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::stored::account::Account;
 use crate::stored::expiry::ExpiringMap;
 use crate::stored::feed::Feed;
+use crate::stored::gateway::GatewayLife;
 use crate::stored::partition::{DeadLetter, Partition};
 use crate::stored::record::Record;
 use crate::stored::session::StoredSession;
@@ -35,7 +36,8 @@ pub struct MemoryBus {
     pub(crate) sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
     /// Those whose calls may still run.
     pub(crate) ended_sessions: Mutex<ExpiringMap<SessionId, StoredSession>>,
-    pub(crate) gateways: Mutex<ExpiringMap<GatewayId, ()>>,
+    /// For a day after their last beat; the holders of replayed requests for as long as they live.
+    pub(crate) gateways: Mutex<ExpiringMap<GatewayId, GatewayLife>>,
     pub(crate) feed: Mutex<Feed>,
     pub(crate) catalog: Mutex<Option<CatalogRecord>>,
     /// Of all scopes but those of sessions.

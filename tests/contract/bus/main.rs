@@ -31,6 +31,7 @@ mod change_feed;
 mod event_log;
 mod lost_replies;
 mod on_redis;
+mod operations;
 mod outcome_store;
 mod request_queue;
 mod scene;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::ids::{GatewayId, StreamId, WorkerId};
+use prynai_bus::operations::Repairs;
 pub(crate) use prynai_bus::testing::{json, legacy_request, modern_request, session};
 use prynai_bus::{
     Append, Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
 use prynai_memory_bus::MemoryBus;
-use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
+use prynai_redis_bus::{RedisBus, RedisOperations};
 
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
@@ -235,6 +237,25 @@ impl Scene {
             Store::Redis(server, _) => until_a_read_blocks(server).await,
             Store::OwnRedis { .. } => panic!("the case looks itself, with until_a_read_blocks"),
         }
+    }
+
+    /// The bus as operators have it.
+    pub(crate) async fn operations(&self) -> Arc<dyn Repairs> {
+        let (url, prefix) = match &self.store {
+            Store::Memory(bus) => return bus.clone(),
+            Store::Redis(server, prefix) => (server.url(), prefix),
+            Store::OwnRedis { url, prefix } => (url.clone(), prefix),
+        };
+        let settings = RedisSettings {
+            redis_url: url.parse().expect("a URL"),
+            tls: RedisTlsSettings::default(),
+            keys: KeySettings {
+                key_prefix: prefix.clone(),
+            },
+            envelope: EnvelopeSettings::default(),
+        };
+        let connected = RedisOperations::connect(&settings).await;
+        Arc::new(connected.expect("the operators' connection"))
     }
 
     /// The dead letters, each as one text.

@@ -24,7 +24,11 @@ impl EventLog for MemoryBus {
     ) -> Result<(), BusError> {
         let mut partition = lock(&self.partition);
         if partition.logs.get(stream).is_none() {
-            let log = Log::new(Some(holder.clone()), session.cloned());
+            let log = Log::new(
+                Some(holder.clone()),
+                session.cloned(),
+                &partition.log_counts,
+            );
             let life = Some(self.limits.open_retention);
             partition.logs.insert(*stream, log, life);
         }
@@ -126,7 +130,8 @@ impl Partition {
             return TakeOver::Refused(refusal);
         }
         if self.logs.get(&owner.stream).is_none() {
-            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
+            let holder = Some(owner.holder.clone());
+            let log = Log::new(holder, owner.session.clone(), &self.log_counts);
             self.logs
                 .insert(owner.stream, log, Some(limits.open_retention));
         }

@@ -7,11 +7,14 @@ use prynai_bus::ids::GatewayId;
 use prynai_bus::{BusError, Liveness};
 
 use crate::bus::{MemoryBus, lock};
+use crate::stored::gateway::{GatewayLife, REMEMBERED};
 
 #[async_trait]
 impl Liveness for MemoryBus {
     async fn beat(&self, gateway: &GatewayId, life: Duration) -> Result<(), BusError> {
-        lock(&self.gateways).insert(gateway.clone(), (), Some(life));
+        let remembered = Some(life.max(REMEMBERED));
+        let life = GatewayLife::of_gateway(life);
+        lock(&self.gateways).insert(gateway.clone(), life, remembered);
         Ok(())
     }
 
@@ -19,7 +22,7 @@ impl Liveness for MemoryBus {
         let live = lock(&self.gateways);
         let silent = gateways
             .iter()
-            .filter(|gateway| live.get(gateway).is_none());
+            .filter(|gateway| !live.get(gateway).is_some_and(GatewayLife::is_alive));
         Ok(silent.cloned().collect())
     }
 }

@@ -36,8 +36,10 @@ impl RequestQueue for MemoryBus {
 
     async fn workers_seen(&self) -> Result<Option<WorkersSeen>, BusError> {
         let partition = lock(&self.partition);
-        let heard = partition.worker_seen.map(|seen| seen.elapsed());
-        let lease = partition.leases.values().max().copied().unwrap_or_default();
+        let workers = || partition.workers.values();
+        let heard = workers().map(|worker| worker.heard.elapsed()).min();
+        let lease = workers().filter_map(|worker| worker.lease).max();
+        let lease = lease.unwrap_or_default();
         Ok(heard.map(|heard| WorkersSeen {
             heard,
             absent: heard.saturating_sub(lease),
@@ -80,8 +82,7 @@ impl RequestQueue for MemoryBus {
     ) -> Result<(), BusError> {
         let now = Instant::now();
         let mut partition = lock(&self.partition);
-        partition.leases.insert(worker.clone(), lease);
-        partition.worker_seen = Some(now);
+        partition.hear_of(worker, Some(lease));
         partition.change_leased(worker, entries, |running| running.lease = Lease::Since(now));
         Ok(())
     }
@@ -148,7 +149,7 @@ impl MemoryBus {
     fn claim_now(&self, worker: &WorkerId, max: usize) -> Vec<Claim> {
         let mut partition = lock(&self.partition);
         let claims = partition.claim(worker, max);
-        partition.worker_seen = Some(Instant::now());
+        partition.hear_of(worker, None);
         if !partition.waiting.is_empty() {
             self.work.notify_one();
         }

@@ -78,7 +78,14 @@ impl SignalChannel for MemoryBus {
 }
 
 impl Partition {
-    fn cancel(&mut self, stream: &StreamId, entry: Option<&EntryId>, era: Era, limits: &BusLimits) {
+    /// Marks a call as cancelled, and says whether it did: one that is over is left alone.
+    pub(crate) fn cancel(
+        &mut self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+        limits: &BusLimits,
+    ) -> bool {
         let log = self.logs.get(stream);
         if log.is_none_or(|log| log.is_bare_mark() && entry.is_some()) {
             let made = match entry {
@@ -86,20 +93,19 @@ impl Partition {
                 None => self.log_of_unknown_call(limits),
             };
             let Some(log) = made else {
-                return;
+                return false;
             };
             self.logs.insert(*stream, log, Some(limits.open_retention));
         }
         let entry_is_gone = entry.is_some_and(|entry| self.request(entry).is_none());
         let Some(log) = self.logs.get_mut(stream) else {
-            return;
+            return false;
         };
         if log.state() != LogState::Open {
-            return;
+            return false;
         }
         let (holder, owner) = (log.holder.clone(), log.owner().cloned());
-        log.end(LogState::Cancelled);
-        log.mark_is_seen = entry_is_gone;
+        log.cancel(entry_is_gone, &self.log_counts);
         let event = StreamEvent::cancelled(*stream, log.newest() + 1);
         // The mark must be there when a worker claims the entry, however late that is.
         let life = if entry_is_gone {
@@ -119,6 +125,7 @@ impl Partition {
             let wake_up = Signal::new(*stream, SignalKind::Cancel);
             self.signals.publish(&worker, wake_up);
         }
+        true
     }
 
     /// The log of a call that has not written yet; `None` when the call is over.
@@ -126,7 +133,7 @@ impl Partition {
         let request = self.request(entry);
         let request = request.filter(|request| request.stream == *stream)?;
         let session = request.session.as_ref().map(|session| session.id.clone());
-        let mut log = Log::new(Some(request.holder.clone()), session);
+        let mut log = Log::new(Some(request.holder.clone()), session, &self.log_counts);
         log.entry = Some(entry.clone());
         Some(log)
     }
@@ -143,7 +150,7 @@ impl Partition {
         // A life too long for the clock: the mark is not counted as one that is to end.
         self.unknown_marks
             .extend(now.checked_add(limits.open_retention));
-        Some(Log::new(None, None))
+        Some(Log::new(None, None, &self.log_counts))
     }
 
     fn leased_to(&self, entry: &EntryId) -> Option<WorkerId> {

@@ -109,6 +109,26 @@ impl<K: Clone + Eq + Hash, V> ExpiringMap<K, V> {
         slot.lives().then_some(slot.value)
     }
 
+    /// How much longer a value lives; `None` for ever, or when it does not live.
+    pub(crate) fn life_of(&self, key: &K) -> Option<Duration> {
+        let ends = self.slots.get(key)?.ends?;
+        ends.checked_duration_since(Instant::now())
+    }
+
+    /// All that live.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let living = self.slots.iter().filter(|(_, slot)| slot.lives());
+        living.map(|(key, slot)| (key, &slot.value))
+    }
+
+    /// Those that live and are to be looked at at `begin` or later, each with that time, in its order. A look only
+    /// moves towards later times while it lives, so a walk that goes on where it stopped misses nothing that was there
+    /// at its begin; it may pass something twice. What never ends is not among them.
+    pub(crate) fn looked_at_from(&self, begin: Instant) -> impl Iterator<Item = (Instant, &K, &V)> {
+        let looks = self.looks.range((begin, 0)..);
+        looks.filter_map(|((at, _), key)| Some((*at, key, self.get(key)?)))
+    }
+
     /// Entries held, those that ended but were not yet removed included.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {

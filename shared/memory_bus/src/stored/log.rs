@@ -1,6 +1,8 @@
 //! The log of a stream: what its owner may write, and what its readers find.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
@@ -16,17 +18,35 @@ pub(crate) struct Log {
     pub(crate) entry: Option<EntryId>,
     owner: Option<Token>,
     state: LogState,
+    counted: Counted,
     /// By ascending offset.
     events: Vec<StreamEvent>,
     /// Of all events.
     bytes: usize,
     newest: u64,
     /// Nobody will look at the mark of this cancelled call any more.
-    pub(crate) mark_is_seen: bool,
+    mark_is_seen: bool,
     pub(crate) mailbox: VecDeque<RawJson>,
     /// Messages that the owner received.
     mail_removed: u64,
 }
+
+/// How many logs there are of those that operators ask for.
+#[derive(Clone, Default)]
+pub(crate) struct LogCounts {
+    /// Those without an end.
+    pub(crate) open: Count,
+    /// Marks of cancelled calls that are still to be seen.
+    pub(crate) cancelled: Count,
+}
+
+/// A number of logs.
+#[derive(Clone, Default)]
+pub(crate) struct Count(Arc<AtomicU64>);
+
+/// Where a log counts, until it is dropped.
+#[derive(Default)]
+struct Counted(Option<Count>);
 
 /// The fencing token.
 #[derive(PartialEq, Eq)]
@@ -36,8 +56,13 @@ struct Token {
 }
 
 impl Log {
-    pub(crate) fn new(holder: Option<GatewayId>, session: Option<SessionId>) -> Self {
+    pub(crate) fn new(
+        holder: Option<GatewayId>,
+        session: Option<SessionId>,
+        counts: &LogCounts,
+    ) -> Self {
         Self {
+            counted: Counted::at(&counts.open),
             holder,
             session,
             entry: None,
@@ -79,10 +104,10 @@ impl Log {
     }
 
     pub(crate) fn read(&self, after: u64, limits: &BusLimits) -> LogPage {
-        let seen = self.events.partition_point(|event| event.offset <= after);
+        let unseen = self.events_after(after);
         let mut page = Vec::new();
         let mut bytes = 0;
-        for event in &self.events[seen..] {
+        for event in unseen {
             bytes += size(event);
             let fits = page.is_empty() || bytes <= limits.page_bytes;
             if page.len() == limits.page_events || !fits {
@@ -91,7 +116,7 @@ impl Log {
             page.push(event.clone());
         }
         LogPage {
-            has_more: self.events.len() - seen > page.len(),
+            has_more: unseen.len() > page.len(),
             events: page,
             newest: self.newest,
             state: self.state,
@@ -169,7 +194,7 @@ impl Log {
         let earlier = self.new_among(earlier);
         earlier.iter().for_each(|event| self.push(event));
         self.push(event);
-        self.end(LogState::Finished);
+        self.finished();
         Ok(Some(earlier))
     }
 
@@ -178,9 +203,47 @@ impl Log {
         &events[known..]
     }
 
-    pub(crate) fn end(&mut self, state: LogState) {
-        self.state = state;
+    fn finished(&mut self) {
+        self.state = LogState::Finished;
         self.mailbox = VecDeque::new();
+        self.counted = Counted::default();
+    }
+
+    /// Marks the call as cancelled. `mark_is_seen`: nobody will look at the mark any more.
+    pub(crate) fn cancel(&mut self, mark_is_seen: bool, counts: &LogCounts) {
+        self.state = LogState::Cancelled;
+        self.mailbox = VecDeque::new();
+        self.counted = Counted::at(&counts.cancelled);
+        if mark_is_seen {
+            self.see_mark();
+        }
+    }
+
+    /// Nobody will look at the mark of this cancelled call any more.
+    pub(crate) fn see_mark(&mut self) {
+        self.mark_is_seen = true;
+        self.counted = Counted::default();
+    }
+
+    /// The worker that may write, and under which delivery.
+    pub(crate) fn token(&self) -> Option<(&WorkerId, u32)> {
+        let token = self.owner.as_ref()?;
+        Some((&token.worker, token.delivery))
+    }
+
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// Bytes of all events, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The events after an offset.
+    pub(crate) fn events_after(&self, after: u64) -> &[StreamEvent] {
+        let seen = self.events.partition_point(|event| event.offset <= after);
+        &self.events[seen..]
     }
 
     /// What lies in the mailbox after the messages that were received.
@@ -208,6 +271,27 @@ fn size(event: &StreamEvent) -> usize {
         .message
         .as_ref()
         .map_or(0, |message| message.as_str().len())
+}
+
+impl Count {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counted {
+    fn at(count: &Count) -> Self {
+        count.0.fetch_add(1, Ordering::Relaxed);
+        Self(Some(count.clone()))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Token {

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod expiry;
 pub(crate) mod feed;
+pub(crate) mod gateway;
 pub(crate) mod log;
 pub(crate) mod news;
 pub(crate) mod partition;

@@ -48,6 +48,15 @@ impl<K: Clone + Eq + Hash, T: Clone> Topics<K, T> {
     }
 }
 
+impl<K: Eq + Hash, T> Topics<K, T> {
+    /// Whether anybody hears what is published there.
+    pub(crate) fn is_heard(&self, topic: &K) -> bool {
+        let outlets = self.0.get(topic).map(|outlets| outlets.0.as_slice());
+        let outlets = outlets.unwrap_or_default();
+        outlets.iter().any(|outlet| !outlet.sender.is_closed())
+    }
+}
+
 // === impl Outlets ===
 
 impl<T> Default for Outlets<T> {

@@ -12,8 +12,11 @@ use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
 use tokio::time::Instant;
 
 use crate::stored::expiry::ExpiringMap;
-use crate::stored::log::Log;
+use crate::stored::log::{Log, LogCounts};
 use crate::stored::news::Topics;
+
+/// How long a worker is remembered after it was heard of.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Everything about the requests under way.
 #[derive(Default)]
@@ -23,25 +26,36 @@ pub(crate) struct Partition {
     pub(crate) waiting: VecDeque<Waiting>,
     /// The lease table.
     pub(crate) running: BTreeMap<u64, Running>,
-    /// How long the leases of each worker last; a process has one worker.
-    pub(crate) leases: HashMap<WorkerId, Duration>,
-    /// When a worker last claimed or renewed.
-    pub(crate) worker_seen: Option<Instant>,
+    /// Those that took part within the last hour; a process has one worker.
+    pub(crate) workers: BTreeMap<WorkerId, WorkerSeen>,
     /// The entries that are calls of sessions, by number.
     calls: HashMap<SessionId, BTreeMap<u64, SessionCall>>,
+    /// How many there are of them.
+    pub(crate) call_count: u64,
     pub(crate) logs: ExpiringMap<StreamId, Log>,
+    pub(crate) log_counts: LogCounts,
     /// When the marks of calls that nobody may ever bring end, in that order.
     pub(crate) unknown_marks: VecDeque<Instant>,
-    dead_letters: VecDeque<DeadLetter>,
+    newest_letter: u64,
+    /// By ascending number.
+    pub(crate) dead_letters: VecDeque<StoredLetter>,
     pub(crate) events: Topics<GatewayId, StreamEvent>,
     pub(crate) signals: Topics<WorkerId, Signal>,
 }
 
+/// What is known of a worker.
+pub(crate) struct WorkerSeen {
+    /// When it last claimed or renewed.
+    pub(crate) heard: Instant,
+    /// How long its leases last.
+    pub(crate) lease: Option<Duration>,
+}
+
 /// An entry that no worker has claimed.
 pub(crate) struct Waiting {
-    number: u64,
-    entry: EntryId,
-    since: Instant,
+    pub(crate) number: u64,
+    pub(crate) entry: EntryId,
+    pub(crate) since: Instant,
     pub(crate) request: RequestEnvelope,
 }
 
@@ -55,10 +69,19 @@ struct SessionCall {
 /// An entry in the hands of a worker.
 pub(crate) struct Running {
     pub(crate) entry: EntryId,
+    /// Since when it is in the queue.
+    pub(crate) since: Instant,
     pub(crate) request: RequestEnvelope,
     pub(crate) worker: WorkerId,
     pub(crate) delivery: u32,
     pub(crate) lease: Lease,
+}
+
+/// A dead letter as it is kept.
+pub(crate) struct StoredLetter {
+    pub(crate) number: u64,
+    pub(crate) noted: Instant,
+    pub(crate) letter: DeadLetter,
 }
 
 /// How long an entry stays its worker's.
@@ -83,7 +106,7 @@ pub struct DeadLetter {
 impl Partition {
     pub(crate) fn enqueue(&mut self, request: RequestEnvelope) -> EntryId {
         self.newest_entry += 1;
-        let entry = EntryId::from(self.newest_entry.to_string().as_str());
+        let entry = named(self.newest_entry);
         self.waiting.push_back(Waiting {
             number: self.newest_entry,
             entry: entry.clone(),
@@ -109,6 +132,7 @@ impl Partition {
         let call = SessionCall { request_id, call };
         let calls = self.calls.entry(session).or_default();
         calls.insert(self.newest_entry, call);
+        self.call_count += 1;
         entry
     }
 
@@ -130,7 +154,7 @@ impl Partition {
 
     fn forget_call(&mut self, number: u64, session: &SessionId) {
         if let Some(calls) = self.calls.get_mut(session) {
-            calls.remove(&number);
+            self.call_count -= u64::from(calls.remove(&number).is_some());
             if calls.is_empty() {
                 self.calls.remove(session);
             }
@@ -144,6 +168,7 @@ impl Partition {
         for waiting in self.waiting.drain(..claimed) {
             let running = Running {
                 entry: waiting.entry,
+                since: waiting.since,
                 request: waiting.request,
                 worker: worker.clone(),
                 delivery: 1,
@@ -158,10 +183,11 @@ impl Partition {
     pub(crate) fn reclaim(&mut self, worker: &WorkerId, lease: Duration, max: usize) -> Vec<Claim> {
         let now = Instant::now();
         let mut claims = Vec::new();
-        let leases = &self.leases;
+        let workers = &self.workers;
         let expired = self.running.values_mut().filter(|running| {
-            let of_owner = leases.get(&running.worker).unwrap_or(&lease);
-            running.lease.ended(now, *of_owner)
+            let owner = workers.get(&running.worker);
+            let of_owner = owner.and_then(|owner| owner.lease).unwrap_or(lease);
+            running.lease.ended(now, of_owner)
         });
         for running in expired.take(max) {
             running.delivery = running.delivery.saturating_add(1);
@@ -222,7 +248,7 @@ impl Partition {
         let log = self.logs.get_mut(stream);
         let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
         if let Some(log) = log {
-            log.mark_is_seen = true;
+            log.see_mark();
             self.logs.live_for(stream, Some(limits.retention(era)));
         }
     }
@@ -242,7 +268,8 @@ impl Partition {
             if !may_begin {
                 return Err(Refusal::LostOwnership);
             }
-            let log = Log::new(Some(owner.holder.clone()), owner.session.clone());
+            let holder = Some(owner.holder.clone());
+            let log = Log::new(holder, owner.session.clone(), &self.log_counts);
             self.logs
                 .insert(owner.stream, log, Some(limits.open_retention));
         }
@@ -269,13 +296,19 @@ impl Partition {
 
     /// Notes a dead entry, once.
     pub(crate) fn note_dead(&mut self, claim: Claim, reason: &str, limits: &BusLimits) {
-        let is_it = |noted: &DeadLetter| noted.claim.entry == claim.entry;
+        let is_it = |noted: &StoredLetter| noted.letter.claim.entry == claim.entry;
         if self.dead_letters.iter().any(is_it) {
             return;
         }
-        self.dead_letters.push_back(DeadLetter {
+        let letter = DeadLetter {
             claim,
             reason: reason.to_owned(),
+        };
+        self.newest_letter += 1;
+        self.dead_letters.push_back(StoredLetter {
+            number: self.newest_letter,
+            noted: Instant::now(),
+            letter,
         });
         if self.dead_letters.len() > limits.dead_letters {
             self.dead_letters.pop_front();
@@ -293,12 +326,34 @@ impl Partition {
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.dead_letters.iter().cloned().collect()
+        let letters = self.dead_letters.iter();
+        letters.map(|stored| stored.letter.clone()).collect()
+    }
+
+    /// Notes that a worker took part, and its lease if it says one.
+    pub(crate) fn hear_of(&mut self, worker: &WorkerId, lease: Option<Duration>) {
+        let heard = Instant::now();
+        if let Some(seen) = self.workers.get_mut(worker) {
+            seen.heard = heard;
+            seen.lease = lease.or(seen.lease);
+            return;
+        }
+        let running = &self.running;
+        self.workers.retain(|worker, seen| {
+            seen.heard.elapsed() < REMEMBERED || running.values().any(|r| r.worker == *worker)
+        });
+        let seen = WorkerSeen { heard, lease };
+        self.workers.insert(worker.clone(), seen);
     }
 }
 
-fn number(entry: &EntryId) -> Option<u64> {
-    entry.as_str().parse().ok()
+/// The name of an entry or a letter, in the form that names have on Redis: operators write both the same way.
+pub(crate) fn named(number: u64) -> EntryId {
+    EntryId::from(format!("{number}-0").as_str())
+}
+
+pub(crate) fn number(entry: &EntryId) -> Option<u64> {
+    entry.as_str().strip_suffix("-0")?.parse().ok()
 }
 
 // === impl Running, Lease ===

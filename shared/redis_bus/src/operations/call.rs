@@ -2,9 +2,8 @@
 
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{CallName, CallSight, EntrySight, EventSight, LogSight, Shelf};
-use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::event::StreamEvent;
 use redis::pipe;
-use serde::Deserialize;
 
 use super::{RedisOperations, text};
 use crate::connection::budget::LARGE;
@@ -172,69 +171,22 @@ impl RedisOperations {
             if is_read && bytes > left {
                 break;
             }
-            let mut event = EventSight {
-                offset,
-                bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-                kind: None,
-                method: None,
-                is_question: false,
-                error_code: None,
-                is_tool_error: false,
-                message: None,
-            };
+            let size = u64::try_from(bytes).unwrap_or(u64::MAX);
+            let mut event = EventSight::unread(offset, size);
             if is_read {
                 left -= bytes;
                 let mut get = redis::cmd("HGET");
                 get.arg(&log).arg(offset);
                 let line: Option<Vec<u8>> = self.run(&Command::single(get)).await?;
-                describe(&mut event, &text(&line.unwrap_or_default()), messages);
+                match StreamEvent::from_line(&text(&line.unwrap_or_default())) {
+                    Ok(read) => event.describe(read, messages),
+                    Err(_) => event.kind = Some("unreadable".to_owned()),
+                }
             }
             events.push(event);
         }
         Ok(events)
     }
-}
-
-/// What operators are told of a message.
-#[derive(Deserialize)]
-struct Message {
-    method: Option<String>,
-    id: Option<serde::de::IgnoredAny>,
-    error: Option<ErrorObject>,
-    result: Option<ResultObject>,
-}
-
-#[derive(Deserialize)]
-struct ErrorObject {
-    code: i64,
-}
-
-#[derive(Deserialize)]
-struct ResultObject {
-    #[serde(default, rename = "isError")]
-    is_error: bool,
-}
-
-fn describe(event: &mut EventSight, line: &str, messages: bool) {
-    let Ok(read) = StreamEvent::from_line(line) else {
-        event.kind = Some("unreadable".to_owned());
-        return;
-    };
-    let kind = match read.kind {
-        EventKind::Message => "message",
-        EventKind::Pause => "pause",
-        EventKind::Final => "final",
-        EventKind::Cancelled => "cancelled",
-    };
-    event.kind = Some(kind.to_owned());
-    let Some(message) = read.message else { return };
-    if let Ok(said) = serde_json::from_str::<Message>(message.as_str()) {
-        event.is_question = said.method.is_some() && said.id.is_some();
-        event.method = said.method;
-        event.error_code = said.error.map(|error| error.code);
-        event.is_tool_error = said.result.is_some_and(|result| result.is_error);
-    }
-    event.message = messages.then(|| message.as_str().to_owned());
 }
 
 fn log_sight(fields: &[Option<Vec<u8>>], life_ms: i64) -> Option<LogSight> {

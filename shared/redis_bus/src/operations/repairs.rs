@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
-use prynai_bus::operations::{Letter, Repairs, Replay, Replayed, Shelf};
-use prynai_bus::wire::message::RawJson;
+use prynai_bus::operations::{Letter, Repairs, Replay, Replayed, Shelf, queued_again};
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::{BusError, BusLimits};
 use redis::cmd;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::{RedisOperations, text};
 use crate::connection::command::Command;
@@ -123,30 +120,6 @@ impl Repairs for RedisOperations {
     }
 }
 
-/// A message, as far as a replay looks at it.
-#[derive(Deserialize)]
-struct Message {
-    params: Option<Params>,
-}
-
-#[derive(Deserialize)]
-struct Params {
-    #[serde(rename = "_meta")]
-    meta: Option<Meta>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(rename = "ai.prynai/idempotencyKey")]
-    key: Option<IgnoredAny>,
-}
-
-fn has_idempotency_key(message: &RawJson) -> bool {
-    let message = serde_json::from_str::<Message>(message.as_str());
-    let meta = message.ok().and_then(|message| message.params?.meta);
-    meta.is_some_and(|meta| meta.key.is_some())
-}
-
 impl RedisOperations {
     /// The fields of a dead letter, none when there is no such letter.
     async fn fields(&self, letter: &EntryId) -> Result<Fields, Fault> {
@@ -185,24 +158,7 @@ impl RedisOperations {
             );
         }
         let request = RequestEnvelope::from_fields(texts).map_err(|error| error.to_string())?;
-        if request.method == "tools/call" && has_idempotency_key(&request.message) {
-            return Err(
-                "it has an idempotency key, which keeps what became of it, so it would not run; its client must send \
-                 it under a new key"
-                    .to_owned(),
-            );
-        }
-        let allowed_ms = |deadline_ms: u64| deadline_ms.saturating_sub(request.queued_at_ms);
-        let deadline_ms = request
-            .deadline_ms
-            .map(|deadline_ms| now_ms.saturating_add(allowed_ms(deadline_ms)));
-        Ok(RequestEnvelope {
-            stream: StreamId::generate(),
-            holder: GatewayId::generate(),
-            queued_at_ms: now_ms,
-            deadline_ms,
-            ..request
-        })
+        queued_again(request, now_ms)
     }
 
     async fn say_alive(&self, holder: &GatewayId) -> Result<(), BusError> {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{EntrySight, GatewaySight, WorkerSight};
 use crate::ids::{EntryId, InvalidId, StreamId};
+use crate::wire::event::{EventKind, StreamEvent};
 
 /// What a call is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,61 @@ pub struct EventSight {
     pub is_tool_error: bool,
     /// The message, if it was asked for and is not large.
     pub message: Option<String>,
+}
+
+/// What operators are told of a message.
+#[derive(Deserialize)]
+struct Message {
+    method: Option<String>,
+    id: Option<serde::de::IgnoredAny>,
+    error: Option<ErrorObject>,
+    result: Option<ResultObject>,
+}
+
+#[derive(Deserialize)]
+struct ErrorObject {
+    code: i64,
+}
+
+#[derive(Deserialize)]
+struct ResultObject {
+    #[serde(default, rename = "isError")]
+    is_error: bool,
+}
+
+impl EventSight {
+    /// An event of which only the size is known.
+    pub fn unread(offset: u64, bytes: u64) -> Self {
+        Self {
+            offset,
+            bytes,
+            kind: None,
+            method: None,
+            is_question: false,
+            error_code: None,
+            is_tool_error: false,
+            message: None,
+        }
+    }
+
+    /// Adds what the event says; with `messages` also its text.
+    pub fn describe(&mut self, event: StreamEvent, messages: bool) {
+        let kind = match event.kind {
+            EventKind::Message => "message",
+            EventKind::Pause => "pause",
+            EventKind::Final => "final",
+            EventKind::Cancelled => "cancelled",
+        };
+        self.kind = Some(kind.to_owned());
+        let Some(message) = event.message else { return };
+        if let Ok(said) = serde_json::from_str::<Message>(message.as_str()) {
+            self.is_question = said.method.is_some() && said.id.is_some();
+            self.method = said.method;
+            self.error_code = said.error.map(|error| error.code);
+            self.is_tool_error = said.result.is_some_and(|result| result.is_error);
+        }
+        self.message = messages.then(|| message.as_str().to_owned());
+    }
 }
 
 impl FromStr for CallName {

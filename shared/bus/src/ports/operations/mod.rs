@@ -16,7 +16,7 @@ pub use call::{CallName, CallSight, EventSight, LogSight};
 pub use diagnosis::{Diagnosis, Orphan, Persistence};
 pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
 pub use queue::{DeadSight, EntryPage, EntrySight, Lease, Shelf};
-pub use repairs::{Letter, Repairs, Replay, Replayed};
+pub use repairs::{Letter, Repairs, Replay, Replayed, queued_again};
 pub use sessions::{SessionPage, SessionSight};
 
 /// What operators see of a fleet. Gateways and workers do not use it.

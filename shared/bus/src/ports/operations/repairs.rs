@@ -1,12 +1,14 @@
 //! What operators change.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::super::BusError;
 use super::{EntrySight, Operations};
 use crate::ids::{EntryId, GatewayId, StreamId, WorkerId};
-use crate::wire::request::Era;
+use crate::wire::message::RawJson;
+use crate::wire::request::{Era, RequestEnvelope};
 
 /// What operators change. Gateways and workers do not use it. Each step may be repeated.
 ///
@@ -77,4 +79,55 @@ pub struct Replayed {
     /// Who holds its stream.
     #[serde(skip)]
     pub holder: GatewayId,
+}
+
+/// A message, as far as a replay looks at it.
+#[derive(Deserialize)]
+struct Message {
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    #[serde(rename = "_meta")]
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(rename = "ai.prynai/idempotencyKey")]
+    key: Option<IgnoredAny>,
+}
+
+/// The request of a dead letter as [`Repairs::replay`] queues it: on a stream of its own, with a holder of its own, and
+/// with as much time from now on as it was given.
+///
+/// # Errors
+///
+/// Why it is not queued.
+pub fn queued_again(request: RequestEnvelope, now_ms: u64) -> Result<RequestEnvelope, String> {
+    if request.method == "tools/call" && has_idempotency_key(&request.message) {
+        return Err(
+            "it has an idempotency key, which keeps what became of it, so it would not run; its client must send it \
+             under a new key"
+                .to_owned(),
+        );
+    }
+    let allowed_ms = |deadline_ms: u64| deadline_ms.saturating_sub(request.queued_at_ms);
+    let deadline_ms = request
+        .deadline_ms
+        .map(|deadline_ms| now_ms.saturating_add(allowed_ms(deadline_ms)));
+    Ok(RequestEnvelope {
+        stream: StreamId::generate(),
+        holder: GatewayId::generate(),
+        queued_at_ms: now_ms,
+        deadline_ms,
+        ..request
+    })
+}
+
+fn has_idempotency_key(message: &RawJson) -> bool {
+    let message = serde_json::from_str::<Message>(message.as_str());
+    let meta = message.ok().and_then(|message| message.params?.meta);
+    meta.is_some_and(|meta| meta.key.is_some())
 }

@@ -1,0 +1,7 @@
+//! What operators see, and what they change.
+
+mod calls;
+mod entries;
+mod fleet;
+mod letters;
+mod repairs;
