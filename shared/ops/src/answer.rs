@@ -1,11 +1,12 @@
 //! From what the program is asked for to the text that it prints.
 
 use prynai_bus::operations::{Operations, Repairs};
+use prynai_operations::look::{doctor, status};
+use prynai_operations::text::harmless_json;
 
-use crate::look::{Failed, Shown, call, doctor, processes, queue, sessions, status, top};
+use crate::look::{Failed, Shown, call, processes, queue, sessions, top};
 use crate::mend::{cancel, dead, drain, replay};
 use crate::settings::{Ask, DeadAsk, EXIT_WRONG};
-use crate::show::harmless_json;
 
 /// What is printed, and how the program ends.
 #[derive(Debug)]

@@ -1,15 +1,14 @@
-//! What operators do with a fleet: see it, follow one call through it, and repair it. The program `prynai-ops` does it
-//! on a terminal; whatever else shows it takes the same parts.
+//! The program `prynai-ops`: what operators do with a fleet, on a terminal. What it looks at and mends is from
+//! `prynai_operations`; here it is asked for and put into words and tables.
 //!
 //! Read in this order:
 //!
 //! 1. [`settings`]: what the program is asked for, and how it ends; [`answer`]: who answers that
-//! 2. [`look`]: one file for each question, and [`explain`]: why a call is where it is
-//! 3. [`mend`]: what changes something
-//! 4. [`show`]: tables, numbers, and text that cannot harm a terminal
+//! 2. [`look`]: one file for each question
+//! 3. [`mend`]: what changes something; it asks before it does so
+//! 4. [`show`]: tables and screens
 
 pub mod answer;
-pub mod explain;
 pub mod look;
 pub mod mend;
 pub mod settings;

@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::CallName;
+use prynai_operations::look::{letters, queue};
 use prynai_process::settings::parse_command_or_exit;
 use prynai_redis_bus::settings::RedisSettings;
 
@@ -266,6 +267,33 @@ pub struct DrainAsked {
     /// Does not ask.
     #[arg(long)]
     pub yes: bool,
+}
+
+impl QueueFilter {
+    /// Which requests are asked for.
+    pub fn wanted(&self) -> queue::QueueFilter {
+        queue::QueueFilter {
+            state: match self.state {
+                EntryState::All => queue::EntryState::All,
+                EntryState::Waiting => queue::EntryState::Waiting,
+                EntryState::Running => queue::EntryState::Running,
+            },
+            tool: self.tool.clone(),
+            principal: self.principal.clone(),
+            session: self.session.clone(),
+            worker: self.worker.clone(),
+        }
+    }
+}
+
+impl LetterFilter {
+    /// Which dead letters are asked for.
+    pub fn wanted(&self) -> letters::LetterFilter {
+        letters::LetterFilter {
+            tool: self.tool.clone(),
+            principal: self.principal.clone(),
+        }
+    }
 }
 
 impl LetterName {

@@ -1,16 +1,15 @@
-//! The questions, one file each. Each reads what it needs, as a value that is written as JSON, and says it in words and
-//! tables.
+//! The questions, one file each. What is read is written as JSON, or said in words and tables.
 
 use std::fmt;
 
 use prynai_bus::BusError;
 use prynai_bus::operations::Place;
+use prynai_operations::text::harmless;
 use serde::Serialize;
 
 use crate::settings::{
     EXIT_AWAY, EXIT_DECLINED, EXIT_FAILED, EXIT_NO_FLEET, EXIT_UNKNOWN, EXIT_USAGE,
 };
-use crate::show::harmless;
 
 pub mod call;
 pub mod doctor;
@@ -29,14 +28,10 @@ pub trait Shown: Serialize {
 /// Why there is nothing to show.
 #[derive(Debug)]
 pub enum Failed {
-    /// The bus did not answer, or refused.
-    Bus(BusError),
+    /// What was asked for was not found, or cannot be done.
+    Not(prynai_operations::Failed),
     /// There is no fleet.
     NoFleet(Box<Place>),
-    /// Nothing is known of this.
-    Unknown(String),
-    /// What was asked for cannot be done, and why.
-    Unfit(String),
     /// Somebody must confirm it, and nobody can be asked.
     Unasked,
     /// Somebody was asked, and did not agree.
@@ -48,14 +43,15 @@ pub enum Failed {
 impl Failed {
     /// The exit code.
     pub fn code(&self) -> u8 {
+        use prynai_operations::Failed::{Bus, Unfit, Unknown};
         match self {
-            Self::Bus(BusError::Unavailable(_) | BusError::Refused(_)) => EXIT_AWAY,
-            Self::Bus(BusError::Unusable(_)) => EXIT_USAGE,
-            Self::Bus(_) | Self::Json(_) | Self::Unfit(_) => EXIT_FAILED,
+            Self::Not(Bus(BusError::Unavailable(_) | BusError::Refused(_))) => EXIT_AWAY,
+            Self::Not(Bus(BusError::Unusable(_))) => EXIT_USAGE,
+            Self::Not(Bus(_) | Unfit(_)) | Self::Json(_) => EXIT_FAILED,
+            Self::Not(Unknown(_)) => EXIT_UNKNOWN,
             Self::Declined => EXIT_DECLINED,
             Self::Unasked => EXIT_USAGE,
             Self::NoFleet(_) => EXIT_NO_FLEET,
-            Self::Unknown(_) => EXIT_UNKNOWN,
         }
     }
 }
@@ -63,9 +59,8 @@ impl Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bus(error) => f.write_str(&harmless(&error.to_string())),
+            Self::Not(failed) => failed.fmt(f),
             Self::Json(error) => write!(f, "cannot be written as JSON: {error}"),
-            Self::Unknown(what) | Self::Unfit(what) => f.write_str(&harmless(what)),
             Self::Unasked => f.write_str(
                 "this asks before it does anything, and there is no terminal: add --yes",
             ),
@@ -92,11 +87,12 @@ impl fmt::Display for Failed {
 
 impl From<BusError> for Failed {
     fn from(error: BusError) -> Self {
-        Self::Bus(error)
+        Self::Not(error.into())
     }
 }
 
-/// What stands for something that is not known.
-pub(crate) fn or_dash(text: Option<&String>) -> String {
-    text.cloned().unwrap_or_else(|| "-".to_owned())
+impl From<prynai_operations::Failed> for Failed {
+    fn from(failed: prynai_operations::Failed) -> Self {
+        Self::Not(failed)
+    }
 }

@@ -1,10 +1,11 @@
 //! Workers and gateways.
 
 use prynai_bus::operations::{GatewaySight, Operations, WorkerSight};
+use prynai_operations::text::{gateway_state, or_dash, span, worker_state};
 use serde::Serialize;
 
-use super::{Failed, Shown, or_dash};
-use crate::show::{Column, Table, span};
+use super::{Failed, Shown};
+use crate::show::{Column, Table};
 
 /// The workers.
 #[derive(Debug, Serialize)]
@@ -45,16 +46,10 @@ impl Shown for Workers {
             Column::number("QUEUED AGO"),
         ]);
         for worker in &self.workers {
-            let state = match (worker.is_alive, worker.is_listening, worker.running) {
-                (true, true, _) => "alive",
-                (true, false, _) => "deaf",
-                (false, _, 0) => "gone",
-                (false, ..) => "lost",
-            };
             let time = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), span);
             table.row([
                 worker.worker.clone(),
-                state.to_owned(),
+                worker_state(worker).to_owned(),
                 worker.running.to_string(),
                 span(worker.heard_ms_ago),
                 time(worker.lease_ms),
@@ -77,14 +72,9 @@ impl Shown for Gateways {
             Column::number("HEARD AGO"),
         ]);
         for gateway in &self.gateways {
-            let state = match (gateway.is_alive, gateway.is_listening) {
-                (true, true) => "alive",
-                (true, false) => "deaf",
-                (false, _) => "gone",
-            };
             table.row([
                 gateway.gateway.clone(),
-                state.to_owned(),
+                gateway_state(gateway).to_owned(),
                 gateway.heard_ms_ago.map_or_else(|| "-".to_owned(), span),
             ]);
         }

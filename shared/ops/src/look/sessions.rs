@@ -1,49 +1,27 @@
 //! Sessions of legacy clients.
 
-use std::collections::BTreeMap;
+use prynai_bus::operations::Operations;
+use prynai_operations::look::queue::Extent;
+use prynai_operations::look::sessions::{Sessions, read as read_sessions};
+use prynai_operations::text::{or_dash, span};
 
-use prynai_bus::operations::{Operations, SessionSight};
-use serde::Serialize;
-
-use super::{Failed, Shown, or_dash};
+use super::{Failed, Shown};
 use crate::settings::SessionFilter;
-use crate::show::{Column, Table, span};
+use crate::show::{Column, Table};
 
 /// Steps of the walk through all keys; each passes a few hundred.
 const STEPS: usize = 10_000;
-
-/// Sessions.
-#[derive(Debug, Serialize)]
-pub struct Sessions {
-    /// Those asked for, by name.
-    pub sessions: Vec<SessionSight>,
-    /// Whether there may be more.
-    pub has_more: bool,
-}
 
 pub(crate) async fn read(
     operations: &dyn Operations,
     filter: &SessionFilter,
 ) -> Result<Sessions, Failed> {
-    let limit = usize::from(filter.limit);
-    // A walk may pass a key twice.
-    let mut found = BTreeMap::new();
-    let (mut after, mut has_more) = (0, true);
-    for _ in 0..STEPS {
-        let page = operations.sessions(after).await?;
-        for session in page.sessions {
-            if filter.principal.is_none() || filter.principal == session.principal {
-                found.insert(session.session.clone(), session);
-            }
-        }
-        has_more = page.next.is_some() || found.len() > limit;
-        match page.next {
-            Some(next) if found.len() <= limit => after = next,
-            _ => break,
-        }
-    }
-    let sessions = found.into_values().take(limit).collect();
-    Ok(Sessions { sessions, has_more })
+    let extent = Extent {
+        rows: filter.limit.into(),
+        pages: STEPS,
+    };
+    let principal = filter.principal.as_ref();
+    Ok(read_sessions(operations, principal, 0, extent, false).await?)
 }
 
 impl Shown for Sessions {

@@ -1,39 +1,11 @@
 //! Is all well?
 
-use prynai_bus::operations::{GatewaySight, Operations, Overview, Place, WorkerSight};
-use serde::Serialize;
+use prynai_operations::explain::{Concern, More};
+use prynai_operations::look::status::{Status, living, server};
+use prynai_operations::text::{harmless, span};
 
-use super::{Failed, Shown};
-use crate::explain::attention;
-use crate::show::{harmless, point, size, span};
-
-/// How the fleet is.
-#[derive(Debug, Serialize)]
-pub struct Status {
-    /// Where it is.
-    pub place: Place,
-    /// How much there is of everything.
-    pub overview: Overview,
-    /// Its workers.
-    pub workers: Vec<WorkerSight>,
-    /// Its gateways.
-    pub gateways: Vec<GatewaySight>,
-    /// What needs attention.
-    pub attention: Vec<String>,
-}
-
-pub(crate) async fn read(operations: &dyn Operations, place: Place) -> Result<Status, Failed> {
-    let overview = operations.overview().await?;
-    let workers = operations.workers().await?;
-    let gateways = operations.gateways().await?;
-    Ok(Status {
-        attention: attention(&overview, &workers, &gateways),
-        place,
-        overview,
-        workers,
-        gateways,
-    })
-}
+use super::Shown;
+use crate::show::point;
 
 impl Shown for Status {
     fn words(&self, width: Option<usize>) -> String {
@@ -43,7 +15,7 @@ impl Shown for Status {
                 "redis         {}, prefix {}",
                 self.place.bus, self.place.prefix
             ),
-            format!("server        {}", harmless(&self.server())),
+            format!("server        {}", harmless(&server(o))),
             format!(
                 "queue         {} wait{}, {} run{}",
                 o.waiting,
@@ -83,7 +55,10 @@ Needs attention:
 "
             .to_owned(),
         );
-        let found = self.attention.iter().map(|found| point(found, width));
+        let found = self
+            .attention
+            .iter()
+            .map(|found| point(&told(found), width));
         lines.join(
             "
 ",
@@ -91,44 +66,16 @@ Needs attention:
     }
 }
 
-impl Status {
-    fn server(&self) -> String {
-        let Some(server) = &self.overview.server else {
-            return "unknown: its user may not run INFO".to_owned();
-        };
-        let version = server.version.as_deref().unwrap_or("unknown");
-        let mut text = format!("version {version}");
-        if let Some(uptime) = server.uptime_s {
-            text += &format!(", up {}", span(uptime.saturating_mul(1000)));
-        }
-        if let Some(bytes) = server.memory_bytes {
-            text += &format!(", {}", size(bytes));
-        }
-        if let Some(limit) = server.memory_limit_bytes.filter(|limit| *limit > 0) {
-            text += &format!(" of {}", size(limit));
-        }
-        text
-    }
-}
-
 fn since(before: &str, ms: Option<u64>) -> String {
     ms.map_or_else(String::new, |ms| format!("{before}{})", span(ms)))
 }
 
-/// How many processes live, are deaf, and are gone.
-fn living(processes: impl Iterator<Item = (bool, bool)>) -> String {
-    let (mut alive, mut deaf, mut gone) = (0, 0, 0);
-    for (is_alive, is_listening) in processes {
-        alive += u32::from(is_alive);
-        deaf += u32::from(is_alive && !is_listening);
-        gone += u32::from(!is_alive);
+/// A concern, with the command that shows more.
+fn told(concern: &Concern) -> String {
+    let said = &concern.said;
+    match concern.more {
+        Some(More::Workers) => format!("{said} (prynai-ops workers)"),
+        Some(More::DeadLetters) => format!("{said} (prynai-ops dead list)"),
+        None => said.clone(),
     }
-    let mut text = format!("{alive} alive");
-    if deaf > 0 {
-        text += &format!(", {deaf} of them deaf");
-    }
-    if gone > 0 {
-        text += &format!(", {gone} gone");
-    }
-    text
 }

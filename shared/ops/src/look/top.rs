@@ -1,11 +1,11 @@
 //! A screen that is drawn again and again.
 
 use prynai_bus::operations::{Operations, Place};
+use prynai_operations::look::queue::Queue;
+use prynai_operations::look::status::{self, Status};
 use serde::Serialize;
 
-use super::queue::{self, Queue};
-use super::status::{self, Status};
-use super::{Failed, Shown};
+use super::{Failed, Shown, queue};
 use crate::settings::QueueFilter;
 
 /// How the fleet is, with the oldest requests.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use prynai_bus::ids::StreamId;
-use prynai_bus::operations::{CallSight, EntrySight, Repairs};
-use prynai_bus::wire::request::Era;
+use prynai_bus::operations::Repairs;
+use prynai_operations::mend::cancel as mend;
 use serde::Serialize;
 
 use super::confirm;
-use crate::look::queue::what;
 use crate::look::{Failed, Shown};
 use crate::settings::CancelAsked;
 
@@ -33,28 +31,13 @@ pub(crate) async fn cancel(
     repairs: &dyn Repairs,
     asked: &CancelAsked,
 ) -> Result<Cancelled, Failed> {
-    let over = || {
-        Failed::Unknown(format!(
-            "the call {} is over, or was never there",
-            asked.call
-        ))
-    };
-    let call = repairs.call(&asked.call).await?.ok_or_else(over)?;
-    let (entry, stream) = queued(&call).ok_or_else(over)?;
-    let caller = entry.principal.as_deref().unwrap_or("somebody unknown");
+    let call = mend::find(repairs, &asked.call).await?;
     let question = format!(
-        "Cancel {} of {caller}? Its client gets no answer.",
-        what(entry)
+        "Cancel {} of {}? Its client gets no answer.",
+        call.what, call.caller
     );
     confirm(&question, asked.yes)?;
-    let era = match entry.era.as_deref() {
-        Some("legacy") => Era::Legacy,
-        _ => Era::Modern,
-    };
-    let id = entry.entry.as_str().into();
-    if !repairs.cancel(&stream, &id, era).await? {
-        return Err(over());
-    }
+    mend::cancel(repairs, &call).await?;
     let mut is_removed = false;
     for _ in 0..LOOKS {
         let call = repairs.call(&asked.call).await?;
@@ -65,16 +48,10 @@ pub(crate) async fn cancel(
         tokio::time::sleep(LOOK).await;
     }
     Ok(Cancelled {
-        stream: stream.to_string(),
-        entry: entry.entry.clone(),
+        stream: call.stream.to_string(),
+        entry: call.entry.to_string(),
         is_removed,
     })
-}
-
-/// The entry of a call that waits or runs, and its stream.
-fn queued(call: &CallSight) -> Option<(&EntrySight, StreamId)> {
-    let stream = call.stream.as_ref()?.parse().ok()?;
-    Some((call.entry.as_ref()?, stream))
 }
 
 impl Shown for Cancelled {

@@ -1,26 +1,20 @@
 //! Dead letters: a list, one with its message, and their removal.
 
 use prynai_bus::ids::EntryId;
-use prynai_bus::operations::{EntrySight, Letter, Operations, Repairs, Shelf};
+use prynai_bus::operations::{Letter, Operations, Repairs};
+use prynai_operations::look::letters::{Letters, newest, read};
+use prynai_operations::look::queue::Extent;
+use prynai_operations::mend::letters::{drop_up_to, unknown};
+use prynai_operations::text::{harmless, moment, or_dash, size, span, what};
 use serde::Serialize;
 
 use super::confirm;
-use crate::look::queue::{is_named, what};
-use crate::look::{Failed, Shown, or_dash};
-use crate::settings::{DropAsked, LetterAsked, LetterFilter, LetterName};
-use crate::show::{Column, Table, harmless, moment, size, span};
+use crate::look::{Failed, Shown};
+use crate::settings::{DropAsked, LetterAsked, LetterFilter};
+use crate::show::{Column, Table};
 
 /// Pages that are looked through.
 const PAGES: usize = 200;
-
-/// Dead letters.
-#[derive(Debug, Serialize)]
-pub struct Letters {
-    /// The newest first.
-    pub letters: Vec<EntrySight>,
-    /// Whether there are more.
-    pub has_more: bool,
-}
 
 /// How many were removed.
 #[derive(Debug, Serialize)]
@@ -33,30 +27,16 @@ pub(crate) async fn list(
     operations: &dyn Operations,
     filter: &LetterFilter,
 ) -> Result<Letters, Failed> {
-    let limit = usize::from(filter.limit);
-    let (mut letters, mut after) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let page = operations
-            .entries(Shelf::DeadLetters, after.as_ref(), None)
-            .await?;
-        letters.extend(
-            page.entries
-                .into_iter()
-                .filter(|letter| filter.wants(letter)),
-        );
-        after = page.next;
-        if after.is_none() || letters.len() > limit {
-            break;
-        }
-    }
-    let has_more = after.is_some() || letters.len() > limit;
-    letters.truncate(limit);
-    Ok(Letters { letters, has_more })
+    let extent = Extent {
+        rows: filter.limit.into(),
+        pages: PAGES,
+    };
+    Ok(read(operations, &filter.wanted(), None, extent).await?)
 }
 
 pub(crate) async fn show(repairs: &dyn Repairs, asked: &LetterAsked) -> Result<Letter, Failed> {
     let letter = repairs.letter(asked.letter.id()).await?;
-    let mut letter = letter.ok_or_else(|| asked.letter.unknown())?;
+    let mut letter = letter.ok_or_else(|| unknown(asked.letter.id()))?;
     letter.message = letter.message.filter(|_| asked.message);
     Ok(letter)
 }
@@ -72,7 +52,7 @@ pub(crate) async fn remove(repairs: &dyn Repairs, asked: &DropAsked) -> Result<D
         confirm(&question, asked.yes)?;
         let dropped = repairs.drop_letters(&named).await?;
         return match dropped {
-            0 => Err(Failed::Unknown("there is no such dead letter".to_owned())),
+            0 => Err(unknown(&named[0]).into()),
             _ => Ok(Dropped { dropped }),
         };
     }
@@ -84,49 +64,6 @@ pub(crate) async fn remove(repairs: &dyn Repairs, asked: &DropAsked) -> Result<D
     confirm(&question, asked.yes)?;
     let dropped = drop_up_to(repairs, newest).await?;
     Ok(Dropped { dropped })
-}
-
-/// The newest dead letter.
-///
-/// # Errors
-///
-/// When the bus does not answer, or refuses.
-pub async fn newest(operations: &dyn Operations) -> Result<Option<EntryId>, Failed> {
-    let page = operations.entries(Shelf::DeadLetters, None, None).await?;
-    let newest = page.entries.first();
-    Ok(newest.map(|letter| letter.entry.as_str().into()))
-}
-
-/// Drops a letter and all older ones: nobody was asked about newer ones. Says how many were dropped.
-///
-/// # Errors
-///
-/// When the bus does not answer, or refuses.
-pub async fn drop_up_to(repairs: &dyn Repairs, newest: EntryId) -> Result<u64, Failed> {
-    let mut dropped = repairs.drop_letters(std::slice::from_ref(&newest)).await?;
-    loop {
-        let page = repairs.entries(Shelf::DeadLetters, Some(&newest), None);
-        let page = page.await?.entries;
-        let names = page.iter().map(|letter| letter.entry.as_str().into());
-        let names: Vec<EntryId> = names.collect();
-        if names.is_empty() {
-            return Ok(dropped);
-        }
-        dropped += repairs.drop_letters(&names).await?;
-    }
-}
-
-impl LetterFilter {
-    fn wants(&self, letter: &EntrySight) -> bool {
-        let is = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
-        is_named(letter, self.tool.as_deref()) && is(&self.principal, &letter.principal)
-    }
-}
-
-impl LetterName {
-    pub(super) fn unknown(&self) -> Failed {
-        Failed::Unknown(format!("there is no dead letter {}", self.id()))
-    }
 }
 
 impl Shown for Letters {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use prynai_bus::operations::{Operations, Repairs, WorkerSight};
+use prynai_bus::operations::Repairs;
+use prynai_operations::mend::drain::{find, find_listening};
 use serde::Serialize;
 
 use super::confirm;
@@ -31,13 +32,7 @@ pub struct Drained {
 
 pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<Drained, Failed> {
     let name = &asked.worker;
-    let worker = find(repairs, name).await?;
-    let worker = worker.ok_or_else(|| Failed::Unknown(format!("there is no worker {name}")))?;
-    if !worker.is_listening {
-        return Err(Failed::Unknown(format!(
-            "the worker {name} does not hear: it is gone, or must be ended where it runs"
-        )));
-    }
+    let worker = find_listening(repairs, name).await?;
     let question = format!(
         "Drain the worker {name}? It claims nothing more, and ends when its {} calls have ended.",
         worker.running
@@ -61,11 +56,6 @@ pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<D
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-async fn find(operations: &dyn Operations, name: &str) -> Result<Option<WorkerSight>, Failed> {
-    let workers = operations.workers().await?.into_iter();
-    Ok(workers.into_iter().find(|worker| worker.worker == name))
 }
 
 impl Shown for Drained {

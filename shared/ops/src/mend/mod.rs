@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
+use prynai_operations::text::harmless;
+
 use crate::look::Failed;
-use crate::show::harmless;
 
 pub mod cancel;
 pub mod dead;

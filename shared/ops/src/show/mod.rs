@@ -1,13 +1,9 @@
 //! How things look on a terminal.
 
-mod harmless;
-mod numbers;
 mod points;
 mod screen;
 mod table;
 
-pub use harmless::{harmless, harmless_json};
-pub use numbers::{moment, size, span};
 pub use points::point;
 pub use screen::{height, redrawn};
 pub use table::{Column, Table};

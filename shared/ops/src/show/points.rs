@@ -1,8 +1,7 @@
 //! Sentences under each other.
 
+use prynai_operations::text::harmless;
 use unicode_width::UnicodeWidthStr;
-
-use super::harmless;
 
 /// What each point begins with; its other lines are indented.
 const DASH: &str = "  - ";

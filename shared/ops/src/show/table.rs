@@ -1,8 +1,7 @@
 //! Tables that fit the terminal.
 
+use prynai_operations::text::harmless;
 use unicode_width::UnicodeWidthStr;
-
-use super::harmless;
 
 /// Spaces between two columns.
 const GAP: usize = 2;

@@ -5,7 +5,7 @@ use prynai_bus::operations::{
 };
 use serde::Serialize;
 
-use crate::show::span;
+use crate::text::{counted, span};
 
 /// A request that waits for longer, while workers live, is told as one that needs attention.
 const LONG_WAIT_MS: u64 = 30_000;
@@ -27,13 +27,46 @@ pub struct Around<'a> {
     pub workers: &'a [WorkerSight],
 }
 
+/// Something that an operator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Concern {
+    /// What it is.
+    pub said: String,
+    /// Where more is to be seen.
+    #[serde(skip)]
+    pub more: Option<More>,
+}
+
+/// A list that shows more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// The workers.
+    Workers,
+    /// The dead letters.
+    DeadLetters,
+}
+
+/// Those that are found, without a list that shows more of them.
+struct Concerns(Vec<Concern>);
+
+impl Concerns {
+    fn push(&mut self, said: String) {
+        self.0.push(Concern { said, more: None });
+    }
+
+    fn extend(&mut self, said: impl Iterator<Item = String>) {
+        said.for_each(|said| self.push(said));
+    }
+}
+
 /// What an operator should look at; nothing when all is well.
 pub fn attention(
     overview: &Overview,
     workers: &[WorkerSight],
     gateways: &[GatewaySight],
-) -> Vec<String> {
-    let mut found = Vec::new();
+) -> Vec<Concern> {
+    let mut found = Concerns(Vec::new());
     let living = workers.iter().filter(|worker| worker.is_alive).count();
     if !overview.has_group {
         found.push(
@@ -51,11 +84,14 @@ pub fn attention(
             "no worker lives, and {} claimed: start workers",
             counted(overview.running, "request is", "requests are")
         )),
-        Some(wait) if wait > LONG_WAIT_MS => found.push(format!(
-            "{}, the oldest for {}: the workers have no room, start more (prynai-ops workers)",
-            counted(overview.waiting, "request waits", "requests wait"),
-            span(wait)
-        )),
+        Some(wait) if wait > LONG_WAIT_MS => found.0.push(Concern {
+            said: format!(
+                "{}, the oldest for {}: the workers have no room, start more",
+                counted(overview.waiting, "request waits", "requests wait"),
+                span(wait)
+            ),
+            more: Some(More::Workers),
+        }),
         _ => {}
     }
     if overview.unattributed > 0 {
@@ -94,10 +130,13 @@ pub fn attention(
         )
     }));
     if overview.dead_letters > 0 {
-        found.push(format!(
-            "{} could not be served: prynai-ops dead list says why",
-            requests(overview.dead_letters)
-        ));
+        found.0.push(Concern {
+            said: format!(
+                "{} could not be served: the dead letters say why",
+                requests(overview.dead_letters)
+            ),
+            more: Some(More::DeadLetters),
+        });
     }
     let eviction = overview
         .server
@@ -108,7 +147,7 @@ pub fn attention(
             "Redis may remove keys when its memory is full (maxmemory-policy {policy}): set it to noeviction"
         ));
     }
-    found
+    found.0
 }
 
 /// Where a call is, and why. `newest` is the newest event in its log.
@@ -296,10 +335,6 @@ fn requests(count: u64) -> String {
     counted(count, "request", "requests")
 }
 
-pub(crate) fn counted(count: u64, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,16 +351,21 @@ mod tests {
             running: 2,
             ..WorkerSight::default()
         };
-        let alone = attention(&overview, std::slice::from_ref(&lost), &[]).join("\n");
-        let told = "no worker lives, and 2 requests are claimed: start workers";
-        assert!(alone.contains(told), "{alone}");
+        let told = |workers: &[WorkerSight]| {
+            let found = attention(&overview, workers, &[]);
+            let said: Vec<_> = found.into_iter().map(|concern| concern.said).collect();
+            said.join("\n")
+        };
+        let alone = told(std::slice::from_ref(&lost));
+        let dire = "no worker lives, and 2 requests are claimed: start workers";
+        assert!(alone.contains(dire), "{alone}");
         assert!(!alone.contains("others take them over"), "{alone}");
         let living = WorkerSight {
             is_alive: true,
             is_listening: true,
             ..WorkerSight::default()
         };
-        let beside = attention(&overview, &[lost, living], &[]).join("\n");
+        let beside = told(&[lost, living]);
         assert!(!beside.contains("no worker lives"), "{beside}");
         assert!(beside.contains("others take them over"), "{beside}");
     }
