@@ -33,6 +33,7 @@ pub(crate) fn catalog(version: &str) -> CatalogRecord {
             ("echo".to_owned(), Default::default()),
         ]
         .into(),
+        prompts: ["greet".to_owned()].into(),
     }
 }
 

@@ -29,6 +29,7 @@ macro_rules! samples {
 
 samples! {
     "catalog",
+    "catalog_prompts",
     "catalog_read_only",
     "change_catalog_changed",
     "change_prompts_list_changed",

@@ -94,6 +94,7 @@ fn a_catalog() {
             ("echo".to_owned(), echo),
         ]
         .into(),
+        prompts: Default::default(),
     };
     passes("catalog", &expected);
 }
@@ -116,8 +117,23 @@ fn a_catalog_with_a_tool_that_only_reads() {
             ("read_report".to_owned(), read_report),
         ]
         .into(),
+        prompts: Default::default(),
     };
     passes("catalog_read_only", &expected);
+}
+
+#[test]
+fn a_catalog_with_prompts() {
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "letters", "version": "0.3.0"}"#),
+        capabilities: raw(r#"{"prompts": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2026-07-28".to_owned()],
+        tools: Default::default(),
+        prompts: ["greeting".to_owned(), "reminder".to_owned()].into(),
+    };
+    passes("catalog_prompts", &expected);
 }
 
 #[test]

@@ -99,6 +99,8 @@ impl CatalogCache {
         if let Some(record) = &record {
             let names = record.tools.keys().map(String::as_str);
             metrics().operations.tools.announced(names);
+            let names = record.prompts.iter().map(String::as_str);
+            metrics().operations.prompts.announced(names);
             let known = Known {
                 announced: Announced::of(record),
                 record: record.clone(),

@@ -19,6 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::metrics;
+use crate::metrics::open::Open as Counted;
+
 /// The connections of one gateway. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Open(Arc<Registry>);
@@ -79,6 +82,7 @@ pub(crate) struct Registered {
     open: Open,
     number: u64,
     pub(crate) activity: Arc<Activity>,
+    _counted: Counted,
 }
 
 /// A request under way, until its answer has left.
@@ -108,6 +112,7 @@ impl Open {
             open: self.clone(),
             number,
             activity,
+            _counted: Counted::new(&metrics().connections),
         }
     }
 

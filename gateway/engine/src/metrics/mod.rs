@@ -3,7 +3,8 @@
 //! * [`operations`]: how long each message of a client takes, by method and tool
 //! * [`queue`]: what the queue holds, looked up for whoever reads the metrics
 //! * [`open`]: what is open now
-//! * [`names`]: which methods and tools have a label of their own: those of MCP, and those that the workers announced
+//! * [`names`]: which methods, tools and prompts have a label of their own: those of MCP, and those that the workers
+//!   announced
 
 pub(crate) mod names;
 pub(crate) mod open;
@@ -11,9 +12,13 @@ pub(crate) mod operations;
 mod queue;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use prynai_process::metrics::{self, Counter, Counters, Gauge, Histogram, STAGE_BUCKETS};
+use prynai_process::metrics::{
+    self, Counter, Counters, Gauge, Histogram, Histograms, STAGE_BUCKETS,
+};
 
+use crate::versions;
 use operations::Operations;
 use queue::QueueWatch;
 pub use queue::look_at_queue;
@@ -33,7 +38,8 @@ pub(crate) struct Metrics {
     /// Sessions that clients opened here.
     pub(crate) sessions_opened: Counter,
     /// Sessions that clients ended here.
-    pub(crate) sessions_ended: Counter,
+    sessions_ended: Counter,
+    session_durations: Histograms,
     /// Calls whose answers are held for their clients.
     pub(crate) calls: Gauge,
     /// Open streams of sessions.
@@ -48,6 +54,8 @@ pub(crate) struct Metrics {
     pub(crate) resumed_unknown: Counter,
     /// The same, of streams of sessions.
     pub(crate) resumed_feed: Counter,
+    /// Connections of clients that are open.
+    pub(crate) connections: Gauge,
     /// Connections that were closed because there were too many.
     pub(crate) connections_refused: Counter,
 }
@@ -112,6 +120,14 @@ impl Metrics {
                 "Sessions that clients ended at this gateway with DELETE. Most end by falling idle, which no gateway \
                  sees.",
             ),
+            session_durations: all.histograms(
+                "mcp_server_session_duration_seconds",
+                "Time from `initialize` until the client ends its session with DELETE, in seconds, at the gateway that \
+                 hears it: `mcp.server.session.duration` of OpenTelemetry's conventions for MCP. Sessions that fall idle \
+                 are not measured.",
+                &[("mcp_protocol_version", "the revision of the session")],
+                &operations::BUCKETS,
+            ),
             calls: stream("call"),
             session_streams: stream("session"),
             subscriptions: stream("subscription"),
@@ -119,6 +135,11 @@ impl Metrics {
             resumed_over: resume("call_over"),
             resumed_unknown: resume("call_unknown"),
             resumed_feed: resume("session"),
+            connections: all.gauge(
+                "prynai_gateway_connections",
+                "Open connections of clients at this gateway, idle ones and those in their TLS handshake too \
+                 (`--max-connections`).",
+            ),
             connections_refused: all.counter(
                 "prynai_gateway_connections_refused_total",
                 "Connections that were closed because there were too many (`--max-connections`) and none was idle.",
@@ -136,6 +157,16 @@ impl Metrics {
                  itself.",
                 &[("reason", "why; `docs/limits.md` has those that a client is told in `error.data.reason`")],
             ),
+        }
+    }
+
+    /// A client ended its session of this revision, which lived for so long, if that is known.
+    pub(crate) fn session_ended(&self, version: &str, lived: Option<Duration>) {
+        self.sessions_ended.inc();
+        if let Some(lived) = lived {
+            self.session_durations
+                .with_label_values(&[versions::label(versions::number(version))])
+                .observe(lived.as_secs_f64());
         }
     }
 

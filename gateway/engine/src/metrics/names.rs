@@ -1,5 +1,5 @@
-//! Which methods, tools and revisions have a label of their own. What a client makes up has none, or it could make as
-//! many series as it likes.
+//! Which methods, tools, prompts and revisions have a label of their own. What a client makes up has none, or it could
+//! make as many series as it likes.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -7,8 +7,8 @@ use std::sync::{PoisonError, RwLock};
 /// The label of all that has none of its own, as OpenTelemetry spells it for errors.
 pub(crate) const OTHER: &str = "_OTHER";
 
-/// Tools that have a label of their own; those that the workers announce later are [`OTHER`].
-pub(crate) const MOST_TOOLS: usize = 128;
+/// Tools, and prompts, that have a label of their own; those that the workers announce later are [`OTHER`].
+pub(crate) const MOST_NAMES: usize = 128;
 
 /// Bytes of the longest name that is a label.
 const LONGEST: usize = 128;
@@ -27,7 +27,7 @@ pub(crate) const METHODS: [&str; 23] = [
     "notifications/progress",
     "notifications/roots/list_changed",
     "ping",
-    "prompts/get",
+    PROMPTS_GET,
     "prompts/list",
     "resources/directory/read",
     "resources/list",
@@ -44,6 +44,9 @@ pub(crate) const METHODS: [&str; 23] = [
 /// The one method that names a tool.
 pub(crate) const TOOLS_CALL: &str = "tools/call";
 
+/// The one method that names a prompt.
+pub(crate) const PROMPTS_GET: &str = "prompts/get";
+
 /// The place of a method in [`METHODS`].
 pub(crate) fn method(name: &str) -> u8 {
     let place = METHODS.iter().position(|method| *method == name);
@@ -52,51 +55,51 @@ pub(crate) fn method(name: &str) -> u8 {
         .unwrap_or(0)
 }
 
-/// The tools that have a label: those that were announced first, up to a bound. They keep it when they are announced no
-/// more, since a counter that goes away counts wrong.
+/// The tools that have a label, or the prompts: those that were announced first, up to a bound. They keep it when they
+/// are announced no more, since a counter that goes away counts wrong.
 #[derive(Default)]
-pub(crate) struct Tools(RwLock<HashMap<Box<str>, u16>>);
+pub(crate) struct Names(RwLock<HashMap<Box<str>, u16>>);
 
-/// No tool, or one without a label of its own.
-pub(crate) const NO_TOOL: u16 = 0;
-pub(crate) const OTHER_TOOL: u16 = 1;
+/// No name, or one without a label of its own.
+pub(crate) const NO_NAME: u16 = 0;
+pub(crate) const OTHER_NAME: u16 = 1;
 
-/// The number of the first tool with a label.
-const FIRST_TOOL: u16 = 2;
+/// The number of the first name with a label.
+const FIRST_NAME: u16 = 2;
 
-/// Numbers of tools.
-pub(crate) const TOOLS: usize = MOST_TOOLS + FIRST_TOOL as usize;
+/// Numbers of names.
+pub(crate) const NAMES: usize = MOST_NAMES + FIRST_NAME as usize;
 
-impl Tools {
-    /// These tools are served from now on.
+impl Names {
+    /// What has these names is served from now on.
     pub(crate) fn announced<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) {
-        if names.clone().all(|name| self.number(name) != OTHER_TOOL) {
+        if names.clone().all(|name| self.number(name) != OTHER_NAME) {
             return;
         }
         let mut numbers = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for name in names.filter(|name| may_be_label(name)) {
             let next = numbers.len();
-            if next == MOST_TOOLS || numbers.contains_key(name) {
+            if next == MOST_NAMES || numbers.contains_key(name) {
                 continue;
             }
             if let Ok(number) = u16::try_from(next) {
-                numbers.insert(name.into(), FIRST_TOOL + number);
+                numbers.insert(name.into(), FIRST_NAME + number);
             }
         }
     }
 
-    /// The number of a tool.
+    /// The number of a name.
     pub(crate) fn number(&self, name: &str) -> u16 {
         let numbers = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        numbers.get(name).copied().unwrap_or(OTHER_TOOL)
+        numbers.get(name).copied().unwrap_or(OTHER_NAME)
     }
 
-    /// The label of a number; empty for no tool.
+    /// The label of a number; empty for no name.
     pub(crate) fn label(&self, number: u16) -> String {
         let numbers = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let named = numbers.iter().find(|(_, of)| **of == number);
         match (number, named) {
-            (NO_TOOL, _) => String::new(),
+            (NO_NAME, _) => String::new(),
             (_, Some((name, _))) => name.to_string(),
             (_, None) => OTHER.to_owned(),
         }
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_name_that_was_not_announced_is_no_label() {
-        let tools = Tools::default();
+        let tools = Names::default();
         tools.announced(["echo", "add"].into_iter());
         for (name, label) in [
             ("echo", "echo"),
@@ -124,7 +127,7 @@ mod tests {
         ] {
             assert_eq!(tools.label(tools.number(name)), label, "{name}");
         }
-        assert_eq!(tools.label(NO_TOOL), "");
+        assert_eq!(tools.label(NO_NAME), "");
         // It goes on to count where it did.
         let echo = tools.number("echo");
         tools.announced(["other"].into_iter());
@@ -133,21 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn so_many_tools_have_a_label_and_no_more() {
-        let tools = Tools::default();
-        let names: Vec<String> = (0..MOST_TOOLS + 2)
+    fn so_many_names_have_a_label_and_no_more() {
+        let tools = Names::default();
+        let names: Vec<String> = (0..MOST_NAMES + 2)
             .map(|n| format!("tool-{n:04}"))
             .collect();
         tools.announced(names.iter().map(String::as_str));
         let label = |index: usize| tools.label(tools.number(&names[index]));
         assert_eq!(label(0), names[0]);
-        assert_eq!(label(MOST_TOOLS - 1), names[MOST_TOOLS - 1]);
-        assert_eq!(label(MOST_TOOLS), OTHER);
-        assert_eq!(label(MOST_TOOLS + 1), OTHER);
+        assert_eq!(label(MOST_NAMES - 1), names[MOST_NAMES - 1]);
+        assert_eq!(label(MOST_NAMES), OTHER);
+        assert_eq!(label(MOST_NAMES + 1), OTHER);
         let numbers: std::collections::BTreeSet<u16> =
             names.iter().map(|name| tools.number(name)).collect();
-        assert_eq!(numbers.len(), MOST_TOOLS + 1);
-        assert!(numbers.iter().all(|number| usize::from(*number) < TOOLS));
+        assert_eq!(numbers.len(), MOST_NAMES + 1);
+        assert!(numbers.iter().all(|number| usize::from(*number) < NAMES));
         // However often others are announced.
         tools.announced(["late"].into_iter());
         assert_eq!(tools.label(tools.number("late")), OTHER);
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn no_label_has_what_a_terminal_or_a_page_would_act_on() {
-        let tools = Tools::default();
+        let tools = Names::default();
         let long = "x".repeat(LONGEST + 1);
         let bad = ["\u{1b}[31mred", "a\nb", "a\"} 1\n", "ä", " ", long.as_str()];
         tools.announced(bad.into_iter());

@@ -1,20 +1,20 @@
 //! How long the messages of clients take: `mcp.server.operation.duration` of OpenTelemetry's conventions for MCP
 //! (docs/gen-ai/mcp.md in its repository of conventions, status "development").
 //!
-//! Of its attributes these are labels: `mcp.method.name`, `gen_ai.tool.name`, `error.type`, which also is
-//! `rpc.response.status_code` where it is a number, and `mcp.protocol.version`. The others would be the same for every
-//! message here, or are without bound (`mcp.resource.uri`, `gen_ai.prompt.name`).
+//! Of its attributes these are labels: `mcp.method.name`, `gen_ai.tool.name`, `gen_ai.prompt.name`, `error.type`, which
+//! also is `rpc.response.status_code` where it is a number, and `mcp.protocol.version`. The others would be the same
+//! for every message here, or are without bound (`mcp.resource.uri`).
 
 use std::sync::OnceLock;
 
 use prynai_process::metrics::{Histogram, Histograms, Metrics};
 use tokio::time::Instant;
 
-use super::names::{METHODS, NO_TOOL, OTHER, TOOLS, Tools};
+use super::names::{self, METHODS, NAMES, NO_NAME, Names, OTHER, PROMPTS_GET, TOOLS_CALL};
 use crate::versions;
 
 /// As the conventions advise, in seconds.
-const BUCKETS: [f64; 14] = [
+pub(super) const BUCKETS: [f64; 14] = [
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
 
@@ -33,13 +33,14 @@ const CODES: [(i64, &str); 11] = [
     (-32042, "-32042"),
 ];
 
-/// A method that names no tool, or a tool.
-const SUBJECTS: usize = METHODS.len() + TOOLS;
+/// A method that names nothing, or a tool, or a prompt.
+const SUBJECTS: usize = METHODS.len() + 2 * NAMES;
 
-/// Durations by method, tool, error and revision.
+/// Durations by method, tool, prompt, error and revision.
 pub(crate) struct Operations {
     durations: Histograms,
-    pub(crate) tools: Tools,
+    pub(crate) tools: Names,
+    pub(crate) prompts: Names,
     /// Of operations that succeed, by revision and subject: made when they are first needed.
     successes: Vec<OnceLock<Histogram>>,
 }
@@ -60,7 +61,8 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) method: u8,
-    pub(crate) tool: u16,
+    /// Of its method's kind: the tool of `tools/call`, the prompt of `prompts/get`.
+    pub(crate) name: u16,
     pub(crate) version: u8,
 }
 
@@ -84,6 +86,10 @@ impl Operations {
                          else `_OTHER`",
                     ),
                     (
+                        "gen_ai_prompt_name",
+                        "of `prompts/get`: the prompt, on the same conditions",
+                    ),
+                    (
                         "error_type",
                         "empty for a success; the code of a JSON-RPC error (`_OTHER` for codes that are neither \
                          JSON-RPC's nor MCP's); `tool_error` for a result with `isError`; `cancelled` when the client \
@@ -93,7 +99,8 @@ impl Operations {
                 ],
                 &BUCKETS,
             ),
-            tools: Tools::default(),
+            tools: Names::default(),
+            prompts: Names::default(),
             successes: std::iter::repeat_with(OnceLock::new).take(subjects).collect(),
         }
     }
@@ -112,15 +119,16 @@ impl Operations {
 
     /// How many operations ended so.
     #[cfg(test)]
-    pub(crate) fn count(&self, labels: &[&str; 4]) -> u64 {
+    pub(crate) fn count(&self, labels: &[&str; 5]) -> u64 {
         let series = self.durations.with_label_values(labels);
         series.get_sample_count()
     }
 
     fn success(&self, subject: Subject) -> &Histogram {
-        let of_method = match subject.tool {
-            NO_TOOL => usize::from(subject.method),
-            tool => METHODS.len() + usize::from(tool),
+        let of_method = match subject.name {
+            NO_NAME => usize::from(subject.method),
+            tool if subject.is_of(TOOLS_CALL) => METHODS.len() + usize::from(tool),
+            prompt => METHODS.len() + NAMES + usize::from(prompt),
         };
         let place = usize::from(subject.version) * SUBJECTS + of_method;
         // Each place is below the number of all, by the types of its parts.
@@ -130,10 +138,33 @@ impl Operations {
 
     fn series(&self, subject: Subject, error: &str) -> Histogram {
         let method = METHODS.get(usize::from(subject.method)).unwrap_or(&OTHER);
-        let tool = self.tools.label(subject.tool);
+        let (tool, prompt) = match subject.name {
+            NO_NAME => (String::new(), String::new()),
+            tool if subject.is_of(TOOLS_CALL) => (self.tools.label(tool), String::new()),
+            prompt => (String::new(), self.prompts.label(prompt)),
+        };
         let version = versions::label(subject.version);
         self.durations
-            .with_label_values(&[method, tool.as_str(), error, version])
+            .with_label_values(&[method, tool.as_str(), prompt.as_str(), error, version])
+    }
+
+    /// The number of what a message of this method names.
+    pub(crate) fn name(&self, method: &str, name: Option<&str>) -> u16 {
+        let names = match method {
+            TOOLS_CALL => &self.tools,
+            PROMPTS_GET => &self.prompts,
+            _ => return NO_NAME,
+        };
+        names.number(name.unwrap_or_default())
+    }
+}
+
+// === impl Subject ===
+
+impl Subject {
+    /// Whether this is its method.
+    pub(crate) fn is_of(self, method: &str) -> bool {
+        self.method == names::method(method)
     }
 }
 
@@ -150,11 +181,12 @@ mod tests {
     fn every_subject_has_a_place_of_its_own() {
         let operations = &crate::metrics::metrics().operations;
         let last = Subject {
-            method: 0,
-            tool: u16::try_from(TOOLS - 1).unwrap(),
+            method: names::method(PROMPTS_GET),
+            name: u16::try_from(NAMES - 1).unwrap(),
             version: u8::try_from(versions::COUNT).unwrap(),
         };
-        let place = usize::from(last.version) * SUBJECTS + METHODS.len() + usize::from(last.tool);
+        let before = usize::from(last.version) * SUBJECTS + METHODS.len() + NAMES;
+        let place = before + usize::from(last.name);
         assert_eq!(place, operations.successes.len() - 1);
     }
 }

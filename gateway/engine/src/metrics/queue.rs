@@ -1,11 +1,11 @@
-//! What the queue of the whole fleet holds, looked up when somebody reads the metrics.
+//! What the queue of the whole fleet holds, and how many sessions it has, looked up when somebody reads the metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use prynai_bus::{Backlog, RequestQueue, WorkersSeen};
+use prynai_bus::{Backlog, Bus, WorkersSeen};
 use prynai_process::metrics::{Collect, Desc, Error, FractionGauge, Gauge, MetricFamily, Metrics};
 use tokio::time::Instant;
 
@@ -43,6 +43,13 @@ const NO_WORKER: (&str, &str, &str) = (
      Workers may be scaled to zero while nothing waits. Take `min`.",
 );
 
+const SESSIONS: (&str, &str, &str) = (
+    "prynai_sessions",
+    "gauge",
+    "Sessions of the whole fleet that live. One that falls idle may be counted for an eighth of `--session-idle` \
+     longer. Take `max`.",
+);
+
 /// The last look at the queue.
 #[derive(Clone, Default)]
 pub(crate) struct QueueWatch(Arc<Mutex<Option<(Instant, Seen)>>>);
@@ -52,6 +59,7 @@ pub(crate) struct QueueWatch(Arc<Mutex<Option<(Instant, Seen)>>>);
 struct Seen {
     backlog: Backlog,
     workers: Option<WorkersSeen>,
+    sessions: u64,
 }
 
 struct QueueCollector {
@@ -61,17 +69,21 @@ struct QueueCollector {
     oldest: FractionGauge,
     dead_letters: Gauge,
     no_worker: FractionGauge,
+    sessions: Gauge,
 }
 
-/// Looks at the queue, for the metrics that tell of it; to be called before these are read.
-pub fn look_at_queue(
-    queue: Arc<dyn RequestQueue>,
-) -> Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync> {
+/// Looks at the queue and the sessions, for the metrics that tell of them; to be called before these are read.
+pub fn look_at_queue(bus: Arc<dyn Bus>) -> Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync> {
     Box::new(move || {
-        let queue = queue.clone();
+        let bus = bus.clone();
         async move {
-            match futures::try_join!(queue.backlog(), queue.workers_seen()) {
-                Ok((backlog, workers)) => metrics().queue.saw(Seen { backlog, workers }),
+            let looks = futures::try_join!(bus.backlog(), bus.workers_seen(), bus.count_sessions());
+            match looks {
+                Ok((backlog, workers, sessions)) => metrics().queue.saw(Seen {
+                    backlog,
+                    workers,
+                    sessions,
+                }),
                 Err(error) => {
                     tracing::debug!(%error, "cannot look at the queue for its metrics");
                 }
@@ -86,7 +98,7 @@ impl QueueWatch {
         let watch = Self::default();
         match QueueCollector::of(watch.clone()) {
             Ok(collector) => metrics.collected(
-                &[WAITING, RUNNING, OLDEST, DEAD_LETTERS, NO_WORKER],
+                &[WAITING, RUNNING, OLDEST, DEAD_LETTERS, NO_WORKER, SESSIONS],
                 collector,
             ),
             Err(error) => panic!("the metrics of the queue: {error}"),
@@ -116,16 +128,18 @@ impl QueueCollector {
             oldest: seconds(OLDEST)?,
             dead_letters: gauge(DEAD_LETTERS)?,
             no_worker: seconds(NO_WORKER)?,
+            sessions: gauge(SESSIONS)?,
         })
     }
 
-    fn all(&self) -> [&dyn Collect; 5] {
+    fn all(&self) -> [&dyn Collect; 6] {
         [
             &self.waiting,
             &self.running,
             &self.oldest,
             &self.dead_letters,
             &self.no_worker,
+            &self.sessions,
         ]
     }
 }
@@ -136,7 +150,12 @@ impl Collect for QueueCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let Some(Seen { backlog, workers }) = self.watch.now() else {
+        let Some(Seen {
+            backlog,
+            workers,
+            sessions,
+        }) = self.watch.now()
+        else {
             return Vec::new();
         };
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -146,6 +165,7 @@ impl Collect for QueueCollector {
         self.dead_letters.set(number(backlog.dead_letters));
         let absent = workers.map_or(f64::INFINITY, |seen| seen.absent.as_secs_f64());
         self.no_worker.set(absent);
+        self.sessions.set(number(sessions));
         self.all().into_iter().flat_map(Collect::collect).collect()
     }
 }

@@ -14,7 +14,7 @@ use prynai_bus::wire::trace::TraceContext;
 use tokio::time::Instant;
 
 use crate::metrics::metrics;
-use crate::metrics::names::{NO_TOOL, TOOLS_CALL, method};
+use crate::metrics::names::{NO_NAME, TOOLS_CALL, method};
 use crate::metrics::operations::{Outcome, Subject};
 use crate::refusal::RequestError;
 use crate::versions;
@@ -26,7 +26,7 @@ pub(crate) struct Operation {
     began: Instant,
     is_named: AtomicBool,
     method: AtomicU8,
-    tool: AtomicU16,
+    name: AtomicU16,
     version: AtomicU8,
     /// It has ended, or somebody else ends it.
     is_over: AtomicBool,
@@ -64,7 +64,7 @@ impl Operation {
             began,
             is_named: AtomicBool::new(false),
             method: AtomicU8::new(0),
-            tool: AtomicU16::new(NO_TOOL),
+            name: AtomicU16::new(NO_NAME),
             version: AtomicU8::new(0),
             is_over: AtomicBool::new(false),
             trace: OnceLock::new(),
@@ -77,14 +77,11 @@ impl Operation {
         self.began
     }
 
-    /// What it asks for. Until then nothing is measured. `tool` is looked at for `tools/call` alone.
-    pub(crate) fn asks(&self, name: &str, tool: Option<&str>) {
-        self.method.store(method(name), Ordering::Relaxed);
-        if name == TOOLS_CALL {
-            let tools = &metrics().operations.tools;
-            let number = tools.number(tool.unwrap_or_default());
-            self.tool.store(number, Ordering::Relaxed);
-        }
+    /// What it asks for. Until then nothing is measured. `name`: the tool or the prompt that it names, if it does.
+    pub(crate) fn asks(&self, asked: &str, name: Option<&str>) {
+        self.method.store(method(asked), Ordering::Relaxed);
+        let number = metrics().operations.name(asked, name);
+        self.name.store(number, Ordering::Relaxed);
         self.is_named.store(true, Ordering::Relaxed);
     }
 
@@ -188,7 +185,7 @@ impl Operation {
     fn subject(&self) -> Subject {
         Subject {
             method: self.method.load(Ordering::Relaxed),
-            tool: self.tool.load(Ordering::Relaxed),
+            name: self.name.load(Ordering::Relaxed),
             version: self.version.load(Ordering::Relaxed),
         }
     }
@@ -216,7 +213,7 @@ impl Measurement {
 
     /// Whether it is the call of a tool.
     pub(crate) fn is_of_tool(&self) -> bool {
-        self.subject.tool != NO_TOOL
+        self.subject.is_of(TOOLS_CALL)
     }
 }
 

@@ -1,10 +1,12 @@
-use crate::metrics::names::OTHER;
+use crate::metrics::names::{OTHER, PROMPTS_GET};
 
 use super::*;
 
 /// How often operations ended so, of this method and tool. The metrics are those of all tests of this process.
 fn ended(method: &str, tool: &str, error: &str, version: &str) -> u64 {
-    metrics().operations.count(&[method, tool, error, version])
+    metrics()
+        .operations
+        .count(&[method, tool, "", error, version])
 }
 
 fn begun() -> Operation {
@@ -67,10 +69,39 @@ fn what_is_dropped_was_cancelled_unless_it_goes_on_elsewhere() {
 fn what_a_client_makes_up_is_no_label() {
     operation("made/up", None, "3000-01-01").end(Outcome::Success);
     operation(TOOLS_CALL, Some("made_up_tool"), "\u{1b}").end(Outcome::Success);
+    operation(PROMPTS_GET, Some("made_up_prompt"), "").end(Outcome::Success);
     let text = prynai_process::metrics::metrics().text();
-    for made_up in ["made/up", "3000-01-01", "made_up_tool", "\u{1b}"] {
+    for made_up in [
+        "made/up",
+        "3000-01-01",
+        "made_up_tool",
+        "made_up_prompt",
+        "\u{1b}",
+    ] {
         assert!(!text.contains(made_up), "{made_up:?}");
     }
     assert!(ended(OTHER, "", "", "") > 0);
     assert!(ended(TOOLS_CALL, OTHER, "", "") > 0);
+    let prompts = || {
+        metrics()
+            .operations
+            .count(&[PROMPTS_GET, "", OTHER, "", ""])
+    };
+    assert!(prompts() > 0);
+}
+
+#[test]
+fn a_prompt_and_a_tool_of_one_name_are_told_apart() {
+    let operations = &metrics().operations;
+    operations.tools.announced(["one_name"].into_iter());
+    operations.prompts.announced(["one_name"].into_iter());
+    operation(PROMPTS_GET, Some("one_name"), "2025-11-25").end(Outcome::Success);
+    operation("resources/read", Some("one_name"), "2025-11-25").end(Outcome::Success);
+    let count = |labels: [&str; 3]| {
+        let [method, tool, prompt] = labels;
+        operations.count(&[method, tool, prompt, "", "2025-11-25"])
+    };
+    assert_eq!(count([PROMPTS_GET, "", "one_name"]), 1);
+    assert_eq!(count([TOOLS_CALL, "one_name", ""]), 0);
+    assert_eq!(count(["resources/read", "", ""]), 1);
 }

@@ -361,24 +361,24 @@ pub(super) async fn delete(state: AppState, head: RequestHead<'_>) -> Result<Res
     let ended = state.canceller.complete(move || {
         let (bus, session, caller) = (bus.clone(), session.clone(), caller.clone());
         async move {
-            let running = bus.end_session(&session, &caller).await?;
-            let running = running.ok_or(RequestError::SessionUnknown)?;
-            let cancels = running.iter().map(|call| {
+            let ended = bus.end_session(&session, &caller).await?;
+            let ended = ended.ok_or(RequestError::SessionUnknown)?;
+            let cancels = ended.calls.iter().map(|call| {
                 let (stream, entry) = (&call.stream, Some(&call.entry));
                 bus.cancel_call(stream, entry, Era::Legacy)
             });
             try_join_all(cancels).await?;
-            let ended = Change::SessionEnded {
+            let told = Change::SessionEnded {
                 session: session.clone(),
             };
-            bus.publish_change(&ended).await?;
+            bus.publish_change(&told).await?;
             if let Err(error) = bus.forget_session(&session).await {
                 tracing::debug!(%error, "could not remove what an ended session left behind; it expires by itself");
             }
-            Ok(())
+            Ok((ended.protocol_version, ended.lived))
         }
     });
-    ended.await?;
-    metrics().sessions_ended.inc();
+    let (version, lived) = ended.await?;
+    metrics().session_ended(&version, lived);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -140,8 +140,8 @@ fn name(head: RequestHead<'_>, message: &Message) {
     let params = match message {
         Message::Request(request) => {
             let view = request.params.view().ok();
-            let tool = view.and_then(|view| view.plain_name());
-            operation.asks(&request.method, tool);
+            let named = view.and_then(|view| view.plain_name());
+            operation.asks(&request.method, named);
             operation.tell(|| {
                 let target = view.and_then(|view| view.target(&request.method).ok()?);
                 let (method, id) = (&request.method, Some(&request.id));

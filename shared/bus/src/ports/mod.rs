@@ -39,7 +39,7 @@ pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
 pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
-pub use session_store::SessionStore;
+pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
 

@@ -1,6 +1,7 @@
 //! Legacy sessions.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,6 +11,17 @@ use crate::wire::message::RawJson;
 use crate::wire::principal::Principal;
 use crate::wire::request::{CallRef, RequestEnvelope};
 use crate::wire::session::{Session, SessionChange};
+
+/// A session that was ended by its own caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedSession {
+    /// The negotiated revision.
+    pub protocol_version: String,
+    /// The calls that run in it.
+    pub calls: Vec<CallRef>,
+    /// For how long it has lived; unknown if a release opened it that did not note when.
+    pub lived: Option<Duration>,
+}
 
 /// Legacy sessions, and which calls run in them.
 ///
@@ -97,6 +109,13 @@ pub trait SessionStore: Send + Sync {
     /// * Those of [`super::RequestQueue::enqueue`].
     async fn enqueue_call(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
 
+    /// How many sessions live. One that falls idle may be counted for an eighth of its idle time longer.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn count_sessions(&self) -> Result<u64, BusError>;
+
     /// Ends a session and returns the calls that run in it, so that the caller cancels them. May be repeated: until
     /// [`SessionStore::forget_session`] it returns those that still run. So a gateway that did not hear the answer, or
     /// another one in the place of a gateway that died, can cancel the rest.
@@ -110,7 +129,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         id: &SessionId,
         caller: &Principal,
-    ) -> Result<Option<Vec<CallRef>>, BusError>;
+    ) -> Result<Option<EndedSession>, BusError>;
 
     /// Forgets an ended session whose calls are cancelled. An ended session that nobody forgets ends by itself after
     /// [`super::BusLimits::session_idle`].

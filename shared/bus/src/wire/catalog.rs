@@ -1,6 +1,6 @@
 //! What the workers serve, announced so that gateways can answer while no worker runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct CatalogRecord {
     /// The tools, by name, as far as gateways and redelivery need them.
     #[serde(default)]
     pub tools: BTreeMap<String, CatalogTool>,
+    /// The names of the first prompts, [`CatalogRecord::MOST_PROMPTS`] at most: gateways count by them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub prompts: BTreeSet<String>,
 }
 
 /// What is known of one tool outside its handler.
@@ -43,6 +46,9 @@ pub struct CatalogTool {
 }
 
 impl CatalogRecord {
+    /// Prompts whose names are announced.
+    pub const MOST_PROMPTS: usize = 128;
+
     /// The JSON that is stored.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{CallRef, RequestEnvelope};
 use prynai_bus::wire::session::{Session, SessionChange};
-use prynai_bus::{BusError, SessionStore};
+use prynai_bus::{BusError, EndedSession, SessionStore};
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
@@ -26,6 +26,7 @@ impl SessionStore for MemoryBus {
         let stored = StoredSession {
             session: session.clone(),
             subscriptions: BTreeSet::new(),
+            opened: Instant::now(),
             counted: Instant::now(),
             state: Default::default(),
         };
@@ -115,11 +116,15 @@ impl SessionStore for MemoryBus {
         Ok(entry)
     }
 
+    async fn count_sessions(&self) -> Result<u64, BusError> {
+        Ok(lock(&self.sessions).iter().count() as u64)
+    }
+
     async fn end_session(
         &self,
         id: &SessionId,
         caller: &Principal,
-    ) -> Result<Option<Vec<CallRef>>, BusError> {
+    ) -> Result<Option<EndedSession>, BusError> {
         let mut sessions = lock(&self.sessions);
         let mut ended = lock(&self.ended_sessions);
         let is_own = |stored: &StoredSession| stored.session.principal.is_same_caller(caller);
@@ -131,7 +136,11 @@ impl SessionStore for MemoryBus {
             ended.insert(id.clone(), stored, Some(self.limits.session_idle));
         }
         let stored = ended.get(id).filter(|stored| is_own(stored));
-        Ok(stored.map(|_| lock(&self.partition).calls(id, None)))
+        Ok(stored.map(|stored| EndedSession {
+            protocol_version: stored.session.protocol_version.clone(),
+            calls: lock(&self.partition).calls(id, None),
+            lived: Some(stored.opened.elapsed()),
+        }))
     }
 
     async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {

@@ -11,6 +11,8 @@ use super::expiry::ExpiringMap;
 pub(crate) struct StoredSession {
     pub(crate) session: Session,
     pub(crate) subscriptions: BTreeSet<String>,
+    /// When it was opened.
+    pub(crate) opened: Instant,
     /// When it was last counted to its share.
     pub(crate) counted: Instant,
     /// The tool author's, by key.

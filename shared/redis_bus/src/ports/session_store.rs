@@ -11,7 +11,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::{Principal, Share};
 use prynai_bus::wire::request::{CallRef, RequestEnvelope};
 use prynai_bus::wire::session::{LogLevel, Session, SessionChange};
-use prynai_bus::{BusError, SessionStore};
+use prynai_bus::{BusError, EndedSession, SessionStore};
 use prynai_process::clock::unix_millis;
 use redis::{cmd, pipe};
 use tokio::time::Instant;
@@ -29,6 +29,9 @@ const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// What the field of a subscription begins with; the URI follows.
 const SUBSCRIPTION: &str = "subscription:";
+
+/// The field that says when it was opened, in Unix milliseconds of Redis' clock.
+const OPENED: &str = "opened";
 
 /// How often the log level of a session may change while a call of it is being queued.
 const LEVEL_CHANGES: usize = 8;
@@ -58,13 +61,17 @@ impl SessionStore for RedisBus {
         set.arg("share").arg(share.as_str());
         set.arg("used").arg(bytes).arg("kept").arg(bytes);
         set.arg("counted").arg(unix_millis());
-        let mut both = pipe();
-        both.atomic().add_command(set);
-        both.cmd("PEXPIRE")
-            .arg(&key)
-            .arg(millis(self.session_life()));
+        let (now_ms, life_ms) = (self.clock.now_ms(), millis(self.session_life()));
+        set.arg(OPENED).arg(now_ms);
+        let mut all = pipe();
+        all.atomic().add_command(set);
+        all.cmd("PEXPIRE").arg(&key).arg(life_ms);
+        all.cmd("ZADD")
+            .arg(self.keys.sessions())
+            .arg(now_ms.saturating_add(life_ms.saturating_mul(9) / 8))
+            .arg(session.id.as_str());
         let touched = Instant::now();
-        let created = self.run(&Command::<()>::pipeline(both)).await;
+        let created = self.run(&Command::<()>::pipeline(all)).await;
         match &created {
             Ok(()) => self.recent_sessions.note(session, content, touched),
             Err(_) => self.forget_in_time(&share, &kept).await,
@@ -181,19 +188,31 @@ impl SessionStore for RedisBus {
         Err(BusError::Unavailable(reason))
     }
 
+    async fn count_sessions(&self) -> Result<u64, BusError> {
+        let key = self.keys.sessions();
+        let mut both = pipe();
+        both.cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf");
+        both.arg(format!("({}", self.clock.now_ms())).ignore();
+        both.cmd("ZCARD").arg(&key);
+        let (count,): (u64,) = self.run(&Command::pipeline(both)).await?;
+        Ok(count)
+    }
+
     async fn end_session(
         &self,
         id: &SessionId,
         caller: &Principal,
-    ) -> Result<Option<Vec<CallRef>>, BusError> {
+    ) -> Result<Option<EndedSession>, BusError> {
         self.recent_sessions.forget(id);
         // Of one that has ended already what it left says the same.
         let mut read = pipe();
         for key in [self.keys.session(id), self.keys.ended_session(id)] {
-            read.cmd("HGET").arg(key).arg("share");
+            read.cmd("HMGET").arg(key);
+            read.arg("share").arg(OPENED).arg("protocol_version");
         }
-        let shares: Vec<Option<String>> = self.run(&Command::pipeline(read)).await?;
-        let share = shares.into_iter().flatten().next();
+        let noted: Vec<Noted> = self.run(&Command::pipeline(read)).await?;
+        let noted = noted.into_iter().find(|(.., version)| version.is_some());
+        let (share, opened_ms, version) = noted.unwrap_or_default();
         let end = scripts::end_session(&self.keys, &self.limits, id, &caller.subject);
         let Some(calls) = self.run(&end).await? else {
             return Ok(None);
@@ -202,7 +221,12 @@ impl SessionStore for RedisBus {
             let share = Share::named(&share);
             self.forget_in_time(&share, &Kept::Session(id)).await;
         }
-        call_refs(calls).map(Some)
+        let lived_ms = opened_ms.map(|opened_ms| self.clock.now_ms().saturating_sub(opened_ms));
+        Ok(Some(EndedSession {
+            protocol_version: version.unwrap_or_default(),
+            calls: call_refs(calls)?,
+            lived: lived_ms.map(Duration::from_millis),
+        }))
     }
 
     async fn forget_session(&self, id: &SessionId) -> Result<(), BusError> {
@@ -296,6 +320,9 @@ impl RedisBus {
         }
     }
 }
+
+/// What a session that ends, or has ended, says of itself: its share, when it was opened, its revision.
+type Noted = (Option<String>, Option<u64>, Option<String>);
 
 /// What became of an attempt to queue a call.
 enum Enqueued {

@@ -331,6 +331,7 @@ pub(crate) fn sweep(keys: &Keys, limits: &BusLimits) -> Command<u64> {
         keys.cancelled(),
         keys.leases(),
         keys.calls(),
+        keys.sessions(),
     ];
     let mut command = SWEEP.with_keys(&names);
     let life = millis(limits.open_retention);

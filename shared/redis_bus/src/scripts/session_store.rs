@@ -52,11 +52,13 @@ pub(crate) fn touch_session(
     subject: &str,
     fields: &[&str],
 ) -> Command<Touch> {
-    let mut command = TOUCH_SESSION.with_keys(&[keys.session(id), keys.session_state(id)]);
+    let mut command =
+        TOUCH_SESSION.with_keys(&[keys.session(id), keys.session_state(id), keys.sessions()]);
     command
         .arg(millis(life))
         .arg(subject)
         .arg(unix_millis())
+        .arg(id.as_str())
         .arg(fields);
     Command::script(&TOUCH_SESSION, command)
 }
@@ -122,6 +124,7 @@ pub(crate) fn end_session(
         keys.session_state(id),
         keys.ended_session(id),
         keys.calls(),
+        keys.sessions(),
     ];
     let mut command = END_SESSION.with_keys(&names);
     command

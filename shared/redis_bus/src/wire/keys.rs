@@ -167,6 +167,11 @@ impl Keys {
         format!("{}state:{id}", self.partition)
     }
 
+    /// The sessions, by when they end if they are not touched (sorted set).
+    pub(crate) fn sessions(&self) -> String {
+        format!("{}sessions", self.partition)
+    }
+
     /// The calls of all sessions that wait or run, as [`lines::call`](super::lines::call) writes them (sorted set, all
     /// of one score, so by session).
     pub(crate) fn calls(&self) -> String {

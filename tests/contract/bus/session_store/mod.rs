@@ -22,7 +22,7 @@ impl Scene {
     async fn end(&self, id: &SessionId) -> Option<Vec<CallRef>> {
         let owner = Principal::anonymous();
         let ended = self.gateways.end_session(id, &owner).await;
-        ended.expect("ended")
+        Some(ended.expect("ended")?.calls)
     }
 
     pub(crate) async fn session(&self) -> SessionId {

@@ -1,7 +1,7 @@
 //! What a session is, whose it is, and when it ends.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
@@ -22,6 +22,8 @@ for_both_buses! {
     subscriptions_are_bounded,
     nothing_revives_an_ended_session,
     an_idle_session_ends,
+    sessions_are_counted_while_they_live,
+    how_long_a_session_lived_is_known_at_its_end,
 }
 
 async fn a_session_is_read_as_it_was_stored(kind: Kind) {
@@ -237,4 +239,46 @@ async fn an_idle_session_ends(kind: Kind) {
         scene.find(&used, "1").await.is_some(),
         "the call of a session in use is lost"
     );
+}
+
+async fn sessions_are_counted_while_they_live(kind: Kind) {
+    let limits = BusLimits {
+        session_idle: Duration::from_secs(1),
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let count = async || scene.workers.count_sessions().await.unwrap();
+    assert_eq!(count().await, 0);
+    let (used, _idle, ended) = (
+        scene.session().await,
+        scene.session().await,
+        scene.session().await,
+    );
+    assert_eq!(count().await, 3);
+    scene.end(&ended).await;
+    scene.end(&ended).await;
+    assert_eq!(count().await, 2);
+    let owner = Principal::anonymous();
+    assert_eventually!(
+        {
+            assert!(scene.keep_as(&owner, &used).await);
+            count().await == 1
+        },
+        "an idle session is counted for ever"
+    );
+    scene.end(&used).await;
+    assert_eq!(count().await, 0);
+}
+
+async fn how_long_a_session_lived_is_known_at_its_end(kind: Kind) {
+    let scene = kind.scene().await;
+    let id = scene.session().await;
+    let begun = Instant::now();
+    assert_eventually!(begun.elapsed() > Duration::from_millis(50));
+    let owner = Principal::anonymous();
+    let ended = scene.workers.end_session(&id, &owner).await.unwrap();
+    let lived = ended.and_then(|ended| ended.lived).expect("is known");
+    // The clock of Redis is read as exactly as its answers are fast.
+    assert!(lived > Duration::from_millis(20), "{lived:?}");
+    assert!(lived < Duration::from_secs(60), "{lived:?}");
 }

@@ -29,10 +29,11 @@ fn echo(id: u32) -> Value {
 }
 
 /// The labels of an operation of a modern client.
-fn operation<'a>(method: &'a str, tool: &'a str, error: &'a str) -> [(&'a str, &'a str); 4] {
+fn operation<'a>(method: &'a str, tool: &'a str, error: &'a str) -> [(&'a str, &'a str); 5] {
     [
         ("mcp_method_name", method),
         ("gen_ai_tool_name", tool),
+        ("gen_ai_prompt_name", ""),
         ("error_type", error),
         ("mcp_protocol_version", MODERN),
     ]
@@ -57,10 +58,14 @@ async fn calls_are_counted_by_tool_and_outcome_and_measured_in_each_stage() {
     assert_eq!(failed["result"]["isError"], true, "{failed}");
     let listed = modern(4, "tools/list", json!({}));
     client.modern(&url, &listed).await.response().await;
+    let prompt = modern(4, "prompts/get", tool("greet", json!({ "name": "Ada" })));
+    client.modern(&url, &prompt).await.response().await;
     let session = client.open_session(&url).await;
     let add = legacy(5, "tools/call", tool("add", json!({ "a": 1, "b": 2 })));
     client.legacy(&url, &session, &add).await.response().await;
+    becomes(client, &of_gateway, "prynai_sessions", &[], 1.0).await;
     assert_eq!(client.end_session(&url, &session).await, 204);
+    becomes(client, &of_gateway, "prynai_sessions", &[], 0.0).await;
 
     let seen = scrape(client, &of_gateway).await;
     let count = |labels: &[(&str, &str)]| seen.value(OPERATIONS, labels);
@@ -70,13 +75,16 @@ async fn calls_are_counted_by_tool_and_outcome_and_measured_in_each_stage() {
         Some(1.0)
     );
     assert_eq!(count(&operation("tools/list", "", "")), Some(1.0));
+    let mut greeted = operation("prompts/get", "", "");
+    greeted[2].1 = "greet";
+    assert_eq!(count(&greeted), Some(1.0), "{}", seen.text);
     for (method, tool) in [
         ("initialize", ""),
         ("notifications/initialized", ""),
         ("tools/call", "add"),
     ] {
         let mut labels = operation(method, tool, "");
-        labels[3].1 = LEGACY;
+        labels[4].1 = LEGACY;
         assert_eq!(count(&labels), Some(1.0), "{method}\n{}", seen.text);
     }
     assert_eq!(
@@ -89,8 +97,11 @@ async fn calls_are_counted_by_tool_and_outcome_and_measured_in_each_stage() {
     );
     assert_eq!(
         seen.value("prynai_call_admission_seconds_count", &[]),
-        Some(6.0)
+        Some(7.0)
     );
+    let legacy = [("mcp_protocol_version", LEGACY)];
+    let durations = "mcp_server_session_duration_seconds_count";
+    assert_eq!(seen.value(durations, &legacy), Some(1.0));
     for empty in ["waiting", "running", "dead_letters", "oldest_seconds"] {
         let name = format!("prynai_queue_{empty}");
         assert_eq!(seen.value(&name, &[]), Some(0.0), "{name}");
@@ -104,14 +115,14 @@ async fn calls_are_counted_by_tool_and_outcome_and_measured_in_each_stage() {
         &of_worker,
         "prynai_call_deliver_seconds_count",
         &[],
-        6.0,
+        7.0,
     )
     .await;
     let seen = scrape(client, &of_worker).await;
-    assert_eq!(seen.value("prynai_call_run_seconds_count", &[]), Some(6.0));
+    assert_eq!(seen.value("prynai_call_run_seconds_count", &[]), Some(7.0));
     assert_eq!(
         seen.value("prynai_call_queue_seconds_count", &[]),
-        Some(7.0)
+        Some(8.0)
     );
     assert_eq!(seen.value("prynai_worker_requests", &[]), Some(0.0));
     assert_eq!(seen.value("prynai_worker_concurrency", &[]), Some(64.0));
@@ -172,6 +183,8 @@ async fn what_is_refused_is_counted_by_its_reason() {
         Some(1.0)
     );
     assert_eq!(seen.value("prynai_queue_running", &[]), Some(1.0));
+    let connections = "prynai_gateway_connections";
+    assert!(seen.value(connections, &[]) >= Some(1.0), "{}", seen.text);
     // Its client is gone.
     drop(events);
     let gone = operation("tools/call", "long_running", "cancelled");
@@ -185,6 +198,8 @@ async fn what_is_refused_is_counted_by_its_reason() {
         0.0,
     )
     .await;
+    // Whoever scrapes has no connection to the port of the clients.
+    becomes(client, &metrics, connections, &[], 0.0).await;
 }
 
 #[tokio::test]
@@ -199,6 +214,10 @@ async fn no_client_can_add_a_series() {
             tool(&format!("made-up-{number}"), json!({})),
         );
         let unknown = client.modern(&url, &call).await.response().await;
+        assert!(unknown["error"]["code"].is_i64(), "{unknown}");
+        let named = tool(&format!("made-up-{number}"), json!({}));
+        let prompt = modern(1, "prompts/get", named);
+        let unknown = client.modern(&url, &prompt).await.response().await;
         assert!(unknown["error"]["code"].is_i64(), "{unknown}");
         let other = modern(1, &format!("made-up/{number}"), json!({}));
         client.modern(&url, &other).await.response().await;
@@ -216,6 +235,9 @@ async fn no_client_can_add_a_series() {
     let seen = scrape(client, &metrics).await;
     assert_eq!(seen.series(), before, "{}", seen.text);
     assert!(!seen.text.contains("made-up") && !seen.text.contains("3000-01"));
+    let mut prompt = operation("prompts/get", "", "-32602");
+    prompt[2].1 = "_OTHER";
+    assert_eq!(seen.value(OPERATIONS, &prompt), Some(20.0), "{}", seen.text);
     let method = operation("_OTHER", "", "-32601");
     assert_eq!(seen.value(OPERATIONS, &method), Some(20.0), "{}", seen.text);
 }

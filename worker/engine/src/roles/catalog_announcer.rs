@@ -1,6 +1,6 @@
 //! Announces what the handler serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use prynai_bus::{Catalog, StateStore};
 use prynai_process::outage::Outage;
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions, GetMeta,
-    Implementation, InitializeRequestParams, JsonRpcMessage, ListToolsRequest, NumberOrString,
-    PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerResult, Tool,
+    Implementation, InitializeRequestParams, JsonRpcMessage, ListPromptsRequest, ListToolsRequest,
+    NumberOrString, PaginatedRequestParams, ProtocolVersion, RequestMetaObject, ServerResult, Tool,
 };
 use rmcp::service::serve_directly;
 use rmcp::transport::OneshotTransport;
@@ -30,10 +30,10 @@ use crate::handler::state::State;
 /// Announced again this often, in case the bus has lost everything.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// How long the handler may take for one page of its tools.
+/// How long the handler may take for one page of its tools or prompts.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pages of tools that are asked for at most.
+/// Pages of tools, or of prompts, that are asked for at most.
 const PAGES: usize = 1_000;
 
 /// What gateways and redelivery know of the tools.
@@ -125,6 +125,10 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             Some(_) => self.list_tools(versions.last()).await?,
             None => BTreeMap::new(),
         };
+        let prompts = match info.capabilities.prompts {
+            Some(_) => self.list_prompts(versions.last()).await,
+            None => BTreeSet::new(),
+        };
         let raw = |value: Result<RawJson, serde_json::Error>| value.map_err(|e| e.to_string());
         Ok(CatalogRecord {
             v: FORMAT,
@@ -133,6 +137,7 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             instructions: info.instructions,
             protocol_versions: versions.iter().map(ToString::to_string).collect(),
             tools,
+            prompts,
         })
     }
 
@@ -143,7 +148,11 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         let mut tools = BTreeMap::new();
         let mut cursor = None;
         for _ in 0..PAGES {
-            let page = tokio::time::timeout(PATIENCE, self.page(cursor, version))
+            let request = ClientRequest::from(ListToolsRequest {
+                params: at(cursor),
+                ..ListToolsRequest::default()
+            });
+            let page = tokio::time::timeout(PATIENCE, self.page(request, version))
                 .await
                 .map_err(|_| {
                     format!("the handler takes longer than {PATIENCE:?} for a page of tools/list")
@@ -163,17 +172,44 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
         ))
     }
 
-    /// Asks the handler for a page of its tools as a client would.
+    /// The names of the first prompts. Only numbers are told apart by them, so a handler that does not list its prompts
+    /// works without.
+    async fn list_prompts(&self, version: Option<&ProtocolVersion>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut cursor = None;
+        for _ in 0..PAGES {
+            let request = ClientRequest::from(ListPromptsRequest {
+                params: at(cursor),
+                ..ListPromptsRequest::default()
+            });
+            let page = tokio::time::timeout(PATIENCE, self.page(request, version)).await;
+            let Ok(Ok(ServerResult::ListPromptsResult(page))) = page else {
+                tracing::debug!(
+                    "the handler does not list its prompts, so they are counted without their names"
+                );
+                break;
+            };
+            let room = CatalogRecord::MOST_PROMPTS.saturating_sub(names.len());
+            names.extend(
+                page.prompts
+                    .into_iter()
+                    .map(|prompt| prompt.name)
+                    .take(room),
+            );
+            cursor = page.next_cursor;
+            if cursor.is_none() || names.len() >= CatalogRecord::MOST_PROMPTS {
+                break;
+            }
+        }
+        names
+    }
+
+    /// Asks the handler for a page of a list as a client would.
     async fn page(
         &self,
-        cursor: Option<String>,
+        mut request: ClientRequest,
         version: Option<&ProtocolVersion>,
     ) -> Result<ServerResult, ErrorData> {
-        let params = cursor.map(|c| PaginatedRequestParams::default().with_cursor(Some(c)));
-        let mut request = ClientRequest::from(ListToolsRequest {
-            params,
-            ..ListToolsRequest::default()
-        });
         let version = version.cloned().unwrap_or_default();
         let client = Implementation::new("prynai-worker", env!("CARGO_PKG_VERSION"));
         let nothing = ClientCapabilities::default();
@@ -205,6 +241,11 @@ impl<H: ServerHandler> CatalogAnnouncer<H> {
             None,
         ))
     }
+}
+
+/// The parameters of the page behind a cursor, or of the first one.
+fn at(cursor: Option<String>) -> Option<PaginatedRequestParams> {
+    cursor.map(|cursor| PaginatedRequestParams::default().with_cursor(Some(cursor)))
 }
 
 /// The revisions of a handler, newest last.

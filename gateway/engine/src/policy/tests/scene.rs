@@ -293,6 +293,7 @@ fn catalog() -> CatalogRecord {
             ("put".to_owned(), CatalogTool::default()),
         ]
         .into(),
+        prompts: Default::default(),
     }
 }
 

@@ -1,10 +1,11 @@
 -- Removes what dead processes left behind: consumers without entries, the leases of workers that are no consumers,
--- marks of logs that expired, and calls of sessions whose entry was deleted by other means than a script of ours.
+-- marks of logs that expired, sessions that fell idle, and calls of sessions whose entry was deleted by other means
+-- than a script of ours.
 --
--- KEYS 5
+-- KEYS 6
 --   1 request queue (stream)   2 unfinished streams (sorted set)
 --   3 streams of cancelled requests (sorted set)   4 leases of the workers (hash)
---   5 calls of all sessions (sorted set)
+--   5 calls of all sessions (sorted set)   6 sessions (sorted set)
 -- ARGV
 --   1 consumer group   2 idle time of an abandoned consumer, ms   3 longest life of an unfinished stream, ms
 --   4 longest life of a cancelled one, ms   5 most consumers to remove
@@ -15,6 +16,7 @@
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. (now - ARGV[3]))
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. (now - ARGV[4]))
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', '(' .. now)
 
 -- finish.lua and dead_letter.lua take a call out with its entry. An operator who deletes entries does not, nor does a
 -- script that does not know whose call a forged entry was.

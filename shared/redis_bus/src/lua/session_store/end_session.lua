@@ -1,9 +1,9 @@
 -- Ends a session, for its own principal only. Whose it was is kept until its calls are cancelled, so that a gateway
 -- that did not hear the answer can ask again.
 --
--- KEYS 4
+-- KEYS 5
 --   1 session (hash)   2 values of the session (hash)   3 ended session (hash)
---   4 calls of all sessions (sorted set)
+--   4 calls of all sessions (sorted set)   5 sessions (sorted set)
 -- ARGV
 --   1 subject of the caller   2 how long the ended session is kept, ms   3 session
 -- Returns
@@ -16,6 +16,7 @@ if not principal or cjson.decode(principal).subject ~= ARGV[1] then return false
 if lives then
   redis.call('RENAME', KEYS[1], KEYS[3])
   redis.call('UNLINK', KEYS[2])
+  redis.call('ZREM', KEYS[5], ARGV[3])
   redis.call('PEXPIRE', KEYS[3], ARGV[2])
 end
 local found = {}
