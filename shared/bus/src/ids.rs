@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::shown;
+
 /// Names one request and the stream of events that answers it.
 ///
 /// Never reused, so it also serves as the epoch of the stream's log: a log that was
@@ -161,6 +163,13 @@ impl SessionId {
     }
 }
 
+impl fmt::Debug for SessionId {
+    /// As it is shown: it gets into logs by way of others.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(shown::session(&self.0))
+    }
+}
+
 impl FromStr for SessionId {
     type Err = InvalidId;
 
@@ -208,11 +217,6 @@ macro_rules! text_id {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
     )*};
 }
 
@@ -220,6 +224,12 @@ text_id!(SessionId, GatewayId, WorkerId, EntryId);
 
 macro_rules! trusted_text_id {
     ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
         impl From<&str> for $name {
             /// For names that come from our own bus; client input never takes this way.
             fn from(text: &str) -> Self {
@@ -279,6 +289,7 @@ mod tests {
     #[test]
     fn a_session_id_is_visible_ascii() {
         let id = SessionId::generate();
+        assert_eq!(format!("{id:?}").len(), 12);
         assert!(id.as_str().bytes().all(|b| (0x21..=0x7e).contains(&b)));
         assert_eq!(id.as_str().parse::<SessionId>(), Ok(id));
         assert!("../etc".parse::<SessionId>().is_err());

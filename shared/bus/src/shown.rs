@@ -11,6 +11,10 @@ const MOST_OF_ID: usize = 64;
 /// Most bytes that are shown of a name, of a URI, and of a principal.
 const MOST_OF_NAME: usize = 256;
 
+/// Digits that are shown of a session. They tell sessions apart, and the rest, 74 random bits, is what a client shows
+/// to use it: where nobody needs a token, whoever reads the whole id has the session.
+const DIGITS_OF_SESSION: usize = 12;
+
 /// Stands for what is left out.
 const MORE: char = '…';
 
@@ -69,6 +73,12 @@ pub fn id(id: &RawJson) -> Cow<'_, str> {
     visible(id.as_str().trim_matches('"'), MOST_OF_ID)
 }
 
+/// The beginning of a session's id, which nobody can use the session by.
+pub fn session(id: &str) -> &str {
+    let end = id.char_indices().nth(DIGITS_OF_SESSION);
+    end.map_or(id, |(end, _)| &id[..end])
+}
+
 /// Who calls.
 pub fn principal(principal: &Principal) -> Cow<'_, str> {
     visible(&principal.subject, MOST_OF_NAME)
@@ -92,6 +102,13 @@ mod tests {
         ] {
             assert_eq!(name(of, uri), shown);
         }
+    }
+
+    #[test]
+    fn of_a_session_only_the_beginning_is_shown() {
+        assert_eq!(session("0123456789abcdef0123456789abcdef"), "0123456789ab");
+        assert_eq!(session("0123"), "0123");
+        assert_eq!(session(&"ä".repeat(13)), "ä".repeat(12));
     }
 
     #[test]

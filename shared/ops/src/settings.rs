@@ -119,7 +119,7 @@ pub struct QueueFilter {
     /// Only of this caller.
     #[arg(long, value_name = "SUBJECT")]
     pub principal: Option<String>,
-    /// Only of this session.
+    /// Only of this session, by its whole id or its beginning.
     #[arg(long, value_name = "SESSION")]
     pub session: Option<String>,
     /// Only in the hands of this worker.

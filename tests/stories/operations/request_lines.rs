@@ -89,7 +89,7 @@ async fn a_request_and_its_run_are_one_line_each_with_the_same_ids() {
     let request = line_of(fleet.gateway_process(0), REQUEST, "2").await;
     let run = line_of(fleet.worker_process(0), RUN, "2").await;
     for line in [&request, &run] {
-        assert_eq!(line["session"].as_str(), Some(&*session.id), "{line}");
+        assert_eq!(line["session"].as_str(), Some(&session.id[..12]), "{line}");
         assert_eq!(line["version"], LEGACY);
         assert!(line.get("trace_id").is_none(), "nobody named one: {line}");
     }
@@ -118,7 +118,7 @@ async fn every_end_of_a_request_is_told() {
     let gateway = fleet.gateway_process(0);
     let refused = line_of(gateway, REQUEST, "late").await;
     assert_eq!(refused["reason"], "session_unknown", "{refused}");
-    assert_eq!(refused["session"].as_str(), Some(&*session.id));
+    assert_eq!(refused["session"].as_str(), Some(&session.id[..12]));
     for (id, outcome, code) in [
         ("failed", "tool_error", None),
         ("unknown", "error", Some(-32601)),

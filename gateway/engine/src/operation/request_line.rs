@@ -221,6 +221,8 @@ impl RequestLine {
         let asked = self.asked.get();
         let id = asked.and_then(|asked| asked.request_id.as_ref());
         let id = id.map(shown::id);
+        let session = asked.and_then(|asked| asked.session.as_ref());
+        let session = session.map(|session| shown::session(session.as_str()));
         let mut digits = [0; 32];
         let stream = self.stream.get().map(|stream| stream.digits(&mut digits));
         let trace = self.trace.get().map(TraceContext::digits);
@@ -240,7 +242,7 @@ impl RequestLine {
                     name = asked.and_then(|asked| asked.name.as_deref()),
                     request_id = id.as_deref(),
                     stream,
-                    session = asked.and_then(|asked| asked.session.as_ref()).map(SessionId::as_str),
+                    session,
                     principal = &*self.principal,
                     version = (!version.is_empty()).then_some(version),
                     outcome,
@@ -255,13 +257,12 @@ impl RequestLine {
             };
         }
         if let Some(mut span) = self.take_span() {
-            let session = asked.and_then(|asked| asked.session.as_ref());
             let method = asked.and_then(|asked| asked.method.as_deref());
             let subject = span::Subject {
                 method: method.unwrap_or_default(),
                 name: asked.and_then(|asked| asked.name.as_deref()),
                 request_id: id.as_deref(),
-                session: session.map(SessionId::as_str),
+                session,
                 version: (!version.is_empty()).then_some(version),
                 stream,
             };

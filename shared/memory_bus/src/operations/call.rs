@@ -2,6 +2,7 @@
 
 use prynai_bus::ids::{StreamId, WorkerId};
 use prynai_bus::operations::{CallName, CallSight, EntrySight, EventSight, LogSight};
+use prynai_bus::shown;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::{BusError, LogState, RequestQueue};
 
@@ -113,7 +114,9 @@ impl Partition {
             delivery: token.map(|(_, delivery)| delivery.into()),
             entry: log.entry.as_ref().map(ToString::to_string),
             holder: log.holder.as_ref().map(ToString::to_string),
-            session: log.session().map(ToString::to_string),
+            session: log
+                .session()
+                .map(|id| shown::session(id.as_str()).to_owned()),
             era: None,
             newest: log.newest(),
             bytes: Some(log.bytes() as u64),

@@ -192,7 +192,7 @@ fn sight(
         session: request
             .session
             .as_ref()
-            .map(|session| session.id.to_string()),
+            .map(|session| shown::session(session.id.as_str()).to_owned()),
         queued_at_ms: Some(request.queued_at_ms),
         deadline_ms: request.deadline_ms,
         is_signed: false,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prynai_bus::operations::{SessionPage, SessionSight};
+use prynai_bus::shown;
 use prynai_bus::wire::FORMAT;
 use serde::Deserialize;
 
@@ -58,7 +59,7 @@ struct ClientInfo {
 fn sight(stored: &StoredSession) -> SessionSight {
     let session = &stored.session;
     SessionSight {
-        session: session.id.to_string(),
+        session: shown::session(session.id.as_str()).to_owned(),
         principal: Some(cut(&session.principal.subject)),
         protocol_version: Some(cut(&session.protocol_version)),
         client: client(session.client_info.as_str()),

@@ -16,7 +16,7 @@ pub struct QueueFilter {
     pub tool: Option<String>,
     /// Only of this caller.
     pub principal: Option<String>,
-    /// Only of this session.
+    /// Only of this session, by its whole id or its beginning.
     pub session: Option<String>,
     /// Only in the hands of this worker.
     pub worker: Option<String>,
@@ -118,12 +118,21 @@ impl QueueFilter {
         state
             && is_named(entry, self.tool.as_deref())
             && is(&self.principal, entry.principal.as_ref())
-            && is(&self.session, entry.session.as_ref())
+            && is_of(entry, self.session.as_deref())
             && is(
                 &self.worker,
                 entry.lease.as_ref().map(|lease| &lease.worker),
             )
     }
+}
+
+/// Whether it is of this session, if one is wanted.
+fn is_of(entry: &EntrySight, wanted: Option<&str>) -> bool {
+    let is_it = |wanted| {
+        let session = entry.session.as_deref();
+        session.is_some_and(|session| session.starts_with(shown::session(wanted)))
+    };
+    wanted.is_none_or(is_it)
 }
 
 /// Whether it is of this tool, prompt or resource, if one is wanted: as a client names it, or as it is shown here.

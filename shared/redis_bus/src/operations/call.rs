@@ -2,6 +2,7 @@
 
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{CallName, CallSight, EntrySight, EventSight, LogSight, Shelf};
+use prynai_bus::shown;
 use prynai_bus::wire::event::StreamEvent;
 use redis::pipe;
 
@@ -204,7 +205,7 @@ fn log_sight(fields: &[Option<Vec<u8>>], life_ms: i64) -> Option<LogSight> {
         delivery: owner.and_then(|(_, delivery)| delivery.parse().ok()),
         entry: field("entry"),
         holder: field("holder"),
-        session: field("session"),
+        session: field("session").map(|id| shown::session(&id).to_owned()),
         era: field("era"),
         newest: field("newest")
             .and_then(|newest| newest.parse().ok())

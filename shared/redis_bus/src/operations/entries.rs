@@ -96,7 +96,7 @@ fn sight(shelf: Shelf, (entry, bytes, said, pending): ListedEntry, now_ms: u64) 
             "queued" => sight.queued_at_ms = value.parse().ok(),
             "deadline" => sight.deadline_ms = value.parse().ok(),
             "principal" => sight.principal = Some(value),
-            "session" => sight.session = Some(value),
+            "session" => sight.session = Some(shown::session(&value).to_owned()),
             "signed" => sight.is_signed = true,
             "entry" => dead.entry = value,
             "reason" => dead.reason = value,

@@ -1,6 +1,7 @@
 //! Sessions, found by a walk through all keys.
 
 use prynai_bus::operations::{SessionPage, SessionSight};
+use prynai_bus::shown;
 
 use super::{RedisOperations, text};
 use crate::fault::Fault;
@@ -43,7 +44,7 @@ fn sight(name: &str, said: &[Vec<u8>]) -> Option<SessionSight> {
     let client = [client, client_version].into_iter().filter_map(some);
     let client = client.collect::<Vec<_>>().join(" ");
     Some(SessionSight {
-        session: name.to_owned(),
+        session: shown::session(name).to_owned(),
         principal: some(subject),
         protocol_version: some(version),
         client: (!client.is_empty()).then_some(client),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prynai_bus::ids::{GatewayId, SessionId, WorkerId};
+use prynai_bus::shown;
 use prynai_bus::wire::session::SessionChange;
 
 use crate::scene::{Kind, LONG_LEASE, begun, legacy_request, session};
@@ -88,7 +89,7 @@ async fn all_sessions_are_passed(kind: Kind) {
     for _ in 0..250 {
         let id = SessionId::generate();
         scene.gateways.create_session(&session(&id)).await.unwrap();
-        made.insert(id.to_string());
+        made.insert(shown::session(id.as_str()).to_owned());
     }
     let (mut passed, mut after) = (BTreeSet::new(), 0);
     loop {
@@ -123,7 +124,7 @@ async fn a_session_is_told_with_its_calls(kind: Kind) {
         after = page.next;
     }
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].session, id.to_string());
+    assert_eq!(told[0].session, shown::session(id.as_str()));
     assert_eq!(told[0].client.as_deref(), Some("tester 1"));
     assert_eq!((told[0].calls, told[0].subscriptions), (1, 1));
     assert_eq!(told[0].principal.as_deref(), Some("anonymous"));

@@ -7,6 +7,7 @@ use prynai_bus::ids::WorkerId;
 use prynai_bus::shown;
 use prynai_bus::wire::json_rpc::code::INTERNAL_ERROR;
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::response::Ended;
 use prynai_process::telemetry::{RUN, TRACE_ONLY, milliseconds};
 use prynai_traces::span;
@@ -80,7 +81,7 @@ impl RunLine {
         let mut digits = [0; 32];
         let stream = request.stream.digits(&mut digits);
         let trace = request.trace.map(|trace| trace.digits());
-        let session = request.session.as_ref();
+        let session = session(request);
         if !self.span.is_none() {
             let (error, failed) = span::error(outcome, code);
             for attribute in error {
@@ -99,7 +100,7 @@ impl RunLine {
                     name = name.as_deref(),
                     request_id = id.as_deref(),
                     stream,
-                    session = session.map(|session| session.id.as_str()),
+                    session,
                     principal = &*shown::principal(&request.principal),
                     version = request.protocol_version.as_str(),
                     outcome,
@@ -121,6 +122,12 @@ impl RunLine {
     }
 }
 
+/// The session, as it is shown.
+fn session(request: &RequestEnvelope) -> Option<&str> {
+    let session = request.session.as_ref();
+    session.map(|session| shown::session(session.id.as_str()))
+}
+
 /// The gateway named the place in the trace: the span of the run is a child of its span. The link says the same to
 /// those who draw the way over a queue by its links.
 fn begin_span(claim: &Claim, waited: Duration) -> Span {
@@ -129,13 +136,12 @@ fn begin_span(claim: &Claim, waited: Duration) -> Span {
     let name = request.name.as_deref();
     let name = name.map(|name| shown::name(&request.method, name));
     let id = request.request_id.as_ref().map(shown::id);
-    let session = request.session.as_ref();
     let mut digits = [0; 32];
     let subject = span::Subject {
         method: &method,
         name: name.as_deref(),
         request_id: id.as_deref(),
-        session: session.map(|session| session.id.as_str()),
+        session: session(request),
         version: Some(&request.protocol_version),
         stream: Some(request.stream.digits(&mut digits)),
     };

@@ -54,7 +54,7 @@ pub struct LogSight {
     pub entry: Option<String>,
     /// The gateway to which its events go.
     pub holder: Option<String>,
-    /// The session.
+    /// The session, as it is shown.
     pub session: Option<String>,
     /// `legacy` or `modern`.
     pub era: Option<String>,

@@ -51,7 +51,7 @@ pub struct EntrySight {
     pub request_id: Option<String>,
     /// The subject of the caller.
     pub principal: Option<String>,
-    /// The session.
+    /// The session, as it is shown.
     pub session: Option<String>,
     /// When a gateway queued it, Unix milliseconds by the clock of the bus.
     pub queued_at_ms: Option<u64>,

@@ -14,7 +14,7 @@ pub struct SessionPage {
 /// A session.
 #[derive(Debug, Clone, Serialize)]
 pub struct SessionSight {
-    /// Its name. Whoever has it and is its principal can use the session.
+    /// Its name as it is shown: nobody can use the session by it.
     pub session: String,
     /// The subject of the caller to whom it belongs.
     pub principal: Option<String>,
