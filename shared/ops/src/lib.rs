@@ -6,10 +6,13 @@
 //! 1. [`settings`]: what the program is asked for, and how it ends; [`answer`]: who answers that
 //! 2. [`look`]: one file for each question
 //! 3. [`mend`]: what changes something; it asks before it does so
-//! 4. [`show`]: tables and screens
+//! 4. [`screen`]: the live screen
+//! 5. [`show`]: tables, and sentences under each other
 
 pub mod answer;
 pub mod look;
 pub mod mend;
+pub mod screen;
 pub mod settings;
 pub mod show;
+mod signals;

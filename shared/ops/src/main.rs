@@ -2,12 +2,12 @@
 
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use prynai_ops::answer::{Answer, answer};
 use prynai_ops::look::Failed;
-use prynai_ops::settings::{Ask, EXIT_AWAY, Settings, command, parse_or_exit};
-use prynai_ops::show::{height, line_width, redrawn};
+use prynai_ops::screen;
+use prynai_ops::settings::{Ask, Settings, command, parse_or_exit};
+use prynai_ops::show::{is_watched, line_width};
 use prynai_redis_bus::RedisOperations;
 use prynai_redis_bus::settings::exit_if_unusable;
 
@@ -32,32 +32,12 @@ async fn main() -> ExitCode {
 async fn run(settings: &Settings) -> Result<Answer, Failed> {
     let connected = RedisOperations::connect(&settings.redis).await;
     let operations = exit_if_unusable(connected)?;
-    if let (Ask::Top(asked), false, Some(_)) = (&settings.ask, settings.json, height()) {
-        return watch(&operations, settings, asked.every).await;
+    if let (Ask::Top(asked), false, true) = (&settings.ask, settings.json, is_watched()) {
+        screen::watch(&operations, asked).await?;
+        let text = String::new();
+        return Ok(Answer { text, code: 0 });
     }
     answer(&operations, &settings.ask, settings.json, line_width()).await
-}
-
-/// Draws the screen until the program is interrupted, or the terminal is gone. While Redis is away it says so.
-async fn watch(
-    operations: &RedisOperations,
-    settings: &Settings,
-    every: Duration,
-) -> Result<Answer, Failed> {
-    loop {
-        let (width, height) = (line_width(), height().unwrap_or(usize::MAX));
-        let text = match answer(operations, &settings.ask, false, width).await {
-            Ok(answer) => answer.text,
-            Err(failed) if failed.code() == EXIT_AWAY => format!("{failed}\n"),
-            Err(failed) => return Err(failed),
-        };
-        let drawn = redrawn(&text, height);
-        if stdout().write_all(drawn.as_bytes()).is_err() {
-            let text = String::new();
-            return Ok(Answer { text, code: 0 });
-        }
-        tokio::time::sleep(every).await;
-    }
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.

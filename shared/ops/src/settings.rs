@@ -78,7 +78,8 @@ pub enum Ask {
     Status,
     /// Requests that wait or run, oldest first
     Queue(QueueFilter),
-    /// All of that on one screen, drawn again every two seconds until Ctrl-C; once where there is no terminal
+    /// A live screen with the keys of k9s: queue, workers, gateways, dead letters, and the details of a call. Where
+    /// there is no terminal, it is told once, in words
     Top(TopAsked),
     /// Workers: who lives, what each runs, and since when
     Workers,

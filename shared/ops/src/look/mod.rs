@@ -1,6 +1,6 @@
 //! The questions, one file each. What is read is written as JSON, or said in words and tables.
 
-use std::fmt;
+use std::{fmt, io};
 
 use prynai_bus::BusError;
 use prynai_bus::operations::Place;
@@ -38,6 +38,8 @@ pub enum Failed {
     Declined,
     /// It could not be written as JSON.
     Json(serde_json::Error),
+    /// The terminal does not let a screen be drawn.
+    Terminal(io::Error),
 }
 
 impl Failed {
@@ -47,7 +49,7 @@ impl Failed {
         match self {
             Self::Not(Bus(BusError::Unavailable(_) | BusError::Refused(_))) => EXIT_AWAY,
             Self::Not(Bus(BusError::Unusable(_))) => EXIT_USAGE,
-            Self::Not(Bus(_) | Unfit(_)) | Self::Json(_) => EXIT_FAILED,
+            Self::Not(Bus(_) | Unfit(_)) | Self::Json(_) | Self::Terminal(_) => EXIT_FAILED,
             Self::Not(Unknown(_)) => EXIT_UNKNOWN,
             Self::Declined => EXIT_DECLINED,
             Self::Unasked => EXIT_USAGE,
@@ -61,6 +63,7 @@ impl fmt::Display for Failed {
         match self {
             Self::Not(failed) => failed.fmt(f),
             Self::Json(error) => write!(f, "cannot be written as JSON: {error}"),
+            Self::Terminal(error) => write!(f, "the terminal cannot be used: {error}"),
             Self::Unasked => f.write_str(
                 "this asks before it does anything, and there is no terminal: add --yes",
             ),

@@ -46,7 +46,8 @@ impl Shown for Queue {
     }
 }
 
-fn table(queue: &Queue) -> Table {
+/// The requests as a table.
+pub(crate) fn table(queue: &Queue) -> Table {
     let mut table = Table::new(vec![
         Column::name("ENTRY"),
         Column::number("AGE"),

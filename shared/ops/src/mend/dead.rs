@@ -71,31 +71,36 @@ impl Shown for Letters {
         if self.letters.is_empty() {
             return "No dead letters.\n".to_owned();
         }
-        let mut table = Table::new(vec![
-            Column::name("LETTER"),
-            Column::number("AGE"),
-            Column::text("WHAT", 20),
-            Column::text("REASON", 20),
-            Column::text("CALLER", 10),
-            Column::name("ENTRY"),
-        ]);
-        for letter in &self.letters {
-            let dead = letter.dead.as_ref();
-            table.row([
-                letter.entry.clone(),
-                span(letter.age_ms),
-                what(letter),
-                or_dash(dead.map(|dead| &dead.reason)),
-                or_dash(letter.principal.as_ref()),
-                or_dash(dead.map(|dead| &dead.entry)),
-            ]);
-        }
-        let mut text = table.render(width);
+        let mut text = table(self).render(width);
         if self.has_more {
             text += "There are more (--limit, --tool, --principal).\n";
         }
         text
     }
+}
+
+/// Dead letters as a table.
+pub(crate) fn table(letters: &Letters) -> Table {
+    let mut table = Table::new(vec![
+        Column::name("LETTER"),
+        Column::number("AGE"),
+        Column::text("WHAT", 20),
+        Column::text("REASON", 20),
+        Column::text("CALLER", 10),
+        Column::name("ENTRY"),
+    ]);
+    for letter in &letters.letters {
+        let dead = letter.dead.as_ref();
+        table.row([
+            letter.entry.clone(),
+            span(letter.age_ms),
+            what(letter),
+            or_dash(dead.map(|dead| &dead.reason)),
+            or_dash(letter.principal.as_ref()),
+            or_dash(dead.map(|dead| &dead.entry)),
+        ]);
+    }
+    table
 }
 
 impl Shown for Letter {

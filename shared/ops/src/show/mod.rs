@@ -1,11 +1,12 @@
 //! How things look on a terminal.
 
+use std::io::IsTerminal;
+
 mod points;
-mod screen;
 mod table;
 
 pub use points::point;
-pub use screen::{height, redrawn};
+pub(crate) use table::cut;
 pub use table::{Column, Table};
 
 /// How wide a line may be: as wide as the terminal, or as `COLUMNS` says. Without a limit where no person reads.
@@ -14,4 +15,9 @@ pub fn line_width() -> Option<usize> {
         return Some(usize::from(width.0));
     }
     std::env::var("COLUMNS").ok()?.parse().ok()
+}
+
+/// Whether a person looks at what is printed.
+pub fn is_watched() -> bool {
+    std::io::stdout().is_terminal()
 }

@@ -61,6 +61,11 @@ impl Table {
         self.rows.push(cells.collect());
     }
 
+    /// Leaves out the rows of whose cells this is not true.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(&[String]) -> bool) {
+        self.rows.retain(|cells| is_wanted(cells));
+    }
+
     /// Its lines, none wider than `width`, if there is one.
     pub fn render(&self, width: Option<usize>) -> String {
         let widths = self.widths(width.unwrap_or(usize::MAX));
@@ -118,7 +123,7 @@ impl Table {
 }
 
 /// The text, or as much of it as fits.
-fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

@@ -69,7 +69,13 @@ async fn a_gateway_is_told_while_it_lives_and_afterwards(kind: Kind) {
     scene.gateways.beat(&gone, short).await.unwrap();
     scene.gateways.beat(&scene.gateway, long).await.unwrap();
     let _events = begun(scene.gateways.event_news(&scene.gateway).await.unwrap()).await;
-    let silent = async || scene.workers.silent_among(&[gone.clone()]).await.unwrap();
+    let silent = async || {
+        scene
+            .workers
+            .silent_among(std::slice::from_ref(&gone))
+            .await
+            .unwrap()
+    };
     prynai_test_redis::assert_eventually!(!silent().await.is_empty());
     let told = operations.gateways().await.unwrap();
     assert_eq!(told.len(), 2, "{told:?}");

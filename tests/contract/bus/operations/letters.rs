@@ -147,7 +147,7 @@ async fn the_holder_of_a_replay_lives_and_is_no_gateway(kind: Kind) {
     operations.hold(&replayed).await.unwrap();
     let asked = [replayed.holder.clone(), scene.gateway.clone()];
     let silent = scene.workers.silent_among(&asked).await.unwrap();
-    assert_eq!(silent, [scene.gateway.clone()]);
+    assert_eq!(silent, std::slice::from_ref(&scene.gateway));
     assert_eq!(operations.gateways().await.unwrap().len(), 0);
 }
 
