@@ -21,15 +21,20 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// For a person who has just typed `cargo run`; on standard error, apart from the log. Nobody need read it.
-pub(crate) fn say_how_to_try(url: &str, auth: AuthKind) {
+pub(crate) fn say_how_to_try(url: &str, auth: AuthKind, console: Option<&str>) {
     let token = match auth {
         AuthKind::None => "",
         AuthKind::Entra | AuthKind::Oidc => " -H \"Authorization: Bearer $TOKEN\"",
     };
     // The certificate may be of a name that leads elsewhere from here.
     let unchecked = if url.starts_with("https:") { "k" } else { "" };
+    let console = match console {
+        Some(console) => format!("Console for operators on {console}\n"),
+        None => "Console for operators: give --admin-listen 127.0.0.1:9464\n".to_owned(),
+    };
     let text = format!(
         "MCP server on {url}\n\
+         {console}\
          Try: curl -s{unchecked} {url}{token} -H 'Content-Type: application/json' \
          -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: echo' \
          -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\

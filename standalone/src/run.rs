@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use prynai_admin::Connect;
+use prynai_bus::operations::Repairs;
 use prynai_bus::wire::change::Change;
 use prynai_bus::{Bus, BusError, News};
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
-use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_redis_bus::{RedisBus, RedisOperations};
 use prynai_traces::Traces;
 use rmcp::ServerHandler;
 
@@ -43,14 +45,26 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let delay = Duration::ZERO;
     let _unended = shutdown.on_signals(delay, settings.gateway.drain_timeout)?;
     let listener = prynai_gateway_engine::listen(settings.gateway.listen)?;
-    let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+    let admin = settings.admin.start_by_default(
+        PROGRAM,
+        env!("CARGO_PKG_VERSION"),
+        settings.is_for_this_machine(),
+    )?;
+    let memory = MemoryBus::new(settings.gateway.limits.bus());
+    if let Some(admin) = &admin {
+        admin.show_console(match settings.redis() {
+            Some(redis) => RedisOperations::connecting(redis),
+            None => of_memory(Arc::clone(&memory)),
+        });
+    }
     let bus = tokio::select! {
         () = shutdown.soft().cancelled() => return Ok(()),
-        bus = bus(&settings) => bus.context("cannot use Redis")?,
+        bus = bus(&settings, memory) => bus.context("cannot use Redis")?,
     };
     if let Some(admin) = &admin {
         admin.look_before_reading(prynai_gateway_engine::look_at_queue(bus.clone()));
     }
+    let console = admin.as_ref().map(|admin| admin.console_url());
     let url = hint::url(listener.local_addr()?, settings.gateway.tls.is_on());
     let ready = announced(bus.clone()).await?;
     let config = settings.worker_config();
@@ -64,7 +78,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         let served = tokio::select! {
             () = shutdown.soft().cancelled() => Ok(()),
             () = ready => {
-                hint::say_how_to_try(&url, settings.gateway.auth.auth);
+                hint::say_how_to_try(&url, settings.gateway.auth.auth, console.as_deref());
                 prynai_gateway_engine::serve(listener, bus.clone(), settings.gateway, shutdown.clone()).await
             }
         };
@@ -82,13 +96,24 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     }
 }
 
-async fn bus(settings: &StandaloneSettings) -> Result<Arc<dyn Bus>, BusError> {
+/// What operators see of a process without Redis.
+fn of_memory(bus: Arc<MemoryBus>) -> Connect {
+    Box::new(move || {
+        let bus: Arc<dyn Repairs> = bus.clone();
+        Box::pin(async move { Ok(bus) })
+    })
+}
+
+async fn bus(
+    settings: &StandaloneSettings,
+    memory: Arc<MemoryBus>,
+) -> Result<Arc<dyn Bus>, BusError> {
     let limits = settings.gateway.limits.bus();
     Ok(match settings.redis() {
         Some(redis) => {
             exit_if_unusable(RedisBus::connect_when_there(&redis, limits, |_| {}).await)?
         }
-        None => MemoryBus::new(limits),
+        None => memory,
     })
 }
 

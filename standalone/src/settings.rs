@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use prynai_admin::AdminSettings;
-use prynai_gateway_engine::GatewaySettings;
+use prynai_gateway_engine::{AuthKind, GatewaySettings};
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, RedisUrl, check_tls,
@@ -74,6 +74,12 @@ impl StandaloneSettings {
         self.admin.check()?;
         self.traces.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)
+    }
+
+    /// Whether whoever reaches this machine's own addresses may call everything anyway, and nobody else can: then its
+    /// console tells nothing that they could not find out.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        self.gateway.listen.ip().is_loopback() && self.gateway.auth.auth == AuthKind::None
     }
 
     /// The settings of the Redis in place of the in-memory bus, if there is one.

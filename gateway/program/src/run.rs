@@ -4,8 +4,8 @@ use prynai_bus::BusError;
 use prynai_gateway_engine::{listen, look_at_queue, serve, wait_for_bus};
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
-use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_redis_bus::{RedisBus, RedisOperations};
 use prynai_traces::Traces;
 use tokio::sync::watch;
 
@@ -35,6 +35,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let _unended = shutdown.on_signals(delay, grace)?;
     let listener = listen(settings.gateway.listen)?;
     let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
+    if let Some(admin) = &admin {
+        admin.show_console(RedisOperations::connecting(settings.redis.clone()));
+    }
     let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {

@@ -2,9 +2,14 @@
 
 use std::net::IpAddr;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use prynai_process::secret::Secret;
 use sha2::{Digest, Sha256};
+
+/// How a browser says where a request comes from (Fetch Metadata); no page can write it.
+const SITE: &str = "sec-fetch-site";
 
 /// What a reader must show.
 pub(crate) enum Access {
@@ -35,11 +40,8 @@ impl Access {
                 let sent = headers
                     .get(AUTHORIZATION)
                     .and_then(|sent| sent.to_str().ok());
-                let token = sent.and_then(|sent| {
-                    let (scheme, token) = sent.split_once(' ')?;
-                    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-                });
-                let is_it = token.is_some_and(|token| digest(token) == *expected);
+                let token = sent.and_then(token);
+                let is_it = token.is_some_and(|token| digest(&token) == *expected);
                 is_it.then_some(()).ok_or(Refusal::Token)
             }
             Self::Local => {
@@ -49,6 +51,37 @@ impl Access {
             }
         }
     }
+}
+
+/// Whether a form comes from a page that was served here: no other page may have a browser do something, even where the
+/// browser sends what shows who its user is.
+pub(crate) fn is_own_form(headers: &HeaderMap) -> bool {
+    let text = |value: &hyper::header::HeaderValue| value.to_str().ok().map(str::to_owned);
+    if let Some(site) = headers.get(SITE) {
+        return site.as_bytes() == b"same-origin";
+    }
+    // A browser that does not say it: not over plain HTTP, unless it is this machine's own.
+    let (origin, host) = (headers.get(ORIGIN), headers.get(HOST));
+    let (origin, host) = (origin.and_then(text), host.and_then(text));
+    let origin = origin.as_deref().and_then(|origin| {
+        let stripped = origin.strip_prefix("http://");
+        stripped.or_else(|| origin.strip_prefix("https://"))
+    });
+    origin.is_some() && origin == host.as_deref()
+}
+
+/// The token of a program (RFC 6750), or the password that somebody typed into a browser (RFC 7617).
+fn token(sent: &str) -> Option<String> {
+    let (scheme, rest) = sent.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("Bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let pair = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (_any_name, password) = pair.split_once(':')?;
+    Some(password.to_owned())
 }
 
 fn digest(token: &str) -> Vec<u8> {
@@ -101,6 +134,68 @@ mod tests {
             assert_eq!(sent(bad), Err(Refusal::Token), "{bad}");
         }
         assert_eq!(access.check(&headers(&[])), Err(Refusal::Token));
+    }
+
+    #[test]
+    fn a_browser_shows_the_token_as_a_password_under_any_name() {
+        let token = "the token of this test: long enough";
+        let access = Access::new(Some(&Secret::from(token.to_owned())));
+        let sent = |scheme: &str, pair: &str| {
+            let value = format!("{scheme} {}", BASE64_STANDARD.encode(pair));
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().expect("a value"));
+            access.check(&headers)
+        };
+        for name in ["", "me", "operator"] {
+            assert_eq!(sent("basic", &format!("{name}:{token}")), Ok(()), "{name}");
+        }
+        for bad in [
+            token,
+            "me:",
+            "me",
+            ":",
+            &format!("{token}:me"),
+            &format!("me:{token} "),
+        ] {
+            assert_eq!(sent("Basic", bad), Err(Refusal::Token), "{bad}");
+        }
+        assert_eq!(sent("Bearer", &format!("me:{token}")), Err(Refusal::Token));
+    }
+
+    #[test]
+    fn only_forms_that_were_served_here_count() {
+        let host = ("host", "127.0.0.1:9464");
+        for good in [
+            &[host, ("sec-fetch-site", "same-origin")][..],
+            &[host, ("origin", "http://127.0.0.1:9464")],
+            &[host, ("origin", "https://127.0.0.1:9464")],
+        ] {
+            assert!(is_own_form(&headers(good)), "{good:?}");
+        }
+        for bad in [
+            &[host][..],
+            &[("origin", "http://127.0.0.1:9464")],
+            &[host, ("origin", "null")],
+            &[host, ("origin", "http://127.0.0.1:9465")],
+            &[host, ("origin", "http://evil.example")],
+            &[
+                host,
+                ("origin", "http://127.0.0.1:9464"),
+                ("sec-fetch-site", "same-site"),
+            ],
+            &[
+                host,
+                ("origin", "http://127.0.0.1:9464"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+            &[
+                host,
+                ("origin", "http://127.0.0.1:9464"),
+                ("sec-fetch-site", "none"),
+            ],
+        ] {
+            assert!(!is_own_form(&headers(bad)), "{bad:?}");
+        }
     }
 
     #[test]

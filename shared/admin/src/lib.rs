@@ -4,7 +4,7 @@
 //! 1. [`settings`](AdminSettings): the address, and the token that is needed beyond this machine
 //! 2. [`listener`](Admin): accepts few connections at a time, each for a short time, on a thread of its own
 //! 3. `access`: who may read
-//! 4. `pages`: what is served where
+//! 4. `pages`: what is served where; what people see is from `prynai_console`
 //! 5. `scrape`: the metrics, made for one reader at a time
 
 mod access;
@@ -15,5 +15,6 @@ mod settings;
 
 pub use listener::Admin;
 pub use pages::Health;
+pub use prynai_console::Connect;
 pub use scrape::Look;
-pub use settings::AdminSettings;
+pub use settings::{AdminListen, AdminSettings};

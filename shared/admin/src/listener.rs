@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prynai_console::{About, Connect, Console};
 use prynai_process::secret::Secret;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
@@ -43,12 +44,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Admin {
     look: Arc<OnceLock<Look>>,
     health: Arc<OnceLock<Health>>,
+    console: Arc<OnceLock<Console>>,
+    opening: Opening,
     address: SocketAddr,
     _stop: DropGuard,
 }
 
+/// How a listener is opened.
+pub(crate) struct Opening {
+    /// What its readers must show.
+    pub(crate) token: Option<Secret>,
+    /// Whether its console changes things.
+    pub(crate) write: bool,
+    /// Whose it is.
+    pub(crate) about: About,
+}
+
 impl Admin {
-    pub(crate) fn start(address: SocketAddr, token: Option<&Secret>) -> io::Result<Self> {
+    pub(crate) fn start(address: SocketAddr, opening: Opening) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -59,11 +72,13 @@ impl Admin {
             let _context = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        let (look, health) = (Arc::default(), Arc::default());
+        let (look, health, console) = (Arc::default(), Arc::default(), Arc::default());
         let pages = Pages {
-            access: Access::new(token),
+            access: Access::new(opening.token.as_ref()),
             scrape: Scrape::new(Arc::clone(&look)),
             health: Arc::clone(&health),
+            console: Arc::clone(&console),
+            content_policy: Console::content_policy(),
         };
         let stop = CancellationToken::new();
         let serving = stop
@@ -72,13 +87,17 @@ impl Admin {
         std::thread::Builder::new()
             .name("admin".to_owned())
             .spawn(move || runtime.block_on(serving))?;
-        tracing::info!(%address, "listening for administration");
-        Ok(Self {
+        let admin = Self {
             look,
             health,
+            console,
+            opening,
             address,
             _stop: stop.drop_guard(),
-        })
+        };
+        let console = admin.console_url();
+        tracing::info!(%address, console, "listening for administration");
+        Ok(admin)
     }
 
     /// From now on this is looked up before metrics are read, for half a second at most.
@@ -91,6 +110,25 @@ impl Admin {
     pub fn tell_health(&self, health: Health) {
         // A second one is a mistake that changes nothing.
         let _ = self.health.set(health);
+    }
+
+    /// From now on it has pages for browsers. What `connect` opens is driven by the listener's own thread, once
+    /// somebody looks.
+    pub fn show_console(&self, connect: Connect) {
+        let (about, write) = (self.opening.about.clone(), self.opening.write);
+        // A second one is a mistake that changes nothing.
+        let _ = self.console.set(Console::new(about, connect, write));
+    }
+
+    /// Where the console is, as this machine reaches it.
+    pub fn console_url(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}/console")
     }
 
     /// Where it listens.
@@ -126,7 +164,7 @@ async fn serve(listener: TcpListener, pages: Arc<Pages>) {
 async fn answer(stream: TcpStream, pages: &Pages) {
     let service = service_fn(
         async |request: Request<Incoming>| -> Result<Response<_>, Infallible> {
-            Ok(pages.answer(&request).await)
+            Ok(pages.answer(request).await)
         },
     );
     let mut http = http1::Builder::new();
@@ -150,7 +188,16 @@ mod tests {
 
     fn admin() -> Admin {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Admin::start(address, None).expect("starts")
+        let about = About {
+            program: "test".to_owned(),
+            version: "0".to_owned(),
+        };
+        let opening = Opening {
+            token: None,
+            write: false,
+            about,
+        };
+        Admin::start(address, opening).expect("starts")
     }
 
     async fn get(address: SocketAddr, path: &str) -> String {

@@ -1,17 +1,22 @@
 //! What is served where.
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
+    REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
+use prynai_console::{Answer, Console};
 use serde_json::json;
 
-use crate::access::{Access, Refusal};
+use crate::access::{Access, Refusal, is_own_form};
 use crate::scrape::Scrape;
 
 /// The text format of Prometheus.
@@ -21,58 +26,116 @@ const JSON: &str = "application/json";
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Where the forms of the console go.
+const FORMS: &str = "/console/do";
+
+/// Largest form, in bytes.
+const LARGEST_FORM: usize = 4 * 1024;
+
 /// What the process shows of itself.
 pub(crate) struct Pages {
     pub(crate) access: Access,
     pub(crate) scrape: Scrape,
     pub(crate) health: Arc<OnceLock<Health>>,
+    pub(crate) console: Arc<OnceLock<Console>>,
+    /// What a browser lets the pages of the console do.
+    pub(crate) content_policy: String,
 }
+
+/// The body of a request, which may be a form.
+pub(crate) trait Form: Body<Error: Into<Box<dyn Error + Send + Sync>>> {}
+
+impl<B: Body<Error: Into<Box<dyn Error + Send + Sync>>>> Form for B {}
 
 /// Says whether the process does its work, and if not, why.
 pub type Health = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 impl Pages {
-    /// Answers a request, whose body is not read.
-    pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        let access = self.access.check(request.headers());
+    /// Answers a request. Its body is read only if it is a form of the console.
+    pub(crate) async fn answer<B: Form>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let access = self.access.check(&head.headers);
+        let path = head.uri.path();
         let is_page = matches!(access, Err(Refusal::Page));
-        if !is_page && let Some(probed) = self.probe(request.uri().path(), access.is_ok()).await {
+        if !is_page && let Some(probed) = self.probe(path, access.is_ok()).await {
             return probed;
         }
         match access {
             Ok(()) => {}
-            Err(Refusal::Token) => {
-                let mut refused = text(
-                    StatusCode::UNAUTHORIZED,
-                    "send the token of --admin-token\n",
-                );
-                let bearer = HeaderValue::from_static("Bearer");
-                refused.headers_mut().insert(WWW_AUTHENTICATE, bearer);
-                return refused;
-            }
+            // A browser asks its user for a password only if it may send one.
+            Err(Refusal::Token) => return refused(path == "/" || Console::has(path)),
             Err(Refusal::Page) => {
                 let reason =
                     "this is for tools on this machine: name it by an address or as localhost\n";
                 return text(StatusCode::FORBIDDEN, reason);
             }
         }
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-            let allowed = HeaderValue::from_static("GET, HEAD");
-            refused.headers_mut().insert(ALLOW, allowed);
-            return refused;
+        if let Some(console) = self.console.get()
+            && Console::has(path)
+        {
+            return self.of_console(console, &head, body).await;
         }
-        match request.uri().path() {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return only_get();
+        }
+        match path {
             "/metrics" => page(StatusCode::OK, METRICS, self.scrape.text().await),
+            "/" if self.console.get().is_some() && is_browser(&head) => see_other("/console"),
             "/" => text(
                 StatusCode::OK,
-                "/metrics  for Prometheus\n/livez    whether the process runs\n/readyz   of a worker: whether it takes requests, and why not\n",
+                "/console  for people: the fleet, its calls, what needs attention\n/metrics  for Prometheus\n/livez    whether the process runs\n/readyz   of a worker: whether it takes requests, and why not\n",
             ),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "there is nothing at this path; try /metrics\n",
+                "there is nothing at this path; try /console or /metrics\n",
             ),
         }
+    }
+
+    async fn of_console<B: Form>(
+        &self,
+        console: &Console,
+        head: &Parts,
+        body: B,
+    ) -> Response<Full<Bytes>> {
+        let path = head.uri.path();
+        let answer = match (&head.method, path == FORMS) {
+            (&Method::POST, true) => {
+                if console.may_write() && !is_own_form(&head.headers) {
+                    let reason = "this form does not come from a page that was served here\n";
+                    return text(StatusCode::FORBIDDEN, reason);
+                }
+                let Ok(form) = Limited::new(body, LARGEST_FORM).collect().await else {
+                    return text(StatusCode::PAYLOAD_TOO_LARGE, "this form is too large\n");
+                };
+                console.act(&form.to_bytes()).await
+            }
+            (&Method::GET | &Method::HEAD, false) => {
+                console
+                    .show(path, head.uri.query().unwrap_or_default())
+                    .await
+            }
+            _ => return only_get(),
+        };
+        let (status, body) = match answer {
+            Answer::SeeOther(path) => return see_other(&path),
+            Answer::Page { status, body } => (status, body),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut shown = page(status, HTML, body);
+        let headers = shown.headers_mut();
+        if let Ok(policy) = HeaderValue::from_str(&self.content_policy) {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        // Not no-referrer: a browser would hide where a form comes from as well.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+            headers.insert(name, HeaderValue::from_static("same-origin"));
+        }
+        shown
     }
 }
 
@@ -98,6 +161,45 @@ impl Pages {
         };
         Some(page(status, JSON, Bytes::from(body.to_string())))
     }
+}
+
+/// Whether somebody looks with a browser.
+fn is_browser(head: &Parts) -> bool {
+    let accepted = head
+        .headers
+        .get(ACCEPT)
+        .and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+fn see_other(path: &str) -> Response<Full<Bytes>> {
+    let mut elsewhere = text(StatusCode::SEE_OTHER, "");
+    if let Ok(path) = HeaderValue::from_str(path) {
+        elsewhere.headers_mut().insert(LOCATION, path);
+    }
+    elsewhere
+}
+
+fn only_get() -> Response<Full<Bytes>> {
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    refused.headers_mut().insert(ALLOW, allowed);
+    refused
+}
+
+fn refused(is_for_people: bool) -> Response<Full<Bytes>> {
+    let told = match is_for_people {
+        true => "send the token of --admin-token; in a browser as the password, under any name\n",
+        false => "send the token of --admin-token\n",
+    };
+    let mut refused = text(StatusCode::UNAUTHORIZED, told);
+    let headers = refused.headers_mut();
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if is_for_people {
+        let basic = HeaderValue::from_static("Basic realm=\"PrynAI MCP\", charset=\"UTF-8\"");
+        headers.append(WWW_AUTHENTICATE, basic);
+    }
+    refused
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {

@@ -324,6 +324,11 @@ fn holder_trouble(call: &CallSight) -> Option<String> {
         (false, _) => Some(format!(
             "its gateway {name} is gone: a modern call is cancelled soon, a legacy client resumes at another gateway"
         )),
+        // Only gateways of earlier releases tell no version either.
+        (true, false) if holder.version.is_none() => Some(format!(
+            "{name}, which waits for it, hears nothing that workers publish: an operator runs it again, or it is a deaf \
+             gateway"
+        )),
         (true, false) => Some(format!(
             "its gateway {name} is deaf: it hears nothing that workers publish, and reads logs now and then"
         )),

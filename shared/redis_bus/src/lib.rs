@@ -28,5 +28,5 @@ mod wire;
 
 pub use bus::RedisBus;
 pub use metrics::register as register_metrics;
-pub use operations::RedisOperations;
+pub use operations::{Connecting, RedisOperations};
 pub use wire::signature;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use prynai_bus::BusLimits;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
-use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::exit_if_unusable;
+use prynai_redis_bus::{RedisBus, RedisOperations};
 use prynai_traces::Traces;
 use prynai_worker_engine::{WorkerConfig, WorkerHealth, hush_handler_panics, serve};
 use rmcp::ServerHandler;
@@ -46,6 +46,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let admin = settings.admin.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
     let health = WorkerHealth::default();
     if let Some(admin) = &admin {
+        admin.show_console(RedisOperations::connecting(settings.redis.clone()));
         let health = health.clone();
         admin.tell_health(Box::new(move || {
             let health = health.clone();

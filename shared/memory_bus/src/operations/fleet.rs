@@ -30,6 +30,7 @@ const LEASES: u32 = 3;
 impl MemoryBus {
     pub(super) fn read_overview(&self) -> Overview {
         let has_catalog = lock(&self.catalog).is_some();
+        let sessions = lock(&self.sessions).iter().count() as u64;
         let partition = lock(&self.partition);
         let waiting = partition.waiting.front();
         let running = partition.running.values().next();
@@ -44,6 +45,7 @@ impl MemoryBus {
             dead_letters: partition.dead_letters.len() as u64,
             unfinished_streams: partition.log_counts.open.get(),
             cancelled: partition.log_counts.cancelled.get(),
+            sessions,
             session_calls: partition.call_count,
             has_catalog,
             server: None,
@@ -113,10 +115,12 @@ impl Partition {
     pub(super) fn worker_sight(&self, worker: &WorkerId, seen: &WorkerSeen) -> WorkerSight {
         let mut own = self.running.values().filter(|r| r.worker == *worker);
         let oldest = own.next();
+        let is_listening = self.signals.is_heard(worker);
+        let is_heard = seen.heard.elapsed() <= seen.lease.unwrap_or_default().max(QUIET);
         WorkerSight {
             worker: worker.to_string(),
-            is_alive: seen.heard.elapsed() <= seen.lease.unwrap_or_default().max(QUIET),
-            is_listening: self.signals.is_heard(worker),
+            is_alive: is_heard || (oldest.is_none() && is_listening),
+            is_listening,
             heard_ms_ago: ms_since(seen.heard),
             lease_ms: seen.lease.map(|lease| lease.as_millis() as u64),
             oldest_ms: oldest.map(|running| ms_since(running.since)),
@@ -127,12 +131,13 @@ impl Partition {
 
     fn gateway_sight(&self, gateway: &GatewayId, life: Option<&GatewayLife>) -> GatewaySight {
         let is_alive = life.is_some_and(GatewayLife::is_alive);
+        let is_gateway = is_alive && life.is_some_and(|life| life.heard.is_some());
         let version = env!("CARGO_PKG_VERSION").to_owned();
         GatewaySight {
             gateway: gateway.to_string(),
             is_alive,
             is_listening: self.events.is_heard(gateway),
-            version: is_alive.then_some(version),
+            version: is_gateway.then_some(version),
             heard_ms_ago: life.and_then(|life| life.heard).map(ms_since),
         }
     }

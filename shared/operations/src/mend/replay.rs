@@ -11,7 +11,7 @@ use super::{cancel, letters};
 use crate::Failed;
 
 /// Time between two looks; the workers hear of the holder as often.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// Looks that may find nothing of a request before it counts as lost.
 const BLIND_LOOKS: u32 = 5;

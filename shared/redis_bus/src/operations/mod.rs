@@ -1,15 +1,18 @@
-//! [`Operations`] and [`Repairs`](prynai_bus::operations::Repairs) on Redis: what operators see and change, over a
+//! [`Operations`] and [`Repairs`] on Redis: what operators see and change, over a
 //! connection of its own. It makes nothing that is not there: neither the consumer group nor a note of which Redis this
 //! is. A user who may only read can see everything (`docs/security.md`); only `repairs` writes.
 //!
 //! It imports nothing of the ports: what gateways and workers do is not done here.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
     CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight, Operations, Overview,
-    Place, SessionPage, Shelf, WorkerSight,
+    Place, Repairs, SessionPage, Shelf, WorkerSight,
 };
 use redis::FromRedisValue;
 use tokio::sync::Mutex;
@@ -34,6 +37,9 @@ mod processes;
 mod repairs;
 mod sessions;
 
+/// A connection of operators that is about to be there.
+pub type Connecting = BoxFuture<'static, Result<Arc<dyn Repairs>, BusError>>;
+
 /// What operators see of the fleet on a Redis.
 pub struct RedisOperations {
     keys: Keys,
@@ -57,7 +63,7 @@ impl RedisOperations {
     pub async fn connect(settings: &RedisSettings) -> Result<Self, BusError> {
         let prefix = settings.keys.key_prefix.clone();
         let keys = Keys::new(&prefix);
-        let group = std::sync::Arc::new(QueueGroup::new(keys.clone()));
+        let group = Arc::new(QueueGroup::new(keys.clone()));
         let address = settings.redis_url.address().clone();
         let connector = Connector::new(address, Tls::new(&settings.tls), group);
         let link = connector.link().await.map_err(Fault::at_start)?;
@@ -69,6 +75,18 @@ impl RedisOperations {
             place: settings.redis_url.to_string(),
             connector,
             link: Mutex::new(Some(link)),
+        })
+    }
+
+    /// What connects as it is set, whenever it is called.
+    pub fn connecting(settings: RedisSettings) -> Box<dyn Fn() -> Connecting + Send + Sync> {
+        let settings = Arc::new(settings);
+        Box::new(move || {
+            let settings = Arc::clone(&settings);
+            Box::pin(async move {
+                let operations = Self::connect(&settings).await?;
+                Ok(Arc::new(operations) as Arc<dyn Repairs>)
+            })
         })
     }
 

@@ -23,7 +23,7 @@ const STEPS: usize = 40;
 const FLEETS: usize = 10;
 
 /// Counts, in the order in which they are asked for.
-type Counts = (u64, u64, u64, u64, u64, u64, Time);
+type Counts = (u64, u64, u64, u64, u64, u64, u64, Time);
 
 impl RedisOperations {
     pub(super) async fn read_place(&self) -> Result<Place, Fault> {
@@ -83,12 +83,21 @@ impl RedisOperations {
         counts.cmd("XLEN").arg(keys.dead_letters());
         counts.cmd("ZCARD").arg(keys.unfinished());
         counts.cmd("ZCARD").arg(keys.cancelled());
+        counts.cmd("ZCARD").arg(keys.sessions());
         counts.cmd("ZCARD").arg(keys.calls());
         counts.cmd("STRLEN").arg(keys.catalog());
         counts.cmd("TIME");
         let counts: Counts = self.run(&Command::pipeline(counts)).await?;
-        let (queued, dead_letters, unfinished_streams, cancelled, session_calls, catalog, time) =
-            counts;
+        let (
+            queued,
+            dead_letters,
+            unfinished_streams,
+            cancelled,
+            sessions,
+            session_calls,
+            catalog,
+            time,
+        ) = counts;
         let now_ms = unix_ms(time);
         let age = |entry: &str| added_ms(entry).map(|added| now_ms.saturating_sub(added));
         let pending = self.pending().await?;
@@ -107,6 +116,7 @@ impl RedisOperations {
             dead_letters,
             unfinished_streams,
             cancelled,
+            sessions,
             session_calls,
             has_catalog: catalog > 0,
             server: self.server_facts().await?,

@@ -62,7 +62,10 @@ impl RedisOperations {
         {
             worker.lease_ms = lease_ms;
             worker.is_listening = is_listening;
-            worker.is_alive = worker.heard_ms_ago <= lease_ms.unwrap_or(0).max(QUIET_MS);
+            let is_heard = worker.heard_ms_ago <= lease_ms.unwrap_or(0).max(QUIET_MS);
+            // Redis before 7.2 does not note that a worker asked if it got nothing.
+            let is_idle = worker.running == 0 && is_listening;
+            worker.is_alive = is_heard || is_idle;
             if let Some((entry, ..)) = oldest.into_iter().next() {
                 worker.oldest_ms = added_ms(&entry).map(|added| now_ms.saturating_sub(added));
                 worker.oldest = Some(entry);

@@ -12,6 +12,7 @@ use crate::scene::{Kind, LONG_LEASE, begun, legacy_request, session};
 for_both_buses! {
     a_fleet_says_where_it_is,
     a_worker_is_told_with_what_it_runs,
+    a_worker_without_work_lives_as_long_as_it_listens,
     a_gateway_is_told_while_it_lives_and_afterwards,
     all_sessions_are_passed,
     a_session_is_told_with_its_calls,
@@ -58,6 +59,20 @@ async fn a_worker_is_told_with_what_it_runs(kind: Kind) {
         told.iter().skip(1).all(|worker| worker.running == 0),
         "{told:?}"
     );
+}
+
+async fn a_worker_without_work_lives_as_long_as_it_listens(kind: Kind) {
+    let scene = kind.scene().await;
+    let operations = scene.operations().await;
+    let signals = begun(scene.workers.signal_news(&scene.worker).await.unwrap()).await;
+    let claim = scene.claimed(&scene.request()).await;
+    scene.respond(&claim.ownership(&scene.worker), 1).await;
+    let look = async || operations.workers().await.unwrap().remove(0);
+    // Longer than a worker that has work may be silent.
+    prynai_test_redis::assert_eventually!(look().await.heard_ms_ago > 10_500);
+    assert!(look().await.is_alive);
+    drop(signals);
+    prynai_test_redis::assert_eventually!(!look().await.is_alive);
 }
 
 async fn a_gateway_is_told_while_it_lives_and_afterwards(kind: Kind) {
@@ -135,7 +150,8 @@ async fn a_session_is_told_with_its_calls(kind: Kind) {
     assert_eq!((told[0].calls, told[0].subscriptions), (1, 1));
     assert_eq!(told[0].principal.as_deref(), Some("anonymous"));
     assert!(told[0].ends_in_ms.is_some_and(|ms| ms > 0), "{told:?}");
-    assert_eq!(operations.overview().await.unwrap().session_calls, 1);
+    let overview = operations.overview().await.unwrap();
+    assert_eq!((overview.sessions, overview.session_calls), (1, 1));
     let claim = crate::scene::claim_one(&*scene.workers, &scene.worker).await;
     scene.respond(&claim.ownership(&scene.worker), 1).await;
     assert_eq!(operations.overview().await.unwrap().session_calls, 0);

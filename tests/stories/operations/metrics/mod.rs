@@ -291,13 +291,11 @@ async fn operators_and_clients_never_meet_at_one_port() {
 
 #[tokio::test]
 async fn without_the_setting_there_is_no_port_and_beyond_the_machine_none_without_a_token() {
-    let mut process = Process::start("prynai-mcp", &["--listen", "127.0.0.1:0"]).await;
-    process.address().await;
-    assert!(
-        process
-            .all_logged("listening for administration")
-            .is_empty()
-    );
+    let mut fleet = Cluster::new().start().await;
+    for process in fleet.processes() {
+        let listening = process.all_logged("listening for administration");
+        assert!(listening.is_empty(), "{listening:?}");
+    }
     for program in ["prynai-gateway", "prynai-worker", "prynai-mcp"] {
         let ended = Process::run(program, &["--admin-listen", "0.0.0.0:0"]).await;
         assert_eq!(ended.status.code(), Some(64), "{program}: {}", ended.output);

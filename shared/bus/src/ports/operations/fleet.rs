@@ -38,6 +38,8 @@ pub struct Overview {
     pub unfinished_streams: u64,
     /// Cancelled calls whose entry is, or may still come, in the queue.
     pub cancelled: u64,
+    /// Sessions, with some that ended a moment ago.
+    pub sessions: u64,
     /// Calls of sessions that wait or run.
     pub session_calls: u64,
     /// Whether workers announced what they serve.
@@ -68,7 +70,8 @@ pub struct ServerFacts {
 pub struct WorkerSight {
     /// Its name.
     pub worker: String,
-    /// Whether it lives, as far as the bus knows: it was heard of within its lease.
+    /// Whether it lives, as far as the bus knows: it was heard of within its lease, or it has nothing to do and
+    /// listens.
     pub is_alive: bool,
     /// Whether it hears cancels and answers of clients. One that does not, and lives, is deaf.
     pub is_listening: bool,

@@ -1,0 +1,217 @@
+//! The life of one call.
+
+use maud::{Markup, html};
+use prynai_bus::operations::{CallName, EntrySight, EventSight, Repairs};
+use prynai_operations::Failed;
+use prynai_operations::look::call::{Call, read};
+use prynai_operations::text::{counted, gateway_state, moment, size, span, what};
+
+use super::{Made, ask, done, live};
+use crate::address::Query;
+use crate::parts::{Columns, ago, facts, said, said_or_dash, session, state, table};
+
+const EVENTS: Columns = &[
+    ("Event", true),
+    ("Kind", false),
+    ("What", false),
+    ("Size", true),
+];
+
+/// Events that are shown, the newest.
+const MOST_EVENTS: u16 = 50;
+
+pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: bool) -> Made {
+    let id = query.get("id").unwrap_or_default().trim();
+    let Ok(name) = id.parse::<CallName>() else {
+        return Err(Failed::Unknown(
+            "a call is named by its stream (32 digits, as logs name it) or its entry (such as 1785000000000-0)".to_owned(),
+        ));
+    };
+    let found = read(operations, &name, MOST_EVENTS, false).await?;
+    let entry = found.call.entry.as_ref().or(found.call.dead.as_ref());
+    let title = entry.map_or_else(|| "A call that is over".to_owned(), what);
+    let body = html! {
+        (done(query))
+        p { "Now: " (state(found.explanation.state)) }
+        ul .because { @for because in &found.explanation.because { li { (said(because)) } } }
+        (buttons(&found, may_write))
+        (of_call(&found, entry))
+        h2 { "What happened" }
+        ol .timeline { @for (when, happened) in timeline(&found, entry) {
+            li { span .when { (when) } (happened) }
+        } }
+        @if !found.events.is_empty() { (events(&found.events)) }
+    };
+    Ok((live(&title, "call", query), body))
+}
+
+fn buttons(found: &Call, may_write: bool) -> Markup {
+    let call = &found.call;
+    html! {
+        @if may_write { p .buttons {
+            @if let (Some(stream), Some(_), false) = (&call.stream, &call.entry, call.is_cancelled) {
+                (ask("cancel", stream, "Cancel this call"))
+            }
+            @if let Some(letter) = &call.dead {
+                (ask("replay", &letter.entry, "Run it again"))
+                (ask("drop", &letter.entry, "Drop the letter"))
+            }
+        } }
+    }
+}
+
+fn of_call(found: &Call, entry: Option<&EntrySight>) -> Markup {
+    let call = &found.call;
+    let log = call.log.as_ref();
+    let worker = call.worker.as_ref().map(|worker| &worker.worker);
+    let worker = worker.or_else(|| log?.worker.as_ref());
+    let id = entry.and_then(|entry| {
+        entry
+            .dead
+            .as_ref()
+            .map(|dead| &dead.entry)
+            .or(Some(&entry.entry))
+    });
+    let id = id.or_else(|| log?.entry.as_ref());
+    let of_session = entry.and_then(|entry| entry.session.as_ref());
+    let holder = html! {
+        @if let Some(holder) = &call.holder {
+            (said(&holder.gateway)) " "
+            // What holds a request that an operator runs again is no gateway.
+            @if holder.is_listening || holder.version.is_some() || !holder.is_alive {
+                (state(gateway_state(holder)))
+            }
+        }
+        @else { "–" }
+    };
+    let revision = entry.and_then(|entry| entry.protocol_version.as_ref());
+    facts(&[
+        ("Stream", said_or_dash(call.stream.as_ref())),
+        ("Entry", said_or_dash(id)),
+        (
+            "Caller",
+            said_or_dash(entry.and_then(|entry| entry.principal.as_ref())),
+        ),
+        (
+            "Session",
+            session(of_session.or_else(|| log?.session.as_ref())),
+        ),
+        ("Worker", said_or_dash(worker)),
+        ("Who waits for it", holder),
+        ("Revision", said_or_dash(revision)),
+        (
+            "Request id of the client",
+            said_or_dash(entry.and_then(|entry| entry.request_id.as_ref())),
+        ),
+        (
+            "Size of the request",
+            html! { @if let Some(entry) = entry { (size(entry.bytes)) } @else { "–" } },
+        ),
+        (
+            "Events",
+            html! { @if let Some(log) = log {
+                (log.newest) @if let Some(bytes) = log.bytes { ", " (size(bytes)) }
+            } @else { "none yet" } },
+        ),
+    ])
+}
+
+/// What happened, and when, as far as it is known.
+fn timeline(found: &Call, entry: Option<&EntrySight>) -> Vec<(Markup, Markup)> {
+    let (call, now) = (&found.call, found.call.now_ms);
+    let mut happened = Vec::new();
+    if let Some(queued) = entry.and_then(|entry| entry.queued_at_ms) {
+        happened.push((
+            ago(now, queued),
+            html! { "A gateway queued it (" (moment(queued)) ")." },
+        ));
+    }
+    if let Some(lease) = entry.and_then(|entry| entry.lease.as_ref()) {
+        let attempt =
+            html! { "Worker " (said(&lease.worker)) " has it, attempt " (lease.delivery) };
+        happened.push(match lease.is_handed_back {
+            true => (
+                html! { "since then" },
+                html! { (attempt) ", and gave it back." },
+            ),
+            false => {
+                let renewed = format!("lease renewed {} ago", span(lease.renewed_ms_ago));
+                (html! { (renewed) }, html! { (attempt) "." })
+            }
+        });
+    }
+    if let Some(log) = call.log.as_ref().filter(|log| log.newest > 0) {
+        let by = html! {
+            @if let (Some(worker), Some(delivery)) = (&log.worker, log.delivery) {
+                " Worker " (said(worker)) " may write, attempt " (delivery) "."
+            }
+        };
+        happened.push((
+            html! { "since then" },
+            html! { (counted(log.newest, "event was", "events were")) " written." (by) },
+        ));
+    }
+    if call.is_cancelled {
+        happened.push((html! { "then" }, html! { "It was cancelled." }));
+    }
+    if let Some(dead) = &call.dead {
+        let reason = dead
+            .dead
+            .as_ref()
+            .map(|dead| dead.reason.as_str())
+            .unwrap_or_default();
+        happened.push((
+            ago(now, now.saturating_sub(dead.age_ms)),
+            html! { "It was put aside as dead letter " (said(&dead.entry)) ": " (said(reason)) },
+        ));
+    }
+    match (call.log.as_ref(), entry.and_then(|entry| entry.deadline_ms)) {
+        (Some(log), _) if log.state == "finished" => {
+            happened.push((
+                html! { "then" },
+                html! { "It ended, and its gateway was told." },
+            ));
+        }
+        (_, Some(deadline)) if call.entry.is_some() => {
+            let left = match deadline.checked_sub(now) {
+                Some(left) => format!("in {}", span(left)),
+                None => format!("{} ago", span(now.saturating_sub(deadline))),
+            };
+            happened.push((
+                html! { (left) },
+                html! { "Its deadline (" (moment(deadline)) ")." },
+            ));
+        }
+        _ => {}
+    }
+    happened
+}
+
+fn events(events: &[EventSight]) -> Markup {
+    let rows = events.iter().rev().map(|event| {
+        let kind = match (&event.kind, event.bytes) {
+            (Some(_), _) if event.is_question => "question",
+            (Some(kind), _) => kind,
+            (None, 0) => "missing",
+            (None, _) => "large",
+        };
+        let what = match (&event.method, event.error_code, event.is_tool_error) {
+            (Some(method), ..) => html! { (said(method)) },
+            (None, Some(code), _) => html! { "error " (code) },
+            (None, None, true) => html! { "the tool says that it failed" },
+            (None, None, false) if kind == "final" => html! { "result" },
+            (None, None, false) => html! { "–" },
+        };
+        vec![
+            html! { (event.offset) },
+            html! { (said(kind)) },
+            what,
+            html! { (size(event.bytes)) },
+        ]
+    });
+    table(
+        "Its newest events, newest first; what they say is not shown",
+        EVENTS,
+        rows.collect(),
+    )
+}

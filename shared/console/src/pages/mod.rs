@@ -1,0 +1,83 @@
+//! The pages, one file each. Each reads a bounded number of rows, and gives its frame and its body.
+
+use maud::{Markup, html};
+use prynai_operations::Failed;
+use prynai_operations::look::queue::Extent;
+
+use crate::address::{Query, path};
+use crate::frame::Frame;
+
+mod call;
+mod doctor;
+mod lists;
+mod overview;
+mod processes;
+mod sessions;
+
+pub(crate) use call::call;
+pub(crate) use doctor::doctor;
+pub(crate) use lists::{dead, queue};
+pub(crate) use overview::overview;
+pub(crate) use processes::{gateways, workers};
+pub(crate) use sessions::sessions;
+
+/// A page.
+type Made = Result<(Frame, Markup), Failed>;
+
+/// How far a list is read for one page.
+const LIST: Extent = Extent {
+    rows: 50,
+    pages: 10,
+};
+
+/// The frame of a page that is loaded anew, unless the query says that it stays.
+fn live(title: &str, page: &'static str, query: &Query) -> Frame {
+    let is_stopped = query.get("still").is_some();
+    let other = (!is_stopped).then_some("1");
+    let list = (page != "call").then_some(page);
+    Frame::live(
+        title,
+        list,
+        is_stopped,
+        query.path_with(page, "still", other),
+    )
+}
+
+/// What was just done, if the query says so; one of a few texts, none of which comes from there.
+fn done(query: &Query) -> Markup {
+    let told = match query.get("done") {
+        Some("cancelled") => {
+            "The call is cancelled. It leaves the queue when its worker has seen that."
+        }
+        Some("replayed") => {
+            "The request is queued once more, as this call. The dead letter is gone."
+        }
+        Some("dropped") => "The dead letter is dropped.",
+        Some("drained") => {
+            "The worker was told to drain: it claims nothing more, and ends when its calls have ended."
+        }
+        _ => return html! {},
+    };
+    html! { p .done role="status" { (told) } }
+}
+
+/// Links to the next page of a list, and back to its begin.
+fn paging(page: &'static str, query: &Query, next: Option<&str>) -> Markup {
+    html! {
+        @if next.is_some() || query.get("after").is_some() {
+            p .buttons {
+                @if query.get("after").is_some() {
+                    a .button href=(query.path_with(page, "after", None)) { "Back to the begin" }
+                }
+                @if let Some(next) = next {
+                    a .button href=(query.path_with(page, "after", Some(next))) { "Go on" }
+                }
+            }
+        }
+    }
+}
+
+/// A button that leads to the question whether something shall be done.
+fn ask(act: &str, id: &str, shown: &str) -> Markup {
+    html! { a .button href=(path("ask", &[("do", act), ("id", id)])) { (shown) } }
+}

@@ -1,0 +1,6 @@
+//! What changes something. A page asks first; only its form has the proof without which nothing is done.
+
+mod act;
+mod proof;
+
+pub(crate) use act::Write;
