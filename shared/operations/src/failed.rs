@@ -17,6 +17,16 @@ pub enum Failed {
     Unfit(String),
 }
 
+impl Failed {
+    /// Whether the same may succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Bus(BusError::Unavailable(_) | BusError::Refused(_))
+        )
+    }
+}
+
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

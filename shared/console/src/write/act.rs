@@ -17,9 +17,6 @@ use crate::parts::said;
 /// Replayed requests at a time whose streams are held here.
 const MOST_REPLAYS: usize = 16;
 
-/// How often a bus that is away is asked again for one of them, a second apart at least.
-const MOST_TRIES: u32 = 600;
-
 /// Asks, and does what was agreed to.
 pub(crate) struct Write {
     proofs: Proofs,
@@ -138,12 +135,12 @@ impl Write {
         let operations = Arc::clone(operations);
         tokio::spawn(async move {
             let _place = place;
-            // While the bus is away it is asked again: the call may go on.
-            for _ in 0..MOST_TRIES {
-                let looked = replay::until_it_ends(&*operations, &replayed, false).await;
-                let Err(error) = looked else { return };
+            let told = |error: &Failed| {
                 tracing::debug!(%error, "cannot look after a request that was run again; trying again");
-                tokio::time::sleep(replay::LOOK).await;
+            };
+            let looked = replay::until_it_ends(&*operations, &replayed, false, told).await;
+            if let Err(error) = looked {
+                tracing::warn!(%error, "gave up looking after a request that was run again; it may be cancelled");
             }
         });
         Ok(stream)

@@ -47,7 +47,7 @@ impl Failed {
     pub fn code(&self) -> u8 {
         use prynai_operations::Failed::{Bus, Unfit, Unknown};
         match self {
-            Self::Not(Bus(BusError::Unavailable(_) | BusError::Refused(_))) => EXIT_AWAY,
+            Self::Not(failed) if failed.is_passing() => EXIT_AWAY,
             Self::Not(Bus(BusError::Unusable(_))) => EXIT_USAGE,
             Self::Not(Bus(_) | Unfit(_)) | Self::Json(_) | Self::Terminal(_) => EXIT_FAILED,
             Self::Not(Unknown(_)) => EXIT_UNKNOWN,

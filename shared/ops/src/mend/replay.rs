@@ -5,12 +5,13 @@ use std::io::{Write, stderr};
 use prynai_bus::operations::Repairs;
 use prynai_operations::mend::cancel::caller;
 use prynai_operations::mend::letters::unknown;
-use prynai_operations::mend::replay::{Outcome, era, queue, until_it_ends};
+use prynai_operations::mend::replay::{Outcome, cancel_replayed, queue, until_it_ends};
 use prynai_operations::text::{harmless, what};
 
 use super::confirm;
 use crate::look::{Failed, Shown};
 use crate::settings::ReplayAsked;
+use crate::signals::Stop;
 
 pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result<Outcome, Failed> {
     let id = asked.letter.id();
@@ -22,6 +23,8 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
         caller(&letter)
     );
     confirm(&question, asked.yes)?;
+    // From here on an interruption is a cancel.
+    let mut stop = Stop::hear();
     let replayed = queue(repairs, id).await?;
     // A JSON document may be read by a program; this is for who waits.
     let _ = writeln!(
@@ -29,14 +32,24 @@ pub(crate) async fn replay(repairs: &dyn Repairs, asked: &ReplayAsked) -> Result
         "queued as {}, and no dead letter any more; waiting for its end (Ctrl-C cancels it)",
         replayed.stream
     );
-    tokio::select! {
-        outcome = until_it_ends(repairs, &replayed, asked.response) => Ok(outcome?),
-        _ = tokio::signal::ctrl_c() => {
-            repairs.cancel(&replayed.stream, &replayed.entry, era(&letter)).await?;
-            // Not as if it had been declined: it was queued, and may have begun.
-            Ok(Outcome { replayed: replayed.clone(), state: "cancelled", response: None })
-        }
+    let told = |failed: &prynai_operations::Failed| {
+        let _ = writeln!(
+            stderr(),
+            "{}; waiting for it",
+            harmless(&failed.to_string())
+        );
+    };
+    let ended = tokio::select! {
+        ended = until_it_ends(repairs, &replayed, asked.response, told) => ended,
+        () = stop.told() => cancel_replayed(repairs, &replayed, &letter).await,
+    };
+    if ended.is_err() {
+        let _ = writeln!(
+            stderr(),
+            "nobody watches the call any more: its workers cancel it soon, unless it is of a session"
+        );
     }
+    Ok(ended?)
 }
 
 impl Shown for Outcome {

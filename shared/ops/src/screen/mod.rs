@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::look::Failed;
 use crate::settings::{EXIT_AWAY, TopAsked};
-use crate::signals::told_to_stop;
+use crate::signals::Stop;
 use state::{Next, Screen};
 use terminal::Terminal;
 
@@ -40,7 +40,7 @@ pub async fn watch(operations: &dyn Operations, asked: &TopAsked) -> Result<(), 
     let mut keys = EventStream::new();
     let mut ticks = interval(asked.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stopped = std::pin::pin!(told_to_stop());
+    let mut stop = Stop::hear();
     // One read at a time, however slow Redis is.
     let mut reading = OptionFuture::from(None);
     let mut is_reading = false;
@@ -71,7 +71,7 @@ pub async fn watch(operations: &dyn Operations, asked: &TopAsked) -> Result<(), 
                 // Another view may be wanted since.
                 !screen.is_seen()
             }
-            () = &mut stopped => return Ok(()),
+            () = stop.told() => return Ok(()),
         };
         if is_due && !is_reading {
             let read = sight::read(operations, &asked.filter, screen.wanted());

@@ -6,6 +6,7 @@ mod hostile;
 mod letters;
 mod looking;
 mod mending;
+mod replaying;
 mod rights;
 mod trouble;
 
