@@ -7,7 +7,7 @@ use anyhow::Context;
 use prynai_admin::Connect;
 use prynai_bus::operations::Repairs;
 use prynai_bus::wire::change::Change;
-use prynai_bus::{Bus, BusError, News};
+use prynai_bus::{Bus, BusError, BusLimits, News};
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
@@ -50,7 +50,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         env!("CARGO_PKG_VERSION"),
         settings.is_for_this_machine(),
     )?;
-    let memory = MemoryBus::new(settings.gateway.limits.bus());
+    let memory = MemoryBus::new(limits(&settings));
     if let Some(admin) = &admin {
         admin.show_console(match settings.redis() {
             Some(redis) => RedisOperations::connecting(redis),
@@ -104,14 +104,20 @@ fn of_memory(bus: Arc<MemoryBus>) -> Connect {
     })
 }
 
+fn limits(settings: &StandaloneSettings) -> BusLimits {
+    BusLimits {
+        audit: settings.telemetry.audit.audit_records,
+        ..settings.gateway.limits.bus()
+    }
+}
+
 async fn bus(
     settings: &StandaloneSettings,
     memory: Arc<MemoryBus>,
 ) -> Result<Arc<dyn Bus>, BusError> {
-    let limits = settings.gateway.limits.bus();
     Ok(match settings.redis() {
         Some(redis) => {
-            exit_if_unusable(RedisBus::connect_when_there(&redis, limits, |_| {}).await)?
+            exit_if_unusable(RedisBus::connect_when_there(&redis, limits(settings), |_| {}).await)?
         }
         None => memory,
     })

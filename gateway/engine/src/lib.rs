@@ -11,12 +11,13 @@
 //! revisions of the protocol are [`versions`]; whether workers are there is in [`worker_watch`].
 //!
 //! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
-//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `operation`, `refusal`,
+//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `audit`, `operation`, `refusal`,
 //! `metrics`, `versions`, `worker_watch`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
 mod admission;
+mod audit;
 mod auth;
 mod changes;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use prynai_bus::ids::GatewayId;
-use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::session::Session;
 use prynai_bus::{Bus, BusError};
 use prynai_process::lifecycle::Shutdown;
 use tokio::task::JoinSet;
 
 use crate::admission::Admission;
+use crate::admission::rates::Rates;
 use crate::admission::turns::Turns;
+use crate::audit::Audit;
 use crate::auth::Authenticator;
 use crate::changes::Changes;
 use crate::changes::catalog::CatalogCache;
 use crate::message::params::Params;
-use crate::message::request_head::Caller;
+use crate::message::request_head::{Caller, RequestHead};
 use crate::origin::AllowedOrigins;
 use crate::policy::{self, Policy};
 use crate::refusal::RequestError;
@@ -35,6 +36,7 @@ pub(crate) struct AppState(Arc<Inner>);
 /// What all clones of an [`AppState`] share.
 pub(crate) struct Inner {
     pub(crate) admission: Admission,
+    pub(crate) audit: Audit,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) authenticator: Authenticator,
     pub(crate) origins: AllowedOrigins,
@@ -43,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: CatalogCache,
     pub(crate) canceller: Canceller,
     pub(crate) policy: Policy,
+    pub(crate) rates: Rates,
     pub(crate) settings: GatewaySettings,
     pub(crate) shutdown: Shutdown,
     pub(crate) turns: Turns,
@@ -94,9 +97,13 @@ impl AppState {
         for task in key_tasks {
             background.spawn(task);
         }
+        let (audit, audit_task) = Audit::new(hub.gateway().clone(), bus.clone());
+        background.spawn(audit_task);
+        let rates = Rates::new(bus.clone());
         let workers = Arc::new(WorkerWatch::new(settings.worker_grace));
         Ok(Self(Arc::new(Inner {
             admission: Admission::new(bus.clone(), &settings.limits),
+            audit,
             canceller: Canceller::new(bus.clone(), bus.clone()),
             origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
             bus,
@@ -105,6 +112,7 @@ impl AppState {
             changes,
             catalog,
             policy,
+            rates,
             settings,
             shutdown,
             turns: Turns::new(),
@@ -124,13 +132,27 @@ impl AppState {
         SessionUse::new(self.bus.clone(), session, every)
     }
 
-    /// Refuses what its caller may not send, as [`policy::check`] does.
+    /// Refuses what its caller may not send, as [`policy::check`] does, or not so often.
     pub(crate) async fn check_policy(
         &self,
-        principal: &Principal,
+        head: RequestHead<'_>,
         method: &str,
         params: &Params,
     ) -> Result<(), RequestError> {
-        policy::check(&self.policy, &self.catalog, principal, method, params).await
+        let principal = &head.caller.principal;
+        let allowed = policy::check(&self.policy, &self.catalog, principal, method, params).await?;
+        if let Some(rule) = allowed.rule {
+            head.operation.allowed_by(rule);
+        }
+        self.rates.take(&allowed.counted).await
+    }
+
+    /// Says of a message that it is refused, to the log and to the audit.
+    pub(crate) fn refused(&self, head: RequestHead<'_>, error: &RequestError) {
+        let operation = head.operation;
+        operation.refused(error);
+        if let Some(asked) = operation.asked() {
+            self.audit.refused(&head.caller.principal, asked, error);
+        }
     }
 }

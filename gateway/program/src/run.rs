@@ -1,6 +1,6 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
-use prynai_bus::BusError;
+use prynai_bus::{BusError, BusLimits};
 use prynai_gateway_engine::{listen, look_at_queue, serve, wait_for_bus};
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
@@ -38,7 +38,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     if let Some(admin) = &admin {
         admin.show_console(RedisOperations::connecting(settings.redis.clone()));
     }
-    let (redis, limits) = (&settings.redis, settings.gateway.limits.bus());
+    let redis = &settings.redis;
+    let limits = BusLimits {
+        audit: settings.telemetry.audit.audit_records,
+        ..settings.gateway.limits.bus()
+    };
     let connecting = async {
         match RedisBus::connect_as_set(redis, limits.clone()).await {
             // Only now: whoever comes while the first attempt lasts had better wait than try again.

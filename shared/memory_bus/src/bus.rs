@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::stored::account::Account;
+use crate::stored::audit::Audit;
 use crate::stored::expiry::ExpiringMap;
 use crate::stored::feed::Feed;
 use crate::stored::gateway::GatewayLife;
@@ -46,6 +47,10 @@ pub struct MemoryBus {
     pub(crate) answered: Mutex<ExpiringMap<OperationId, i64>>,
     /// By the record's name.
     pub(crate) outcomes: Mutex<ExpiringMap<String, Record>>,
+    /// Locked after all others.
+    pub(crate) audit: Mutex<Audit>,
+    /// When each bucket that is not full is full again, in microseconds since the bus began.
+    pub(crate) buckets: Mutex<ExpiringMap<String, u64>>,
     /// What is kept for each caller.
     pub(crate) accounts: Mutex<HashMap<Share, Account>>,
 }
@@ -55,6 +60,7 @@ impl MemoryBus {
     pub fn new(limits: BusLimits) -> Arc<Self> {
         Arc::new(Self {
             feed: Mutex::new(Feed::new(limits.feed)),
+            audit: Mutex::new(Audit::new(limits.audit)),
             limits,
             started: Instant::now(),
             started_ms: unix_millis(),
@@ -67,8 +73,15 @@ impl MemoryBus {
             catalog: Mutex::default(),
             state: Mutex::default(),
             outcomes: Mutex::default(),
+            buckets: Mutex::default(),
             accounts: Mutex::default(),
         })
+    }
+
+    /// The time, Unix milliseconds: it never goes back, whatever the clock of the wall does.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.started_ms.saturating_add(passed)
     }
 
     /// How many requests wait, and how many run.

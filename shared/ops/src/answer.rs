@@ -58,7 +58,7 @@ pub async fn answer(
             DeadAsk::Drop(asked) => text(&dead::remove(repairs, asked).await?, json, width),
         },
         Ask::Drain(asked) => text(&drain::drain(repairs, asked).await?, json, width),
-        Ask::Doctor | Ask::Completion { .. } => Ok(String::new()),
+        Ask::Doctor | Ask::Tail(_) | Ask::Completion { .. } => Ok(String::new()),
     };
     Ok(Answer {
         text: text?,

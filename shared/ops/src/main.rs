@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use prynai_ops::answer::{Answer, answer};
-use prynai_ops::look::Failed;
+use prynai_ops::look::{Failed, tail};
 use prynai_ops::screen;
 use prynai_ops::settings::{Ask, Settings, command, parse_or_exit};
 use prynai_ops::show::{is_watched, line_width};
@@ -37,7 +37,17 @@ async fn run(settings: &Settings) -> Result<Answer, Failed> {
         let text = String::new();
         return Ok(Answer { text, code: 0 });
     }
+    if let Ask::Tail(asked) = &settings.ask {
+        return tail::follow(&operations, asked, settings.json, print_line).await;
+    }
     answer(&operations, &settings.ask, settings.json, line_width()).await
+}
+
+/// Whether somebody still reads.
+fn print_line(line: &str) -> bool {
+    let mut out = stdout();
+    let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    written.is_ok()
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.

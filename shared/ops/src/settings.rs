@@ -81,6 +81,8 @@ pub enum Ask {
     /// A live screen with the keys of k9s: queue, workers, gateways, dead letters, and the details of a call. Where
     /// there is no terminal, it is told once, in words
     Top(TopAsked),
+    /// What callers did and what was refused to them, and then what comes, until Ctrl-C (docs/audit.md)
+    Tail(TailAsked),
     /// Workers: who lives, what each runs, and since when
     Workers,
     /// Gateways of the last day: who lives, and who does not hear
@@ -140,6 +142,48 @@ pub struct TopAsked {
     /// Time between two looks, one second at least.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = pause)]
     pub every: Duration,
+}
+
+/// Which records of the audit.
+#[derive(Debug, Args)]
+pub struct TailAsked {
+    /// Only of this tool, prompt or resource (a URI as it is shown, or whole).
+    #[arg(long, value_name = "NAME")]
+    pub tool: Option<String>,
+    /// Only of this caller.
+    #[arg(long, value_name = "SUBJECT")]
+    pub principal: Option<String>,
+    /// Only of this session.
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// Only those that ended so; more than one with commas.
+    #[arg(long, value_enum, value_name = "OUTCOME", value_delimiter = ',')]
+    pub outcome: Vec<Outcome>,
+    /// Records from before that are looked through, the newest, up to 500.
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=500))]
+    pub last: u16,
+    /// Ends after those.
+    #[arg(long)]
+    pub no_follow: bool,
+    /// Time between two looks, one second at least.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause)]
+    pub every: Duration,
+}
+
+/// How something ended, as the audit says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Outcome {
+    /// With a result.
+    Ok,
+    /// With a result that says that the tool failed.
+    ToolError,
+    /// With a JSON-RPC error.
+    Error,
+    /// Its client did not want it any more.
+    Cancelled,
+    /// It never came to a worker.
+    Refused,
 }
 
 /// What is known of a request's place.
@@ -372,6 +416,8 @@ mod tests {
             &["prynai-ops", "dead", "show", "x"],
             &["prynai-ops", "drain"],
             &["prynai-ops", "top", "--every", "10ms"],
+            &["prynai-ops", "tail", "--last", "501"],
+            &["prynai-ops", "tail", "--outcome", "well"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

@@ -1,6 +1,7 @@
 //! Structured logs on standard output, which no reader can hold up: what is logged waits in a bounded
 //! [`log_queue`] for a thread of its own, and lines of one source that repeat become one ([`repeats`]).
 
+pub mod audit;
 mod fold_repeats;
 mod line;
 mod log_queue;
@@ -19,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use self::audit::AuditSettings;
 use self::fold_repeats::FoldRepeats;
 use self::log_queue::LogQueue;
 
@@ -51,6 +53,10 @@ pub struct TelemetrySettings {
         default_value = "failed"
     )]
     pub log_requests: LogRequests,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub audit: AuditSettings,
 }
 
 /// What makes traces of spans.
@@ -136,6 +142,7 @@ impl TelemetrySettings {
             }
         };
         started.map_err(|error| error.to_string())?;
+        self.audit.open()?;
         report_panics();
         #[cfg(feature = "mutations")]
         tracing::error!("this binary was built to have bugs planted; it is not for use");
@@ -166,6 +173,7 @@ impl LogRequests {
 impl Drop for Log {
     fn drop(&mut self) {
         self.0.flush();
+        audit::flush();
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn catalog(version: &str) -> CatalogRecord {
             vec!["where".to_owned(), "region".to_owned()],
         )]
         .into(),
+        audit: vec!["text".to_owned()],
     };
     CatalogRecord {
         v: FORMAT,

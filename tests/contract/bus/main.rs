@@ -26,6 +26,7 @@ macro_rules! for_both_buses {
     };
 }
 
+mod audit_log;
 mod catalog;
 mod change_feed;
 mod event_log;
@@ -33,6 +34,7 @@ mod lost_replies;
 mod on_redis;
 mod operations;
 mod outcome_store;
+mod rate_limiter;
 mod request_queue;
 mod scene;
 mod session_store;

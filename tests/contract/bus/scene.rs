@@ -298,7 +298,7 @@ async fn redis_depth(url: &str, prefix: &str) -> (usize, usize) {
 
 /// Reads the dead letters as an operator would.
 pub(crate) async fn redis_dead_letters(server: &RedisServer, prefix: &str) -> Vec<String> {
-    let pattern = format!("{prefix}*dead*");
+    let pattern = format!("{prefix}*:dead");
     let keys: Vec<String> = server.command(&["KEYS", &pattern]).await;
     let mut letters = Vec::new();
     for key in keys {
@@ -340,6 +340,7 @@ pub(crate) fn append(owner: &Ownership, events: &[StreamEvent]) -> Append {
 pub(crate) fn finish(owner: &Ownership, event: &StreamEvent) -> Finish {
     Finish {
         ownership: owner.clone(),
+        record: None,
         earlier: Vec::new(),
         event: Some(event.clone()),
     }

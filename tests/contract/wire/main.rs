@@ -1,6 +1,7 @@
 //! Samples of every form ever released (`tests/contract/golden`): this build reads them and writes back the same. A
 //! sample is never edited; a new form gets a new one.
 
+mod audit;
 mod records;
 mod requests;
 
@@ -8,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 
 use prynai_bus::ids::{SessionId, StreamId};
+use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::change::ChangeEntry;
 use prynai_bus::wire::event::StreamEvent;
@@ -28,7 +30,10 @@ macro_rules! samples {
 }
 
 samples! {
+    "audit_call",
+    "audit_refused",
     "catalog",
+    "catalog_audited",
     "catalog_prompts",
     "catalog_read_only",
     "change_catalog_changed",
@@ -47,6 +52,7 @@ samples! {
     "request_anonymous",
     "request_legacy",
     "request_modern",
+    "request_ruled",
     "request_signed",
     "request_traced",
     "request_visible",
@@ -150,6 +156,19 @@ impl Wire for CatalogRecord {
 
     fn write(&self) -> String {
         self.to_json().expect("JSON")
+    }
+}
+
+/// One of a newer format is read as far as it is known: nobody acts on it.
+impl Wire for AuditRecord<'static> {
+    const VERSIONED: bool = false;
+
+    fn read(text: &str) -> Result<Self, WireError> {
+        AuditRecord::read(text)
+    }
+
+    fn write(&self) -> String {
+        self.line().expect("a line").as_str().to_owned()
     }
 }
 

@@ -81,6 +81,7 @@ fn a_catalog() {
             vec!["where".to_owned(), "region".to_owned()],
         )]
         .into(),
+        audit: Vec::new(),
     };
     let versions = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
     let expected = CatalogRecord {
@@ -105,6 +106,7 @@ fn a_catalog_with_a_tool_that_only_reads() {
         repeatable: true,
         read_only: true,
         header_params: Default::default(),
+        audit: Vec::new(),
     };
     let expected = CatalogRecord {
         v: 1,
@@ -134,6 +136,24 @@ fn a_catalog_with_prompts() {
         prompts: ["greeting".to_owned(), "reminder".to_owned()].into(),
     };
     passes("catalog_prompts", &expected);
+}
+
+#[test]
+fn a_catalog_with_a_tool_that_is_audited() {
+    let pay = CatalogTool {
+        audit: vec!["account".to_owned(), "amount".to_owned()],
+        ..CatalogTool::default()
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "bank", "version": "0.3.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2026-07-28".to_owned()],
+        tools: [("pay".to_owned(), pay)].into(),
+        prompts: Default::default(),
+    };
+    passes("catalog_audited", &expected);
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn a_legacy_request() {
         deadline_ms: Some(1_785_000_300_000),
         visible: None,
         trace: None,
+        rule: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
             r#""arguments":{"seconds":2.0},"_meta":{"progressToken":12345678901234567890}}}"#
@@ -74,6 +75,7 @@ fn modern_request(principal: Principal) -> RequestEnvelope {
         deadline_ms: None,
         visible: None,
         trace: None,
+        rule: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
@@ -129,6 +131,7 @@ fn a_request_of_whose_answer_the_caller_may_see_a_part() {
         queued_at_ms: 1_785_000_000_002,
         deadline_ms: None,
         trace: None,
+        rule: None,
         visible: Some(Visible {
             names: ["add".to_owned(), "report_*".to_owned()].into(),
             read_only: ["*".to_owned()].into(),
@@ -163,22 +166,37 @@ fn a_request_without_a_required_field_is_refused() {
     }
 }
 
-#[test]
-fn a_request_that_belongs_to_a_trace() {
-    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let expected = RequestEnvelope {
+fn a_list() -> RequestEnvelope {
+    RequestEnvelope {
         stream: "0198c5f2a7b47c3e9d10b2f4c6e8a015"
             .parse()
             .expect("a stream id"),
         request_id: Some(raw("3")),
         headers: Default::default(),
         queued_at_ms: 1_785_000_000_003,
-        trace: Some(traceparent.parse().expect("a traceparent")),
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
         )),
         ..modern_request(Principal::anonymous())
+    }
+}
+
+#[test]
+fn a_request_that_a_rule_allows() {
+    let expected = RequestEnvelope {
+        rule: Some("readers".to_owned()),
+        ..a_list()
+    };
+    passes("request_ruled", &expected);
+}
+
+#[test]
+fn a_request_that_belongs_to_a_trace() {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let expected = RequestEnvelope {
+        trace: Some(traceparent.parse().expect("a traceparent")),
+        ..a_list()
     };
     passes("request_traced", &expected);
     // How a call is traced is no reason to lose it.

@@ -50,6 +50,7 @@ pub(crate) async fn answer_as_recorded(bus: Arc<dyn Bus>, recorded: Vec<StreamEv
             let event = Some(answering(&claim, response));
             endings.push(Finish {
                 ownership,
+                record: None,
                 earlier: Vec::new(),
                 event,
             });

@@ -3,4 +3,5 @@
 mod auth;
 mod forgery;
 mod policy;
+mod rate_limits;
 mod strangers;

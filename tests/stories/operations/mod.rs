@@ -1,5 +1,6 @@
 //! What operators set up and see: settings, logs, metrics, certificates, balancers, Redis, and stopping in order.
 
+mod audit;
 mod balancer;
 mod console;
 mod fleet;

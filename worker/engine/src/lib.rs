@@ -23,6 +23,7 @@ pub use config::WorkerConfig;
 pub use handler::ask::Ask;
 pub use handler::ask::request_state::RequestStateKeys;
 pub use handler::ask::unanswered::{Answerable, Unanswered};
+pub use handler::audited::Audited;
 pub use handler::close_stream::CloseStream;
 pub use handler::guard::hush_handler_panics;
 pub use handler::raw_message::RawMessage;

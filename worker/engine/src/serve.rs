@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
+use crate::call::audit::Audit;
 use crate::call::call_bus::CallPorts;
 use crate::call::changes::ChangePublisher;
 use crate::call::ending::FinishQueue;
@@ -136,6 +137,9 @@ impl Roles {
         let logs = bus.clone();
         roles.writers.spawn(Appender { waiting, logs }.run());
         let ports = Arc::new(call_ports(bus, events, config));
+        let id = config.id.clone();
+        let audit = Audit::new(id, bus.clone(), bus.as_ref(), prepared.tools.clone());
+        let audit = Arc::new(audit);
         let runner = CallRunner {
             handler: prepared.handler,
             ports: Arc::clone(&ports),
@@ -149,6 +153,7 @@ impl Roles {
             filters: Filters::default(),
             max_result: config.max_result,
             event_shares: EventShares::new(config.caller_kept),
+            audit: Arc::clone(&audit),
         };
         let intake = Arc::new(Intake::new(Arc::clone(worker), leases, Arc::new(runner)));
         roles.intake.spawn(Processor(Arc::clone(&intake)).run());
@@ -160,6 +165,7 @@ impl Roles {
             finishing,
             reserve: Reserve::new(config.concurrency),
             tools: prepared.tools,
+            audit,
         };
         roles.intake.spawn(Arc::new(reclaimer).run());
         roles

@@ -11,6 +11,7 @@
 //! | to ask the user or the model of the client | [`Ask`], [`Unanswered`] |
 //! | to know who calls | [`Principal`], [`Session`] |
 //! | to say whether a call may run again when its worker was lost | [`Redelivery`] |
+//! | to say which arguments of a call the audit has | [`Audited`] |
 //! | to let the client disconnect during a long call | [`CloseStream`] |
 //! | to read what rmcp's types cannot hold | [`RawMessage`] |
 //!
@@ -27,9 +28,9 @@ pub use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 pub use prynai_bus::wire::session::Session;
 pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
-    Answerable, Ask, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState, State,
-    StateError, Unanswered, WorkerConfig, WorkerHealth, hush_handler_panics, register_metrics,
-    serve,
+    Answerable, Ask, Audited, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState,
+    State, StateError, Unanswered, WorkerConfig, WorkerHealth, hush_handler_panics,
+    register_metrics, serve,
 };
 pub use run::run;
 pub use settings::{ProcessSettings, WorkerSettings};

@@ -55,6 +55,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     }
     let limits = BusLimits {
         caller_kept: settings.caller_kept,
+        audit: settings.telemetry.audit.audit_records,
         ..BusLimits::default()
     };
     let waits = |reason: &str| health.waits_for(&format!("Redis: {reason}"));

@@ -2,6 +2,7 @@
 //! ([`share`]) as the [`limits`] say. A crowd waits for its [`turns`] at the bus.
 
 pub(crate) mod limits;
+pub(crate) mod rates;
 mod share;
 pub(crate) mod turns;
 

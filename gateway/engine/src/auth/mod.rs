@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 
 use crate::admission;
+use crate::audit::Audit;
 use crate::message::request_head::{Caller, ClientAddress};
 use crate::metrics::metrics;
 use crate::refusal::{Challenge, RequestError, TokenFault};
@@ -68,6 +69,7 @@ impl Authenticator {
 /// permission gets its `WWW-Authenticate` here.
 pub(crate) async fn require<R: Future<Output = Response>>(
     authenticator: &Authenticator,
+    audit: &Audit,
     ClientAddress(address): ClientAddress,
     mut request: Request,
     next: impl FnOnce(Request, Caller) -> R,
@@ -101,7 +103,10 @@ pub(crate) async fn require<R: Future<Output = Response>>(
             // Every client's first request has no token; all else is worth a line.
             match error {
                 RequestError::Unauthorized(TokenFault::Absent) => {}
-                _ => tracing::info!(%error, source = %address, "a caller was refused"),
+                _ => {
+                    audit.not_let_in(address, error.token_label());
+                    tracing::info!(%error, source = %address, "a caller was refused");
+                }
             }
             error.into_response()
         }

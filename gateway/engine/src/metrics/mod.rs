@@ -58,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// Connections that were closed because there were too many.
     pub(crate) connections_refused: Counter,
+    /// Records of refusals that found no room while the bus was away.
+    pub(crate) audit_lost: Counter,
 }
 
 /// The metrics of the gateways of this process.
@@ -143,6 +145,11 @@ impl Metrics {
             connections_refused: all.counter(
                 "prynai_gateway_connections_refused_total",
                 "Connections that were closed because there were too many (`--max-connections`) and none was idle.",
+            ),
+            audit_lost: all.counter(
+                "prynai_gateway_audit_lost_total",
+                "Records of refusals that are missing from the audit, because Redis was away for too long. Those of \
+                 calls are never lost: they come with the end of the call.",
             ),
             operations: Operations::new(all),
             admission: all.histogram(

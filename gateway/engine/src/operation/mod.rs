@@ -31,7 +31,9 @@ pub(crate) struct Operation {
     /// It has ended, or somebody else ends it.
     is_over: AtomicBool,
     trace: OnceLock<TraceContext>,
-    line: Option<Arc<RequestLine>>,
+    /// The rule of the policy that allows it.
+    rule: OnceLock<Arc<str>>,
+    line: Arc<RequestLine>,
 }
 
 /// A call whose answer is on its way to its client, until it is dropped.
@@ -41,7 +43,7 @@ pub(crate) struct Measurement {
     is_over: bool,
     /// A connection that breaks is the end of it.
     ends_when_dropped: bool,
-    line: Option<Arc<RequestLine>>,
+    line: Arc<RequestLine>,
 }
 
 // === impl Operation ===
@@ -56,10 +58,10 @@ impl Operation {
 
     /// A message that arrived with others, in a body that has no line of its own.
     pub(crate) fn of_batch(batch: &Self) -> Self {
-        Self::of_line(batch.began, batch.line().map(RequestLine::of_batch))
+        Self::of_line(batch.began, batch.line.of_batch())
     }
 
-    fn of_line(began: Instant, line: Option<RequestLine>) -> Self {
+    fn of_line(began: Instant, line: RequestLine) -> Self {
         Self {
             began,
             is_named: AtomicBool::new(false),
@@ -68,7 +70,8 @@ impl Operation {
             version: AtomicU8::new(0),
             is_over: AtomicBool::new(false),
             trace: OnceLock::new(),
-            line: line.map(Arc::new),
+            rule: OnceLock::new(),
+            line: Arc::new(line),
         }
     }
 
@@ -85,24 +88,35 @@ impl Operation {
         self.is_named.store(true, Ordering::Relaxed);
     }
 
-    /// The same for its line, if it gets one.
-    pub(crate) fn tell(&self, asked: impl FnOnce() -> Asked) {
-        if let Some(line) = self.line() {
-            line.asks(asked());
-        }
+    /// The same for its line.
+    pub(crate) fn tell(&self, asked: Asked) {
+        self.line.asks(asked);
+    }
+
+    /// What it asks for, once that is known.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        self.line.asked()
+    }
+
+    /// A rule of the policy allows it.
+    pub(crate) fn allowed_by(&self, rule: Arc<str>) {
+        // A message is judged once.
+        let _ = self.rule.set(rule);
+    }
+
+    /// The rule of the policy that allows it, if there was need of one.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        self.rule.get().map(|rule| &**rule)
     }
 
     /// The place in a trace that its client names, if it names one. With traces on, it is the parent of the span that
     /// begins here.
     pub(crate) fn belongs_to(&self, named: Option<TraceContext>) {
-        let line = self.line();
-        let own = line.and_then(|line| line.begin_span(named));
+        let own = self.line.begin_span(named);
         if let Some(trace) = own.or(named) {
             // A message belongs to one.
             let _ = self.trace.set(trace);
-            if let Some(line) = line {
-                line.belongs_to(trace);
-            }
+            self.line.belongs_to(trace);
         }
     }
 
@@ -115,16 +129,12 @@ impl Operation {
     pub(crate) fn speaks(&self, version: &str) {
         let version = versions::number(version);
         self.version.store(version, Ordering::Relaxed);
-        if let Some(line) = self.line() {
-            line.speaks(version);
-        }
+        self.line.speaks(version);
     }
 
     /// It is queued for a worker, which will write to this stream.
     pub(crate) fn queued_as(&self, stream: StreamId) {
-        if let Some(line) = self.line() {
-            line.queued_as(stream);
-        }
+        self.line.queued_as(stream);
     }
 
     /// It has ended, unless it was handed over.
@@ -137,33 +147,25 @@ impl Operation {
             let operations = &metrics().operations;
             operations.observe(self.subject(), self.began, outcome);
         }
-        if let Some(line) = self.line() {
-            line.end(outcome);
-        }
+        self.line.end(outcome);
     }
 
     /// It is refused.
     pub(crate) fn refused(&self, error: &RequestError) {
-        if let Some(line) = self.line() {
-            line.refused(error);
-        }
+        self.line.refused(error);
     }
 
     /// Its client is told this status; what was not handed over has ended with it.
     pub(crate) fn answered(&self, status: StatusCode) {
-        if let Some(line) = self.line() {
-            line.answered(status);
-            if !self.is_over.load(Ordering::Relaxed) {
-                line.end(Outcome::Success);
-            }
+        self.line.answered(status);
+        if !self.is_over.load(Ordering::Relaxed) {
+            self.line.end(Outcome::Success);
         }
     }
 
     /// Each of its parts has a line.
     pub(crate) fn is_told_in_parts(&self) {
-        if let Some(line) = self.line() {
-            line.silence();
-        }
+        self.line.silence();
     }
 
     /// Somebody else ends it. `ends_when_dropped`: it ends with its connection.
@@ -176,10 +178,6 @@ impl Operation {
             ends_when_dropped,
             line: self.line.clone(),
         }
-    }
-
-    fn line(&self) -> Option<&RequestLine> {
-        self.line.as_deref()
     }
 
     fn subject(&self) -> Subject {
@@ -206,9 +204,7 @@ impl Measurement {
             let operations = &metrics().operations;
             operations.observe(self.subject, self.began, outcome);
         }
-        if let Some(line) = &self.line {
-            line.end(outcome);
-        }
+        self.line.end(outcome);
     }
 
     /// Whether it is the call of a tool.

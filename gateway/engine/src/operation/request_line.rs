@@ -82,6 +82,16 @@ impl Asked {
         }
     }
 
+    /// The method, harmless to whoever reads it; none of an answer.
+    pub(crate) fn method(&self) -> Option<&str> {
+        self.method.as_deref()
+    }
+
+    /// The tool, prompt or resource, in the same form.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The answer to a question of ours.
     pub(crate) fn answer(request_id: &RawJson, session: Option<SessionId>) -> Self {
         Self {
@@ -96,22 +106,18 @@ impl Asked {
 // === impl RequestLine ===
 
 impl RequestLine {
-    /// A line to be, if the log takes any of its kind, or traces are on.
+    /// A line to be.
     pub(super) fn begin(
         began: Instant,
         gateway: &GatewayId,
         principal: &Principal,
         method: &Method,
-    ) -> Option<Self> {
-        let is_logged = tracing::enabled!(target: REQUEST, Level::WARN);
-        if !is_logged && prynai_traces::tracer().is_none() {
-            return None;
-        }
+    ) -> Self {
         let principal = shown::principal(principal).into();
         let mut line = Self::new(began, gateway.clone(), principal);
         let http_method = (method != Method::POST).then(|| method.as_str());
         line.http_method = http_method.map(|method| shown::method(method).into());
-        Some(line)
+        line
     }
 
     /// The line of one message of a batch.
@@ -140,6 +146,10 @@ impl RequestLine {
     pub(super) fn asks(&self, asked: Asked) {
         // Each of these is said once.
         let _ = self.asked.set(asked);
+    }
+
+    pub(super) fn asked(&self) -> Option<&Asked> {
+        self.asked.get()
     }
 
     /// Begins the span of what is asked, if traces are on; gives its place.

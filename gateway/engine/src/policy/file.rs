@@ -2,22 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prynai_bus::patterns;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::asked::is_core;
-use super::rules::{AppliesTo, Names, Rule, Rules, Targets};
+use super::callers::AppliesTo;
+use super::rules::{Rule, Rules};
+use super::written::{Texts, Wrong, callers, name_of, targets};
+use super::written_limit::{WrittenLimit, limits};
 
 /// Largest file, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Most rules in a file.
 const MOST_RULES: usize = 256;
+
+/// Most limits in a file: each request looks at all of them.
+const MOST_LIMITS: usize = 64;
 
 /// Most patterns in a file.
 const MOST_PATTERNS: usize = 2048;
@@ -36,11 +40,14 @@ pub struct PolicyFile {
 struct Written {
     #[serde(default)]
     allow: Vec<Spanned<WrittenRule>>,
+    #[serde(default)]
+    limit: Vec<Spanned<WrittenLimit>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenRule {
+    name: Option<Spanned<String>>,
     #[serde(default)]
     everything: bool,
     #[serde(default)]
@@ -61,14 +68,6 @@ struct WrittenRule {
     list: bool,
     #[serde(default = "yes")]
     call: bool,
-}
-
-type Texts = Vec<Spanned<String>>;
-
-/// What is wrong, and where in the text it stands.
-struct Wrong {
-    at: Range<usize>,
-    reason: String,
 }
 
 fn yes() -> bool {
@@ -128,15 +127,32 @@ pub(super) fn parse(text: &str) -> Result<Rules, String> {
             "the policy has more than {MOST_RULES} rules; merge some"
         ));
     }
-    let patterns = |rule: &Spanned<WrittenRule>| rule.get_ref().patterns().count();
-    if written.allow.iter().map(patterns).sum::<usize>() > MOST_PATTERNS {
+    if written.limit.len() > MOST_LIMITS {
+        return Err(format!(
+            "the policy has more than {MOST_LIMITS} limits; merge some"
+        ));
+    }
+    let allowing = written
+        .allow
+        .iter()
+        .map(|rule| rule.get_ref().patterns().count());
+    let limiting = written
+        .limit
+        .iter()
+        .map(|limit| limit.get_ref().patterns().count());
+    if allowing.chain(limiting).sum::<usize>() > MOST_PATTERNS {
         let advice = "merge some with *";
         return Err(format!(
             "the policy has more than {MOST_PATTERNS} patterns; {advice}"
         ));
     }
-    let rules: Result<Vec<Rule>, Wrong> = written.allow.into_iter().map(rule).collect();
-    let rules = rules.map(Rules).map_err(|wrong| {
+    let numbered = written.allow.into_iter().enumerate();
+    let read = || -> Result<Rules, Wrong> {
+        let allow = numbered.map(rule).collect::<Result<_, _>>()?;
+        let limits = limits(written.limit)?;
+        Ok(Rules { allow, limits })
+    };
+    let rules = read().map_err(|wrong| {
         let line = 1 + text[..wrong.at.start].matches('\n').count();
         format!("line {line}: {}", wrong.reason)
     })?;
@@ -146,7 +162,7 @@ pub(super) fn parse(text: &str) -> Result<Rules, String> {
     Ok(rules)
 }
 
-fn rule(written: Spanned<WrittenRule>) -> Result<Rule, Wrong> {
+fn rule((index, written): (usize, Spanned<WrittenRule>)) -> Result<Rule, Wrong> {
     let at = written.span();
     let written = written.into_inner();
     written.check().map_err(|reason| Wrong { at, reason })?;
@@ -173,10 +189,13 @@ fn rule(written: Spanned<WrittenRule>) -> Result<Rule, Wrong> {
             });
         }
     }
+    let name = match written.name {
+        Some(name) => name_of(name)?,
+        None => format!("allow {}", index + 1).into(),
+    };
     Ok(Rule {
-        to,
-        any_scope: Names::of_scopes(names(written.any_scope.unwrap_or_default())?),
-        any_role: Names::of_roles(names(written.any_role.unwrap_or_default())?),
+        name,
+        callers: callers(to, written.any_scope, written.any_role)?,
         list,
         call,
         read_only,
@@ -185,40 +204,6 @@ fn rule(written: Spanned<WrittenRule>) -> Result<Rule, Wrong> {
         resources: targets(written.resources)?,
         methods: targets(written.methods)?,
     })
-}
-
-fn targets(texts: Texts) -> Result<Targets, Wrong> {
-    // One by one, so that the line of a wrong one is known.
-    for text in &texts {
-        patterns::check(text.get_ref()).map_err(|error| Wrong {
-            at: text.span(),
-            reason: error.to_string(),
-        })?;
-    }
-    let at = texts.first().map_or(0..0, Spanned::span);
-    let texts = texts.into_iter().map(Spanned::into_inner).collect();
-    Targets::new(texts).map_err(|error| Wrong {
-        at,
-        reason: error.to_string(),
-    })
-}
-
-/// Scopes and roles are words of a challenge (RFC 6749, section 3.3: visible ASCII without quotes and backslashes),
-/// with their case.
-fn names(texts: Texts) -> Result<Vec<String>, Wrong> {
-    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    for text in &texts {
-        let name = text.get_ref();
-        if name.is_empty() || !name.bytes().all(allowed) || name.ends_with('/') {
-            return Err(Wrong {
-                at: text.span(),
-                reason: format!(
-                    "{name:?} is not the name of a scope or role; write one name in each pair of quotes, such as \"mcp.call\""
-                ),
-            });
-        }
-    }
-    Ok(texts.into_iter().map(Spanned::into_inner).collect())
 }
 
 impl WrittenRule {

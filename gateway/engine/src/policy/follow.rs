@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// cannot be used is told once, and the last policy stays in force.
 pub(super) async fn follow(file: PolicyFile, in_force: watch::Sender<Option<Arc<Rules>>>) {
     let PolicyFile { path, text, rules } = file;
-    tracing::info!(path = %path.display(), rules = rules.0.len(), "a policy is in force");
+    tracing::info!(path = %path.display(), rules = rules.allow.len(), limits = rules.limits.len(), "a policy is in force");
     let mut last = Ok(text);
     let mut settled = true;
     loop {
@@ -35,7 +35,11 @@ pub(super) async fn follow(file: PolicyFile, in_force: watch::Sender<Option<Arc<
 fn apply(text: &Result<String, String>, in_force: &watch::Sender<Option<Arc<Rules>>>) {
     match text.as_deref().map_err(Clone::clone).and_then(parse) {
         Ok(rules) => {
-            tracing::info!(rules = rules.0.len(), "the policy has changed");
+            tracing::info!(
+                rules = rules.allow.len(),
+                limits = rules.limits.len(),
+                "the policy has changed"
+            );
             in_force.send_replace(Some(Arc::new(rules)));
         }
         Err(reason) => {

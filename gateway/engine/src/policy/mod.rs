@@ -7,11 +7,15 @@
 //! caller may see, and the worker takes out the rest.
 
 mod asked;
+mod callers;
 mod file;
 mod follow;
+mod limits;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod written;
+mod written_limit;
 
 use std::sync::Arc;
 
@@ -19,12 +23,14 @@ use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::visible::Visible;
 use tokio::sync::watch;
 
+use crate::admission::rates::Counted;
 use crate::changes::catalog::CatalogCache;
 use crate::message::params::Params;
 use crate::refusal::RequestError;
 
 use asked::{Asked, asked};
 pub use file::PolicyFile;
+use limits::Request;
 use rules::Rules;
 
 /// The policy in force, if there is one; without one everybody may do everything. Cheap to clone.
@@ -74,6 +80,15 @@ impl Policy {
     }
 }
 
+/// What a policy says of a message that its caller may send.
+#[derive(Debug, Default)]
+pub(crate) struct Allowed {
+    /// The name of the rule that allows it, if one is needed.
+    pub(crate) rule: Option<Arc<str>>,
+    /// The limits that it counts against.
+    pub(crate) counted: Vec<Counted>,
+}
+
 /// Refuses what its caller may not send: a request, or a notification that a handler would get.
 pub(crate) async fn check(
     policy: &Policy,
@@ -81,21 +96,34 @@ pub(crate) async fn check(
     principal: &Principal,
     method: &str,
     params: &Params,
-) -> Result<(), RequestError> {
+) -> Result<Allowed, RequestError> {
     let Some(rules) = policy.in_force() else {
-        return Ok(());
+        return Ok(Allowed::default());
     };
     let asked = asked(method, params)?;
-    let reads = match &asked {
-        Asked::Tool(name) if rules.ask_what_reads() => {
+    let tool = match &asked {
+        Asked::Tool(name) if rules.ask_what_tools_are() => {
             let catalog = catalog.get().await?;
             let tool = catalog.as_ref().and_then(|catalog| catalog.tools.get(name));
-            tool.is_some_and(|tool| tool.read_only)
+            tool.map(|tool| tool.read_only)
         }
-        _ => false,
+        _ => None,
     };
-    if rules.allows(principal, &asked, reads) {
-        return Ok(());
+    let reads = tool.unwrap_or(false);
+    let rule = rules.rule_for(principal, &asked, reads);
+    if rule.is_some() || rules.is_open(&asked) {
+        let request = Request {
+            principal,
+            method,
+            asked: &asked,
+            is_of_known_tool: tool.is_some(),
+        };
+        let limits = rules.limits.iter();
+        let counted = limits.filter_map(|limit| limit.counts(&request));
+        return Ok(Allowed {
+            rule,
+            counted: counted.collect(),
+        });
     }
     let refusal = rules.refusal(principal, &asked, reads);
     tracing::info!(source = principal.subject, method, error = %refusal, "refused by the policy");

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod endpoint;
+mod limits;
 mod scene;
 mod streams;
 mod texts;

@@ -1,5 +1,6 @@
 //! Why a request is refused, with the status, the code and the `data` of each reason.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -97,6 +98,18 @@ pub(crate) enum RequestError {
         "the messages of your running calls may have {limit} bytes together; wait for one to end"
     )]
     CallerBytes { limit: usize },
+    #[error(
+        "the limit {rule:?} of this server lets through {rate}; try again in {}",
+        in_words(.wait)
+    )]
+    RateLimited {
+        /// Its name in the policy.
+        rule: Arc<str>,
+        /// As the policy has it, such as `10/s`.
+        rate: Arc<str>,
+        /// Until one more is let through.
+        wait: Duration,
+    },
     #[error("this server is starting; try again in a moment")]
     Starting,
     #[error("too many requests wait for this server; try again in a moment")]
@@ -147,6 +160,7 @@ impl RequestError {
             Self::CallerBusy
             | Self::CallerStreams
             | Self::CallerBytes { .. }
+            | Self::RateLimited { .. }
             | Self::Bus(BusError::ShareFull(_)) => {
                 (StatusCode::TOO_MANY_REQUESTS, code::INTERNAL_ERROR)
             }
@@ -171,6 +185,14 @@ impl RequestError {
         match self {
             Self::Unauthorized(fault) => fault.label(),
             other => other.label(),
+        }
+    }
+
+    /// The rule of the policy that refuses it, if one does.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        match self {
+            Self::RateLimited { rule, .. } => Some(rule),
+            _ => None,
         }
     }
 
@@ -203,6 +225,7 @@ impl RequestError {
             Self::CallerBusy => "caller_limit",
             Self::CallerStreams => "caller_streams",
             Self::CallerBytes { .. } => "caller_bytes",
+            Self::RateLimited { .. } => "rate_limit",
             Self::Starting => "starting",
             Self::Crowded => "crowd",
             Self::NoCatalog => "no_workers",
@@ -238,6 +261,11 @@ impl RequestError {
             Self::CallerBusy => json!({ "reason": "caller_limit" }),
             Self::CallerStreams => json!({ "reason": "caller_streams" }),
             Self::CallerBytes { .. } => json!({ "reason": "caller_bytes" }),
+            Self::RateLimited { rule, rate, .. } => json!({
+                "reason": "rate_limit",
+                "rule": **rule,
+                "rate": **rate,
+            }),
             Self::Bus(BusError::ShareFull(ShareFull::Sessions { .. })) => {
                 json!({ "reason": "caller_sessions" })
             }
@@ -270,6 +298,7 @@ impl RequestError {
                 | Self::CallerBusy
                 | Self::CallerStreams
                 | Self::CallerBytes { .. }
+                | Self::RateLimited { .. }
                 | Self::NoTokenKeys
                 | Self::Bus(
                     BusError::Unavailable(_)
@@ -284,6 +313,7 @@ impl RequestError {
     pub(super) fn retry_after_seconds(&self) -> u32 {
         match self {
             Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
+            Self::RateLimited { wait, .. } => whole_seconds(*wait),
             _ => RETRY_AFTER_SECONDS,
         }
     }
@@ -314,6 +344,17 @@ impl RequestError {
             supported: versions::supported(),
         }
     }
+}
+
+/// The seconds that a wait takes, rounded up, and one at least.
+fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_nanos().div_ceil(1_000_000_000).max(1);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+fn in_words(wait: &Duration) -> String {
+    let seconds = Duration::from_secs(whole_seconds(*wait).into());
+    humantime::format_duration(seconds).to_string()
 }
 
 fn bus_label(error: &BusError) -> &'static str {

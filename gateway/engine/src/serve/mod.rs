@@ -33,6 +33,9 @@ pub use waiting_room::wait_for_bus;
 /// How long cancels and records may take after the last connection.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
+/// How long the last records of the audit may take.
+const LAST_RECORDS: Duration = Duration::from_millis(500);
+
 /// Why a gateway does not serve, or not any more.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -74,6 +77,7 @@ pub async fn serve(
     let stopping = shutdown.clone();
     let state = AppState::start(name, bus, settings, policy, stopping, &mut background).await?;
     let tasks = state.canceller.tasks().clone();
+    let audit = state.audit.clone();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, %gateway, tls = tls.is_some(), "listening");
     }
@@ -107,6 +111,7 @@ pub async fn serve(
             "stopped before all calls of disconnected clients were cancelled; those left run to their end"
         );
     }
+    let _ = tokio::time::timeout(LAST_RECORDS, audit.flush()).await;
     tracing::info!(%gateway, "stopped");
     Ok(())
 }

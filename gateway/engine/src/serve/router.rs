@@ -77,9 +77,8 @@ impl Respond for Routes {
 async fn endpoint(state: AppState, client: ClientAddress, request: Request) -> Response {
     let state = &state;
     origin::check(&state.origins, request, |request| {
-        auth::require(&state.authenticator, client, request, |request, caller| {
-            streamable_http::endpoint(state.clone(), caller, request)
-        })
+        let serve = |request, caller| streamable_http::endpoint(state, caller, request);
+        auth::require(&state.authenticator, &state.audit, client, request, serve)
     })
     .await
 }

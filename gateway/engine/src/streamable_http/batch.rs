@@ -88,7 +88,7 @@ async fn serve(
         Err(refused) => Err(refused),
     };
     if let Err(refused) = &served {
-        operation.refused(&refused.error);
+        state.refused(head, &refused.error);
     }
     match served {
         // A cancelled request has no answer either.

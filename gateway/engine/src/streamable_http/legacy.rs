@@ -83,12 +83,14 @@ async fn serve(
     // By its body alone, whatever the header says (2025-11-25, Lifecycle, Version Negotiation): the header is for
     // what comes after.
     if request.method == INITIALIZE {
+        state
+            .check_policy(head, INITIALIZE, &request.params)
+            .await?;
         return initialize(&state, head, &request).await;
     }
     check_version(head.headers)?;
-    let principal = &head.caller.principal;
     state
-        .check_policy(principal, &request.method, &request.params)
+        .check_policy(head, &request.method, &request.params)
         .await?;
     match request.method.as_str() {
         "ping" => drop(kept(&state, head).await?),
@@ -230,9 +232,8 @@ async fn notified(
         }
         method => {
             let session = session(state, head).await?;
-            let principal = &head.caller.principal;
             state
-                .check_policy(principal, method, &notification.params)
+                .check_policy(head, method, &notification.params)
                 .await?;
             let version = session.protocol_version.clone();
             let queued = async {

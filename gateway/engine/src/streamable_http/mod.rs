@@ -49,7 +49,7 @@ const DISCARDED_BODY: usize = 4 * BODY_LIMIT;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves the endpoint.
-pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpRequest) -> Response {
+pub(crate) async fn endpoint(state: &AppState, caller: Caller, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let operation = Operation::begin(state.hub.gateway(), &caller.principal, &parts.method);
     let modern = era::of_headers(&parts.headers) == Era::Modern;
@@ -62,9 +62,9 @@ pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpReque
         Err(error) => Err(error.into()),
         Ok(()) => match parts.method {
             // In a box, like all that few requests need: a future is moved with each future around it.
-            Method::POST => Box::pin(post(state, head, body)).await,
-            Method::GET if !modern => legacy::get(state, head).await,
-            Method::DELETE if !modern => legacy::delete(state, head).await,
+            Method::POST => Box::pin(post(state.clone(), head, body)).await,
+            Method::GET if !modern => legacy::get(state.clone(), head).await,
+            Method::DELETE if !modern => legacy::delete(state.clone(), head).await,
             ref other => {
                 let allowed = if modern { "POST" } else { "POST, GET, DELETE" };
                 Err(RequestError::HttpMethod(other.to_string(), allowed).into())
@@ -72,7 +72,7 @@ pub(crate) async fn endpoint(state: AppState, caller: Caller, request: HttpReque
         },
     };
     if let Err(refused) = &served {
-        operation.refused(&refused.error);
+        state.refused(head, &refused.error);
     }
     let response = served.unwrap_or_else(IntoResponse::into_response);
     operation.answered(response.status());
@@ -142,21 +142,19 @@ fn name(head: RequestHead<'_>, message: &Message) {
             let view = request.params.view().ok();
             let named = view.and_then(|view| view.plain_name());
             operation.asks(&request.method, named);
-            operation.tell(|| {
-                let target = view.and_then(|view| view.target(&request.method).ok()?);
-                let (method, id) = (&request.method, Some(&request.id));
-                Asked::new(method, target.as_deref(), id, session())
-            });
+            let target = view.and_then(|view| view.target(&request.method).ok()?);
+            let (method, id) = (&request.method, Some(&request.id));
+            operation.tell(Asked::new(method, target.as_deref(), id, session()));
             view
         }
         Message::Notification(notification) => {
             operation.asks(&notification.method, None);
-            operation.tell(|| Asked::new(&notification.method, None, None, session()));
+            operation.tell(Asked::new(&notification.method, None, None, session()));
             notification.params.view().ok()
         }
         // It answers a question of ours, which is not over with it.
         Message::Response(response) => {
-            operation.tell(|| Asked::answer(&response.id, session()));
+            operation.tell(Asked::answer(&response.id, session()));
             None
         }
     };

@@ -86,9 +86,8 @@ async fn notified(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
-    let principal = &head.caller.principal;
     state
-        .check_policy(principal, &notification.method, &notification.params)
+        .check_policy(head, &notification.method, &notification.params)
         .await?;
     state.admission.notification().await?;
     enqueue_notification(state, head, version, None, notification).await?;
@@ -118,6 +117,9 @@ async fn serve(
     match request.method.as_str() {
         method if REMOVED.contains(&method) => Err(RequestError::MethodNotFound(method.to_owned())),
         "server/discover" => {
+            state
+                .check_policy(head, "server/discover", &request.params)
+                .await?;
             let result = local_answers::discover_result(&catalog)?;
             let body = json_rpc::result(&request.id, &result);
             Ok(json_response(StatusCode::OK, body))
@@ -126,14 +128,14 @@ async fn serve(
             if !takes_events(head.headers) {
                 return Err(RequestError::NotAcceptable(EVENTS));
             }
+            state
+                .check_policy(head, "subscriptions/listen", &request.params)
+                .await?;
             let permit = state.admission.stream(head.share(None))?;
             subscription::listen(&state, head.caller, &request, &catalog, permit)
         }
         method => {
-            let principal = &head.caller.principal;
-            state
-                .check_policy(principal, method, &request.params)
-                .await?;
+            state.check_policy(head, method, &request.params).await?;
             check_tool_headers(&catalog, head.headers, method, target.as_deref(), view)?;
             check_room(&state, head, method, view).await?;
             let parts = CallParts {

@@ -8,8 +8,9 @@
 //!
 //! * They may be called from many tasks at once.
 //! * After [`BusError::Unavailable`] the step may or may not have taken effect. It may be tried again, and then ends as
-//!   if it had been done once. There are three exceptions:
+//!   if it had been done once. There are four exceptions:
 //!   * a change that is published again is heard again, which does no harm;
+//!   * tokens that are taken again may be taken twice;
 //!   * a message that was taken from its mailbox can be posted again, which does no harm;
 //!   * [`RequestQueue::enqueue`] must not be repeated: its errors say what became of the request.
 //! * After [`BusError::Refused`] the step has not taken effect.
@@ -20,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+mod audit_log;
 mod catalog;
 mod change_feed;
 mod event_log;
@@ -27,17 +29,20 @@ mod liveness;
 pub mod operations;
 mod outcome_store;
 mod ownership;
+mod rate_limiter;
 mod request_queue;
 mod session_store;
 mod signal_channel;
 mod state_store;
 
+pub use audit_log::AuditLog;
 pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
 pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use ownership::{Ownership, Refusal};
+pub use rate_limiter::{Bucket, RateLimiter, Taken};
 pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
@@ -58,6 +63,8 @@ pub trait Bus:
     + Catalog
     + StateStore
     + OutcomeStore
+    + AuditLog
+    + RateLimiter
 {
     /// Checks that the bus takes writes, and that every subscription opened through it still hears what is published. A
     /// probe that takes the way of all publications finds that out.
@@ -207,6 +214,8 @@ pub struct BusLimits {
     pub session_idle: Duration,
     /// Dead letters kept; the oldest make room.
     pub dead_letters: usize,
+    /// Records of the audit kept, about; the oldest make room. Zero: there is no audit.
+    pub audit: usize,
 }
 
 impl BusLimits {
@@ -239,6 +248,7 @@ impl Default for BusLimits {
             open_retention: Duration::from_secs(24 * 3600),
             session_idle: Duration::from_secs(3600),
             dead_letters: 10_000,
+            audit: 20_000,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::BusError;
 use super::ownership::{Ownership, Refusal};
 use crate::ids::{EntryId, WorkerId};
+use crate::wire::audit::AuditLine;
 use crate::wire::event::StreamEvent;
 use crate::wire::request::RequestEnvelope;
 
@@ -222,6 +223,9 @@ pub struct Finish {
     pub earlier: Vec<StreamEvent>,
     /// Its final event; `None` removes the entry without a word (a cancelled request).
     pub event: Option<StreamEvent>,
+    /// What the audit is to have of it ([`super::AuditLog`]); it is kept in the same step, once, and only if this ends
+    /// the request: not if another worker owns it or it was ended before.
+    pub record: Option<AuditLine>,
 }
 
 impl Claim {

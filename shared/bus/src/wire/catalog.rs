@@ -43,6 +43,9 @@ pub struct CatalogTool {
     /// by header name without the prefix.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub header_params: BTreeMap<String, Vec<String>>,
+    /// The arguments that the audit is to have, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<String>,
 }
 
 impl CatalogRecord {

@@ -9,6 +9,7 @@
 //! as JSON (`to_json`), or as named fields (`to_fields`).
 
 pub mod absent;
+pub mod audit;
 pub mod catalog;
 pub mod change;
 pub mod event;

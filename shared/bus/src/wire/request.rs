@@ -14,7 +14,7 @@ use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
 
 /// Fields of an entry, with a signature.
-const MOST_FIELDS: usize = 17;
+const MOST_FIELDS: usize = 18;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub struct RequestEnvelope {
     pub visible: Option<Visible>,
     /// The place in a trace that the run belongs to, if its client or its gateway named one.
     pub trace: Option<TraceContext>,
+    /// The rule of the policy that allowed it, for the audit; absent without a policy, and when no rule is needed.
+    pub rule: Option<String>,
     /// The JSON-RPC message, unchanged.
     pub message: RawJson,
 }
@@ -91,6 +93,7 @@ struct FieldTexts<'a> {
     deadline: Option<&'a str>,
     visible: Option<&'a str>,
     trace: Option<&'a str>,
+    rule: Option<&'a str>,
 }
 
 // === impl Era ===
@@ -147,6 +150,9 @@ impl RequestEnvelope {
         if let Some(trace) = self.trace {
             fields.push(("trace", trace.to_string().into()));
         }
+        if let Some(rule) = &self.rule {
+            fields.push(("rule", rule.as_str().into()));
+        }
         Ok(fields)
     }
 
@@ -192,6 +198,7 @@ impl RequestEnvelope {
             visible: texts.visible.map(serde_json::from_str).transpose()?,
             // No call fails because of how it is traced.
             trace: texts.trace.and_then(|text| text.parse().ok()),
+            rule: texts.rule.map(str::to_owned),
         })
     }
 }
@@ -218,6 +225,7 @@ impl<'a> FieldTexts<'a> {
             "deadline" => &mut self.deadline,
             "visible" => &mut self.visible,
             "trace" => &mut self.trace,
+            "rule" => &mut self.rule,
             _ => return,
         };
         *place = Some(text);

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
-    CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight, Operations, Overview,
-    Place, SessionPage, Shelf, WorkerSight,
+    AuditFrom, AuditSight, CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight,
+    Operations, Overview, Place, SessionPage, Shelf, WorkerSight,
 };
 use tokio::time::Instant;
 
-use crate::bus::MemoryBus;
+use crate::bus::{MemoryBus, lock};
 
 mod call;
 mod entries;
@@ -59,6 +59,10 @@ impl Operations for MemoryBus {
 
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError> {
         Ok(self.read_sessions(after))
+    }
+
+    async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError> {
+        Ok(lock(&self.audit).page(from))
     }
 
     async fn call(&self, name: &CallName) -> Result<Option<CallSight>, BusError> {

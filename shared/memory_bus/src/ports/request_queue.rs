@@ -106,8 +106,7 @@ impl RequestQueue for MemoryBus {
     }
 
     fn now_ms(&self) -> u64 {
-        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.started_ms.saturating_add(passed)
+        self.unix_ms()
     }
 
     async fn hand_back(
@@ -127,10 +126,16 @@ impl RequestQueue for MemoryBus {
 
     async fn finish(&self, requests: &[Finish]) -> Result<Vec<Result<(), Refusal>>, BusError> {
         let mut partition = lock(&self.partition);
-        Ok(requests
-            .iter()
-            .map(|request| partition.finish(request, &self.limits))
-            .collect())
+        let finish = |request: &Finish| {
+            let is_there = partition.running(&request.ownership.entry).is_some();
+            let answer = partition.finish(request, &self.limits);
+            let ends_now = is_there && matches!(answer, Ok(()) | Err(Refusal::Cancelled));
+            if let (true, Some(record)) = (ends_now, &request.record) {
+                lock(&self.audit).add(record.clone(), self.unix_ms());
+            }
+            answer
+        };
+        Ok(requests.iter().map(finish).collect())
     }
 
     async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), BusError> {

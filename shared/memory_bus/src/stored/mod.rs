@@ -1,6 +1,7 @@
 //! What the bus keeps.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod expiry;
 pub(crate) mod feed;
 pub(crate) mod gateway;

@@ -17,6 +17,7 @@ pub mod processes;
 pub mod queue;
 pub mod sessions;
 pub mod status;
+pub mod tail;
 pub mod top;
 
 /// What is shown: as JSON, or in words within a width.

@@ -114,13 +114,24 @@ impl LogQueue {
         first
     }
 
+    /// Adds a line that has no end yet.
+    pub(super) fn push_line(&self, line: &str) {
+        self.push_parts([line.as_bytes(), b"\n"]);
+    }
+
     fn push(&self, line: &[u8]) {
+        self.push_parts([line, b""]);
+    }
+
+    fn push_parts(&self, line: [&[u8]; 2]) {
         let mut state = self.lock();
-        let bytes = state.text.len() + line.len() + (state.ends.len() + 1) * LINE_OVERHEAD;
+        let length = line[0].len() + line[1].len();
+        let bytes = state.text.len() + length + (state.ends.len() + 1) * LINE_OVERHEAD;
         if bytes > MAX_BYTES {
             state.lost += 1;
         } else {
-            state.text.extend_from_slice(line);
+            state.text.extend_from_slice(line[0]);
+            state.text.extend_from_slice(line[1]);
             let end = state.text.len();
             state.ends.push(end);
         }

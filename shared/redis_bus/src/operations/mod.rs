@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
-    CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight, Operations, Overview,
-    Place, Repairs, SessionPage, Shelf, WorkerSight,
+    AuditFrom, AuditSight, CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight,
+    Operations, Overview, Place, Repairs, SessionPage, Shelf, WorkerSight,
 };
 use redis::FromRedisValue;
 use tokio::sync::Mutex;
@@ -29,6 +29,7 @@ use crate::settings::RedisSettings;
 use crate::wire::keys::Keys;
 use crate::wire::signature::EnvelopeKeys;
 
+mod audit;
 mod call;
 mod diagnosis;
 mod entries;
@@ -157,6 +158,10 @@ impl Operations for RedisOperations {
 
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError> {
         self.read_sessions(after).await.map_err(Fault::at_start)
+    }
+
+    async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError> {
+        self.read_audit(from).await.map_err(Fault::at_start)
     }
 
     async fn call(&self, name: &CallName) -> Result<Option<CallSight>, BusError> {

@@ -156,6 +156,7 @@ impl RedisBus {
         let message = could_not_be_read(&asker.request_id)?;
         let finish = Finish {
             ownership: owner.clone(),
+            record: None,
             earlier: Vec::new(),
             event: Some(StreamEvent::new(
                 owner.stream,

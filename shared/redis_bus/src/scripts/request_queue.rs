@@ -130,6 +130,7 @@ pub(crate) fn finish(
         keys.unfinished(),
         keys.cancelled(),
         keys.calls(),
+        keys.audit(),
     ];
     for request in requests.writes {
         let stream = &request.ownership.stream;
@@ -139,7 +140,8 @@ pub(crate) fn finish(
     command
         .arg(GROUP)
         .arg(keys.gateway_channels())
-        .arg(news.unwrap_or_default());
+        .arg(news.unwrap_or_default())
+        .arg(limits.audit);
     let mut lines = requests.lines.iter();
     for request in requests.writes {
         let owner = &request.ownership;
@@ -156,10 +158,17 @@ pub(crate) fn finish(
                     .map_or("", |session| session.as_str()),
             )
             .arg(millis(limits.retention(owner.era)))
-            .arg(lines::call_of(owner).unwrap_or_default());
+            .arg(lines::call_of(owner).unwrap_or_default())
+            .arg(record(request, limits));
         add_events(&mut command, request, &mut lines);
     }
     Command::script(&FINISH, command)
+}
+
+/// What the audit keeps of a request; empty if it keeps nothing.
+fn record<'a>(request: &'a Finish, limits: &BusLimits) -> &'a str {
+    let record = request.record.as_ref().filter(|_| limits.audit > 0);
+    record.map_or("", |record| record.as_str())
 }
 
 /// Whether an entry is in the queue.

@@ -8,7 +8,7 @@ use prynai_bus::operations::Shelf;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
-use prynai_bus::{Append, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
+use prynai_bus::{Append, Bucket, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
 use redis::FromRedisValue;
 
 use super::*;
@@ -40,8 +40,14 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let event = StreamEvent::pause(stream, 1);
     let ending = Finish {
         ownership: owner.clone(),
+        record: None,
         earlier: vec![event.clone()],
         event: Some(event.clone()),
+    };
+    let bucket = Bucket {
+        name: "few:1".to_owned(),
+        period: Duration::from_millis(100),
+        burst: 10,
     };
     let finishes = [ending.clone(), ending];
     let append = Append {
@@ -194,6 +200,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(look_at_sessions(k, &[s.as_str()])),
         ),
         ("use_key", 0, parts(use_key(k, &once, None, window))),
+        ("take_tokens", 0, parts(take_tokens(k, &bucket, 3))),
         ("leave_key", 0, parts(leave_key(k, &once, None, window))),
         (
             "count_kept",

@@ -3,10 +3,10 @@
 //! The braces are the hash tag of a clustered Redis: keys with one tag lie on one node, and one
 //! script uses keys of one tag only.
 
-use prynai_bus::StateScope;
 use prynai_bus::ids::{EntryId, GatewayId, OperationId, SessionId, StreamId, WorkerId};
 use prynai_bus::operations::Shelf;
 use prynai_bus::wire::principal::Share;
+use prynai_bus::{Bucket, StateScope};
 
 /// The consumer group of the workers.
 pub(crate) const GROUP: &str = "workers";
@@ -97,6 +97,16 @@ impl Keys {
     /// Entries that could not be served (stream).
     pub(crate) fn dead_letters(&self) -> String {
         format!("{}dead", self.partition)
+    }
+
+    /// What callers did, and what was refused to them (stream).
+    pub(crate) fn audit(&self) -> String {
+        format!("{}audit", self.partition)
+    }
+
+    /// When a bucket of tokens is full again, Unix microseconds (string).
+    pub(crate) fn bucket(&self, bucket: &Bucket) -> String {
+        format!("{}limit:{}", self.partition, bucket.name)
     }
 
     /// Where entries lie that operators look at (stream).

@@ -32,6 +32,7 @@ impl Scene {
             .workers
             .finish(&[Finish {
                 ownership,
+                record: None,
                 earlier: Vec::new(),
                 event,
             }])
@@ -127,6 +128,7 @@ async fn a_copy_does_not_use_up_the_mark_of_a_cancelled_call(kind: Kind) {
     assert!(again.unwrap()[0].cancelled);
     let ended = Finish {
         ownership: own,
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

@@ -90,6 +90,7 @@ async fn a_cancelled_log_is_released_once_its_entry_is_gone(kind: Kind) {
     // The ways in which the entry of a cancelled call goes, and one that was gone before.
     let silent = Finish {
         ownership: owners[0].clone(),
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use prynai_bus::ids::{OperationId, SessionId};
+use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::change::Change;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::session::SessionChange;
-use prynai_bus::{BusLimits, StateScope};
+use prynai_bus::{Bucket, BusLimits, StateScope};
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 use super::{PREFIX, queue, scene_on};
@@ -86,6 +87,14 @@ async fn do_everything(scene: &Scene) {
         .await
         .unwrap();
 
+    let bucket = Bucket {
+        name: "few:0123".to_owned(),
+        period: Duration::from_secs(60),
+        burst: 1,
+    };
+    scene.gateways.take(&bucket, 1).await.unwrap();
+    let record = AuditRecord::new("refused", 1).line().unwrap();
+    scene.gateways.note(&[record]).await.unwrap();
     scene.respond(&scene.owned().await, 1).await;
     scene.cancel(&scene.owned().await).await;
     let dead = scene.claimed(&scene.request()).await;

@@ -75,6 +75,7 @@ async fn a_cancelled_call_says_so(kind: Kind) {
     assert_eq!(operations.overview().await.unwrap().cancelled, 1);
     let ended = prynai_bus::Finish {
         ownership: owner.clone(),
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

@@ -84,6 +84,7 @@ async fn a_finish_without_event_removes_the_entry_in_silence(kind: Kind) {
     let mut events = scene.events_of(&scene.gateway).await;
     let silent = Finish {
         ownership: scene.owned().await,
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

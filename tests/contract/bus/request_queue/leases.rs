@@ -228,6 +228,7 @@ async fn an_entry_handed_back_unbegun_is_nobodys(kind: Kind) {
     scene.workers.dead_letter(&claim, "hopeless").await.unwrap();
     let silent = Finish {
         ownership: owner,
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

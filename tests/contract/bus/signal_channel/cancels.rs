@@ -124,6 +124,7 @@ async fn a_cancelled_call_may_be_finished_and_is_gone(kind: Kind) {
     scene.cancel(&owner).await;
     let silent = Finish {
         ownership: owner,
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

@@ -56,6 +56,7 @@ async fn a_request_is_cancelled_before_it_comes(kind: Kind) {
     assert_eq!(appended.unwrap(), Err(Refusal::Cancelled));
     let silent = Finish {
         ownership: owner,
+        record: None,
         earlier: Vec::new(),
         event: None,
     };

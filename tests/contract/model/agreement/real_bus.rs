@@ -161,6 +161,7 @@ impl RealBus {
         let first = last.map(|last| last - earlier..last);
         Finish {
             ownership: self.owner(stream, by),
+            record: None,
             earlier: first.map_or(Vec::new(), |offsets| self.messages(stream, offsets)),
             event: last.map(|last| self.event(stream, last, EventKind::Final)),
         }

@@ -164,13 +164,9 @@ impl CallBus {
             .await
     }
 
-    /// Ends the request with an event, at once and by itself.
-    pub(crate) async fn finish(&self, event: Option<StreamEvent>) -> Result<(), Stop> {
-        let finish = [Finish {
-            ownership: self.ownership.clone(),
-            earlier: Vec::new(),
-            event,
-        }];
+    /// Ends a request of this call's, at once and by itself.
+    pub(crate) async fn finish(&self, finish: Finish) -> Result<(), Stop> {
+        let finish = [finish];
         let finished = self.retry("finish the request", || self.ports.requests.finish(&finish));
         if finished.await?.contains(&Err(Refusal::LostOwnership)) {
             return Err(Stop::Lost);

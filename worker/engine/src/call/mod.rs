@@ -10,6 +10,7 @@
 //! 7. `run_line`: what the log says of a run
 //! 8. `gone_holders`: gateways for which no call is begun any more
 
+pub(crate) mod audit;
 pub(crate) mod call_bus;
 pub(crate) mod changes;
 pub(crate) mod ending;

@@ -20,13 +20,26 @@ use crate::call::running::Stop;
 /// The only method whose results say that they are errors.
 const TOOLS_CALL: &str = "tools/call";
 
-/// A run that began now, if the log takes any line of its kind, or traces are on.
+/// A run that began now.
 #[derive(Debug)]
 pub(crate) struct RunLine {
     began: Instant,
     span: Span,
     /// How long the request had waited.
     waited: Duration,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) outcome: &'static str,
+    /// Of the error that it ended with.
+    pub(crate) code: Option<i64>,
+    /// Why it was not run at all, if it was not.
+    pub(crate) reason: Option<&'static str>,
+    /// How long the request had waited.
+    pub(crate) waited: Duration,
+    pub(crate) took: Duration,
 }
 
 /// How a run ended.
@@ -40,17 +53,16 @@ pub(crate) enum RunEnd<'a> {
 
 impl RunLine {
     /// A run begins; `now_ms` by the clock of the bus.
-    pub(crate) fn begin(claim: &Claim, now_ms: u64) -> Option<Self> {
-        let is_traced = prynai_traces::tracer().is_some();
+    pub(crate) fn begin(claim: &Claim, now_ms: u64) -> Self {
         let waited = Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms));
-        (is_traced || tracing::enabled!(target: RUN, Level::WARN)).then(|| Self {
+        Self {
             began: Instant::now(),
-            span: match is_traced {
-                true => begin_span(claim, waited),
-                false => Span::none(),
+            span: match prynai_traces::tracer() {
+                Some(_) => begin_span(claim, waited),
+                None => Span::none(),
             },
             waited,
-        })
+        }
     }
 
     /// The span of the run, in which those of the handler begin; none while traces are off.
@@ -58,30 +70,9 @@ impl RunLine {
         self.span.clone()
     }
 
-    /// Writes the line.
-    pub(crate) fn end(self, claim: &Claim, worker: &WorkerId, end: RunEnd<'_>) {
-        let took = self.began.elapsed();
-        let request = &claim.request;
-        let (outcome, code) = match end {
-            RunEnd::Response(None) => ("ok", None),
-            RunEnd::Response(Some(response)) => {
-                match Ended::of(response, request.method == TOOLS_CALL) {
-                    Ended::Success => ("ok", None),
-                    Ended::ToolError => ("tool_error", None),
-                    Ended::Error(code) => ("error", Some(code)),
-                }
-            }
-            RunEnd::Stopped(Stop::Cancelled) => ("cancelled", None),
-            RunEnd::Stopped(Stop::Lost) => ("lost", None),
-            RunEnd::Stopped(Stop::HandedBack) => ("handed_back", None),
-        };
-        let name = request.name.as_deref();
-        let name = name.map(|name| shown::name(&request.method, name));
-        let id = request.request_id.as_ref().map(shown::id);
-        let mut digits = [0; 32];
-        let stream = request.stream.digits(&mut digits);
-        let trace = request.trace.map(|trace| trace.digits());
-        let session = session(request);
+    /// Ends the run, and its span.
+    pub(crate) fn end(self, claim: &Claim, worker: &WorkerId, end: RunEnd<'_>) -> Run {
+        let (outcome, code) = end.outcome(&claim.request.method);
         if !self.span.is_none() {
             let (error, failed) = span::error(outcome, code);
             for attribute in error {
@@ -89,6 +80,47 @@ impl RunLine {
             }
             self.span.set_status(failed);
         }
+        let run = Run {
+            outcome,
+            code,
+            reason: None,
+            waited: self.waited,
+            took: self.began.elapsed(),
+        };
+        if tracing::enabled!(target: RUN, Level::WARN) {
+            run.log(claim, worker);
+        }
+        run
+    }
+}
+
+impl RunEnd<'_> {
+    fn outcome(self, method: &str) -> (&'static str, Option<i64>) {
+        match self {
+            RunEnd::Response(None) => ("ok", None),
+            RunEnd::Response(Some(response)) => match Ended::of(response, method == TOOLS_CALL) {
+                Ended::Success => ("ok", None),
+                Ended::ToolError => ("tool_error", None),
+                Ended::Error(code) => ("error", Some(code)),
+            },
+            RunEnd::Stopped(Stop::Cancelled) => ("cancelled", None),
+            RunEnd::Stopped(Stop::Lost) => ("lost", None),
+            RunEnd::Stopped(Stop::HandedBack) => ("handed_back", None),
+        }
+    }
+}
+
+impl Run {
+    /// Writes the line.
+    fn log(&self, claim: &Claim, worker: &WorkerId) {
+        let (outcome, code, request) = (self.outcome, self.code, &claim.request);
+        let name = request.name.as_deref();
+        let name = name.map(|name| shown::name(&request.method, name));
+        let id = request.request_id.as_ref().map(shown::id);
+        let mut digits = [0; 32];
+        let stream = request.stream.digits(&mut digits);
+        let trace = request.trace.map(|trace| trace.digits());
+        let session = session(request);
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -107,7 +139,7 @@ impl RunLine {
                     code,
                     attempt = claim.delivery,
                     queue_ms = milliseconds(self.waited),
-                    duration_ms = milliseconds(took),
+                    duration_ms = milliseconds(self.took),
                     trace_id = trace.as_ref().map(|digits| digits.trace_id()),
                     span_id = trace.as_ref().map(|digits| digits.span_id()),
                     "run ended"

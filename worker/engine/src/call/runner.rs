@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
+use crate::call::audit::Audit;
 use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::changes::ChangePublisher;
 use crate::call::conversation::Conversation;
@@ -59,6 +60,7 @@ pub(crate) struct CallRunner<H> {
     /// Largest message to a client, in bytes.
     pub(crate) max_result: usize,
     pub(crate) event_shares: Arc<EventShares>,
+    pub(crate) audit: Arc<Audit>,
 }
 
 /// A request that waits for a response, with its place among the running calls.
@@ -76,16 +78,13 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let events = self.event_shares.begin(claim.request.principal.share());
             let events = Arc::new(events);
             let line = RunLine::begin(&claim, self.ports.requests.now_ms());
-            let span = line.as_ref().map_or_else(Span::none, RunLine::span);
             let running = self.last_events(&claim, &slot, &events);
-            let ended = running.instrument(span).await;
-            if let Some(line) = line {
-                let end = match &ended {
-                    Ok(last) => RunEnd::Response(last.as_ref().and_then(LastEvents::response)),
-                    Err(stop) => RunEnd::Stopped(*stop),
-                };
-                line.end(&claim, &self.ports.worker, end);
-            }
+            let ended = running.instrument(line.span()).await;
+            let end = match &ended {
+                Ok(last) => RunEnd::Response(last.as_ref().and_then(LastEvents::response)),
+                Err(stop) => RunEnd::Stopped(*stop),
+            };
+            let run = line.end(&claim, &self.ports.worker, end);
             let (earlier, event) = match ended {
                 Ok(Some(last)) => (last.earlier, Some(last.event)),
                 Ok(None) | Err(Stop::Cancelled) => (Vec::new(), None),
@@ -103,6 +102,7 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 ownership,
                 earlier,
                 event,
+                record: self.audit.record(&claim, &run),
             };
             let ending = Ending {
                 finish,

@@ -8,6 +8,7 @@
 //!    which arguments clients repeat in headers
 
 pub(crate) mod ask;
+pub(crate) mod audited;
 pub(crate) mod close_stream;
 pub(crate) mod context;
 pub(crate) mod guard;

@@ -22,6 +22,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio::sync::{Notify, watch};
 
 use crate::handler::ask::request_state::RequestStateKeys;
+use crate::handler::audited::Audited;
 use crate::handler::guard::Guard;
 use crate::handler::header_params::header_params;
 use crate::handler::redelivery::Redelivery;
@@ -269,6 +270,7 @@ fn entry(tool: &Tool) -> (String, CatalogTool) {
         repeatable: Redelivery::of(tool) == Redelivery::RunAgain,
         read_only: hints.is_some_and(|hints| hints.read_only_hint == Some(true)),
         header_params,
+        audit: Audited::of(tool),
     };
     (tool.name.clone().into_owned(), entry)
 }

@@ -8,6 +8,7 @@ use prynai_process::outage::Outage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::call::audit;
 use crate::call::ending::Ending;
 use crate::roles::brief_logs::BriefLogs;
 use crate::roles::worker::Worker;
@@ -79,6 +80,7 @@ impl EndingWriter {
             let error = match self.worker.requests.finish(&requests).await {
                 Ok(written) => {
                     tell_refusals(&requests, &written);
+                    audit::write_to_file(&requests, &written);
                     return Ok(());
                 }
                 Err(error) => error,

@@ -12,6 +12,7 @@ use prynai_process::outage::Alarm;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::call::audit::Audit;
 use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_writer::EventWriter;
@@ -45,6 +46,7 @@ pub(crate) struct Reclaimer {
     pub(crate) finishing: FinishQueue,
     pub(crate) reserve: Reserve,
     pub(crate) tools: watch::Receiver<Arc<BTreeMap<String, CatalogTool>>>,
+    pub(crate) audit: Arc<Audit>,
 }
 
 /// What a worker can take over when all its permits are out: the requests of a lost worker must not
@@ -180,18 +182,20 @@ impl Reclaimer {
             Err(Stop::Lost) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
         };
-        if verdict == Verdict::DeadLetter && event.is_some() {
-            match dead_letter(&claim, event.clone(), writer.bus()).await {
+        let run = verdict.as_run(&claim, writer.bus().now_ms());
+        let finish = Finish {
+            ownership: writer.bus().ownership().clone(),
+            earlier: Vec::new(),
+            record: self.audit.record(&claim, &run),
+            event,
+        };
+        if verdict == Verdict::DeadLetter && finish.event.is_some() {
+            match dead_letter(&claim, finish.clone(), writer.bus()).await {
                 Ok(()) => {}
                 Err(Stop::HandedBack) => return slot.keep_place(),
                 Err(Stop::Cancelled | Stop::Lost) => return,
             }
         }
-        let finish = Finish {
-            ownership: writer.bus().ownership().clone(),
-            earlier: Vec::new(),
-            event,
-        };
         let ending = Ending {
             finish,
             slot,
@@ -238,12 +242,8 @@ fn count(claim: &Claim, verdict: Verdict) {
 }
 
 /// The response first: a client that waits is worse than a dead letter too few.
-async fn dead_letter(
-    claim: &Claim,
-    response: Option<StreamEvent>,
-    bus: &CallBus,
-) -> Result<(), Stop> {
-    bus.finish(response).await?;
+async fn dead_letter(claim: &Claim, finish: Finish, bus: &CallBus) -> Result<(), Stop> {
+    bus.finish(finish).await?;
     let attempts = claim.delivery - 1;
     let reason = format!("begun {attempts} times");
     bus.dead_letter(claim, &reason).await?;

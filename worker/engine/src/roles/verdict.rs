@@ -1,12 +1,22 @@
 //! What becomes of a request whose worker was lost.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use prynai_bus::Claim;
 use prynai_bus::wire::catalog::CatalogTool;
+use prynai_bus::wire::json_rpc::code::INTERNAL_ERROR;
 use prynai_bus::wire::request::RequestEnvelope;
 use rmcp::ErrorData;
 use serde_json::json;
+
+use crate::call::run_line::Run;
+
+/// Why a request is not run again: nobody knows what its first run did.
+const WORKER_LOST: &str = "worker_lost";
+
+/// Why a request is not run again: it was begun as often as it may be.
+const TOO_MANY_ATTEMPTS: &str = "too_many_attempts";
 
 /// What becomes of a reclaimed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +27,23 @@ pub(crate) enum Verdict {
     AnswerUnknown,
     /// It was begun as often as it may be.
     DeadLetter,
+}
+
+impl Verdict {
+    /// How a request ends that is not run any more.
+    pub(crate) fn as_run(self, claim: &Claim, now_ms: u64) -> Run {
+        let waited = now_ms.saturating_sub(claim.request.queued_at_ms);
+        Run {
+            outcome: "error",
+            code: Some(INTERNAL_ERROR.into()),
+            reason: Some(match self {
+                Self::DeadLetter => TOO_MANY_ATTEMPTS,
+                Self::AnswerUnknown | Self::Run => WORKER_LOST,
+            }),
+            waited: Duration::from_millis(waited),
+            took: Duration::ZERO,
+        }
+    }
 }
 
 /// Judges a reclaimed request.
@@ -66,7 +93,7 @@ pub(crate) fn outcome_unknown(claim: &Claim) -> ErrorData {
         "the worker that ran this call was lost; the outcome is unknown: \
          the call may or may not have taken effect",
         Some(json!({
-            "reason": "worker_lost",
+            "reason": WORKER_LOST,
             "outcome": "unknown",
             "attempt": claim.delivery - 1,
             "stream": claim.request.stream.to_string(),
@@ -79,7 +106,7 @@ pub(crate) fn given_up(claim: &Claim) -> ErrorData {
     ErrorData::internal_error(
         "this request lost its worker every time it was begun; it is not tried again",
         Some(json!({
-            "reason": "too_many_attempts",
+            "reason": TOO_MANY_ATTEMPTS,
             "outcome": "unknown",
             "attempt": claim.delivery - 1,
             "stream": claim.request.stream.to_string(),

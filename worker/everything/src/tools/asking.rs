@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{failure, text_response};
 use crate::Everything;
-use prynai_worker::{Ask, Unanswered};
+use prynai_worker::{Ask, Audited, Unanswered};
 
 /// Words of a mock summary.
 const MOCK_WORDS: usize = 12;
@@ -64,7 +64,8 @@ impl Everything {
             read_only_hint = false,
             destructive_hint = false,
             idempotent_hint = false
-        )
+        ),
+        meta = Audited::arguments(&["restaurant", "people"])
     )]
     async fn book_table(
         &self,

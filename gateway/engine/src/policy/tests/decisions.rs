@@ -168,7 +168,7 @@ fn tools_that_only_read_can_be_allowed_together() {
     let rules = rules(
         "[[allow]]\ntools = [\"r_*\"]\nread_only = true\n[[allow]]\ntools = [\"w\"]\nresources = [\"x\"]",
     );
-    assert!(rules.ask_what_reads());
+    assert!(rules.ask_what_tools_are());
     let caller = anonymous();
     let may = |name, reads| rules.allows(&caller, &tool(name), reads);
     assert!(may("r_1", true) && !may("r_1", false));

@@ -84,8 +84,8 @@ impl Scene {
             &mut background,
         );
         let state = state.await.unwrap();
-        let serve = |Extension(caller): Extension<Caller>, request| {
-            streamable_http::endpoint(state, caller, request)
+        let serve = |Extension(caller): Extension<Caller>, request| async move {
+            streamable_http::endpoint(&state, caller, request).await
         };
         let endpoint = Router::new().route("/mcp", any(serve));
         Self {
@@ -316,6 +316,7 @@ async fn answer_everything(
             tell.send(request).unwrap();
             bus.finish(&[Finish {
                 ownership,
+                record: None,
                 earlier: Vec::new(),
                 event,
             }])

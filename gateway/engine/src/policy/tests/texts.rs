@@ -23,7 +23,7 @@ fn every_mistake_is_told_with_its_line() {
         (
             "[[permit]]\ntools = [\"a\"]",
             "line 1",
-            "unknown field `permit`, expected `allow`",
+            "unknown field `permit`, expected `allow` or `limit`",
         ),
         ("[[allow]]\ntools = [\"a\"", "line 2", "TOML parse error"),
         (

@@ -62,6 +62,7 @@ impl Fixture {
         event.kind = EventKind::Final;
         let finish = Finish {
             ownership: self.owner.clone(),
+            record: None,
             earlier: Vec::new(),
             event: Some(event),
         };

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::BusError;
 use crate::ids::{EntryId, StreamId};
 
+mod audit;
 mod call;
 mod diagnosis;
 mod fleet;
@@ -12,6 +13,7 @@ mod queue;
 mod repairs;
 mod sessions;
 
+pub use audit::{AUDIT_PAGE, AuditFrom, AuditSight};
 pub use call::{CallName, CallSight, EventSight, LogSight};
 pub use diagnosis::{Diagnosis, Orphan, Persistence};
 pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
@@ -63,6 +65,9 @@ pub trait Operations: Send + Sync {
     /// A page of sessions, in no order. `after` is [`SessionPage::next`] of the page before, 0 before the first. A
     /// session may be told twice, and a page may be empty although there are more.
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError>;
+
+    /// A page of the audit, oldest record first: [`AUDIT_PAGE`] at most.
+    async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError>;
 
     /// All that is known of a call; `None` when nothing is. What was removed leaves no trace: an ended call is known
     /// for as long as its log is kept.

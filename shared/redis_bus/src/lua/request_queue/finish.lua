@@ -1,34 +1,36 @@
--- Ends requests: ownership, last events, retention and acknowledgement of each; one PUBLISH per holder.
+-- Ends requests: ownership, last events, retention, acknowledgement and record of each; one PUBLISH per holder.
 -- Idempotent.
 --
--- KEYS 4 + 2 per request
+-- KEYS 5 + 2 per request
 --   1 request queue (stream)   2 unfinished streams (sorted set)   3 streams of cancelled requests (sorted set)
---   4 calls of all sessions (sorted set)
+--   4 calls of all sessions (sorted set)   5 audit (stream)
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
+--   4 most records of the audit
 --   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
---   the call among those of its session or '',
+--   the call among those of its session or '', record for the audit or '',
 --   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
 -- Returns a code (scripts/write_code.rs) for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
 --   2 cancelled   3 finished with another event, or another entry's
 --   (2, 3: entry removed, nothing published)
 
-local PER_REQUEST = 9
+local PER_REQUEST = 10
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
-local count = (#KEYS - 4) / 2
+local count = (#KEYS - 5) / 2
 
-local requests, logs, at = {}, {}, 4
+local requests, logs, at = {}, {}, 5
 for i = 1, count do
-  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 8])
+  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 9])
   local last = from + 2 * (events - 1)
-  logs[i] = KEYS[3 + 2 * i]
+  logs[i] = KEYS[4 + 2 * i]
   requests[i] = {
-    log = logs[i], mailbox = KEYS[4 + 2 * i],
+    log = logs[i], mailbox = KEYS[5 + 2 * i],
     stream = ARGV[at], entry = ARGV[at + 1], worker = ARGV[at + 2], delivery = ARGV[at + 3],
     holder = ARGV[at + 4], session = ARGV[at + 5], retention = ARGV[at + 6], call = ARGV[at + 7],
+    record = ARGV[at + 8],
     from = from, last = last, offset = events > 0 and ARGV[last] or '',
   }
   at = from + 2 * events
@@ -120,6 +122,18 @@ for i, r in ipairs(requests) do
     else
       for line = r.from + 1, r.last + 1, 2 do lines[#lines + 1] = ARGV[line] end
     end
+  end
+end
+
+-- What has no final event leaves nothing by which a repetition is known, but for its entry.
+local function ends_now(i, r)
+  if r.make or r.close then return true end
+  local is_end = r.offset == '' or r.cancelled
+  return is_end and answers[i] ~= LOST and #call('XRANGE', KEYS[1], r.entry, r.entry) == 1
+end
+for i, r in ipairs(requests) do
+  if r.record ~= '' and ends_now(i, r) then
+    call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', 'record', r.record)
   end
 end
 

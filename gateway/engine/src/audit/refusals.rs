@@ -1,0 +1,163 @@
+//! Refusals that wait to become records.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use prynai_bus::ids::GatewayId;
+use prynai_bus::wire::audit::{AuditLine, AuditRecord};
+use prynai_bus::wire::principal::Principal;
+
+/// Kinds that are told apart; of any more only the reason is told.
+const MOST_KINDS: usize = 512;
+
+/// One refusal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    /// Nobody knows who was not let in.
+    pub(super) caller: Option<&'a Principal>,
+    pub(super) method: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) reason: &'static str,
+    pub(super) rule: Option<&'a str>,
+    pub(super) code: Option<i32>,
+    pub(super) address: Option<IpAddr>,
+}
+
+/// Refusals that wait, each kind with its number.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    kinds: HashMap<Kind, (Option<Principal>, u64)>,
+    /// Those of which there are too many kinds, by reason: the code has a few dozen.
+    others: HashMap<&'static str, u64>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    subject: Option<Box<str>>,
+    method: Option<Box<str>>,
+    name: Option<Box<str>>,
+    reason: &'static str,
+    rule: Option<Box<str>>,
+    code: Option<i32>,
+    address: Option<IpAddr>,
+}
+
+impl Refusals {
+    /// Adds one.
+    pub(super) fn add(&mut self, refusal: Refusal<'_>) {
+        let kind = Kind {
+            subject: refusal.caller.map(|caller| caller.subject.as_str().into()),
+            method: refusal.method.map(Into::into),
+            name: refusal.name.map(Into::into),
+            reason: refusal.reason,
+            rule: refusal.rule.map(Into::into),
+            code: refusal.code,
+            address: refusal
+                .address
+                .or(refusal.caller.and_then(|caller| caller.address)),
+        };
+        let is_full = self.kinds.len() >= MOST_KINDS;
+        if let Some((_, count)) = self.kinds.get_mut(&kind) {
+            *count += 1;
+        } else if is_full {
+            *self.others.entry(refusal.reason).or_default() += 1;
+        } else {
+            self.kinds.insert(kind, (refusal.caller.cloned(), 1));
+        }
+    }
+
+    /// What waits; nothing does any more.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
+    /// The records.
+    pub(super) fn lines(self, gateway: &GatewayId, now_ms: u64) -> impl Iterator<Item = AuditLine> {
+        let record = move |reason: &'static str, count: u64| AuditRecord {
+            reason: Some(reason.into()),
+            gateway: Some(gateway.as_str().into()),
+            count: (count > 1).then_some(count),
+            ..AuditRecord::new("refused", now_ms)
+        };
+        let kinds = self.kinds.into_iter().map(move |(kind, (caller, count))| {
+            let record = AuditRecord {
+                method: kind.method.as_deref().map(Into::into),
+                name: kind.name.as_deref().map(Into::into),
+                rule: kind.rule.as_deref().map(Into::into),
+                code: kind.code.map(Into::into),
+                address: kind.address.map(|address| address.to_string().into()),
+                ..record(kind.reason, count)
+            };
+            match &caller {
+                // Which says where it called from, too.
+                Some(caller) => record.by(caller).line(),
+                None => record.line(),
+            }
+        });
+        let others = self.others.into_iter();
+        let others = others.map(move |(reason, count)| record(reason, count).line());
+        // Nothing in them can fail to be written.
+        kinds.chain(others).filter_map(Result::ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal<'a>(caller: &'a Principal, name: &'a str) -> Refusal<'a> {
+        Refusal {
+            caller: Some(caller),
+            method: Some("tools/call"),
+            name: Some(name),
+            reason: "policy",
+            rule: None,
+            code: Some(-32600),
+            address: None,
+        }
+    }
+
+    fn records(refusals: Refusals) -> Vec<AuditRecord<'static>> {
+        let gateway = GatewayId::generate();
+        let lines: Vec<AuditLine> = refusals.lines(&gateway, 0).collect();
+        let read = |line: &AuditLine| AuditRecord::read(line.as_str()).expect("reads");
+        lines.iter().map(read).collect()
+    }
+
+    #[test]
+    fn kinds_are_told_apart_up_to_a_bound_and_none_is_forgotten() {
+        let mut refusals = Refusals::default();
+        let caller = Principal::named("alice");
+        for number in 0..MOST_KINDS + 100 {
+            let name = format!("tool-{number}");
+            refusals.add(refusal(&caller, &name));
+            refusals.add(refusal(&caller, &name));
+        }
+        let records = records(refusals);
+        assert_eq!(records.len(), MOST_KINDS + 1);
+        let all: u64 = records.iter().map(AuditRecord::count).sum();
+        assert_eq!(all, 2 * (MOST_KINDS as u64 + 100));
+        let others = records.iter().find(|record| record.name.is_none());
+        assert_eq!(others.expect("one").count(), 200);
+    }
+
+    #[test]
+    fn whoever_is_not_let_in_has_no_name_but_an_address() {
+        let mut refusals = Refusals::default();
+        refusals.add(Refusal {
+            caller: None,
+            method: None,
+            name: None,
+            reason: "expired",
+            rule: None,
+            code: None,
+            address: Some([192, 0, 2, 7].into()),
+        });
+        let [record] = &records(refusals)[..] else {
+            panic!("one");
+        };
+        assert_eq!(record.principal, None);
+        assert_eq!(record.address.as_deref(), Some("192.0.2.7"));
+        assert_eq!((record.outcome.as_ref(), record.count), ("refused", None));
+    }
+}

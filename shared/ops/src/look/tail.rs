@@ -1,0 +1,307 @@
+//! The audit, as it comes.
+
+use std::borrow::Cow;
+
+use prynai_bus::ids::EntryId;
+use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight, Operations};
+use prynai_bus::shown;
+use prynai_bus::wire::audit::AuditRecord;
+use prynai_operations::text::{harmless, harmless_json, span};
+use unicode_width::UnicodeWidthStr;
+
+use super::Failed;
+use crate::answer::Answer;
+use crate::settings::{EXIT_AWAY, Outcome, TailAsked};
+
+/// Shows records until the program is interrupted or nobody reads any more, which `print` says.
+///
+/// Each look is one command for Redis and nothing for the fleet, however many look.
+///
+/// # Errors
+///
+/// Why there is nothing to show. A Redis that is away later on is waited for.
+pub async fn follow(
+    operations: &dyn Operations,
+    asked: &TailAsked,
+    json: bool,
+    print: impl Fn(&str) -> bool,
+) -> Result<Answer, Failed> {
+    let place = operations.place().await?;
+    if !place.is_there {
+        return Err(Failed::NoFleet(Box::new(place)));
+    }
+    let over = Answer {
+        text: String::new(),
+        code: 0,
+    };
+    // One is needed to know where to go on.
+    let newest = AuditFrom::Newest(usize::from(asked.last).max(1));
+    let before = operations.audit(newest).await?;
+    let mut after = last_of(&before).unwrap_or_else(|| "0-0".into());
+    let shown = before.iter().take(usize::from(asked.last));
+    if !show(shown, asked, json, &print) || asked.no_follow {
+        return Ok(over);
+    }
+    let mut is_away = false;
+    loop {
+        tokio::time::sleep(asked.every).await;
+        loop {
+            let page = match operations.audit(AuditFrom::After(&after)).await {
+                Ok(page) => page,
+                Err(error) => match Failed::from(error) {
+                    failed if failed.code() == EXIT_AWAY => {
+                        if !is_away {
+                            eprintln_away(&failed);
+                        }
+                        is_away = true;
+                        break;
+                    }
+                    failed => return Err(failed),
+                },
+            };
+            is_away = false;
+            after = last_of(&page).unwrap_or(after);
+            if !show(page.iter(), asked, json, &print) {
+                return Ok(over);
+            }
+            if page.len() < AUDIT_PAGE {
+                break;
+            }
+        }
+    }
+}
+
+/// On standard error, so that it is not taken for a record.
+fn eprintln_away(failed: &Failed) {
+    use std::io::Write;
+    // Nothing is left to do when it is gone.
+    let _ = writeln!(std::io::stderr(), "{failed}; looking again");
+}
+
+fn last_of(page: &[AuditSight]) -> Option<EntryId> {
+    page.last().map(|sight| sight.entry.clone())
+}
+
+/// Whether somebody still reads.
+fn show<'a>(
+    mut page: impl Iterator<Item = &'a AuditSight>,
+    asked: &TailAsked,
+    json: bool,
+    print: &impl Fn(&str) -> bool,
+) -> bool {
+    page.all(|sight| match &sight.record {
+        Some(record) if !asked.wants(record) => true,
+        Some(record) if json => print(&as_json(record)),
+        Some(record) => print(&as_words(record)),
+        None => print(&format!(
+            "{}  a record that this release cannot read\n",
+            harmless(sight.entry.as_str())
+        )),
+    })
+}
+
+impl TailAsked {
+    fn wants(&self, record: &AuditRecord<'_>) -> bool {
+        let method = record.method.as_deref().unwrap_or_default();
+        let is = |wanted: &Option<String>, has: &Option<Cow<'_, str>>| {
+            wanted.is_none() || wanted.as_deref() == has.as_deref()
+        };
+        let tool = self.tool.as_deref();
+        let tool = tool.map(|name| shown::name(method, name));
+        let session = |wanted: &str| {
+            let has = record.session.as_deref();
+            has.is_some_and(|has| wanted.starts_with(has))
+        };
+        is(&self.principal, &record.principal)
+            && (tool.is_none() || tool == record.name)
+            && self.session.as_deref().is_none_or(session)
+            && (self.outcome.is_empty()
+                || self
+                    .outcome
+                    .iter()
+                    .any(|outcome| outcome.as_str() == record.outcome))
+    }
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ToolError => "tool_error",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+fn as_json(record: &AuditRecord<'_>) -> String {
+    // It was read from JSON, so it can be written.
+    let json = serde_json::to_string(record).unwrap_or_default();
+    harmless_json(&json) + "\n"
+}
+
+/// The time, how it ended and how long it took, what, who, and whatever else is to be said of it.
+fn as_words(record: &AuditRecord<'_>) -> String {
+    let text = |text: &Option<Cow<'_, str>>| harmless(text.as_deref().unwrap_or("-"));
+    let what = match &record.name {
+        Some(_) => format!("{} {}", text(&record.method), text(&record.name)),
+        None => text(&record.method),
+    };
+    let who = match &record.principal {
+        Some(_) => text(&record.principal),
+        None => text(&record.address),
+    };
+    let took = record.duration_ms.map_or_else(|| "-".to_owned(), time);
+    let mut line = [
+        padded(&harmless(&record.timestamp), 24),
+        padded(&harmless(&record.outcome), 10),
+        format!("{took:>9}"),
+        padded(&what, 32),
+        padded(&who, 16),
+    ]
+    .join("  ");
+    let mut add = |name: &str, value: String| line += &format!("  {name} {value}");
+    if record.count() > 1 {
+        add("times", record.count().to_string());
+    }
+    for (name, value) in [
+        ("reason", &record.reason),
+        ("rule", &record.rule),
+        ("call", &record.stream),
+    ] {
+        if value.is_some() {
+            add(name, text(value));
+        }
+    }
+    if let Some(code) = record.code {
+        add("code", code.to_string());
+    }
+    if let Some(attempt) = record.attempt.filter(|attempt| *attempt > 1) {
+        add("attempt", attempt.to_string());
+    }
+    if let Some(arguments) = &record.arguments {
+        add("arguments", harmless(&arguments.to_string()));
+    }
+    line.trim_end().to_owned() + "\n"
+}
+
+fn time(ms: f64) -> String {
+    match ms {
+        0.0..1000.0 => format!("{ms:.1} ms"),
+        _ => span(ms.max(0.0) as u64),
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.width());
+    format!("{text}{}", " ".repeat(missing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> AuditRecord<'static> {
+        AuditRecord {
+            method: Some("tools/call".into()),
+            name: Some("echo\u{1b}[2J".into()),
+            principal: Some("alice".into()),
+            session: Some("5d1f0c2e".into()),
+            duration_ms: Some(12.34),
+            stream: Some("01a2".into()),
+            ..AuditRecord::new("ok", 1_785_000_000_000)
+        }
+    }
+
+    fn asked() -> TailAsked {
+        TailAsked {
+            tool: None,
+            principal: None,
+            session: None,
+            outcome: Vec::new(),
+            last: 10,
+            no_follow: true,
+            every: std::time::Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn a_line_says_what_there_is_and_steers_nothing() {
+        let line = as_words(&record());
+        assert!(
+            line.contains("12.3 ms  tools/call echo\\u{1b}[2J"),
+            "{line}"
+        );
+        assert!(line.ends_with("alice             call 01a2\n"), "{line:?}");
+        assert!(!as_json(&record()).contains('\u{1b}'));
+        let refused = AuditRecord {
+            reason: Some("expired".into()),
+            address: Some("192.0.2.7".into()),
+            count: Some(9000),
+            ..AuditRecord::new("refused", 0)
+        };
+        let line = as_words(&refused);
+        assert!(line.contains("192.0.2.7"), "{line}");
+        assert!(line.ends_with("times 9000  reason expired\n"), "{line}");
+    }
+
+    #[test]
+    fn a_filter_takes_what_it_names() {
+        let some = |text: &str| Some(text.to_owned());
+        for (asked, wanted) in [
+            (asked(), true),
+            (
+                TailAsked {
+                    principal: some("alice"),
+                    ..asked()
+                },
+                true,
+            ),
+            (
+                TailAsked {
+                    principal: some("bob"),
+                    ..asked()
+                },
+                false,
+            ),
+            (
+                TailAsked {
+                    tool: some("echo\u{1b}[2J"),
+                    ..asked()
+                },
+                false,
+            ),
+            (
+                TailAsked {
+                    session: some("5d1f0c2e8b7a4f63"),
+                    ..asked()
+                },
+                true,
+            ),
+            (
+                TailAsked {
+                    session: some("6d1f0c2e8b7a4f63"),
+                    ..asked()
+                },
+                false,
+            ),
+            (
+                TailAsked {
+                    outcome: vec![Outcome::Refused, Outcome::Ok],
+                    ..asked()
+                },
+                true,
+            ),
+            (
+                TailAsked {
+                    outcome: vec![Outcome::Error],
+                    ..asked()
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(asked.wants(&record()), wanted, "{asked:?}");
+        }
+    }
+}

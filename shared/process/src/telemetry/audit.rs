@@ -1,0 +1,78 @@
+//! Where the audit goes: to the bus, which keeps the newest records, and to a file, which keeps all.
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+
+use super::LogFormat;
+use super::log_queue::LogQueue;
+
+static FILE: OnceLock<LogQueue> = OnceLock::new();
+
+/// Where the audit goes.
+#[derive(Debug, Clone, Args)]
+pub struct AuditSettings {
+    /// Records of the audit that are kept on the bus (0 to 10000000), of some 400 bytes each: who called what, whether
+    /// it was allowed, and how it ended. The oldest make room, and 0 keeps none. The same for every gateway and worker
+    /// (docs/audit.md).
+    #[arg(
+        long,
+        env = "PRYNAI_AUDIT_RECORDS",
+        default_value_t = 20_000,
+        value_name = "COUNT",
+        value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000_000)
+    )]
+    pub audit_records: usize,
+
+    /// File to which this process adds its records of the audit as well, as lines of JSON: a worker those of the calls
+    /// that it ended, a gateway those of what it refused [default: none].
+    #[arg(long, env = "PRYNAI_AUDIT_FILE", value_name = "FILE")]
+    pub audit_file: Option<PathBuf>,
+}
+
+impl AuditSettings {
+    /// From now on [`write`] writes to the file, at its end. It is made for its owner's eyes alone if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be opened.
+    pub(super) fn open(&self) -> Result<(), String> {
+        let Some(path) = &self.audit_file else {
+            return Ok(());
+        };
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let opened = options.open(path);
+        let queue = opened.and_then(|file| LogQueue::start(LogFormat::Json, file));
+        let path = path.display();
+        let queue = queue.map_err(|error| format!("--audit-file {path}: {error}"))?;
+        // A process opens one.
+        let _ = FILE.set(queue);
+        Ok(())
+    }
+}
+
+/// Whether there is one.
+pub fn is_open() -> bool {
+    FILE.get().is_some()
+}
+
+/// Adds a line. It waits for nothing: what finds no room, or cannot be written, is lost, and a line of its own says how
+/// many were.
+pub fn write(line: &str) {
+    if let Some(queue) = FILE.get() {
+        queue.push_line(line);
+    }
+}
+
+/// Waits until everything is written, but not for long.
+pub(super) fn flush() {
+    if let Some(queue) = FILE.get() {
+        queue.flush();
+    }
+}

@@ -1,0 +1,44 @@
+//! The audit.
+
+use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight};
+use prynai_bus::wire::audit::AuditRecord;
+use redis::cmd;
+
+use super::RedisOperations;
+use crate::connection::command::Command;
+use crate::fault::Fault;
+
+/// An entry of the stream with its fields.
+type Entry = (String, Vec<(String, Vec<u8>)>);
+
+impl RedisOperations {
+    pub(super) async fn read_audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, Fault> {
+        let audit = self.keys.audit();
+        let entries: Vec<Entry> = match from {
+            AuditFrom::Newest(count) => {
+                let mut newest = cmd("XREVRANGE");
+                newest.arg(audit).arg("+").arg("-");
+                newest.arg("COUNT").arg(count.min(AUDIT_PAGE));
+                let mut entries: Vec<Entry> = self.run(&Command::single(newest)).await?;
+                entries.reverse();
+                entries
+            }
+            AuditFrom::After(entry) => {
+                let mut later = cmd("XRANGE");
+                later.arg(audit).arg(format!("({entry}")).arg("+");
+                later.arg("COUNT").arg(AUDIT_PAGE);
+                self.run(&Command::single(later)).await?
+            }
+        };
+        Ok(entries.into_iter().map(sight).collect())
+    }
+}
+
+fn sight((entry, fields): Entry) -> AuditSight {
+    let record = fields.iter().find(|(field, _)| field == "record");
+    let line = record.and_then(|(_, line)| std::str::from_utf8(line).ok());
+    AuditSight {
+        entry: entry.as_str().into(),
+        record: line.and_then(|line| AuditRecord::read(line).ok()),
+    }
+}
