@@ -10,7 +10,6 @@ page, the browser and the fleet said goes to FOLDER/results. Prints a table; the
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -18,9 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,6 +26,7 @@ sys.path[:0] = [str(HERE.parent / "clients"), str(HERE.parent / "python")]
 from fleet_work import FleetWork, served  # noqa: E402
 from page import CAPABILITIES  # noqa: E402
 from processes import Server, Starter, binary, clean_environment, fleet, says  # noqa: E402
+from website import website  # noqa: E402
 
 CHECKS = {
     **CAPABILITIES,
@@ -40,25 +38,6 @@ REVISIONS = ("2025-11-25", "2026-07-28")
 LOG_LINES_SHOWN = 60
 # Longer than a browser that hangs in every check.
 BROWSER_SECONDS = 600
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """The page reports; requests are not news."""
-
-
-@contextlib.contextmanager
-def website(folder: Path) -> Iterator[int]:
-    """Serves the files of a folder under any name; gives the port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def bundle(folder: Path, site: Path) -> None:

@@ -18,7 +18,7 @@ const EVENTS: Columns = &[
 ];
 
 /// Events that are shown, the newest.
-const MOST_EVENTS: u16 = 50;
+const MOST_EVENTS: u16 = 20;
 
 pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: bool) -> Made {
     let id = query.get("id").unwrap_or_default().trim();

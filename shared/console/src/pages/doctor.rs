@@ -8,11 +8,7 @@ use super::{Made, live};
 use crate::address::Query;
 use crate::parts::{Columns, said, state, table};
 
-const FINDINGS: Columns = &[
-    ("About", false),
-    ("Verdict", false),
-    ("What was found", false),
-];
+const FINDINGS: Columns = &[("About", false), ("Verdict", false), ("Finding", false)];
 
 pub(crate) async fn doctor(operations: &dyn Repairs, query: &Query) -> Made {
     let place = operations.place().await?;

@@ -54,6 +54,7 @@ pub(crate) async fn queue(operations: &dyn Repairs, query: &Query) -> Made {
     let found = queue::read(operations, &filter, after(query), LIST).await?;
     let next = found.next.as_ref().map(EntryId::as_str);
     let body = html! {
+        (done(query))
         (filters(query, filter.state))
         @if found.entries.is_empty() {
             p .calm { @if found.looked_at == 0 { "The queue is empty." } @else {
@@ -141,7 +142,7 @@ pub(super) fn letter_table(caption: &str, letters: &[EntrySight], may_write: boo
             said_or_dash(reason),
             html! { (span(letter.age_ms)) },
             said_or_dash(letter.principal.as_ref()),
-            html! { (said(&letter.entry)) },
+            html! { span .whole { (said(&letter.entry)) } },
             html! { @if may_write { span .buttons {
                 (ask("replay", &letter.entry, "Run again"))
                 (ask("drop", &letter.entry, "Drop"))

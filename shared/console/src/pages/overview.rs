@@ -52,7 +52,7 @@ pub(crate) async fn overview(operations: &dyn Repairs, query: &Query) -> Made {
             (more(dead.has_more, "dead", "All dead letters"))
         }
         (find())
-        p .dim { "Bus: " (said(&status.place.bus)) @if !status.place.prefix.is_empty() {
+        p .dim { "Bus: " (said(&status.place.bus)) @if status.place.has_server {
             ", prefix " (said(&status.place.prefix)) "; server " (said(&server(o)))
         } }
     };
@@ -70,7 +70,7 @@ fn attention(concerns: &[Concern]) -> Markup {
                     (said(&concern.said))
                     @match concern.more {
                         Some(More::Workers) => { " " a href=(path("workers", &[])) { "See the workers" } }
-                        Some(More::DeadLetters) => { " " a href=(path("dead", &[])) { "See them" } }
+                        Some(More::DeadLetters) => { " " a href=(path("dead", &[])) { "See the dead letters" } }
                         None => {}
                     }
                 } } }

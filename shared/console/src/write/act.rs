@@ -96,8 +96,8 @@ impl Write {
             Act::Cancel(name) => {
                 let call = cancel::find(&**operations, name).await?;
                 cancel::cancel(&**operations, &call).await?;
-                let stream = call.stream.to_string();
-                Ok(path("call", &[("id", &stream), ("done", "cancelled")]))
+                // Not the call itself: a modern one that is over may be known no more.
+                Ok(path("queue", &[("done", "cancelled")]))
             }
             Act::Replay(letter) => {
                 let stream = self.replay(operations, letter).await?;

@@ -27,6 +27,7 @@ impl Operations for MemoryBus {
         Ok(Place {
             bus: "the memory of this process".to_owned(),
             prefix: String::new(),
+            has_server: false,
             is_there: true,
             others: Vec::new(),
         })

@@ -64,17 +64,22 @@ pub async fn examine(operations: &dyn Operations, place: Place) -> Result<Doctor
     let workers = operations.workers().await?;
     let gateways = operations.gateways().await?;
     let diagnosis = operations.diagnosis().await?;
-    let mut findings = vec![
-        redis(&overview),
-        eviction(&overview),
-        memory(&overview),
-        persistence(diagnosis.persistence.as_ref()),
-        clock(&diagnosis),
+    let mut findings = Vec::new();
+    if place.has_server {
+        findings.extend([
+            redis(&overview),
+            eviction(&overview),
+            memory(&overview),
+            persistence(diagnosis.persistence.as_ref()),
+            clock(&diagnosis),
+        ]);
+    }
+    findings.extend([
         catalog(&overview),
         orphans(&diagnosis),
         streams(&diagnosis),
         versions(&diagnosis, &gateways),
-    ];
+    ]);
     findings.extend(fleet(&overview, &workers, &gateways));
     Ok(Doctor {
         place,

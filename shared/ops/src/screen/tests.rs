@@ -65,6 +65,7 @@ fn status() -> Status {
         place: Place {
             bus: "redis 127.0.0.1:6379".to_owned(),
             prefix: "prynai:".to_owned(),
+            has_server: true,
             is_there: true,
             others: Vec::new(),
         },

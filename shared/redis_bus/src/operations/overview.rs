@@ -37,6 +37,7 @@ impl RedisOperations {
         Ok(Place {
             bus: self.place.clone(),
             prefix: self.prefix.clone(),
+            has_server: true,
             is_there: found > 0,
             others,
         })

@@ -119,6 +119,12 @@ async fn a_process_without_redis_shows_the_same() {
         sessions.contains("raw 1") && !sessions.contains(&session.id),
         "{sessions}"
     );
+    // There is no Redis to be examined.
+    let doctor = page(&client, &format!("{console}/doctor")).await;
+    assert!(
+        doctor.contains("leases") && !doctor.contains("INFO"),
+        "{doctor}"
+    );
     for list in ["", "/workers", "/gateways"] {
         let shown = page(&client, &format!("{console}{list}")).await;
         assert!(

@@ -9,6 +9,8 @@ pub struct Place {
     pub bus: String,
     /// What the names of this fleet begin with.
     pub prefix: String,
+    /// Whether a server keeps it; without one it lies in the memory of a single process, and ends with it.
+    pub has_server: bool,
     /// Whether a gateway or a worker ever used the bus under this prefix.
     pub is_there: bool,
     /// Prefixes of other fleets, if there is none under this one and some were found at a quick look.
