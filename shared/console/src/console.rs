@@ -122,6 +122,7 @@ impl Console {
             "" => pages::overview(operations, query).await,
             "queue" => pages::queue(operations, query).await,
             "call" => pages::call(operations, query, may_write).await,
+            "recent" => pages::recent(operations, query).await,
             "dead" => pages::dead(operations, query, may_write).await,
             "workers" => pages::workers(operations, query, may_write).await,
             "gateways" => pages::gateways(operations, query).await,

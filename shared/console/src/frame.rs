@@ -17,9 +17,10 @@ const STYLE: &str = include_str!("style.css");
 const EVERY: u32 = 5;
 
 /// The lists, in the order in which they are offered.
-const LISTS: [(&str, &str); 7] = [
+const LISTS: [(&str, &str); 8] = [
     ("", "Overview"),
     ("queue", "Queue"),
+    ("recent", "Recent calls"),
     ("workers", "Workers"),
     ("gateways", "Gateways"),
     ("dead", "Dead letters"),

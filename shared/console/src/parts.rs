@@ -72,8 +72,8 @@ pub(crate) fn call_link(name: &str, shown: &Markup) -> Markup {
 /// A state in a word, with a colour that says no more than the word.
 pub(crate) fn state(word: &str) -> Markup {
     let kind = match word {
-        "alive" | "runs" | "ended" | "good" => "good",
-        "waits" | "handed back" | "note" | "open" => "note",
+        "alive" | "runs" | "ended" | "good" | "ok" => "good",
+        "waits" | "handed back" | "note" | "open" | "refused" => "note",
         "gone" | "cancelled" | "unknown" => "dim",
         _ => "bad",
     };

@@ -12,6 +12,7 @@ mod doctor;
 mod lists;
 mod overview;
 mod processes;
+mod recent;
 mod sessions;
 
 pub(crate) use call::call;
@@ -19,6 +20,7 @@ pub(crate) use doctor::doctor;
 pub(crate) use lists::{dead, queue};
 pub(crate) use overview::overview;
 pub(crate) use processes::{gateways, workers};
+pub(crate) use recent::recent;
 pub(crate) use sessions::sessions;
 
 /// A page.

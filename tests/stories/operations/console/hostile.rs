@@ -79,6 +79,7 @@ async fn what_clients_say_is_shown_and_does_nothing() {
     let mut urls: Vec<String> = [
         "",
         "/queue",
+        "/recent",
         "/dead",
         "/workers",
         "/gateways",
@@ -95,7 +96,7 @@ async fn what_clients_say_is_shown_and_does_nothing() {
     urls.push(format!(
         "{console}/queue?tool=%3Cscript%3E%1b%22&worker=%22%3E%3Cb%3E"
     ));
-    assert_eq!(urls.len(), 10, "{urls:?}");
+    assert_eq!(urls.len(), 11, "{urls:?}");
     for url in &urls {
         let shown = page(&client, url).await;
         assert_harmless(&shown, url);

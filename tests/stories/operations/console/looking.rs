@@ -94,6 +94,12 @@ async fn a_call_is_followed_from_the_queue_to_its_end() {
         get(&client, &format!("{console}/other")).await.status(),
         404
     );
+    // The audit has what has ended.
+    let recent = format!("{console}/recent");
+    assert_eventually!({
+        let told = page(&client, &recent).await;
+        told.contains("tools/call long_running") && told.contains(">cancelled<")
+    });
     for list in ["workers", "gateways", "dead", "doctor"] {
         page(&client, &format!("{console}/{list}")).await;
     }

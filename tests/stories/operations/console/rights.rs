@@ -55,6 +55,7 @@ async fn the_documented_rights_are_enough_and_without_them_it_says_what_is_missi
     for list in [
         "",
         "/queue",
+        "/recent",
         "/dead",
         "/workers",
         "/gateways",

@@ -1,0 +1,93 @@
+//! The newest calls and refusals, as the audit has them.
+
+use maud::{Markup, html};
+use prynai_bus::operations::{AuditFrom, Repairs};
+use prynai_bus::wire::audit::AuditRecord;
+use prynai_operations::text::span;
+
+use super::{Made, live};
+use crate::address::Query;
+use crate::parts::{Columns, call_link, dash, said, state, table};
+
+const RECORDS: Columns = &[
+    ("Ended (UTC)", false),
+    ("What", false),
+    ("Outcome", false),
+    ("Caller", false),
+    ("Waited", true),
+    ("Took", true),
+    ("Attempt", true),
+    ("Why", false),
+];
+
+/// Records that are shown.
+const MOST: usize = 50;
+
+pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
+    let found = operations.audit(AuditFrom::Newest(MOST)).await?;
+    let rows = found.iter().rev().map(|sight| match &sight.record {
+        Some(record) => row(record),
+        None => vec![dash(), html! { "a record that this release cannot read" }],
+    });
+    let rows: Vec<_> = rows.collect();
+    let body = html! {
+        @if rows.is_empty() {
+            p .calm { "The audit has nothing yet, or is off." }
+        } @else {
+            (table("Calls and refusals, the newest first", RECORDS, rows))
+        }
+        p .dim { "The newest " (MOST) " records of the audit. prynai-ops tail follows it, and finds older ones." }
+    };
+    Ok((live("Recent calls", "recent", query), body))
+}
+
+fn row(record: &AuditRecord<'_>) -> Vec<Markup> {
+    let text = |text: &Option<std::borrow::Cow<'_, str>>| {
+        html! { @if let Some(text) = text { (said(text)) } @else { (dash()) } }
+    };
+    let took = |ms: Option<f64>| match ms {
+        // No call takes longer than what fits.
+        Some(ms) if ms.is_finite() && ms >= 0.0 => html! { (span(ms.round() as u64)) },
+        _ => dash(),
+    };
+    let stamp = record.timestamp.as_ref();
+    let clock = stamp
+        .split_once('T')
+        .map_or(stamp, |(_, clock)| clock.trim_end_matches('Z'));
+    let named = [record.method.as_deref(), record.name.as_deref()];
+    let what = named.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let what = html! {
+        @if what.is_empty() { "a request that was not read" } @else { (said(&what)) }
+        @if let Some(count) = record.count.filter(|count| *count > 1) { " (" (count) " times within a second)" }
+    };
+    let why = [
+        record.reason.as_deref().map(str::to_owned),
+        record.code.map(|code| format!("error {code}")),
+        record.rule.as_deref().map(|rule| format!("rule {rule}")),
+    ];
+    let why = why.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    vec![
+        html! { time title=(said(stamp)) { (said(clock)) } },
+        match &record.stream {
+            Some(stream) => call_link(stream, &what),
+            None => what,
+        },
+        outcome(&record.outcome),
+        text(&record.principal),
+        took(record.queue_ms),
+        took(record.duration_ms),
+        html! { @if let Some(attempt) = record.attempt { (attempt) } @else { (dash()) } },
+        html! { @if why.is_empty() { (dash()) } @else { (said(&why)) } },
+    ]
+}
+
+fn outcome(word: &str) -> Markup {
+    match word {
+        "ok" => state("ok"),
+        "cancelled" => state("cancelled"),
+        "error" => state("error"),
+        "refused" => state("refused"),
+        "tool_error" => state("tool error"),
+        other => html! { (said(other)) },
+    }
+}
