@@ -6,6 +6,7 @@ use prynai_operations::Failed;
 use prynai_operations::look::call::{Call, read};
 use prynai_operations::text::{counted, gateway_state, moment, size, span, what};
 
+use super::recent::record_of;
 use super::{Made, ask, done, live};
 use crate::address::Query;
 use crate::parts::{Columns, ago, facts, said, said_or_dash, session, state, table};
@@ -27,7 +28,10 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
             "a call is named by its stream (32 digits, as logs name it) or its entry (such as 1785000000000-0)".to_owned(),
         ));
     };
-    let found = read(operations, &name, MOST_EVENTS, false).await?;
+    let found = match read(operations, &name, MOST_EVENTS, false).await {
+        Err(Failed::Unknown(told)) => return over(operations, query, &name, told).await,
+        found => found?,
+    };
     let entry = found.call.entry.as_ref().or(found.call.dead.as_ref());
     let title = entry.map_or_else(|| "A call that is over".to_owned(), what);
     let body = html! {
@@ -43,6 +47,17 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
         @if !found.events.is_empty() { (events(&found.events)) }
     };
     Ok((live(&title, "call", query), body))
+}
+
+/// A call that is known no more, but for what the audit has of it.
+async fn over(operations: &dyn Repairs, query: &Query, name: &CallName, told: String) -> Made {
+    let record = record_of(operations, name).await?;
+    let record = record.ok_or(Failed::Unknown(told))?;
+    let body = html! {
+        p { "It is over, and nothing else is kept of it: a call is forgotten once its client has the answer." }
+        (record)
+    };
+    Ok((live("A call that is over", "call", query), body))
 }
 
 fn buttons(found: &Call, may_write: bool) -> Markup {

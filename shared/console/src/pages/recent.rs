@@ -1,8 +1,9 @@
 //! The newest calls and refusals, as the audit has them.
 
 use maud::{Markup, html};
-use prynai_bus::operations::{AuditFrom, Repairs};
+use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, CallName, Repairs};
 use prynai_bus::wire::audit::AuditRecord;
+use prynai_operations::Failed;
 use prynai_operations::text::span;
 
 use super::{Made, live};
@@ -39,6 +40,24 @@ pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
         p .dim { "The newest " (MOST) " records of the audit. prynai-ops tail follows it, and finds older ones." }
     };
     Ok((live("Recent calls", "recent", query), body))
+}
+
+/// What the newest records have of a call that is known no more.
+pub(super) async fn record_of(
+    operations: &dyn Repairs,
+    name: &CallName,
+) -> Result<Option<Markup>, Failed> {
+    let CallName::Stream(stream) = name else {
+        return Ok(None);
+    };
+    let stream = stream.to_string();
+    let found = operations.audit(AuditFrom::Newest(AUDIT_PAGE)).await?;
+    let records = found.iter().rev().filter_map(|sight| sight.record.as_ref());
+    let rows: Vec<_> = records
+        .filter(|record| record.stream.as_deref() == Some(stream.as_str()))
+        .map(row)
+        .collect();
+    Ok((!rows.is_empty()).then(|| table("What the audit has of it", RECORDS, rows)))
 }
 
 fn row(record: &AuditRecord<'_>) -> Vec<Markup> {

@@ -112,6 +112,24 @@ async fn a_process_without_redis_shows_the_same() {
     let url = format!("http://{}/mcp", process.address().await);
     let console = admin(&mut process).await + "/console";
     let client = RawClient::new();
+    // What is over is known by the audit.
+    let echo = modern(1, "tools/call", tool("echo", json!({ "text": "said" })));
+    client.modern(&url, &echo).await.response().await;
+    let link = eventually!({
+        let recent = page(&client, &format!("{console}/recent")).await;
+        let link = recent.split(r#"href="/console/call?id="#).nth(1);
+        link.and_then(|rest| rest.split('"').next())
+            .map(str::to_owned)
+    });
+    let over = eventually!({
+        let told = page(&client, &format!("{console}/call?id={link}")).await;
+        told.contains("A call that is over").then_some(told)
+    });
+    assert!(
+        over.contains("tools/call echo") && over.contains(">ok<"),
+        "{over}"
+    );
+    assert!(!over.contains("said"), "{over}");
     let session = client.open_session(&url).await;
     let call = legacy(7, "tools/call", long_running(1000, 100));
     let mut running = client.legacy(&url, &session, &call).await.events();
