@@ -16,6 +16,7 @@ mod shutdown;
 mod standalone;
 mod tls;
 mod traces;
+mod walk;
 
 /// An issuer that cannot be reached; what is no JWT is refused without asking it.
 pub(super) const GUARDED: [&str; 6] = [
