@@ -2,6 +2,7 @@
 
 mod receiver;
 mod session_ids;
+mod tls;
 
 use std::collections::BTreeSet;
 

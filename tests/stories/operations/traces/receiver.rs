@@ -18,7 +18,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use prynai_test_harness::certificates::Certificates;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 const GRPC: &str = "application/grpc";
 const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -44,6 +49,26 @@ pub(super) struct Receiver {
 
 impl Receiver {
     pub(super) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// One that speaks TLS, with a certificate of this authority.
+    pub(super) async fn start_tls(authority: &Certificates) -> Self {
+        let issued = authority.issue();
+        let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("a key");
+        let chain = vec![CertificateDer::from(issued.der)];
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("knows what it can")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a certificate with its key");
+        config.alpn_protocols = ["h2", "http/1.1"].map(Into::into).to_vec();
+        Self::start_with(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let receiver = Self {
             address: listener.local_addr().expect("is bound"),
@@ -52,7 +77,7 @@ impl Receiver {
         let serving = receiver.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let receiver = serving.clone();
+                let (receiver, tls) = (serving.clone(), tls.clone());
                 tokio::spawn(async move {
                     let service = service_fn(|request| {
                         let receiver = receiver.clone();
@@ -60,7 +85,15 @@ impl Receiver {
                     });
                     let server = auto::Builder::new(TokioExecutor::new());
                     // A client that goes away is no fault.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                    let _ = match tls {
+                        None => server.serve_connection(TokioIo::new(stream), service).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => {
+                                server.serve_connection(TokioIo::new(stream), service).await
+                            }
+                            Err(_) => Ok(()),
+                        },
+                    };
                 });
             }
         });
