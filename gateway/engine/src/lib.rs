@@ -45,6 +45,6 @@ pub use listen::accept::listen;
 pub use listen::tls::{CertificateError, TlsSettings};
 pub use metrics::{look_at_queue, register as register_metrics};
 pub use origin::{HostPattern, OriginPattern, OriginSettings};
-pub use policy::PolicyFile;
+pub use policy::{Change, PolicyFile, Rehearsal};
 pub use serve::{ServeError, serve, wait_for_bus};
 pub use settings::GatewaySettings;

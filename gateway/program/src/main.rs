@@ -1,5 +1,9 @@
-//! The process `prynai-gateway`: [`settings`], then [`run`] with the Redis bus until it is told to stop.
+//! The process `prynai-gateway`: [`settings`], then [`run`] with the Redis bus until it is told to stop, or a
+//! [`dry_run`] of a policy.
 
+use std::process::ExitCode;
+
+mod dry_run;
 mod run;
 mod settings;
 
@@ -9,6 +13,6 @@ mod settings;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     run::run().await
 }

@@ -1,5 +1,7 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
+use std::process::ExitCode;
+
 use prynai_bus::{BusError, BusLimits};
 use prynai_gateway_engine::{listen, look_at_queue, serve, wait_for_bus};
 use prynai_process::lifecycle::Shutdown;
@@ -9,6 +11,7 @@ use prynai_redis_bus::{RedisBus, RedisOperations};
 use prynai_traces::Traces;
 use tokio::sync::watch;
 
+use crate::dry_run;
 use crate::settings::ProcessSettings;
 
 /// The name under which its metrics know it.
@@ -19,7 +22,7 @@ const PROGRAM: &str = "prynai-gateway";
 /// # Errors
 ///
 /// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up.
-pub(crate) async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     let (settings, _traces_and_log) =
         parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
             settings.check()?;
@@ -30,6 +33,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
                 .start_with(traces.as_ref().map(Traces::layer))?;
             Ok((traces, log))
         });
+    if let (true, Some(policy)) = (settings.dry_run, &settings.gateway.policy) {
+        let refuses = dry_run::rehearse(&settings.redis, policy).await?;
+        return Ok(ExitCode::from(u8::from(refuses)));
+    }
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);
     let _unended = shutdown.on_signals(delay, grace)?;
@@ -57,12 +64,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         }
     };
     let bus = tokio::select! {
-        () = shutdown.soft().cancelled() => return Ok(()),
+        () = shutdown.soft().cancelled() => return Ok(ExitCode::SUCCESS),
         bus = connecting => exit_if_unusable(bus?)?,
     };
     if let Some(admin) = &admin {
         admin.look_before_reading(look_at_queue(bus.clone()));
     }
     serve(listener, bus, settings.gateway, shutdown).await?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

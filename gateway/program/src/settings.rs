@@ -24,6 +24,11 @@ pub(crate) struct ProcessSettings {
     #[arg(long, env = "PRYNAI_STOP_DELAY", default_value = "2s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) stop_delay: Duration,
 
+    /// Serves nobody: says what --policy would have refused or allowed otherwise of the calls in the audit, and ends
+    /// with exit code 0, or 1 if it would have refused something (docs/policy.md).
+    #[arg(long, requires = "policy")]
+    pub(crate) dry_run: bool,
+
     #[command(flatten)]
     pub(crate) redis: RedisSettings,
     #[command(flatten)]

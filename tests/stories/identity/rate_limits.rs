@@ -148,3 +148,35 @@ async fn methods_of_mcp_have_limits_as_well() {
     // The first one may have been let through before the gateway knew better.
     assert_eq!(statuses[1], StatusCode::TOO_MANY_REQUESTS, "{statuses:?}");
 }
+
+#[tokio::test]
+async fn a_policy_is_tried_on_what_the_audit_has() {
+    let cluster = Cluster::new().start().await;
+    let (client, url) = (&cluster.client, cluster.redis.url());
+    for _ in 0..30 {
+        echo(client, &cluster.gateway(0)).await;
+    }
+    let add = modern(2, "tools/call", tool("add", json!({ "a": 1, "b": 2 })));
+    client.modern(&cluster.gateway(0), &add).await.json().await;
+    let tried = async |policy: &str| {
+        let policy = PolicyFile::mounted(policy);
+        let args = ["--redis-url", &url, "--dry-run", "--policy", policy.path()];
+        Process::run("prynai-gateway", &args).await
+    };
+    let same = tried("[[allow]]\neverything = true").await;
+    assert_eq!(same.status.code(), Some(0), "{}", same.output);
+    assert!(
+        same.stdout.contains("31 calls and refusals"),
+        "{}",
+        same.output
+    );
+    assert!(same.stdout.contains("alike"), "{}", same.output);
+    let fewer = tried(&POLICY.replace("everything = true\n\n", "tools = [\"echo\"]\n\n")).await;
+    assert_eq!(fewer.status.code(), Some(1), "{}", fewer.output);
+    for expected in [
+        "10  tools/call echo  of anonymous  refused: over the limit \"few echoes\"",
+        "1  tools/call add  of anonymous  refused: no rule allows it",
+    ] {
+        assert!(fewer.stdout.contains(expected), "{}", fewer.output);
+    }
+}

@@ -62,6 +62,11 @@ struct Reference {
     uri: Option<String>,
 }
 
+/// Whether a method is open to everybody who may be here at all.
+pub(super) fn is_open(method: &str) -> bool {
+    OPEN.contains(&method)
+}
+
 /// Whether a method has a place of its own in a policy, and none among `methods`.
 pub(super) fn is_core(method: &str) -> bool {
     let targeted = [
@@ -72,7 +77,7 @@ pub(super) fn is_core(method: &str) -> bool {
         "resources/subscribe",
         "tools/call",
     ];
-    targeted.contains(&method) || OPEN.contains(&method)
+    targeted.contains(&method) || is_open(method)
 }
 
 /// What a message asks for.
@@ -88,7 +93,7 @@ pub(super) fn asked(method: &str, params: &Params) -> Result<Asked, RequestError
             Asked::Resource(params.view()?.uri()?)
         }
         "completion/complete" => completed(params.read::<Completed>()?)?,
-        open if OPEN.contains(&open) => Asked::Nothing,
+        open if is_open(open) => Asked::Nothing,
         other => Asked::Method(other.to_owned()),
     })
 }

@@ -11,6 +11,7 @@ mod callers;
 mod file;
 mod follow;
 mod limits;
+mod rehearsal;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::refusal::RequestError;
 use asked::{Asked, asked};
 pub use file::PolicyFile;
 use limits::Request;
+pub use rehearsal::{Change, Rehearsal};
 use rules::Rules;
 
 /// The policy in force, if there is one; without one everybody may do everything. Cheap to clone.
