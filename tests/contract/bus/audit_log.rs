@@ -18,7 +18,7 @@ for_both_buses! {
 fn line(name: &str) -> AuditLine {
     let record = AuditRecord {
         name: Some(name.into()),
-        ..AuditRecord::new("ok", 1)
+        ..AuditRecord::new("ok")
     };
     record.line().expect("JSON")
 }

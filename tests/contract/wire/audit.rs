@@ -6,13 +6,10 @@ use serde_json::json;
 
 use crate::passes;
 
-const AT: &str = "2026-11-30T02:20:09.456Z";
-
 #[test]
 fn a_call() {
     let expected = AuditRecord {
         v: 1,
-        timestamp: AT.into(),
         outcome: "error".into(),
         method: Some("tools/call".into()),
         name: Some("pay".into()),
@@ -42,7 +39,6 @@ fn a_call() {
 fn refusals_of_one_kind() {
     let expected = AuditRecord {
         v: 1,
-        timestamp: AT.into(),
         outcome: "refused".into(),
         address: Some("192.0.2.7".into()),
         reason: Some("expired".into()),

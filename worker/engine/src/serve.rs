@@ -138,7 +138,7 @@ impl Roles {
         roles.writers.spawn(Appender { waiting, logs }.run());
         let ports = Arc::new(call_ports(bus, events, config));
         let id = config.id.clone();
-        let audit = Audit::new(id, bus.clone(), bus.as_ref(), prepared.tools.clone());
+        let audit = Audit::new(id, bus.as_ref(), prepared.tools.clone());
         let audit = Arc::new(audit);
         let runner = CallRunner {
             handler: prepared.handler,

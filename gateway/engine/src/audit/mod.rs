@@ -116,8 +116,10 @@ impl Noted {
         let gathered = self.lock().take();
         let now_ms = self.clock.now_ms();
         let mut lost = 0;
-        for line in gathered.lines(&self.gateway, now_ms) {
-            audit::write(line.as_str());
+        for line in gathered.lines(&self.gateway) {
+            if audit::is_open() {
+                audit::write(&line.stamped(now_ms));
+            }
             match waiting.len() < MOST_WAITING {
                 true => waiting.push(line),
                 false => lost += 1,

@@ -72,12 +72,12 @@ impl Refusals {
     }
 
     /// The records.
-    pub(super) fn lines(self, gateway: &GatewayId, now_ms: u64) -> impl Iterator<Item = AuditLine> {
+    pub(super) fn lines(self, gateway: &GatewayId) -> impl Iterator<Item = AuditLine> {
         let record = move |reason: &'static str, count: u64| AuditRecord {
             reason: Some(reason.into()),
             gateway: Some(gateway.as_str().into()),
             count: (count > 1).then_some(count),
-            ..AuditRecord::new("refused", now_ms)
+            ..AuditRecord::new("refused")
         };
         let kinds = self.kinds.into_iter().map(move |(kind, (caller, count))| {
             let record = AuditRecord {
@@ -119,7 +119,7 @@ mod tests {
 
     fn records(refusals: Refusals) -> Vec<AuditRecord<'static>> {
         let gateway = GatewayId::generate();
-        let lines: Vec<AuditLine> = refusals.lines(&gateway, 0).collect();
+        let lines: Vec<AuditLine> = refusals.lines(&gateway).collect();
         let read = |line: &AuditLine| AuditRecord::read(line.as_str()).expect("reads");
         lines.iter().map(read).collect()
     }

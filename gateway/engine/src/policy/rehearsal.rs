@@ -159,7 +159,7 @@ mod tests {
             principal: Some("alice".into()),
             kind: Some(CallerKind::User),
             roles: vec!["Reader".into()],
-            ..AuditRecord::new("ok", 0)
+            ..AuditRecord::new("ok")
         }
     }
 

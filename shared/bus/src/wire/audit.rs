@@ -15,6 +15,9 @@ use crate::shown;
 /// The last moment of the year 9999, which is as far as RFC 3339 goes, in Unix milliseconds.
 const LATEST_MS: u64 = 253_402_300_799_999;
 
+/// Room for a record of usual length, in bytes.
+const ROOM: usize = 512;
+
 /// Scopes and roles of a caller that a record has, of each; a caller with more of them has the first.
 const MOST_NAMES: usize = 64;
 
@@ -27,8 +30,8 @@ const MOST_OF_NAME: usize = 256;
 pub struct AuditRecord<'a> {
     /// The format.
     pub v: u32,
-    /// When it ended, by the clock of the bus (RFC 3339, UTC).
-    #[serde(default)]
+    /// When it ended, by the clock of the bus (RFC 3339, UTC). On the bus its place says that.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
     pub timestamp: Cow<'a, str>,
     /// `ok`, `tool_error`, `error`, `cancelled`, or `refused` for what never came to a worker.
     pub outcome: Cow<'a, str>,
@@ -102,11 +105,10 @@ pub struct AuditRecord<'a> {
 pub struct AuditLine(Arc<str>);
 
 impl<'a> AuditRecord<'a> {
-    /// A record that says how it ended, and when: `now_ms` by the clock of the bus.
-    pub fn new(outcome: &'static str, now_ms: u64) -> Self {
+    /// A record that says how it ended.
+    pub fn new(outcome: &'static str) -> Self {
         Self {
             v: FORMAT,
-            timestamp: timestamp(now_ms),
             outcome: outcome.into(),
             ..Self::default()
         }
@@ -139,7 +141,20 @@ impl<'a> AuditRecord<'a> {
     ///
     /// When it cannot be written as JSON.
     pub fn line(&self) -> Result<AuditLine, WireError> {
-        Ok(AuditLine(serde_json::to_string(self)?.into()))
+        let mut line = Vec::with_capacity(ROOM);
+        serde_json::to_writer(&mut line, self)?;
+        // JSON is text.
+        let line = String::from_utf8(line).unwrap_or_default();
+        Ok(AuditLine(line.into()))
+    }
+
+    /// The same record, which says when it ended: Unix milliseconds by the clock of the bus.
+    #[must_use]
+    pub fn at(self, ms: u64) -> Self {
+        Self {
+            timestamp: timestamp(ms).into(),
+            ..self
+        }
     }
 
     /// Reads a record. One of a newer format is read as far as it is known.
@@ -157,15 +172,21 @@ impl<'a> AuditRecord<'a> {
     }
 }
 
-fn timestamp(ms: u64) -> Cow<'static, str> {
+fn timestamp(ms: u64) -> String {
     let time = UNIX_EPOCH + Duration::from_millis(ms.min(LATEST_MS));
-    humantime::format_rfc3339_millis(time).to_string().into()
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 impl AuditLine {
     /// The text, without a line end.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text with the time at which it ended, Unix milliseconds: for where nothing else says that.
+    pub fn stamped(&self, ms: u64) -> String {
+        let members = self.0.strip_prefix('{').unwrap_or_default();
+        format!("{{\"timestamp\":\"{}\",{members}", timestamp(ms))
     }
 }
 
@@ -197,7 +218,7 @@ mod tests {
             scopes: names.collect(),
             roles: ["role".to_owned()].into(),
         }));
-        let record = AuditRecord::new("ok", u64::MAX).by(&principal);
+        let record = AuditRecord::new("ok").by(&principal);
         let line = record.line().expect("JSON");
         assert!(
             !line
@@ -205,10 +226,12 @@ mod tests {
                 .contains(|c: char| c.is_control() || c == '\u{202e}')
         );
         let read = AuditRecord::read(line.as_str()).expect("reads");
-        assert_eq!(read.timestamp, "9999-12-31T23:59:59.999Z");
         assert_eq!(read.scopes.len(), MOST_NAMES);
         assert_eq!(read.roles, ["role"]);
         assert_eq!(read, record);
+        let stamped = AuditRecord::read(&line.stamped(u64::MAX)).expect("reads");
+        assert_eq!(stamped.timestamp, "9999-12-31T23:59:59.999Z");
+        assert_eq!(stamped, record.at(u64::MAX));
     }
 
     #[test]

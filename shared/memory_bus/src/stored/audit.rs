@@ -72,7 +72,9 @@ impl Kept {
     fn sight(&self) -> AuditSight {
         AuditSight {
             entry: self.entry(),
-            record: AuditRecord::read(self.line.as_str()).ok(),
+            record: AuditRecord::read(self.line.as_str())
+                .ok()
+                .map(|record| record.at(self.at_ms)),
         }
     }
 

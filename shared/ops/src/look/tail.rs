@@ -210,7 +210,7 @@ mod tests {
             session: Some("5d1f0c2e".into()),
             duration_ms: Some(12.34),
             stream: Some("01a2".into()),
-            ..AuditRecord::new("ok", 1_785_000_000_000)
+            ..AuditRecord::new("ok").at(1_785_000_000_000)
         }
     }
 
@@ -239,7 +239,7 @@ mod tests {
             reason: Some("expired".into()),
             address: Some("192.0.2.7".into()),
             count: Some(9000),
-            ..AuditRecord::new("refused", 0)
+            ..AuditRecord::new("refused")
         };
         let line = as_words(&refused);
         assert!(line.contains("192.0.2.7"), "{line}");

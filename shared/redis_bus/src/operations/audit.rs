@@ -5,6 +5,7 @@ use prynai_bus::wire::audit::AuditRecord;
 use redis::cmd;
 
 use super::RedisOperations;
+use super::entries::added_ms;
 use crate::connection::command::Command;
 use crate::fault::Fault;
 
@@ -39,6 +40,9 @@ fn sight((entry, fields): Entry) -> AuditSight {
     let line = record.and_then(|(_, line)| std::str::from_utf8(line).ok());
     AuditSight {
         entry: entry.as_str().into(),
-        record: line.and_then(|line| AuditRecord::read(line).ok()),
+        record: line.and_then(|line| {
+            let added = added_ms(&entry).unwrap_or_default();
+            Some(AuditRecord::read(line).ok()?.at(added))
+        }),
     }
 }

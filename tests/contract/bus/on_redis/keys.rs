@@ -93,7 +93,7 @@ async fn do_everything(scene: &Scene) {
         burst: 1,
     };
     scene.gateways.take(&bucket, 1).await.unwrap();
-    let record = AuditRecord::new("refused", 1).line().unwrap();
+    let record = AuditRecord::new("refused").line().unwrap();
     scene.gateways.note(&[record]).await.unwrap();
     scene.respond(&scene.owned().await, 1).await;
     scene.cancel(&scene.owned().await).await;

@@ -1,11 +1,9 @@
 //! What the audit gets of each call that ends here.
 
-use std::sync::Arc;
-
 use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::audit::{AuditLine, AuditRecord};
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::{AuditLog, Claim, Finish, Refusal, RequestQueue, shown};
+use prynai_bus::{AuditLog, Claim, Finish, Refusal, shown};
 use prynai_process::telemetry::{audit, milliseconds};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,7 +18,6 @@ const MOST_OF_ARGUMENTS: usize = 1024;
 /// Makes the records of calls.
 pub(crate) struct Audit {
     worker: WorkerId,
-    requests: Arc<dyn RequestQueue>,
     tools: watch::Receiver<Tools>,
     /// Somebody keeps them.
     is_on: bool,
@@ -28,15 +25,9 @@ pub(crate) struct Audit {
 
 impl Audit {
     /// The audit of a worker, whose tools may say what it is to have of their arguments.
-    pub(crate) fn new(
-        worker: WorkerId,
-        requests: Arc<dyn RequestQueue>,
-        log: &dyn AuditLog,
-        tools: watch::Receiver<Tools>,
-    ) -> Self {
+    pub(crate) fn new(worker: WorkerId, log: &dyn AuditLog, tools: watch::Receiver<Tools>) -> Self {
         Self {
             worker,
-            requests,
             tools,
             is_on: log.records_kept() > 0 || audit::is_open(),
         }
@@ -50,7 +41,6 @@ impl Audit {
         }
         let mut digits = [0; 32];
         let trace = request.trace.map(|trace| trace.digits());
-        let now_ms = self.requests.now_ms();
         let record = AuditRecord {
             method: Some(shown::method(&request.method)),
             name: request
@@ -72,7 +62,7 @@ impl Audit {
             duration_ms: Some(milliseconds(run.took)),
             trace_id: trace.as_ref().map(|trace| trace.trace_id().into()),
             arguments: self.arguments(claim),
-            ..AuditRecord::new(run.outcome, now_ms)
+            ..AuditRecord::new(run.outcome)
         };
         // Nothing in it can fail to be written.
         record.by(&request.principal).line().ok()
@@ -88,14 +78,14 @@ impl Audit {
 }
 
 /// Writes the records of requests that ended now to the file, if there is one: those that the bus has, too.
-pub(crate) fn write_to_file(requests: &[Finish], written: &[Result<(), Refusal>]) {
+pub(crate) fn write_to_file(requests: &[Finish], written: &[Result<(), Refusal>], now_ms: u64) {
     if !audit::is_open() {
         return;
     }
     for (request, written) in requests.iter().zip(written) {
         let has_ended = matches!(written, Ok(()) | Err(Refusal::Cancelled));
         if let (true, Some(record)) = (has_ended, &request.record) {
-            audit::write(record.as_str());
+            audit::write(&record.stamped(now_ms));
         }
     }
 }
