@@ -77,9 +77,11 @@ impl StandaloneSettings {
     }
 
     /// Whether whoever reaches this machine's own addresses may call everything anyway, and nobody else can: then its
-    /// console tells nothing that they could not find out.
+    /// console tells nothing that they could not find out. With a Redis, others may share it, and it would show theirs.
     pub(crate) fn is_for_this_machine(&self) -> bool {
-        self.gateway.listen.ip().is_loopback() && self.gateway.auth.auth == AuthKind::None
+        self.gateway.listen.ip().is_loopback()
+            && self.gateway.auth.auth == AuthKind::None
+            && self.redis_url.is_none()
     }
 
     /// The settings of the Redis in place of the in-memory bus, if there is one.

@@ -53,6 +53,16 @@ impl Access {
     }
 }
 
+impl Access {
+    /// The name that somebody typed into a browser beside the token. Nothing proves it. A token in its place is none.
+    pub(crate) fn name(&self, headers: &HeaderMap) -> Option<String> {
+        let sent = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (name, _) = basic(sent)?;
+        let is_token = matches!(self, Self::Token(expected) if digest(&name) == *expected);
+        (!name.is_empty() && !is_token).then_some(name)
+    }
+}
+
 /// Whether a form comes from a page that was served here: no other page may have a browser do something, even where the
 /// browser sends what shows who its user is.
 pub(crate) fn is_own_form(headers: &HeaderMap) -> bool {
@@ -76,12 +86,18 @@ fn token(sent: &str) -> Option<String> {
     if scheme.eq_ignore_ascii_case("Bearer") {
         return Some(rest.trim().to_owned());
     }
+    basic(sent).map(|(_any_name, password)| password)
+}
+
+/// A name and a password.
+fn basic(sent: &str) -> Option<(String, String)> {
+    let (scheme, rest) = sent.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
     }
     let pair = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
-    let (_any_name, password) = pair.split_once(':')?;
-    Some(password.to_owned())
+    let (name, password) = pair.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
 }
 
 fn digest(token: &str) -> Vec<u8> {
@@ -160,6 +176,27 @@ mod tests {
             assert_eq!(sent("Basic", bad), Err(Refusal::Token), "{bad}");
         }
         assert_eq!(sent("Bearer", &format!("me:{token}")), Err(Refusal::Token));
+    }
+
+    #[test]
+    fn the_name_beside_the_token_is_told_and_the_token_never() {
+        let token = "the token of this test, long enough";
+        let access = Access::new(Some(&Secret::from(token.to_owned())));
+        let name = |value: String| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().expect("a value"));
+            access.name(&headers)
+        };
+        let basic = |name: &str| {
+            format!(
+                "Basic {}",
+                BASE64_STANDARD.encode(format!("{name}:{token}"))
+            )
+        };
+        assert_eq!(name(basic("Zoë")).as_deref(), Some("Zoë"));
+        for nobody in [basic(""), basic(token), format!("Bearer {token}")] {
+            assert_eq!(name(nobody.clone()), None, "{nobody}");
+        }
     }
 
     #[test]

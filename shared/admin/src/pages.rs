@@ -31,6 +31,10 @@ const HTML: &str = "text/html; charset=utf-8";
 /// Where the forms of the console go.
 const FORMS: &str = "/console/do";
 
+/// The methods there, and in words; and elsewhere.
+const FORM_METHODS: (&str, &str) = ("GET, HEAD, POST", "only POST of a form, or GET\n");
+const METHODS: (&str, &str) = ("GET, HEAD", "only GET\n");
+
 /// Largest form, in bytes.
 const LARGEST_FORM: usize = 4 * 1024;
 
@@ -78,7 +82,7 @@ impl Pages {
             return self.of_console(console, &head, body).await;
         }
         if head.method != Method::GET && head.method != Method::HEAD {
-            return only_get();
+            return only(METHODS);
         }
         match path {
             "/metrics" => page(StatusCode::OK, METRICS, self.scrape.text().await),
@@ -110,14 +114,18 @@ impl Pages {
                 let Ok(form) = Limited::new(body, LARGEST_FORM).collect().await else {
                     return text(StatusCode::PAYLOAD_TOO_LARGE, "this form is too large\n");
                 };
-                console.act(&form.to_bytes()).await
+                let operator = self.access.name(&head.headers);
+                console.act(&form.to_bytes(), operator.as_deref()).await
             }
+            // Somebody who loads anew what a form led to, or comes back to it.
+            (&Method::GET | &Method::HEAD, true) => return see_other("/console"),
             (&Method::GET | &Method::HEAD, false) => {
                 console
                     .show(path, head.uri.query().unwrap_or_default())
                     .await
             }
-            _ => return only_get(),
+            (_, true) => return only(FORM_METHODS),
+            (_, false) => return only(METHODS),
         };
         let (status, body) = match answer {
             Answer::SeeOther(path) => return see_other(&path),
@@ -180,9 +188,9 @@ fn see_other(path: &str) -> Response<Full<Bytes>> {
     elsewhere
 }
 
-fn only_get() -> Response<Full<Bytes>> {
-    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-    let allowed = HeaderValue::from_static("GET, HEAD");
+fn only((methods, told): (&'static str, &'static str)) -> Response<Full<Bytes>> {
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, told);
+    let allowed = HeaderValue::from_static(methods);
     refused.headers_mut().insert(ALLOW, allowed);
     refused
 }

@@ -21,7 +21,7 @@ pub struct AdminSettings {
     /// 127.0.0.1:9464; port 0 takes a free one, and "off" none. It is plain HTTP and never the port of clients. Beyond
     /// this machine it needs --admin-token. Off unless it is set, since a fixed port would keep a second process of
     /// this machine from starting (docs/metrics.md); but prynai-mcp has it on this machine while whoever reaches its
-    /// own port may call anyway: with --auth none, on a loopback address (docs/operations.md).
+    /// own port may call anyway: with --auth none, on a loopback address, without --redis-url (docs/operations.md).
     #[arg(
         long,
         env = "PRYNAI_ADMIN_LISTEN",

@@ -8,17 +8,21 @@ use prynai_bus::BusError;
 use prynai_bus::operations::Repairs;
 use prynai_operations::Failed;
 use tokio::sync::OnceCell;
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
-use crate::address::{Query, page_at};
+use crate::address::{Query, page_at, path};
 use crate::answer::Answer;
 use crate::frame::{About, Frame, style_hash};
-use crate::fresh::{Fresh, Late};
+use crate::fresh::{Fresh, LONGEST, Late};
 use crate::pages;
 use crate::parts::said;
-use crate::write::Write;
+use crate::write::{Act, Write};
 
 /// Largest form that is read, in bytes.
 const LARGEST_FORM: usize = 4 * 1024;
+
+/// How long somebody waits for what they asked for. Connections to administration last a little longer.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Opens the bus as operators have it. It is called when somebody looks for the first time, and again as long as it
 /// fails; what it opens is driven by the runtime of the administration listener.
@@ -30,8 +34,8 @@ pub struct Console {
     about: About,
     connect: Connect,
     operations: OnceCell<Arc<dyn Repairs>>,
-    fresh: Fresh,
-    write: Option<Write>,
+    fresh: Arc<Fresh>,
+    write: Option<Arc<Write>>,
 }
 
 impl Console {
@@ -41,8 +45,8 @@ impl Console {
             about,
             connect,
             operations: OnceCell::new(),
-            fresh: Fresh::default(),
-            write: write.then(Write::new),
+            fresh: Arc::default(),
+            write: write.then(|| Arc::new(Write::new())),
         }
     }
 
@@ -77,23 +81,39 @@ impl Console {
         made.unwrap_or_else(|late| self.late(late))
     }
 
-    /// Does what a form says.
-    pub async fn act(&self, form: &[u8]) -> Answer {
+    /// Does what a form says. `operator` is the name that somebody gave with the token, for the log. Whoever stops
+    /// waiting stops nothing.
+    pub async fn act(&self, form: &[u8], operator: Option<&str>) -> Answer {
         let Some(write) = &self.write else {
             return self.read_only();
         };
         if form.len() > LARGEST_FORM {
             return self.trouble(413, "This form is too large.");
         }
-        let operations = match self.operations().await {
-            Ok(operations) => operations,
-            Err(failed) => return self.failed(&failed),
+        let by = Instant::now() + PATIENCE;
+        let act = match write.agreed(&Query::read(form)) {
+            Ok(act) => act,
+            Err(failed) => return self.not_done(&failed, None),
         };
-        let done = write.act(&operations, &Query::read(form)).await;
-        self.fresh.forget().await;
-        match done {
-            Ok(path) => Answer::SeeOther(path),
-            Err(failed) => self.failed(&failed),
+        let operations = match timeout_at(by, self.operations()).await {
+            Ok(Ok(operations)) => operations,
+            Ok(Err(failed)) => return self.not_done(&failed, Some(&act)),
+            Err(_) => return self.not_done(&Failed::Bus(silent()), Some(&act)),
+        };
+        let fresh = Arc::clone(&self.fresh);
+        let changed = move || fresh.forget();
+        let deed = match write.begin(operations, act.clone(), operator, changed) {
+            Ok(deed) => deed,
+            Err(failed) => return self.not_done(&failed, Some(&act)),
+        };
+        match timeout_at(by, deed).await {
+            Ok(Ok(Ok(path))) => Answer::SeeOther(path),
+            Ok(Ok(Err(Failed::Bus(error)))) if !matches!(error, BusError::Refused(_)) => {
+                self.unknown(&error.to_string(), &act)
+            }
+            Ok(Ok(Err(failed))) => self.not_done(&failed, Some(&act)),
+            Ok(Err(_)) => self.unknown("this process failed at it", &act),
+            Err(_) => self.unknown(&silent().to_string(), &act),
         }
     }
 
@@ -106,9 +126,10 @@ impl Console {
             let operations = self.operations().await?;
             write.ask(&operations, query).await
         };
-        match asked.await {
-            Ok((title, body)) => self.page(200, &Frame::still(&title), body),
-            Err(failed) => self.failed(&failed),
+        match timeout(LONGEST, asked).await {
+            Ok(Ok((title, body))) => self.page(200, &Frame::still(&title), body),
+            Ok(Err(failed)) => self.failed(&failed),
+            Err(_) => self.late(Late::Bus),
         }
     }
 
@@ -154,6 +175,29 @@ impl Console {
         self.page(status, &Frame::still("Not done"), body)
     }
 
+    /// Nothing was done. The page is not loaded anew: that would ask for it once more, without its form.
+    fn not_done(&self, failed: &Failed, act: Option<&Act>) -> Answer {
+        let status = match failed {
+            Failed::Unknown(_) => 404,
+            Failed::Unfit(_) => 409,
+            Failed::Bus(_) => 503,
+        };
+        let told = format!("Nothing was done. {}", sentence(&failed.to_string()));
+        let body = html! { p .trouble role="alert" { (said(&told)) } (link(act)) };
+        self.page(status, &Frame::still("Not done"), body)
+    }
+
+    /// Nobody knows whether it was done, as the answer of the bus is missing.
+    fn unknown(&self, why: &str, act: &Act) -> Answer {
+        let (_, place) = act.back();
+        let body = html! {
+            p .trouble role="alert" { (said(&sentence(why))) " It is not known whether it was done." }
+            p { "Look at " (place) " before you ask for it again. What this process learns of it is in its log." }
+            (link(Some(act)))
+        };
+        self.page(503, &Frame::still("Not known whether it was done"), body)
+    }
+
     fn failed(&self, failed: &Failed) -> Answer {
         match failed {
             Failed::Unknown(told) => self.trouble(404, &sentence(told)),
@@ -190,10 +234,133 @@ impl Console {
     }
 }
 
+/// Where it is seen what is there now.
+fn link(act: Option<&Act>) -> Markup {
+    let overview = || (path("", &[]), "the overview");
+    let (path, place) = act.map_or_else(overview, Act::back);
+    html! { p .buttons { a .button href=(path) { "Go to " (place) } } }
+}
+
+fn silent() -> BusError {
+    BusError::Unavailable("the bus did not answer in time".into())
+}
+
 /// With a capital letter and a full stop.
 fn sentence(told: &str) -> String {
     let mut chars = told.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string());
     let stop = if told.ends_with('.') { "" } else { "." };
     format!("{}{}{stop}", first.unwrap_or_default(), chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use form_urlencoded::Serializer;
+    use futures::FutureExt;
+    use prynai_bus::ids::WorkerId;
+    use prynai_bus::wire::signal::Signal;
+    use prynai_bus::{BusLimits, News, NewsReceiver, RequestQueue, SignalChannel};
+    use prynai_memory_bus::MemoryBus;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A worker, what it hears, and a console of its bus.
+    async fn scene(worker: &str) -> (NewsReceiver<Signal>, Console) {
+        let bus = MemoryBus::new(BusLimits::default());
+        let worker: WorkerId = worker.into();
+        let mut heard = bus.signal_news(&worker).await.unwrap();
+        assert_eq!(heard.recv().await, Some(News::Gap));
+        bus.renew(&worker, LONG, &[]).await.unwrap();
+        let about = About {
+            program: "test".to_owned(),
+            version: "0".to_owned(),
+        };
+        let connect: Connect = Box::new(move || {
+            let bus: Arc<dyn Repairs> = bus.clone();
+            Box::pin(async move { Ok(bus) })
+        });
+        (heard, Console::new(about, connect, true))
+    }
+
+    fn text(answer: Answer) -> (u16, String) {
+        match answer {
+            Answer::Page { status, body } => (status, String::from_utf8_lossy(&body).into_owned()),
+            Answer::SeeOther(path) => (303, path),
+        }
+    }
+
+    /// Asks whether a worker shall drain, and gives the form that says yes.
+    async fn form(console: &Console, worker: &str) -> String {
+        let query = pairs([("do", "drain"), ("id", worker)]);
+        let (status, page) = text(console.show("/console/ask", &query).await);
+        assert_eq!(status, 200, "{page}");
+        let hidden = |name: &str| {
+            let begin = format!(r#"name="{name}" value=""#);
+            let value = page.split(&begin).nth(1).unwrap().split('"').next();
+            let value = value.unwrap().replace("&quot;", "\"").replace("&lt;", "<");
+            value.replace("&gt;", ">").replace("&amp;", "&")
+        };
+        let sent = ["do", "id", "until", "proof"].map(|name| (name, hidden(name)));
+        pairs(sent.each_ref().map(|(name, value)| (*name, value.as_str())))
+    }
+
+    fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> String {
+        Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
+    #[tokio::test]
+    async fn a_deed_goes_on_although_nobody_waits_for_it() {
+        let (mut heard, console) = scene("wk-1").await;
+        let form = form(&console, "wk-1").await;
+        let left = console.act(form.as_bytes(), None).now_or_never();
+        assert_eq!(left, None, "it was done by whoever asked");
+        let told = timeout(LONG, heard.recv()).await.unwrap();
+        assert!(matches!(told, Some(News::Item(signal)) if signal.drain));
+    }
+
+    #[tokio::test]
+    async fn an_id_comes_back_as_it_was_and_not_as_it_is_shown() {
+        let id = format!("<\"&\u{1b}\u{202e}>{}", "x".repeat(400));
+        let (_heard, console) = scene(&id).await;
+        let form = form(&console, &id).await;
+        let done = text(console.act(form.as_bytes(), Some("me")).await);
+        assert_eq!(done, (303, "/console/workers?done=drained".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_another_process_asked_is_not_done_and_the_page_stays_as_it_is() {
+        let (mut heard, console) = scene("wk-1").await;
+        let (_heard, before) = scene("wk-1").await;
+        let form = form(&before, "wk-1").await;
+        let (status, page) = text(console.act(form.as_bytes(), None).await);
+        assert_eq!(status, 409);
+        assert!(page.contains("or this process was restarted"), "{page}");
+        assert!(!page.contains("http-equiv"), "{page}");
+        assert!(
+            page.contains(r#"href="/console">Go to the overview<"#),
+            "{page}"
+        );
+        assert_eq!(heard.recv().now_or_never(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn if_the_bus_does_not_answer_the_page_says_so_and_stays_as_it_is() {
+        let (_heard, asked) = scene("wk-1").await;
+        let form = form(&asked, "wk-1").await;
+        let deaf = Console {
+            connect: Box::new(|| Box::pin(futures::future::pending())),
+            operations: OnceCell::new(),
+            ..asked
+        };
+        let (status, page) = text(deaf.act(form.as_bytes(), None).await);
+        assert_eq!(status, 503);
+        assert!(page.contains("Nothing was done. The bus"), "{page}");
+        assert!(!page.contains("http-equiv"), "{page}");
+        assert!(
+            page.contains(r#"href="/console/workers">Go to the workers<"#),
+            "{page}"
+        );
+    }
 }

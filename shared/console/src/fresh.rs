@@ -1,6 +1,7 @@
 //! Pages that were made a moment ago.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -15,14 +16,25 @@ const FRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a page may take.
-const LONGEST: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 
 /// Pages that are kept.
 const MOST: usize = 16;
 
 /// Makes one page at a time.
 #[derive(Default)]
-pub(crate) struct Fresh(Mutex<HashMap<String, (Instant, Answer)>>);
+pub(crate) struct Fresh {
+    kept: Mutex<HashMap<String, Kept>>,
+    /// How often something was changed here.
+    changes: AtomicU64,
+}
+
+/// A page, when it was made, and how many changes there had been before.
+struct Kept {
+    page: Answer,
+    made: Instant,
+    changes: u64,
+}
 
 /// Why there is no page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,28 +52,35 @@ impl Fresh {
         name: &str,
         make: impl Future<Output = Answer>,
     ) -> Result<Answer, Late> {
-        let waiting = timeout(PATIENCE, self.0.lock());
+        let waiting = timeout(PATIENCE, self.kept.lock());
         let mut kept = waiting.await.map_err(|_| Late::Crowd)?;
-        kept.retain(|_, (made, _)| made.elapsed() < FRESH);
-        if let Some((_, page)) = kept.get(name) {
-            return Ok(page.clone());
+        // Before it is made: a page may have read what was changed meanwhile.
+        let changes = self.changes.load(Ordering::Acquire);
+        kept.retain(|_, kept| kept.made.elapsed() < FRESH && kept.changes == changes);
+        if let Some(kept) = kept.get(name) {
+            return Ok(kept.page.clone());
         }
         let page = timeout(LONGEST, make).await.map_err(|_| Late::Bus)?;
         if kept.len() < MOST {
-            kept.insert(name.to_owned(), (Instant::now(), page.clone()));
+            let made = Kept {
+                page: page.clone(),
+                made: Instant::now(),
+                changes,
+            };
+            kept.insert(name.to_owned(), made);
         }
         Ok(page)
     }
 
-    /// Forgets all of them, since something was changed.
-    pub(crate) async fn forget(&self) {
-        self.0.lock().await.clear();
+    /// Forgets all of them, since something was changed; it waits for nobody.
+    pub(crate) fn forget(&self) {
+        self.changes.fetch_add(1, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -84,9 +103,28 @@ mod tests {
         tokio::time::advance(FRESH).await;
         fresh.page("a", make()).await.unwrap();
         assert_eq!(made.load(Ordering::Relaxed), 2);
-        fresh.forget().await;
+        fresh.forget();
         fresh.page("a", make()).await.unwrap();
         assert_eq!(made.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_was_being_made_when_something_changed_is_not_shown_again() {
+        let (fresh, made) = (Fresh::default(), AtomicUsize::new(0));
+        let slow = fresh.page("a", async {
+            fresh.forget();
+            made.fetch_add(1, Ordering::Relaxed);
+            answer()
+        });
+        slow.await.unwrap();
+        for _ in 0..2 {
+            let make = async {
+                made.fetch_add(1, Ordering::Relaxed);
+                answer()
+            };
+            fresh.page("a", make).await.unwrap();
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -96,7 +134,7 @@ mod tests {
             let name = number.to_string();
             fresh.page(&name, async { answer() }).await.unwrap();
         }
-        assert_eq!(fresh.0.lock().await.len(), MOST);
+        assert_eq!(fresh.kept.lock().await.len(), MOST);
     }
 
     #[tokio::test(start_paused = true)]

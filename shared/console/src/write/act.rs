@@ -9,6 +9,7 @@ use prynai_operations::Failed;
 use prynai_operations::mend::{cancel, drain, letters, replay};
 use prynai_operations::text::{counted, harmless, what};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::proof::Proofs;
 use crate::address::{Query, path};
@@ -17,15 +18,22 @@ use crate::parts::said;
 /// Replayed requests at a time whose streams are held here.
 const MOST_REPLAYS: usize = 16;
 
+/// Deeds at a time: one outlives whoever asked for it.
+const MOST_DEEDS: usize = 16;
+
+/// Characters of an operator's name that are logged.
+const LONGEST_NAME: usize = 64;
+
 /// Asks, and does what was agreed to.
 pub(crate) struct Write {
     proofs: Proofs,
     replays: Arc<Semaphore>,
+    deeds: Arc<Semaphore>,
 }
 
 /// What can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Act {
+pub(crate) enum Act {
     Cancel(CallName),
     Replay(EntryId),
     Drop(EntryId),
@@ -37,6 +45,7 @@ impl Write {
         Self {
             proofs: Proofs::new(),
             replays: Arc::new(Semaphore::new(MOST_REPLAYS)),
+            deeds: Arc::new(Semaphore::new(MOST_DEEDS)),
         }
     }
 
@@ -54,22 +63,19 @@ impl Write {
             p { (said(&question)) }
             form method="post" action=(path("do", &[])) {
                 input type="hidden" name="do" value=(word);
-                input type="hidden" name="id" value=(said(&id));
+                // Itself, not as it is shown: it comes back.
+                input type="hidden" name="id" value=(id);
                 input type="hidden" name="until" value=(proof.until);
                 input type="hidden" name="proof" value=(proof.proof);
                 button .do type="submit" { (yes) }
-                a .button href=(act.back()) { "No, go back" }
+                a .button href=(act.back().0) { "No, go back" }
             }
         };
         Ok((format!("{yes}?"), body))
     }
 
-    /// Does what a form says, and gives the path of what is to be seen then.
-    pub(crate) async fn act(
-        &self,
-        operations: &Arc<dyn Repairs>,
-        form: &Query,
-    ) -> Result<String, Failed> {
+    /// What a form says, if somebody was asked about it here.
+    pub(crate) fn agreed(&self, form: &Query) -> Result<Act, Failed> {
         let act = Act::read(form)?;
         let (word, id) = (act.word(), act.id());
         let of_form = |name| form.get(name).unwrap_or_default();
@@ -78,17 +84,47 @@ impl Write {
             .holds(word, &id, of_form("until"), of_form("proof"))
         {
             return Err(Failed::Unfit(
-                "nothing was done: the question is too old, or was not asked here; ask again"
+                "the question is too old, or was not asked here, or this process was restarted; ask again"
                     .to_owned(),
             ));
         }
-        let done = self.carry_out(operations, &act).await;
-        let outcome = match &done {
-            Ok(_) => "done".to_owned(),
-            Err(failed) => failed.to_string(),
+        Ok(act)
+    }
+
+    /// Begins what was agreed to, in a task of its own, which gives the path of what is to be seen then: it is done,
+    /// logged and held to its end although nobody may wait for it any more. `changed` is called when it is done.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        operations: Arc<dyn Repairs>,
+        act: Act,
+        operator: Option<&str>,
+        changed: impl FnOnce() + Send + 'static,
+    ) -> Result<JoinHandle<Result<String, Failed>>, Failed> {
+        let Ok(place) = Arc::clone(&self.deeds).try_acquire_owned() else {
+            return Err(Failed::Unfit(
+                "too much else is being done here at this moment; try again".to_owned(),
+            ));
         };
-        tracing::info!(action = word, target_id = %harmless(&id), outcome, "an operator used the console");
-        done
+        let operator = operator.map(named);
+        let write = Arc::clone(self);
+        Ok(tokio::spawn(async move {
+            let _place = place;
+            let done = write.carry_out(&operations, &act).await;
+            let outcome = match &done {
+                Ok(_) => "done".to_owned(),
+                Err(failed) => failed.to_string(),
+            };
+            let target_id = harmless(&act.id());
+            tracing::info!(
+                action = act.word(),
+                target_id,
+                operator,
+                outcome,
+                "an operator used the console"
+            );
+            changed();
+            done
+        }))
     }
 
     async fn carry_out(&self, operations: &Arc<dyn Repairs>, act: &Act) -> Result<String, Failed> {
@@ -181,12 +217,12 @@ impl Act {
         }
     }
 
-    /// Where somebody came from who does not agree.
-    fn back(&self) -> String {
+    /// The path and the name of the page where it is seen whether it was done, from where somebody came, too.
+    pub(crate) fn back(&self) -> (String, &'static str) {
         match self {
-            Self::Cancel(name) => path("call", &[("id", &name.to_string())]),
-            Self::Replay(_) | Self::Drop(_) => path("dead", &[]),
-            Self::Drain(_) => path("workers", &[]),
+            Self::Cancel(name) => (path("call", &[("id", &name.to_string())]), "the call"),
+            Self::Replay(_) | Self::Drop(_) => (path("dead", &[]), "the dead letters"),
+            Self::Drain(_) => (path("workers", &[]), "the workers"),
         }
     }
 
@@ -235,5 +271,23 @@ impl Act {
         found
             .map(|found| found.sight)
             .ok_or_else(|| letters::unknown(letter))
+    }
+}
+
+/// The name that an operator gave, as it is logged. Nothing proves it.
+fn named(name: &str) -> String {
+    let short: String = name.chars().take(LONGEST_NAME).collect();
+    harmless(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_operator_is_harmless_and_short() {
+        assert_eq!(named("Zoë"), "Zoë");
+        assert_eq!(named("a\u{1b}[2J\n"), r"a\u{1b}[2J\u{a}");
+        assert_eq!(named(&"漢".repeat(10_000)).chars().count(), LONGEST_NAME);
     }
 }

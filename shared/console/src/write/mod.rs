@@ -3,4 +3,4 @@
 mod act;
 mod proof;
 
-pub(crate) use act::Write;
+pub(crate) use act::{Act, Write};

@@ -3,6 +3,7 @@
 use prynai_test_harness::client::RawClient;
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::Process;
+use prynai_test_redis::server::RedisServer;
 
 use super::{ADMIN, TOKEN, admin, get, page, writing};
 
@@ -120,8 +121,11 @@ async fn a_server_for_this_machine_says_where_its_console_is_and_no_other_has_on
     let client = RawClient::new();
     let shown = page(&client, &format!("{at}/console")).await;
     assert!(shown.contains("Nothing needs attention."), "{shown}");
+    let redis = RedisServer::start().await;
+    let fleet = redis.url();
     for args in [
         &["--listen", "127.0.0.1:0", "--admin-listen", "off"][..],
+        &["--listen", "127.0.0.1:0", "--redis-url", &fleet],
         &["--listen", "0.0.0.0:0", "--insecure-no-auth"],
         &[&["--listen", "127.0.0.1:0"][..], &super::super::GUARDED].concat(),
     ] {

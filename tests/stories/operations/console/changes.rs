@@ -101,7 +101,12 @@ async fn no_other_page_has_a_browser_change_anything() {
         assert_eq!(refused.status(), 409, "{form:?}");
     }
     let get_it = format!("{console}/do?do=drop&id={letter}&until={until}&proof={proof}");
-    assert_eq!(get(&client, &get_it).await.status(), 405);
+    let overview = page(&client, &get_it).await;
+    assert!(overview.contains("<h1>Overview</h1>"), "{overview}");
+    let put = client.request("PUT", &format!("{console}/do"));
+    let put = client.send(put.basic_auth("me", Some(TOKEN))).await;
+    assert_eq!(put.status(), 405);
+    assert_eq!(put.headers()["allow"], "GET, HEAD, POST");
     let large = "x".repeat(5_000);
     let too_large = [good[0], ("id", large.as_str())];
     assert_eq!(
@@ -146,8 +151,8 @@ async fn a_call_is_cancelled() {
         .logged("an operator used the console")
         .await;
     assert_eq!(
-        (&told["action"], &told["target_id"]),
-        (&"cancel".into(), &stream.into())
+        (&told["action"], &told["target_id"], &told["operator"]),
+        (&"cancel".into(), &stream.into(), &"me".into())
     );
     let again = get(&client, &format!("{console}/ask?do=cancel&id={stream}")).await;
     assert_eq!(again.status(), 404);
@@ -180,6 +185,35 @@ async fn a_dead_letter_runs_again_and_another_is_dropped() {
     assert_eq!(fleet.redis.command::<u64>(&["XLEN", DEAD]).await, 0);
     let gone = get(&client, &format!("{console}/ask?do=drop&id={letter}")).await;
     assert_eq!(gone.status(), 404);
+}
+
+#[tokio::test]
+async fn if_redis_hangs_nobody_is_told_that_nothing_was_done() {
+    let mut fleet = writing().start().await;
+    let console = admin(fleet.gateway_process(0)).await + "/console";
+    let client = fleet.client.clone();
+    let letter = put_aside(&fleet.redis, &add(), "of a test").await;
+    let question = page(&client, &format!("{console}/ask?do=drop&id={letter}")).await;
+    let (until, proof) = (hidden(&question, "until"), hidden(&question, "proof"));
+    let form = [
+        ("do", "drop"),
+        ("id", letter.as_str()),
+        ("until", &until),
+        ("proof", &proof),
+    ];
+    fleet.redis.freeze();
+    let answer = send(&client, &console, &form, "same-origin").await;
+    assert_eq!(answer.status(), 503);
+    let told = answer.text().await;
+    assert!(
+        told.contains("It is not known whether it was done."),
+        "{told}"
+    );
+    assert!(!told.contains("http-equiv"), "{told}");
+    assert!(told.contains(r#"href="/console/dead""#), "{told}");
+    fleet.redis.thaw();
+    // It was under way.
+    assert_eventually!(fleet.redis.command::<u64>(&["XLEN", DEAD]).await == 0);
 }
 
 #[tokio::test]
