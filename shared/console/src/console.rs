@@ -263,6 +263,7 @@ mod tests {
     use prynai_memory_bus::MemoryBus;
 
     use super::*;
+    use crate::write::MOST_DEEDS;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -287,8 +288,12 @@ mod tests {
     fn text(answer: Answer) -> (u16, String) {
         match answer {
             Answer::Page { status, body } => (status, String::from_utf8_lossy(&body).into_owned()),
-            Answer::SeeOther(path) => (303, path),
+            Answer::SeeOther(path) => panic!("goes to {path}"),
         }
+    }
+
+    fn drained() -> Answer {
+        Answer::SeeOther("/console/workers?done=drained".to_owned())
     }
 
     /// Asks whether a worker shall drain, and gives the form that says yes.
@@ -321,12 +326,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_more_is_begun_at_a_time_than_may_be() {
+        let (mut heard, console) = scene("wk-1").await;
+        let form = form(&console, "wk-1").await;
+        let ask = || console.act(form.as_bytes(), None).now_or_never();
+        for number in 0..MOST_DEEDS {
+            assert_eq!(ask(), None, "{number}");
+        }
+        let (status, page) = text(ask().unwrap());
+        assert_eq!(status, 409);
+        assert!(page.contains("Nothing was done. Too much else"), "{page}");
+        for _ in 0..MOST_DEEDS {
+            let told = timeout(LONG, heard.recv()).await.unwrap();
+            assert!(matches!(told, Some(News::Item(_))));
+        }
+        assert_eq!(console.act(form.as_bytes(), None).await, drained());
+    }
+
+    #[tokio::test]
     async fn an_id_comes_back_as_it_was_and_not_as_it_is_shown() {
         let id = format!("<\"&\u{1b}\u{202e}>{}", "x".repeat(400));
         let (_heard, console) = scene(&id).await;
         let form = form(&console, &id).await;
-        let done = text(console.act(form.as_bytes(), Some("me")).await);
-        assert_eq!(done, (303, "/console/workers?done=drained".to_owned()));
+        let done = console.act(form.as_bytes(), Some("me")).await;
+        assert_eq!(done, drained());
     }
 
     #[tokio::test]

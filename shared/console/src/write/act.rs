@@ -19,7 +19,7 @@ use crate::parts::said;
 const MOST_REPLAYS: usize = 16;
 
 /// Deeds at a time: one outlives whoever asked for it.
-const MOST_DEEDS: usize = 16;
+pub(crate) const MOST_DEEDS: usize = 16;
 
 /// Characters of an operator's name that are logged.
 const LONGEST_NAME: usize = 64;

@@ -3,4 +3,6 @@
 mod act;
 mod proof;
 
+#[cfg(test)]
+pub(crate) use act::MOST_DEEDS;
 pub(crate) use act::{Act, Write};
