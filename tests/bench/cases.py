@@ -73,4 +73,10 @@ CASES = [
         at(32, call=echo()),
         {"split": subjects.split, "split, append-only file": subjects.split_with_file},
     ),
+    Case(
+        "telemetry",
+        "Modern call with and without the audit and the lines of failed requests",
+        at(32, call=echo()),
+        {"split": subjects.split, "split, silent": subjects.split_silent},
+    ),
 ]

@@ -131,6 +131,14 @@ def split_with_file(folder: Path, era: str) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def split_silent(folder: Path, era: str) -> Iterator[Subject]:
+    """The fleet without an audit and without lines for requests and runs; metrics cannot be turned off."""
+    silent = ("--audit-records", "0", "--log-requests", "none")
+    with fleet(folder, "split, silent", gateway_flags=silent, worker_flags=silent) as subject:
+        yield subject
+
+
+@contextlib.contextmanager
 def standalone(folder: Path, era: str) -> Iterator[Subject]:
     """Gateway, worker and the memory bus in one process."""
     with contextlib.ExitStack() as stack:

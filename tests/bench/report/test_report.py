@@ -69,6 +69,10 @@ def measured(factor: float) -> Results:
     results.begin("durability", ABOUT)
     results.add("durability", figures.C32, "split", [one_round(10_000, parts)], {})
     results.add("durability", figures.C32, figures.WITH_FILE, [one_round(9_000 / factor, parts)], {})
+    results.begin("telemetry", ABOUT)
+    results.add("telemetry", figures.C32, "split", [one_round(10_000, parts)], {})
+    silent = {"gateway": 30, "redis": 15, "worker": 20}
+    results.add("telemetry", figures.C32, figures.SILENT, [one_round(10_000, silent)], {})
     results.begin("open-loop", ABOUT)
     open_loop = [one_round(3_000, parts, 400 * factor, 1_000 * factor)]
     for subject in ("rmcp", "split", "standalone"):
@@ -99,9 +103,11 @@ class Settings(unittest.TestCase):
         settings = {case.name: {setting.name for setting in case.settings} for case in CASES}
         self.assertLessEqual({figures.C1, figures.C32, figures.C64}, settings["modern"])
         self.assertIn(figures.C64, settings["progress"])
-        for case in ("legacy", "session", "list", "durability"):
+        for case in ("legacy", "session", "list", "durability", "telemetry"):
             self.assertIn(figures.C32, settings[case])
-        self.assertIn(figures.WITH_FILE, next(case.subjects for case in CASES if case.name == "durability"))
+        subjects = {case.name: case.subjects for case in CASES}
+        self.assertIn(figures.WITH_FILE, subjects["durability"])
+        self.assertIn(figures.SILENT, subjects["telemetry"])
 
 
 class Waiting(unittest.TestCase):
