@@ -1,5 +1,6 @@
 //! The process `prynai-gateway`, from settings to the last connection.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use prynai_bus::{BusError, BusLimits};
@@ -34,8 +35,14 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
             Ok((traces, log))
         });
     if let (true, Some(policy)) = (settings.dry_run, &settings.gateway.policy) {
-        let refuses = dry_run::rehearse(&settings.redis, policy).await?;
-        return Ok(ExitCode::from(u8::from(refuses)));
+        return Ok(match dry_run::rehearse(&settings.redis, policy).await {
+            Ok(ended) => ExitCode::from(ended.code()),
+            Err(error) => {
+                // Nothing is left to do when standard error is gone as well.
+                let _ = writeln!(std::io::stderr(), "error: {error}");
+                ExitCode::from(dry_run::EXIT_AWAY)
+            }
+        });
     }
     let shutdown = Shutdown::new();
     let (delay, grace) = (settings.stop_delay, settings.gateway.drain_timeout);

@@ -25,7 +25,8 @@ pub(crate) struct ProcessSettings {
     pub(crate) stop_delay: Duration,
 
     /// Serves nobody: says what --policy would have refused or allowed otherwise of the calls in the audit, and ends
-    /// with exit code 0, or 1 if it would have refused something (docs/policy.md).
+    /// with exit code 0; 1 if it would have refused something; 3 if the audit is empty; 5 if Redis cannot be reached
+    /// (docs/policy.md).
     #[arg(long, requires = "policy")]
     pub(crate) dry_run: bool,
 
@@ -44,6 +45,10 @@ impl ProcessSettings {
     ///
     /// What cannot work, in words.
     pub(crate) fn check(&self) -> Result<(), String> {
+        if self.dry_run {
+            // Nothing is served.
+            return Ok(());
+        }
         if self.stop_delay >= self.gateway.drain_timeout {
             return Err(
                 "--stop-delay must be below --drain-timeout, of which it is a part".to_owned(),

@@ -16,7 +16,7 @@ const MOST_OF_NAME: usize = 256;
 const DIGITS_OF_SESSION: usize = 12;
 
 /// Stands for what is left out.
-const MORE: char = '…';
+pub const MORE: char = '…';
 
 /// The text with every character that is neither a letter, a digit, a space nor a sign of ASCII written as its number,
 /// and cut off after `most` bytes: no terminal and no page acts on it, and nothing in it hides.

@@ -159,9 +159,9 @@ pub struct TailAsked {
     /// Only those that ended so; more than one with commas.
     #[arg(long, value_enum, value_name = "OUTCOME", value_delimiter = ',')]
     pub outcome: Vec<Outcome>,
-    /// Records from before that are looked through, the newest, up to 500.
-    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=500))]
-    pub last: u16,
+    /// Records from before that are looked through, the newest, up to 500 [default: 10; 500 if only some are wanted].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=500))]
+    pub last: Option<u16>,
     /// Ends after those.
     #[arg(long)]
     pub no_follow: bool,

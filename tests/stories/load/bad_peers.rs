@@ -101,7 +101,8 @@ async fn one_connection_too_many_is_told_so_and_closed() {
 }
 
 /// Keys that every fleet has, without the prefix.
-const OF_THE_FLEET: [&str; 11] = [
+const OF_THE_FLEET: [&str; 13] = [
+    "{main.0}:audit",
     "{feed}:catalog",
     "{feed}:changes",
     "{feed}:epoch",
@@ -112,6 +113,8 @@ const OF_THE_FLEET: [&str; 11] = [
     "{main.0}:leases",
     "{main.0}:looked",
     "{main.0}:requests",
+    // Swept once a minute.
+    "{main.0}:sessions",
     "{main.0}:silences",
 ];
 
@@ -148,7 +151,7 @@ async fn abandoned_sessions_leave_nothing_behind() {
     }
     assert!(!left().await.is_empty(), "the sessions were stored");
     cluster.assert_idle().await;
-    // The logs of abandoned calls are kept to be resumed. What counts the sessions is there a little longer than they.
+    // The logs of abandoned calls are kept to be resumed.
     let others = async || {
         let left = left().await.into_iter();
         let others = left.filter(|key| !key.starts_with("prynai:{main.0}:log:"));

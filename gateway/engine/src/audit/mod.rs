@@ -24,6 +24,9 @@ use crate::refusal::RequestError;
 /// How long refusals are gathered.
 const GATHERED: Duration = Duration::from_secs(1);
 
+/// Records that one call of the bus adds.
+const AT_ONCE: usize = 128;
+
 /// Records that wait for the bus while it is away; any more are lost, and counted.
 const MOST_WAITING: usize = 2048;
 
@@ -36,6 +39,8 @@ struct Noted {
     log: Arc<dyn AuditLog>,
     clock: Arc<dyn RequestQueue>,
     refusals: Mutex<Refusals>,
+    /// Records that the bus does not have yet.
+    waiting: tokio::sync::Mutex<Vec<AuditLine>>,
 }
 
 impl Audit {
@@ -51,6 +56,7 @@ impl Audit {
                 log: bus.clone(),
                 clock: bus,
                 refusals: Mutex::default(),
+                waiting: tokio::sync::Mutex::default(),
             })
         });
         let task = run(noted.clone());
@@ -90,7 +96,7 @@ impl Audit {
     /// Brings to the bus what was noted last; for the end of the process.
     pub(crate) async fn flush(&self) {
         if let Some(noted) = &self.0 {
-            noted.bring(&mut Vec::new()).await;
+            noted.bring().await;
         }
     }
 }
@@ -99,10 +105,9 @@ async fn run(noted: Option<Arc<Noted>>) {
     let Some(noted) = noted else {
         return std::future::pending().await;
     };
-    let mut waiting = Vec::new();
     loop {
         tokio::time::sleep(GATHERED).await;
-        noted.bring(&mut waiting).await;
+        noted.bring().await;
     }
 }
 
@@ -112,7 +117,8 @@ impl Noted {
     }
 
     /// Brings what waits, and what was noted since, to the file and to the bus.
-    async fn bring(&self, waiting: &mut Vec<AuditLine>) {
+    async fn bring(&self) {
+        let mut waiting = self.waiting.lock().await;
         let gathered = self.lock().take();
         let now_ms = self.clock.now_ms();
         let mut lost = 0;
@@ -126,13 +132,24 @@ impl Noted {
             }
         }
         metrics().audit_lost.inc_by(lost);
-        if waiting.is_empty() || self.log.records_kept() == 0 {
+        if self.log.records_kept() == 0 {
             return waiting.clear();
         }
-        match self.log.note(waiting).await {
-            Ok(()) => waiting.clear(),
-            Err(error) => tracing::debug!(%error, "the audit waits for the bus"),
+        while !waiting.is_empty() {
+            // Some at a time, so that what the bus has is not brought again with what it has not.
+            let some = waiting.len().min(AT_ONCE);
+            match self.log.note(&waiting[..some]).await {
+                Ok(()) => drop(waiting.drain(..some)),
+                Err(error) => return tracing::debug!(%error, "the audit waits for the bus"),
+            }
         }
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let left = self.waiting.get_mut().len() as u64;
+        metrics().audit_lost.inc_by(left);
     }
 }
 

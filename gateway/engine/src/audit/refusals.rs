@@ -10,6 +10,10 @@ use prynai_bus::wire::principal::Principal;
 /// Kinds that are told apart; of any more only the reason is told.
 const MOST_KINDS: usize = 512;
 
+/// Kinds of one caller, or of one address; of any more only the reason and the caller are told, so that no caller fills
+/// the audit by making up names.
+const MOST_OF_ONE: usize = 16;
+
 /// One refusal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refusal<'a> {
@@ -27,6 +31,8 @@ pub(super) struct Refusal<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     kinds: HashMap<Kind, (Option<Principal>, u64)>,
+    /// How many kinds each caller has.
+    of_one: HashMap<(Option<Box<str>>, Option<IpAddr>), usize>,
     /// Those of which there are too many kinds, by reason: the code has a few dozen.
     others: HashMap<&'static str, u64>,
 }
@@ -45,7 +51,7 @@ struct Kind {
 impl Refusals {
     /// Adds one.
     pub(super) fn add(&mut self, refusal: Refusal<'_>) {
-        let kind = Kind {
+        let mut kind = Kind {
             subject: refusal.caller.map(|caller| caller.subject.as_str().into()),
             method: refusal.method.map(Into::into),
             name: refusal.name.map(Into::into),
@@ -56,12 +62,23 @@ impl Refusals {
                 .address
                 .or(refusal.caller.and_then(|caller| caller.address)),
         };
+        let one = (kind.subject.clone(), kind.address);
+        if self
+            .of_one
+            .get(&one)
+            .is_some_and(|kinds| *kinds >= MOST_OF_ONE)
+            && !self.kinds.contains_key(&kind)
+        {
+            kind.method = None;
+            kind.name = None;
+        }
         let is_full = self.kinds.len() >= MOST_KINDS;
         if let Some((_, count)) = self.kinds.get_mut(&kind) {
             *count += 1;
         } else if is_full {
             *self.others.entry(refusal.reason).or_default() += 1;
         } else {
+            *self.of_one.entry(one).or_default() += 1;
             self.kinds.insert(kind, (refusal.caller.cloned(), 1));
         }
     }
@@ -127,18 +144,34 @@ mod tests {
     #[test]
     fn kinds_are_told_apart_up_to_a_bound_and_none_is_forgotten() {
         let mut refusals = Refusals::default();
-        let caller = Principal::named("alice");
         for number in 0..MOST_KINDS + 100 {
-            let name = format!("tool-{number}");
-            refusals.add(refusal(&caller, &name));
-            refusals.add(refusal(&caller, &name));
+            let caller = Principal::named(&format!("caller-{number}"));
+            refusals.add(refusal(&caller, "echo"));
+            refusals.add(refusal(&caller, "echo"));
         }
         let records = records(refusals);
         assert_eq!(records.len(), MOST_KINDS + 1);
         let all: u64 = records.iter().map(AuditRecord::count).sum();
         assert_eq!(all, 2 * (MOST_KINDS as u64 + 100));
-        let others = records.iter().find(|record| record.name.is_none());
+        let others = records.iter().find(|record| record.principal.is_none());
         assert_eq!(others.expect("one").count(), 200);
+    }
+
+    #[test]
+    fn a_caller_who_makes_up_names_adds_few_records() {
+        let mut refusals = Refusals::default();
+        let caller = Principal::named("alice");
+        for number in 0..10_000 {
+            refusals.add(refusal(&caller, &format!("tool-{number}")));
+        }
+        let records = records(refusals);
+        assert_eq!(records.len(), MOST_OF_ONE + 1);
+        let rest = records
+            .iter()
+            .find(|record| record.name.is_none())
+            .expect("one");
+        assert_eq!(rest.count(), 10_000 - MOST_OF_ONE as u64);
+        assert_eq!(rest.principal.as_deref(), Some("alice"));
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Metrics {
             audit_lost: all.counter(
                 "prynai_gateway_audit_lost_total",
                 "Records of refusals that are missing from the audit, because Redis was away for too long. Those of \
-                 calls are never lost: they come with the end of the call.",
+                 calls come with the end of the call.",
             ),
             operations: Operations::new(all),
             admission: all.histogram(

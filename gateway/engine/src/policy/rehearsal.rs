@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use prynai_bus::shown;
 use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
@@ -32,6 +33,8 @@ pub enum Change {
     Limited(String),
     /// A rule allows what was refused.
     Allowed,
+    /// Nobody knows: the audit has the name only in part.
+    Unknown,
 }
 
 impl Rehearsal {
@@ -53,7 +56,11 @@ impl Rehearsal {
         if was_refused && !OF_POLICIES.contains(&reason) {
             return None;
         }
-        let asked = asked(method, record.name.as_deref())?;
+        let name = record.name.as_deref();
+        if name.is_some_and(|name| name.contains(shown::MORE) || name.contains("\\u{")) {
+            return Some((Change::Unknown, record.count()));
+        }
+        let asked = asked(method, name)?;
         let principal = principal(record);
         let tools = self.catalog.as_ref().map(|catalog| &catalog.tools);
         let tool = match &asked {
@@ -181,6 +188,8 @@ mod tests {
             (record("write_a"), Some((Change::Refused, 1))),
             (refused("read_a", "policy"), Some((Change::Allowed, 7))),
             (refused("write_a", "policy"), None),
+            (record("read_a\\u{1b}"), Some((Change::Unknown, 1))),
+            (record("read_aaa…"), Some((Change::Unknown, 1))),
             // That is not the policy's to decide.
             (refused("read_a", "queue_full"), None),
             (

@@ -11,6 +11,7 @@ use prynai_bus::operations::{
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
+use crate::stored::audit::Kept;
 
 mod call;
 mod entries;
@@ -63,7 +64,9 @@ impl Operations for MemoryBus {
     }
 
     async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError> {
-        Ok(lock(&self.audit).page(from))
+        // Read outside of the lock, which ends of calls take as well.
+        let page = lock(&self.audit).page(from);
+        Ok(page.iter().map(Kept::sight).collect())
     }
 
     async fn call(&self, name: &CallName) -> Result<Option<CallSight>, BusError> {

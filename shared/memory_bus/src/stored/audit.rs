@@ -14,7 +14,8 @@ pub(crate) struct Audit {
 }
 
 /// A record of the audit.
-struct Kept {
+#[derive(Clone)]
+pub(crate) struct Kept {
     /// How many were added before it and with it.
     number: u64,
     /// When it was added, Unix milliseconds.
@@ -49,7 +50,7 @@ impl Audit {
 
 impl Audit {
     /// A page of records, oldest first.
-    pub(crate) fn page(&self, from: AuditFrom<'_>) -> Vec<AuditSight> {
+    pub(crate) fn page(&self, from: AuditFrom<'_>) -> Vec<Kept> {
         let first = match from {
             AuditFrom::Newest(count) => self.kept.len().saturating_sub(count.min(AUDIT_PAGE)),
             AuditFrom::After(entry) => {
@@ -58,7 +59,7 @@ impl Audit {
             }
         };
         let page = self.kept.range(first..).take(AUDIT_PAGE);
-        page.map(Kept::sight).collect()
+        page.cloned().collect()
     }
 }
 
@@ -69,7 +70,8 @@ fn number(entry: &EntryId) -> u64 {
 }
 
 impl Kept {
-    fn sight(&self) -> AuditSight {
+    /// As operators see it.
+    pub(crate) fn sight(&self) -> AuditSight {
         AuditSight {
             entry: self.entry(),
             record: AuditRecord::read(self.line.as_str())

@@ -130,7 +130,6 @@ impl<K: Clone + Eq + Hash, V> ExpiringMap<K, V> {
     }
 
     /// Entries held, those that ended but were not yet removed included.
-    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.slots.len().max(self.looks.len())
     }

@@ -1,6 +1,7 @@
 //! The audit, as it comes.
 
 use std::borrow::Cow;
+use std::io::{Write, stderr};
 
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight, Operations};
@@ -35,11 +36,18 @@ pub async fn follow(
         code: 0,
     };
     // One is needed to know where to go on.
-    let newest = AuditFrom::Newest(usize::from(asked.last).max(1));
-    let before = operations.audit(newest).await?;
+    let last = usize::from(asked.last());
+    let before = operations.audit(AuditFrom::Newest(last.max(1))).await?;
     let mut after = last_of(&before).unwrap_or_else(|| "0-0".into());
-    let shown = before.iter().take(usize::from(asked.last));
-    if !show(shown, asked, json, &print) || asked.no_follow {
+    if before.is_empty() {
+        say("nothing yet: nobody has called, or the audit is off (--audit-records 0)");
+    } else if asked.no_follow && !before.iter().any(|sight| asked.wants_sight(sight)) {
+        say(&format!(
+            "none of the newest {} records is like this",
+            before.len()
+        ));
+    }
+    if !show(before.iter().take(last), asked, json, &print) || asked.no_follow {
         return Ok(over);
     }
     let mut is_away = false;
@@ -51,7 +59,7 @@ pub async fn follow(
                 Err(error) => match Failed::from(error) {
                     failed if failed.code() == EXIT_AWAY => {
                         if !is_away {
-                            eprintln_away(&failed);
+                            say(&format!("{failed}; looking again"));
                         }
                         is_away = true;
                         break;
@@ -72,10 +80,9 @@ pub async fn follow(
 }
 
 /// On standard error, so that it is not taken for a record.
-fn eprintln_away(failed: &Failed) {
-    use std::io::Write;
+fn say(text: &str) {
     // Nothing is left to do when it is gone.
-    let _ = writeln!(std::io::stderr(), "{failed}; looking again");
+    let _ = writeln!(stderr(), "{text}");
 }
 
 fn last_of(page: &[AuditSight]) -> Option<EntryId> {
@@ -101,6 +108,22 @@ fn show<'a>(
 }
 
 impl TailAsked {
+    /// How many records from before are looked through.
+    fn last(&self) -> u16 {
+        let wants_all = self.tool.is_none()
+            && self.principal.is_none()
+            && self.session.is_none()
+            && self.outcome.is_empty();
+        self.last.unwrap_or(if wants_all { 10 } else { 500 })
+    }
+
+    fn wants_sight(&self, sight: &AuditSight) -> bool {
+        sight
+            .record
+            .as_ref()
+            .is_none_or(|record| self.wants(record))
+    }
+
     fn wants(&self, record: &AuditRecord<'_>) -> bool {
         let method = record.method.as_deref().unwrap_or_default();
         let is = |wanted: &Option<String>, has: &Option<Cow<'_, str>>| {
@@ -220,7 +243,7 @@ mod tests {
             principal: None,
             session: None,
             outcome: Vec::new(),
-            last: 10,
+            last: None,
             no_follow: true,
             every: std::time::Duration::from_secs(1),
         }

@@ -1,7 +1,9 @@
 //! The audit.
 
+use prynai_bus::BusError;
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight};
 use prynai_bus::wire::audit::AuditRecord;
+use prynai_bus::wire::catalog::CatalogRecord;
 use redis::cmd;
 
 use super::RedisOperations;
@@ -13,6 +15,20 @@ use crate::fault::Fault;
 type Entry = (String, Vec<(String, Vec<u8>)>);
 
 impl RedisOperations {
+    /// What the workers announced last, for which a user who may only look has rights enough.
+    ///
+    /// # Errors
+    ///
+    /// When Redis is away, or what lies there is no catalog of this release.
+    pub async fn catalog(&self) -> Result<Option<CatalogRecord>, BusError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.catalog());
+        let read = self.run(&Command::<Option<String>>::single(get)).await;
+        let json = read.map_err(Fault::at_start)?;
+        let record = json.map(|json| CatalogRecord::from_json(&json));
+        Ok(record.transpose()?)
+    }
+
     pub(super) async fn read_audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, Fault> {
         let audit = self.keys.audit();
         let entries: Vec<Entry> = match from {

@@ -111,6 +111,16 @@ impl RunEnd<'_> {
 }
 
 impl Run {
+    /// The same, for a call whose client does not want it any more.
+    pub(crate) fn cancelled(self) -> Self {
+        Self {
+            outcome: "cancelled",
+            code: None,
+            reason: None,
+            ..self
+        }
+    }
+
     /// Writes the line.
     fn log(&self, claim: &Claim, worker: &WorkerId) {
         let (outcome, code, request) = (self.outcome, self.code, &claim.request);

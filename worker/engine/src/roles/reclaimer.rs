@@ -176,13 +176,16 @@ impl Reclaimer {
     /// Responds with an error instead of running a request, and makes it a dead letter when it had its attempts.
     async fn respond(&self, claim: Claim, slot: Slot, verdict: Verdict) {
         let mut writer = EventWriter::new(self.ports.of(&claim, &slot.controls));
+        let mut run = verdict.as_run(&claim, writer.bus().now_ms());
         let event = match self.error_event(&claim, verdict, &mut writer).await {
             Ok(event) => event,
-            Err(Stop::Cancelled) => None,
+            Err(Stop::Cancelled) => {
+                run = run.cancelled();
+                None
+            }
             Err(Stop::Lost) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
         };
-        let run = verdict.as_run(&claim, writer.bus().now_ms());
         let finish = Finish {
             ownership: writer.bus().ownership().clone(),
             earlier: Vec::new(),

@@ -45,16 +45,19 @@ impl Lease {
     pub(super) fn take(&mut self, bucket: &Bucket, now: Instant) -> Look {
         let batch = batch(bucket);
         let is_known = self.known_until.is_some_and(|until| now < until);
-        if !is_known && self.asking.is_none() {
+        if !is_known && self.asking.is_none() && bucket.burst >= PART {
             // Nobody was here for so long that the bucket is full: the first one need not wait. One for each gateway
-            // may be more than there is.
+            // may be more than there is, so a small bucket is asked first, and what was not paid is paid later.
             *self = Self {
-                owed: 1,
+                owed: self.owed.saturating_add(1).min(bucket.burst),
                 ..Self::default()
             };
             return Look::TakenLast {
                 wanted: batch.saturating_add(1),
             };
+        }
+        if !is_known && self.asking.is_none() {
+            *self = Self::default();
         }
         if self.tokens > 0 {
             self.tokens -= 1;
@@ -85,7 +88,7 @@ impl Lease {
         self.tokens = self.tokens.saturating_add(taken.tokens);
         let paid = self.owed.min(self.tokens);
         self.tokens -= paid;
-        self.owed = 0;
+        self.owed -= paid;
         self.known_until = now.checked_add(bucket.refill());
         self.empty_until = match taken.tokens < wanted {
             true => now.checked_add(taken.next),

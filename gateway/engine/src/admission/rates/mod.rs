@@ -228,6 +228,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_small_burst_is_one_for_all_gateways() {
+        let (rates, limit) = (gateways(4), counted("one", 1));
+        let mut through = 0;
+        for _ in 0..50 {
+            through += taken(&rates, &limit, 8).await;
+            tokio::time::sleep(Duration::from_millis(101)).await;
+        }
+        assert!((45..=51).contains(&through), "{through} in five seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_stays_below_the_rate_is_never_refused() {
         let (rates, limit) = (gateways(2), counted("slow", 5));
         for second in 0..200 {
@@ -279,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn a_bus_that_is_away_is_told_and_asked_again() {
         let rates = Rates::new(Arc::new(Away));
-        let limit = [counted("any", 1)];
+        let limit = [counted("any", 10)];
         // The first one does not wait for the bus; whether it is there the queue finds out.
         assert!(rates.take(&limit).await.is_ok());
         let second = rates.take(&limit).await;
