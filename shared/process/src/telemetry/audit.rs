@@ -34,7 +34,7 @@ pub struct AuditSettings {
 }
 
 impl AuditSettings {
-    /// From now on [`write()`] writes to the file, at its end. It is made for its owner's eyes alone if it is not there.
+    /// From now on [`write()`] writes to the end of the file. It is made for its owner's eyes alone if it is not there.
     ///
     /// # Errors
     ///
