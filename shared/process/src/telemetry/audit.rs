@@ -15,7 +15,7 @@ static FILE: OnceLock<LogQueue> = OnceLock::new();
 /// Where the audit goes.
 #[derive(Debug, Clone, Args)]
 pub struct AuditSettings {
-    /// Records of the audit that are kept on the bus (0 to 10000000), of some 400 bytes each: who called what, whether
+    /// Records of the audit that are kept on the bus (0 to 10000000), of some 330 bytes each: who called what, whether
     /// it was allowed, and how it ended. The oldest make room, and 0 keeps none. The same for every gateway and worker
     /// (docs/audit.md).
     #[arg(
