@@ -17,7 +17,7 @@ async fn each_of_the_ten_lines_shows_something() {
     let session = client.open_session(&url).await;
     let forever = legacy(1, "tools/call", long_running(1_000, 100));
     let mut running = client.legacy(&url, &session, &forever).await.events();
-    running.frame().await.expect("a frame");
+    running.expect("notifications/progress").await;
     let redis = &cluster.redis;
     let junk = ["XADD", QUEUE, "*", "what", "is this?"];
     let _: String = redis.command(&junk).await;
