@@ -1,7 +1,9 @@
 //! What the audit has of each call and each refusal.
 
+mod line;
+
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,8 +17,8 @@ use crate::shown;
 /// The last moment of the year 9999, which is as far as RFC 3339 goes, in Unix milliseconds.
 const LATEST_MS: u64 = 253_402_300_799_999;
 
-/// Room for a record of usual length, in bytes.
-const ROOM: usize = 512;
+/// Bytes of the longest address, which is one of IPv6 with an IPv4 address at its end.
+const LONGEST_ADDRESS: usize = 45;
 
 /// Scopes and roles of a caller that a record has, of each; a caller with more of them has the first.
 const MOST_NAMES: usize = 64;
@@ -130,7 +132,12 @@ impl<'a> AuditRecord<'a> {
             kind: identity.map(|identity| identity.kind),
             scopes: identity.map_or_else(Vec::new, |identity| names(&identity.scopes)),
             roles: identity.map_or_else(Vec::new, |identity| names(&identity.roles)),
-            address: principal.address.map(|address| address.to_string().into()),
+            address: principal.address.map(|address| {
+                let mut text = String::with_capacity(LONGEST_ADDRESS);
+                // A string takes whatever is written.
+                let _ = write!(text, "{address}");
+                text.into()
+            }),
             ..self
         }
     }
@@ -141,10 +148,7 @@ impl<'a> AuditRecord<'a> {
     ///
     /// When it cannot be written as JSON.
     pub fn line(&self) -> Result<AuditLine, WireError> {
-        let mut line = Vec::with_capacity(ROOM);
-        serde_json::to_writer(&mut line, self)?;
-        // JSON is text.
-        let line = String::from_utf8(line).unwrap_or_default();
+        let line = line::written(self)?;
         Ok(AuditLine(line.into()))
     }
 
