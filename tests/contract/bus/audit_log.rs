@@ -8,6 +8,7 @@ use crate::scene::{Kind, Scene, finish, message, modern_request, response};
 
 for_both_buses! {
     the_record_of_a_call_comes_with_its_end_and_once,
+    calls_that_end_together_have_a_record_each,
     a_call_that_another_worker_owns_leaves_no_record,
     what_ends_in_silence_leaves_its_record_once,
     what_is_noted_is_there_in_order,
@@ -55,6 +56,30 @@ async fn the_record_of_a_call_comes_with_its_end_and_once(kind: Kind) {
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     }
     assert_eq!(names(&scene).await, ["quick", "spoken"]);
+}
+
+async fn calls_that_end_together_have_a_record_each(kind: Kind) {
+    let scene = kind.scene().await;
+    let mut endings = Vec::new();
+    for number in 0..9 {
+        let owner = scene.owned().await;
+        endings.push(Finish {
+            record: Some(line(&number.to_string())),
+            ..finish(&owner, &response(owner.stream, 1))
+        });
+    }
+    scene.workers.finish(&endings).await.unwrap();
+    assert_eq!(names(&scene).await.concat(), "012345678");
+    let operations = scene.operations().await;
+    let newest = operations.audit(AuditFrom::Newest(2)).await.unwrap();
+    let newest: Vec<_> = newest.into_iter().map(|sight| sight.record).collect();
+    let name = |record: &Option<AuditRecord<'_>>| record.as_ref()?.name.as_deref()?.parse().ok();
+    assert_eq!(newest.iter().filter_map(name).collect::<Vec<u8>>(), [7, 8]);
+    let start = "0-0".into();
+    let page = operations.audit(AuditFrom::After(&start)).await.unwrap();
+    assert_eq!(page.len(), 9);
+    let rest = operations.audit(AuditFrom::After(&page[8].entry));
+    assert!(rest.await.unwrap().is_empty());
 }
 
 async fn a_call_that_another_worker_owns_leaves_no_record(kind: Kind) {

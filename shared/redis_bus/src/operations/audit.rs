@@ -31,33 +31,42 @@ impl RedisOperations {
 
     pub(super) async fn read_audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, Fault> {
         let audit = self.keys.audit();
-        let entries: Vec<Entry> = match from {
+        match from {
             AuditFrom::Newest(count) => {
+                let count = count.min(AUDIT_PAGE);
                 let mut newest = cmd("XREVRANGE");
-                newest.arg(audit).arg("+").arg("-");
-                newest.arg("COUNT").arg(count.min(AUDIT_PAGE));
+                newest.arg(audit).arg("+").arg("-").arg("COUNT").arg(count);
                 let mut entries: Vec<Entry> = self.run(&Command::single(newest)).await?;
                 entries.reverse();
-                entries
+                let mut records = sights(entries);
+                records.drain(..records.len().saturating_sub(count));
+                Ok(records)
             }
             AuditFrom::After(entry) => {
                 let mut later = cmd("XRANGE");
                 later.arg(audit).arg(format!("({entry}")).arg("+");
                 later.arg("COUNT").arg(AUDIT_PAGE);
-                self.run(&Command::single(later)).await?
+                Ok(sights(self.run(&Command::single(later)).await?))
             }
-        };
-        Ok(entries.into_iter().map(sight).collect())
+        }
     }
 }
 
-fn sight((entry, fields): Entry) -> AuditSight {
-    let record = fields.iter().find(|(field, _)| field == "record");
-    let line = record.and_then(|(_, line)| std::str::from_utf8(line).ok());
+/// The records of entries, each of which has one or several.
+fn sights(entries: Vec<Entry>) -> Vec<AuditSight> {
+    let records = entries.iter().flat_map(|(entry, fields)| {
+        let records = fields.iter().filter(|(field, _)| field == "record");
+        records.map(move |(_, line)| sight(entry, line))
+    });
+    records.collect()
+}
+
+fn sight(entry: &str, line: &[u8]) -> AuditSight {
+    let line = std::str::from_utf8(line).ok();
     AuditSight {
-        entry: entry.as_str().into(),
+        entry: entry.into(),
         record: line.and_then(|line| {
-            let added = added_ms(&entry).unwrap_or_default();
+            let added = added_ms(entry).unwrap_or_default();
             Some(AuditRecord::read(line).ok()?.at(added))
         }),
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::ids::EntryId;
 use crate::wire::audit::AuditRecord;
 
-/// Most records of one page.
+/// Records of one page, and most of the newest that are told.
 pub const AUDIT_PAGE: usize = 500;
 
 /// Which records.
@@ -20,7 +20,7 @@ pub enum AuditFrom<'a> {
 /// A record.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditSight {
-    /// Its name; those of later ones are larger.
+    /// The entry that it lies in; those of later ones are larger, or the same.
     pub entry: EntryId,
     /// What it says; absent when it cannot be read.
     pub record: Option<AuditRecord<'static>>,

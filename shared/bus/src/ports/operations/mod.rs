@@ -66,7 +66,8 @@ pub trait Operations: Send + Sync {
     /// session may be told twice, and a page may be empty although there are more.
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError>;
 
-    /// A page of the audit, oldest record first: [`AUDIT_PAGE`] at most.
+    /// A page of the audit, oldest record first. [`AuditFrom::After`] tells [`AUDIT_PAGE`] records or more, or all;
+    /// calls that ended together may share an entry, which is never told in part.
     async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError>;
 
     /// All that is known of a call; `None` when nothing is. What was removed leaves no trace: an ended call is known

@@ -7,7 +7,7 @@
 --   then for each request: log of the stream (hash), mailbox (list)
 -- ARGV
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
---   4 most records of the audit
+--   4 most entries of the audit
 --   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
 --   the call among those of its session or '', record for the audit or '',
 --   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
@@ -17,6 +17,7 @@
 --   (2, 3: entry removed, nothing published)
 
 local PER_REQUEST = 10
+local RECORDS_PER_ENTRY = 4 -- of the audit, at most
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
 local count = (#KEYS - 5) / 2
@@ -131,11 +132,20 @@ local function ends_now(i, r)
   local is_end = r.offset == '' or r.cancelled
   return is_end and answers[i] ~= LOST and #call('XRANGE', KEYS[1], r.entry, r.entry) == 1
 end
+-- To add an entry costs more than what is in it.
+local records = {}
+local function add_records()
+  call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records))
+  records = {}
+end
 for i, r in ipairs(requests) do
   if r.record ~= '' and ends_now(i, r) then
-    call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', 'record', r.record)
+    records[#records + 1] = 'record'
+    records[#records + 1] = r.record
+    if #records == 2 * RECORDS_PER_ENTRY then add_records() end
   end
 end
+if #records > 0 then add_records() end
 
 call('XDEL', KEYS[1], unpack(entries))
 if #calls > 0 then call('ZREM', KEYS[4], unpack(calls)) end
