@@ -15,7 +15,7 @@ static FILE: OnceLock<LogQueue> = OnceLock::new();
 /// Where the audit goes.
 #[derive(Debug, Clone, Args)]
 pub struct AuditSettings {
-    /// Records of the audit that are kept on the bus at least (0 to 10000000), of some 250 bytes each: who called what,
+    /// Records of the audit that are kept on the bus at least (0 to 10000000), of some 330 bytes each: who called what,
     /// whether it was allowed, and how it ended. Four times as many are kept when many calls end at once. The oldest
     /// make room, and 0 keeps none. The same for every gateway and worker (docs/audit.md).
     #[arg(
