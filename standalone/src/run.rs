@@ -13,7 +13,6 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
 use prynai_redis_bus::{RedisBus, RedisOperations};
-use prynai_traces::Traces;
 use rmcp::ServerHandler;
 
 use crate::hint;
@@ -34,9 +33,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
         parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
             settings.check()?;
             let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
-            let log = settings
-                .telemetry
-                .start_with(traces.as_ref().map(Traces::layer))?;
+            let log = settings.telemetry.start_with(traces.layer())?;
             Ok((traces, log))
         });
     prynai_worker::hush_handler_panics();

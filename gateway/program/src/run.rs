@@ -9,7 +9,6 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
 use prynai_redis_bus::{RedisBus, RedisOperations};
-use prynai_traces::Traces;
 use tokio::sync::watch;
 
 use crate::dry_run;
@@ -29,9 +28,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
             settings.check()?;
             settings.redis.check()?;
             let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
-            let log = settings
-                .telemetry
-                .start_with(traces.as_ref().map(Traces::layer))?;
+            let log = settings.telemetry.start_with(traces.layer())?;
             Ok((traces, log))
         });
     if let (true, Some(policy)) = (settings.dry_run, &settings.gateway.policy) {

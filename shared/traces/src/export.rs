@@ -1,208 +1,201 @@
-//! The way of ended spans to the receiver. Whoever ends a span never waits: a thread sends what has gathered, and when
-//! the queue before it is full, spans are lost and counted.
+//! The way of ended spans and of the audit's records to the receiver. Whoever has one never waits: a thread sends what
+//! has gathered, and when the queue before it is full, it is lost and counted.
 
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use opentelemetry::Context;
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
-use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
+use prynai_process::backoff::Backoff;
 use prynai_process::outage::Alarm;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
-use crate::metrics::metrics;
+use crate::metrics::Counts;
 
-/// Most spans that wait; one takes one or two KiB.
-const MOST_WAITING: usize = 4096;
+/// What is sent together.
+pub(crate) const TOGETHER: usize = 512;
 
-/// Spans that are sent together.
-const TOGETHER: usize = 512;
-
-/// How long spans gather before they are sent.
+/// How long it gathers before it is sent.
 const GATHERING: Duration = Duration::from_millis(200);
 
 /// How long the receiver may take for what is sent together.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where ended spans wait.
+/// What the receiver is sent.
+pub(crate) trait Export: Debug + Send + 'static {
+    /// One of them.
+    type Item: Debug + Send + 'static;
+
+    /// Most that wait.
+    const MOST_WAITING: usize;
+
+    /// How long what the receiver does not take is tried again.
+    const KEPT: Duration;
+
+    /// The name of the thread that sends them.
+    const THREAD: &'static str;
+
+    /// Where they are counted.
+    fn counts() -> &'static Counts;
+
+    /// Sends them. What may be tried again is left in `items`.
+    async fn send(&self, items: &mut Vec<Self::Item>) -> OTelSdkResult;
+
+    /// Tells the log that the receiver takes none.
+    fn tell_away(error: &OTelSdkError);
+
+    /// Tells the log that it does again.
+    fn tell_back();
+}
+
+/// Where they wait. Cheap to clone.
 #[derive(Debug)]
-pub(crate) struct ExportQueue {
-    spans: mpsc::Sender<Item>,
-    hurry: std::sync::Arc<Notify>,
+pub(crate) struct ExportQueue<E: Export> {
+    items: mpsc::Sender<Item<E::Item>>,
+    end: Arc<End>,
 }
 
 #[derive(Debug)]
-enum Item {
-    Span(Box<SpanData>),
+enum Item<T> {
+    Ended(T),
     /// Says that all before it was sent, or given up.
     Flush(SyncSender<()>),
 }
 
-impl ExportQueue {
-    /// A queue whose spans a new thread gives to `exporter`, in `runtime`.
+/// Tells the thread that the process ends.
+#[derive(Debug, Default)]
+struct End {
+    is_near: AtomicBool,
+    hurry: Notify,
+}
+
+impl<E: Export> ExportQueue<E> {
+    /// A queue that a new thread gives to `exporter`, in `runtime`.
     ///
     /// # Errors
     ///
     /// When there is no thread.
-    pub(crate) fn start<E: SpanExporter + 'static>(
-        runtime: Runtime,
-        mut exporter: E,
-        resource: &Resource,
-    ) -> std::io::Result<Self> {
-        exporter.set_resource(resource);
-        let (spans, ended) = mpsc::channel(MOST_WAITING);
-        let hurry = std::sync::Arc::<Notify>::default();
-        let sending = send_all(exporter, ended, hurry.clone());
+    pub(crate) fn start(runtime: Runtime, exporter: E) -> std::io::Result<Self> {
+        let (items, ended) = mpsc::channel(E::MOST_WAITING);
+        let end = Arc::<End>::default();
+        let sending = Sending {
+            exporter,
+            end: end.clone(),
+            alarm: Alarm::default(),
+        };
         // Nobody joins it: it may wait for a receiver that does not answer.
         std::thread::Builder::new()
-            .name("traces".to_owned())
-            .spawn(move || runtime.block_on(sending))?;
-        Ok(Self { spans, hurry })
+            .name(E::THREAD.to_owned())
+            .spawn(move || runtime.block_on(sending.send_all(ended)))?;
+        Ok(Self { items, end })
     }
-}
 
-impl SpanProcessor for ExportQueue {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        let is_sampled = span.span_context.is_sampled();
-        if is_sampled && self.spans.try_send(Item::Span(Box::new(span))).is_err() {
-            metrics().no_room.inc();
+    /// Adds one, if there is room.
+    pub(crate) fn push(&self, item: E::Item) {
+        if self.items.try_send(Item::Ended(item)).is_err() {
+            E::counts().no_room.inc();
         }
     }
 
-    fn force_flush(&self) -> OTelSdkResult {
-        self.shutdown_with_timeout(PATIENCE)
+    /// From now on nothing gathers, and nothing is kept for a receiver that does not take it.
+    pub(crate) fn hurry(&self) {
+        self.end.is_near.store(true, Ordering::Relaxed);
+        self.end.hurry.notify_one();
     }
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+    /// Waits until everything is sent or given up, but no longer than this; for the end of the process.
+    pub(crate) fn flush(&self, timeout: Duration) -> OTelSdkResult {
         let (sent, all_sent) = std::sync::mpsc::sync_channel(1);
-        self.hurry.notify_one();
+        self.hurry();
         let mut flush = Item::Flush(sent);
-        let until = std::time::Instant::now() + timeout;
+        let until = Instant::now() + timeout;
         // A full queue has room again soon, if the receiver takes anything.
-        while let Err(full) = self.spans.try_send(flush) {
+        while let Err(full) = self.items.try_send(flush) {
             flush = full.into_inner();
-            if std::time::Instant::now() >= until {
+            if Instant::now() >= until {
                 return Err(OTelSdkError::Timeout(timeout));
             }
             std::thread::sleep(GATHERING / 10);
         }
-        self.hurry.notify_one();
-        let left = until.saturating_duration_since(std::time::Instant::now());
+        self.hurry();
+        let left = until.saturating_duration_since(Instant::now());
         all_sent
             .recv_timeout(left)
             .map_err(|_| OTelSdkError::Timeout(timeout))
     }
 }
 
-async fn send_all(
-    exporter: impl SpanExporter,
-    mut ended: mpsc::Receiver<Item>,
-    hurry: std::sync::Arc<Notify>,
-) {
-    let alarm = Alarm::default();
-    let mut items = Vec::with_capacity(TOGETHER);
-    while let Some(first) = ended.recv().await {
-        if matches!(first, Item::Span(_)) && ended.len() < TOGETHER {
-            // Whoever ends a span meanwhile need not wake this thread.
-            let _ = tokio::time::timeout(GATHERING, hurry.notified()).await;
-        }
-        items.push(first);
-        while items.len() < TOGETHER
-            && let Ok(next) = ended.try_recv()
-        {
-            items.push(next);
-        }
-        let (mut spans, mut flushed) = (Vec::with_capacity(items.len()), Vec::new());
-        for item in items.drain(..) {
-            match item {
-                Item::Span(span) => spans.push(*span),
-                Item::Flush(sent) => flushed.push(sent),
-            }
-        }
-        if !spans.is_empty() {
-            send(&exporter, spans, &alarm).await;
-        }
-        for sent in flushed {
-            // Whoever waited for it may have given up.
-            let _ = sent.try_send(());
-        }
-    }
+/// The thread's part.
+struct Sending<E> {
+    exporter: E,
+    end: Arc<End>,
+    alarm: Alarm,
 }
 
-async fn send(exporter: &impl SpanExporter, spans: Vec<SpanData>, alarm: &Alarm) {
-    let count = spans.len() as u64;
-    let sent = tokio::time::timeout(PATIENCE, exporter.export(spans)).await;
-    let sent = sent.unwrap_or(Err(OTelSdkError::Timeout(PATIENCE)));
-    match sent {
-        Ok(()) => {
-            metrics().sent.inc_by(count);
-            if alarm.clear() {
-                tracing::info!("the receiver of traces takes spans again");
+impl<E: Export> Sending<E> {
+    async fn send_all(self, mut ended: mpsc::Receiver<Item<E::Item>>) {
+        let mut items = Vec::with_capacity(TOGETHER);
+        while let Some(first) = ended.recv().await {
+            let gathers = matches!(first, Item::Ended(_)) && ended.len() < TOGETHER;
+            if gathers && !self.end.is_near.load(Ordering::Relaxed) {
+                // Whoever adds one meanwhile need not wake this thread.
+                let _ = tokio::time::timeout(GATHERING, self.end.hurry.notified()).await;
+            }
+            items.push(first);
+            while items.len() < TOGETHER
+                && let Ok(next) = ended.try_recv()
+            {
+                items.push(next);
+            }
+            let (mut batch, mut flushed) = (Vec::with_capacity(items.len()), Vec::new());
+            for item in items.drain(..) {
+                match item {
+                    Item::Ended(item) => batch.push(item),
+                    Item::Flush(sent) => flushed.push(sent),
+                }
+            }
+            if !batch.is_empty() {
+                self.send(batch).await;
+            }
+            for sent in flushed {
+                // Whoever waited for it may have given up.
+                let _ = sent.try_send(());
             }
         }
-        Err(error) => {
-            metrics().not_taken.inc_by(count);
-            if alarm.raise() {
-                tracing::warn!(%error, "the receiver of traces takes no spans; they are lost until it does");
+    }
+
+    async fn send(&self, mut batch: Vec<E::Item>) {
+        let count = batch.len() as u64;
+        let mut backoff = Backoff::for_at_most(E::KEPT);
+        loop {
+            let sent = tokio::time::timeout(PATIENCE, self.exporter.send(&mut batch)).await;
+            let error = match sent.unwrap_or(Err(OTelSdkError::Timeout(PATIENCE))) {
+                Ok(()) => {
+                    E::counts().sent.inc_by(count);
+                    if self.alarm.clear() {
+                        E::tell_back();
+                    }
+                    return;
+                }
+                Err(error) => error,
+            };
+            if self.alarm.raise() {
+                E::tell_away(&error);
+            }
+            let again = !batch.is_empty() && !self.end.is_near.load(Ordering::Relaxed);
+            let again = again
+                && tokio::select! {
+                    again = backoff.pause() => again,
+                    // Once more, and then no more.
+                    () = self.end.hurry.notified() => true,
+                };
+            if !again {
+                E::counts().not_taken.inc_by(count);
+                return;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use opentelemetry::trace::{Span as _, Tracer, TracerProvider};
-    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
-
-    use super::*;
-
-    /// A receiver that takes spans once it may.
-    #[derive(Debug, Clone, Default)]
-    struct Receiver {
-        may: Arc<Notify>,
-        taken: Arc<Mutex<Vec<usize>>>,
-    }
-
-    impl SpanExporter for Receiver {
-        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-            self.may.notified().await;
-            self.taken.lock().unwrap().push(batch.len());
-            self.may.notify_one();
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_receiver_that_does_not_answer_holds_up_nobody_and_spans_are_counted() {
-        let receiver = Receiver::default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let resource = Resource::builder_empty().build();
-        let queue = ExportQueue::start(runtime, receiver.clone(), &resource).unwrap();
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(queue)
-            .build();
-        let tracer = provider.tracer("test");
-        let ended = 3 * MOST_WAITING as u64;
-        for _ in 0..ended {
-            tracer.start("span").end();
-        }
-        let lost = metrics().no_room.get();
-        assert!(lost >= ended - (MOST_WAITING + TOGETHER) as u64, "{lost}");
-        assert!(lost <= ended - MOST_WAITING as u64, "{lost}");
-        receiver.may.notify_one();
-        provider.shutdown_with_timeout(PATIENCE).unwrap();
-        let taken = receiver.taken.lock().unwrap();
-        assert_eq!(taken.iter().sum::<usize>() as u64, ended - lost);
-        assert!(taken.iter().all(|batch| *batch <= TOGETHER), "{taken:?}");
-        assert_eq!(metrics().sent.get(), ended - lost);
     }
 }

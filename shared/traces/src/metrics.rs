@@ -1,17 +1,24 @@
-//! What is counted of spans.
+//! What is counted of spans, and of records of the audit that are sent as logs.
 
 use std::sync::LazyLock;
 
 use prynai_process::metrics::{self, Counter};
+use prynai_process::telemetry::audit;
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 pub(crate) struct Metrics {
-    /// Spans that the receiver has taken.
+    pub(crate) spans: Counts,
+    pub(crate) records: Counts,
+}
+
+/// What is counted of all that is sent to the receiver.
+pub(crate) struct Counts {
+    /// What the receiver has taken.
     pub(crate) sent: Counter,
-    /// Spans that ended while the queue was full.
+    /// What came while the queue was full.
     pub(crate) no_room: Counter,
-    /// Spans that the receiver did not take.
+    /// What the receiver did not take.
     pub(crate) not_taken: Counter,
 }
 
@@ -37,12 +44,22 @@ impl Metrics {
             )],
         );
         Self {
-            sent: all.counter(
-                "prynai_spans_sent_total",
-                "Spans that the receiver of traces (`--otlp-endpoint`) has taken.",
-            ),
-            no_room: lost.with_label_values(&["queue_full"]),
-            not_taken: lost.with_label_values(&["not_taken"]),
+            spans: Counts {
+                sent: all.counter(
+                    "prynai_spans_sent_total",
+                    "Spans that the receiver of traces (`--otlp-endpoint`) has taken.",
+                ),
+                no_room: lost.with_label_values(&["queue_full"]),
+                not_taken: lost.with_label_values(&["not_taken"]),
+            },
+            records: Counts {
+                sent: all.counter(
+                    "prynai_audit_sent_total",
+                    "Records of the audit that the receiver of logs (`--audit-otlp`) has taken.",
+                ),
+                no_room: audit::lost("otlp", "queue_full"),
+                not_taken: audit::lost("otlp", "not_taken"),
+            },
         }
     }
 }

@@ -9,14 +9,17 @@ use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
 use opentelemetry_otlp::{
-    Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+    LogExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::export::PATIENCE;
 
 /// Where OTLP over HTTP takes traces (OTLP specification, OTLP/HTTP Request).
-const PATH: &str = "v1/traces";
+const TRACES_PATH: &str = "v1/traces";
+
+/// Where it takes logs.
+const LOGS_PATH: &str = "v1/logs";
 
 /// How the receiver is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,7 +36,7 @@ pub enum OtlpProtocol {
 /// # Errors
 ///
 /// How to write it.
-pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
+pub(crate) fn check_endpoint(setting: &str, endpoint: &str) -> Result<(), String> {
     let url: Result<http::Uri, _> = endpoint.parse();
     let fits = |url: &http::Uri| {
         let scheme = url.scheme_str();
@@ -41,7 +44,7 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
     };
     match url {
         Ok(url) if fits(&url) => Ok(()),
-        _ => Err("--otlp-endpoint is a URL such as http://127.0.0.1:4317".to_owned()),
+        _ => Err(format!("{setting} is a URL such as http://127.0.0.1:4317")),
     }
 }
 
@@ -81,46 +84,100 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What sends spans, in the runtime that it is made in.
-///
-/// # Errors
-///
-/// Why the receiver cannot be spoken to so.
-pub(crate) fn exporter(
-    endpoint: &str,
-    protocol: OtlpProtocol,
-    headers: http::HeaderMap,
-) -> Result<SpanExporter, String> {
-    let built = match protocol {
-        OtlpProtocol::Grpc => {
-            let grpc = SpanExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint)
-                .with_timeout(PATIENCE)
-                .with_metadata(MetadataMap::from_headers(headers));
-            let grpc = match endpoint.starts_with("https:") {
-                true => grpc.with_tls_config(ClientTlsConfig::new().with_native_roots()),
-                false => grpc,
-            };
-            grpc.build()
-        }
-        OtlpProtocol::HttpProtobuf => {
-            let mut known = HashMap::new();
-            for (name, value) in &headers {
-                let value = value.to_str().map_err(|error| error.to_string())?;
-                known.insert(name.to_string(), value.to_owned());
+/// A receiver.
+#[derive(Debug)]
+pub(crate) struct Receiver<'a> {
+    pub(crate) protocol: OtlpProtocol,
+    pub(crate) headers: &'a http::HeaderMap,
+    /// One for traces and logs; over HTTP, each has a path of its own there.
+    pub(crate) endpoint: Option<&'a str>,
+    /// One for logs, with its path.
+    pub(crate) logs_endpoint: Option<&'a str>,
+}
+
+impl Receiver<'_> {
+    /// What sends spans, in the runtime that it is made in; `None` if they are to go nowhere.
+    ///
+    /// # Errors
+    ///
+    /// Why the receiver cannot be spoken to so.
+    pub(crate) fn spans(&self) -> Result<Option<SpanExporter>, String> {
+        let Some(endpoint) = self.endpoint else {
+            return Ok(None);
+        };
+        let built = match self.protocol {
+            OtlpProtocol::Grpc => {
+                over_grpc(SpanExporter::builder().with_tonic(), endpoint, self.headers).build()
             }
-            SpanExporter::builder()
-                .with_http()
-                .with_protocol(Protocol::HttpBinary)
-                .with_endpoint(format!("{}/{PATH}", endpoint.trim_end_matches('/')))
-                .with_timeout(PATIENCE)
-                .with_headers(known)
-                .with_http_client(http_client()?)
-                .build()
-        }
-    };
-    built.map_err(|error| format!("--otlp-endpoint cannot be used: {error}"))
+            OtlpProtocol::HttpProtobuf => {
+                let url = below(endpoint, TRACES_PATH);
+                over_http(SpanExporter::builder().with_http(), &url, self.headers)?.build()
+            }
+        };
+        let told = |error| format!("--otlp-endpoint cannot be used: {error}");
+        built.map(Some).map_err(told)
+    }
+
+    /// What sends logs, in the runtime that it is made in; `None` if they are to go nowhere.
+    ///
+    /// # Errors
+    ///
+    /// Why the receiver cannot be spoken to so.
+    pub(crate) fn logs(&self) -> Result<Option<LogExporter>, String> {
+        let own = self.logs_endpoint;
+        let Some(endpoint) = own.or(self.endpoint) else {
+            return Ok(None);
+        };
+        let built = match self.protocol {
+            OtlpProtocol::Grpc => {
+                over_grpc(LogExporter::builder().with_tonic(), endpoint, self.headers).build()
+            }
+            OtlpProtocol::HttpProtobuf => {
+                // One for logs alone is taken as it is (OTLP exporter specification, Endpoint URLs for OTLP/HTTP).
+                let url = own.map_or_else(|| below(endpoint, LOGS_PATH), str::to_owned);
+                over_http(LogExporter::builder().with_http(), &url, self.headers)?.build()
+            }
+        };
+        let told = |error| format!("the endpoint for logs cannot be used: {error}");
+        built.map(Some).map_err(told)
+    }
+}
+
+fn below(endpoint: &str, path: &str) -> String {
+    format!("{}/{path}", endpoint.trim_end_matches('/'))
+}
+
+fn over_grpc<B: WithExportConfig + WithTonicConfig>(
+    builder: B,
+    endpoint: &str,
+    headers: &http::HeaderMap,
+) -> B {
+    let grpc = builder
+        .with_endpoint(endpoint)
+        .with_timeout(PATIENCE)
+        .with_metadata(MetadataMap::from_headers(headers.clone()));
+    match endpoint.starts_with("https:") {
+        true => grpc.with_tls_config(ClientTlsConfig::new().with_native_roots()),
+        false => grpc,
+    }
+}
+
+fn over_http<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    url: &str,
+    headers: &http::HeaderMap,
+) -> Result<B, String> {
+    let mut known = HashMap::new();
+    for (name, value) in headers {
+        let value = value.to_str().map_err(|error| error.to_string())?;
+        known.insert(name.to_string(), value.to_owned());
+    }
+    Ok(builder
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(url)
+        .with_timeout(PATIENCE)
+        .with_headers(known)
+        .with_http_client(http_client()?))
 }
 
 type HttpsConnector =
@@ -162,10 +219,10 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_a_url() {
-        assert!(check_endpoint("http://127.0.0.1:4317").is_ok());
-        assert!(check_endpoint("https://collector.example/path").is_ok());
+        assert!(check_endpoint("--x", "http://127.0.0.1:4317").is_ok());
+        assert!(check_endpoint("--x", "https://collector.example/path").is_ok());
         for wrong in ["127.0.0.1:4317", "collector", "ftp://a", ""] {
-            assert!(check_endpoint(wrong).is_err(), "{wrong}");
+            assert!(check_endpoint("--x", wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -36,27 +36,29 @@ impl Subject<'_> {
     /// The attributes of a span.
     pub fn attributes(&self) -> Vec<KeyValue> {
         let mut attributes = Vec::with_capacity(12);
-        attributes.push(KeyValue::new("mcp.method.name", self.method.to_owned()));
-        let named = match self.method {
-            "tools/call" => {
-                attributes.push(KeyValue::new("gen_ai.operation.name", "execute_tool"));
-                "gen_ai.tool.name"
-            }
-            "prompts/get" => "gen_ai.prompt.name",
-            _ => "mcp.resource.uri",
+        let texts = self.texts();
+        attributes.extend(texts.map(|(key, value)| KeyValue::new(key, value.to_owned())));
+        attributes
+    }
+
+    /// The same, not yet of a span.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let (operation, named) = match self.method {
+            "tools/call" => (Some("execute_tool"), "gen_ai.tool.name"),
+            "prompts/get" => (None, "gen_ai.prompt.name"),
+            _ => (None, "mcp.resource.uri"),
         };
-        for (key, value) in [
+        let all = [
+            ("mcp.method.name", Some(self.method)),
+            ("gen_ai.operation.name", operation),
             (named, self.name),
             ("jsonrpc.request.id", self.request_id),
             ("mcp.session.id", self.session),
             ("mcp.protocol.version", self.version),
             ("prynai.stream.id", self.stream),
-        ] {
-            if let Some(value) = value {
-                attributes.push(KeyValue::new(key, value.to_owned()));
-            }
-        }
-        attributes
+        ];
+        let given = all.into_iter();
+        given.filter_map(|(key, value)| Some((key, value?)))
     }
 
     fn is_of_resource(&self) -> bool {
@@ -66,14 +68,22 @@ impl Subject<'_> {
 
 /// What says that an operation failed: `outcome` and `code` as the log has them.
 pub fn error(outcome: &'static str, code: Option<i64>) -> (Vec<KeyValue>, Status) {
-    let (kind, code) = match (outcome, code) {
-        ("ok" | "detached", _) => return (Vec::new(), Status::Unset),
-        (_, Some(code)) => (code.to_string(), Some(code.to_string())),
-        (outcome, None) => (outcome.to_owned(), None),
+    let Some(kind) = error_type(outcome, code) else {
+        return (Vec::new(), Status::Unset);
     };
     let mut attributes = vec![KeyValue::new("error.type", kind)];
+    let code = code.map(|code| code.to_string());
     attributes.extend(code.map(|code| KeyValue::new("rpc.response.status_code", code)));
     (attributes, Status::error(""))
+}
+
+/// `error.type` of what ended so, if it failed.
+pub(crate) fn error_type(outcome: &str, code: Option<i64>) -> Option<String> {
+    match (outcome, code) {
+        ("ok" | "detached", _) => None,
+        (_, Some(code)) => Some(code.to_string()),
+        (outcome, None) => Some(outcome.to_owned()),
+    }
 }
 
 /// What a span at this place is a child of.

@@ -1,16 +1,41 @@
-//! Where the audit goes: to the bus, which keeps the newest records, and to a file, which keeps all.
+//! Where the audit goes: to the bus, which keeps the newest records, to a file, which keeps all, and to whoever else
+//! takes them.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::LogFormat;
-use super::log_queue::LogQueue;
+use super::log_queue::{LogQueue, Lost};
+use crate::metrics::{self, Counter, Counters};
 
 static FILE: OnceLock<LogQueue> = OnceLock::new();
+
+static SINK: OnceLock<Arc<dyn Sink>> = OnceLock::new();
+
+static LOST: LazyLock<Counters> = LazyLock::new(|| {
+    metrics::metrics().counters(
+        "prynai_audit_lost_total",
+        "Records of the audit that are missing where this process sends them besides the bus.",
+        &[
+            ("to", "`file` (`--audit-file`), `otlp` (`--audit-otlp`)"),
+            (
+                "reason",
+                "`queue_full` (they came faster than they were taken), `not_taken` (the disk or the receiver did not \
+                 take them)",
+            ),
+        ],
+    )
+});
+
+/// Takes records as well.
+pub trait Sink: Send + Sync {
+    /// Takes a line of JSON, and waits for nothing.
+    fn take(&self, line: &str);
+}
 
 /// Where the audit goes.
 #[derive(Debug, Clone, Args)]
@@ -48,7 +73,7 @@ impl AuditSettings {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let opened = options.open(path);
-        let queue = opened.and_then(|file| LogQueue::start(LogFormat::Json, file));
+        let queue = opened.and_then(|file| start(file));
         let path = path.display();
         let queue = queue.map_err(|error| format!("--audit-file {path}: {error}"))?;
         // A process opens one.
@@ -57,16 +82,41 @@ impl AuditSettings {
     }
 }
 
-/// Whether there is one.
-pub fn is_open() -> bool {
-    FILE.get().is_some()
+/// A queue of lines for this file, which counts those that are lost.
+fn start(file: File) -> std::io::Result<LogQueue> {
+    let lost = Lost {
+        queue_full: lost("file", "queue_full"),
+        not_taken: lost("file", "not_taken"),
+    };
+    LogQueue::start_counting(LogFormat::Json, file, Some(lost))
 }
 
-/// Adds a line. It waits for nothing: what finds no room, or cannot be written, is lost, and a line of its own says how
-/// many were.
+/// From now on [`write()`] hands records to this as well.
+///
+/// # Errors
+///
+/// When there is one already.
+pub fn send_to(sink: Arc<dyn Sink>) -> Result<(), ()> {
+    SINK.set(sink).map_err(drop)
+}
+
+/// Counts the records that are lost on their way there.
+pub fn lost(to: &str, reason: &str) -> Counter {
+    LOST.with_label_values(&[to, reason])
+}
+
+/// Whether somebody takes records besides the bus.
+pub fn is_open() -> bool {
+    FILE.get().is_some() || SINK.get().is_some()
+}
+
+/// Adds a line. It waits for nothing: what finds no room, or is not taken, is lost and counted.
 pub fn write(line: &str) {
     if let Some(queue) = FILE.get() {
         queue.push_line(line);
+    }
+    if let Some(sink) = SINK.get() {
+        sink.take(line);
     }
 }
 

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::LogFormat;
 use super::line::line;
 use super::repeats::{Repeated, Repeats};
+use crate::metrics::Counter;
 
 /// Most bytes of lines that wait. As much again may be on its way out.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -38,6 +39,16 @@ pub(super) struct LogQueue(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    lost: Option<Lost>,
+}
+
+/// Where lines that are lost are counted.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// Those that found no room.
+    pub(super) queue_full: Counter,
+    /// Those that could not be written.
+    pub(super) not_taken: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +91,23 @@ impl LogQueue {
         format: LogFormat,
         output: impl Write + Send + 'static,
     ) -> io::Result<Self> {
-        let queue = Self(Arc::default());
+        Self::start_counting(format, output, None)
+    }
+
+    /// The same, for lines that are to be counted if they are lost.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread.
+    pub(super) fn start_counting(
+        format: LogFormat,
+        output: impl Write + Send + 'static,
+        lost: Option<Lost>,
+    ) -> io::Result<Self> {
+        let queue = Self(Arc::new(Shared {
+            lost,
+            ..Shared::default()
+        }));
         let writer = queue.clone();
         // Nobody joins it: it may wait for a reader for ever.
         std::thread::Builder::new()
@@ -129,6 +156,9 @@ impl LogQueue {
         let bytes = state.text.len() + length + (state.ends.len() + 1) * LINE_OVERHEAD;
         if bytes > MAX_BYTES {
             state.lost += 1;
+            if let Some(counted) = &self.0.lost {
+                counted.queue_full.inc();
+            }
         } else {
             state.text.extend_from_slice(line[0]);
             state.text.extend_from_slice(line[1]);
@@ -148,6 +178,9 @@ impl LogQueue {
             for (lines, count) in batch.pieces() {
                 if write_all(&mut output, lines).is_err() {
                     lost += count;
+                    if let Some(counted) = &self.0.lost {
+                        counted.not_taken.inc_by(count);
+                    }
                 }
             }
             for repeated in &batch.repeated {

@@ -1,4 +1,4 @@
-//! A receiver of traces, over gRPC and HTTP.
+//! A receiver of traces and logs, over gRPC and HTTP.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,8 +14,11 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use prynai_test_harness::certificates::Certificates;
@@ -26,8 +29,14 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 const GRPC: &str = "application/grpc";
-const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const HTTP_PATH: &str = "/v1/traces";
+const TRACES: [&str; 2] = [
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "/v1/traces",
+];
+const LOGS: [&str; 2] = [
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "/v1/logs",
+];
 
 /// Length of what stands before a message of gRPC.
 const PREFIX: usize = 5;
@@ -40,16 +49,30 @@ pub(super) struct Received {
     pub(super) span: Span,
 }
 
+/// A record of a log, and the service that it comes from.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Logged {
+    pub(in super::super) service: String,
+    pub(in super::super) authorization: String,
+    pub(in super::super) record: LogRecord,
+}
+
 /// What has come.
 #[derive(Debug, Clone)]
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(in super::super) struct Receiver {
+    pub(in super::super) address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    logged: Arc<Mutex<Vec<Logged>>>,
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
-        Self::start_with(None).await
+    pub(in super::super) async fn start() -> Self {
+        Self::start_at("127.0.0.1:0", None).await
+    }
+
+    /// One at this address.
+    pub(in super::super) async fn start_on(address: &str) -> Self {
+        Self::start_at(address, None).await
     }
 
     /// One that speaks TLS, with a certificate of this authority.
@@ -65,14 +88,16 @@ impl Receiver {
             .with_single_cert(chain, key)
             .expect("a certificate with its key");
         config.alpn_protocols = ["h2", "http/1.1"].map(Into::into).to_vec();
-        Self::start_with(Some(TlsAcceptor::from(Arc::new(config)))).await
+        let tls = TlsAcceptor::from(Arc::new(config));
+        Self::start_at("127.0.0.1:0", Some(tls)).await
     }
 
-    async fn start_with(tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    async fn start_at(address: &str, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
         let receiver = Self {
             address: listener.local_addr().expect("is bound"),
             received: Arc::default(),
+            logged: Arc::default(),
         };
         let serving = receiver.clone();
         tokio::spawn(async move {
@@ -105,6 +130,11 @@ impl Receiver {
         self.received.lock().expect("is not poisoned").clone()
     }
 
+    /// The records of logs so far.
+    pub(in super::super) fn logged(&self) -> Vec<Logged> {
+        self.logged.lock().expect("is not poisoned").clone()
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -115,18 +145,20 @@ impl Receiver {
         let is_grpc = media == GRPC;
         match is_grpc {
             true => {
-                assert_eq!(head.uri.path(), GRPC_PATH);
                 assert_eq!(body[0], 0, "is not compressed");
                 body.advance(PREFIX);
             }
-            false => {
-                assert_eq!(head.uri.path(), HTTP_PATH);
-                assert_eq!(media, "application/x-protobuf");
-            }
+            false => assert_eq!(media, "application/x-protobuf"),
         }
+        let at = usize::from(!is_grpc);
         let authorization = head.headers.get(AUTHORIZATION);
         let authorization = authorization.map(|value| value.to_str().expect("is text"));
-        self.take(body, authorization.unwrap_or_default());
+        let authorization = authorization.unwrap_or_default();
+        match head.uri.path() {
+            path if path == TRACES[at] => self.take_spans(body, authorization),
+            path if path == LOGS[at] => self.take_records(body, authorization),
+            other => panic!("nothing is taken at {other}"),
+        }
         let mut response = Response::new(match is_grpc {
             true => {
                 let mut trailers = HeaderMap::new();
@@ -143,16 +175,11 @@ impl Receiver {
         Ok(response)
     }
 
-    fn take(&self, body: Bytes, authorization: &str) {
+    fn take_spans(&self, body: Bytes, authorization: &str) {
         let exported = ExportTraceServiceRequest::decode(body).expect("is of OTLP");
         let mut received = self.received.lock().expect("is not poisoned");
         for of_service in exported.resource_spans {
-            let resource = of_service.resource.expect("has a resource");
-            let name = resource.attributes.iter().find(|a| a.key == "service.name");
-            let name = name.and_then(|name| name.value.as_ref()?.value.as_ref());
-            let Some(Value::StringValue(service)) = name else {
-                panic!("no service: {resource:?}");
-            };
+            let service = service(of_service.resource);
             for of_scope in of_service.scope_spans {
                 received.extend(of_scope.spans.into_iter().map(|span| Received {
                     service: service.clone(),
@@ -162,6 +189,31 @@ impl Receiver {
             }
         }
     }
+
+    fn take_records(&self, body: Bytes, authorization: &str) {
+        let exported = ExportLogsServiceRequest::decode(body).expect("is of OTLP");
+        let mut logged = self.logged.lock().expect("is not poisoned");
+        for of_service in exported.resource_logs {
+            let service = service(of_service.resource);
+            for of_scope in of_service.scope_logs {
+                logged.extend(of_scope.log_records.into_iter().map(|record| Logged {
+                    service: service.clone(),
+                    authorization: authorization.to_owned(),
+                    record,
+                }));
+            }
+        }
+    }
+}
+
+fn service(resource: Option<Resource>) -> String {
+    let resource = resource.expect("has a resource");
+    let name = resource.attributes.iter().find(|a| a.key == "service.name");
+    let name = name.and_then(|name| name.value.as_ref()?.value.as_ref());
+    let Some(Value::StringValue(service)) = name else {
+        panic!("no service: {resource:?}");
+    };
+    service.clone()
 }
 
 impl Received {

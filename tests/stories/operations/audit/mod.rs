@@ -1,4 +1,6 @@
-//! Who called what, as the audit has it: on the bus, and in files.
+//! Who called what, as the audit has it: on the bus, in files, and as logs over OTLP.
+
+mod otlp;
 
 use prynai_test_harness::client::{LEGACY, RawClient, legacy, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
