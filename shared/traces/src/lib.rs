@@ -57,8 +57,11 @@ impl Traces {
             TRACER.set(spans.tracer("prynai")).map_err(|_| twice())?;
         }
         let audit = audit.map(Arc::new);
-        if let Some(audit) = &audit {
-            telemetry::audit::send_to(audit.clone()).map_err(|()| twice())?;
+        if audit
+            .as_ref()
+            .is_some_and(|audit| !telemetry::audit::send_to(audit.clone()))
+        {
+            return Err(twice());
         }
         Ok(Self { spans, audit })
     }

@@ -73,7 +73,7 @@ impl AuditSettings {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let opened = options.open(path);
-        let queue = opened.and_then(|file| start(file));
+        let queue = opened.and_then(start);
         let path = path.display();
         let queue = queue.map_err(|error| format!("--audit-file {path}: {error}"))?;
         // A process opens one.
@@ -91,13 +91,10 @@ fn start(file: File) -> std::io::Result<LogQueue> {
     LogQueue::start_counting(LogFormat::Json, file, Some(lost))
 }
 
-/// From now on [`write()`] hands records to this as well.
-///
-/// # Errors
-///
-/// When there is one already.
-pub fn send_to(sink: Arc<dyn Sink>) -> Result<(), ()> {
-    SINK.set(sink).map_err(drop)
+/// From now on [`write()`] hands records to this as well; `false` if it does so to another one already.
+#[must_use]
+pub fn send_to(sink: Arc<dyn Sink>) -> bool {
+    SINK.set(sink).is_ok()
 }
 
 /// Counts the records that are lost on their way there.
