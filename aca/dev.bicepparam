@@ -1,16 +1,26 @@
-// A fleet to try things out: small, and without workers while nobody calls.
+// A fleet to try things out: small, reachable without a network of its own, and without workers while nobody calls.
 using './main.bicep'
 
-param name = 'prynai-dev'
-param registryName = readEnvironmentVariable('REGISTRY_NAME')
+param name = readEnvironmentVariable('NAME', 'prynai-dev')
 param image = readEnvironmentVariable('IMAGE')
 param apiClientId = readEnvironmentVariable('API_CLIENT_ID')
 param envelopeKey = readEnvironmentVariable('ENVELOPE_KEY', '')
+param stateKey = readEnvironmentVariable('STATE_KEY', '')
+param customDomain = readEnvironmentVariable('CUSTOM_DOMAIN', '')
+param certificateUrl = readEnvironmentVariable('CERTIFICATE_URL', '')
+param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 
+param registrySku = 'Basic'
 param redisSku = 'Balanced_B0'
 param redisHighAvailability = false
+param redisAuth = 'entra'
+param privateNetwork = false
+param purgeProtection = false
+param telemetry = false
 
 param gatewayMinReplicas = 1
 param gatewayMaxReplicas = 2
+param gatewayDrainSeconds = 20
 param workerMinReplicas = 0
 param workerMaxReplicas = 3
+param workerDrainSeconds = 60

@@ -1,24 +1,23 @@
 // PrynAI MCP on Azure Container Apps: one app for the gateways, one for the workers, and the Redis between them.
-// This file has only the parameters and the composition; each module holds one Azure concern.
-//
-//   REGISTRY_NAME=<registry> IMAGE=<registry>.azurecr.io/prynai-mcp:<tag> API_CLIENT_ID=<guid> \
-//     az deployment group create -g <group> -f aca/main.bicep -p aca/dev.bicepparam
+// This file has only the parameters and the composition; each module holds one Azure concern. docs/deployment.md has
+// the steps; scripts/deploy_aca does them.
 
 targetScope = 'resourceGroup'
 
 @description('Region of all resources.')
 param location string = resourceGroup().location
 
-@description('Prefix of every name.')
+@description('Prefix of every name: lower-case letters, digits and hyphens.')
 @minLength(3)
-@maxLength(20)
+@maxLength(18)
 param name string
 
-@description('Container image that holds prynai-gateway and prynai-worker, with its tag.')
+@description('Container image that holds prynai-gateway and prynai-worker, with its tag, in the registry of this deployment.')
 param image string
 
-@description('Azure Container Registry that holds the image, in this resource group.')
-param registryName string
+@description('Tier of the container registry.')
+@allowed(['Basic', 'Standard', 'Premium'])
+param registrySku string
 
 @description('Size of Azure Managed Redis.')
 param redisSku string
@@ -26,18 +25,46 @@ param redisSku string
 @description('Whether Redis has a replica on a second node.')
 param redisHighAvailability bool
 
+@description('How gateways and workers sign in to Redis: with their identity (entra), or with an access key (keys).')
+@allowed(['entra', 'keys'])
+param redisAuth string
+
+@description('Access key of Redis in use, by the autoscaler and with redisAuth keys by the apps; change it to replace the other one.')
+@allowed(['primary', 'secondary'])
+param redisKey string = 'primary'
+
+@description('Whether a virtual network is made, in which Redis and Key Vault have their only address.')
+param privateNetwork bool
+
+@description('Address space of that network, a /22 or larger.')
+param networkPrefix string = '10.40.0.0/22'
+
+@description('Whether replicas are spread over the zones of the region; needs privateNetwork.')
+param zoneRedundant bool = false
+
+@description('Whether the gateway can be reached only from that network; needs privateNetwork, and no front.')
+param internalOnly bool = false
+
 @description('Gateway replicas, at least one: it holds open streams, and answers while no worker runs.')
 @minValue(1)
 param gatewayMinReplicas int
 
+@description('Gateway replicas at most.')
 @minValue(1)
+@maxValue(1000)
 param gatewayMaxReplicas int
+
+@description('Requests at the same time for which there is one gateway replica.')
+@minValue(1)
+param gatewayConcurrentRequests int = 100
 
 @description('Worker replicas. With 0, the first call after a quiet time waits until a worker has started.')
 @minValue(0)
 param workerMinReplicas int
 
+@description('Worker replicas at most.')
 @minValue(1)
+@maxValue(1000)
 param workerMaxReplicas int
 
 @description('Requests that one worker runs at the same time.')
@@ -45,11 +72,25 @@ param workerMaxReplicas int
 @maxValue(10000)
 param workerConcurrency int = 64
 
+@description('Seconds that a stopping gateway has to finish what it has begun.')
+@minValue(5)
+@maxValue(590)
+param gatewayDrainSeconds int = 60
+
+@description('Seconds that running calls have when their worker stops; after that another worker takes them.')
+@minValue(5)
+@maxValue(590)
+param workerDrainSeconds int = 300
+
 @description('Secret with which gateways sign what workers run, 32 characters or more; two, separated by a comma, while you replace it. If it is empty, nothing is signed. If you add it to a running fleet, calls of that moment may be lost, because gateways and workers are updated together.')
 @secure()
 param envelopeKey string = ''
 
-@description('Host names that clients may use, besides the one that Container Apps gives the gateway.')
+@description('Secret with which workers sign what clients carry between questions, 32 characters or more; two, separated by a comma, while you replace it.')
+@secure()
+param stateKey string = ''
+
+@description('Host names that clients may use, besides the one that Container Apps gives the gateway, the custom domain and the front.')
 param allowedHosts string[] = []
 
 @description('Origins of web pages that may call the gateway.')
@@ -68,21 +109,51 @@ param scopes string[] = ['mcp.call']
 @description('App roles of that API; an application that calls on its own needs one of them.')
 param roles string[] = []
 
-@description('Seconds that a stopping replica has to finish what it has begun.')
-@minValue(5)
-@maxValue(590)
-param drainSeconds int = 60
-
 @description('Days that logs are kept.')
 @minValue(30)
 @maxValue(730)
 param logRetentionDays int = 30
+
+@description('Whether Key Vault forbids that a deleted vault is removed for good before 90 days have passed; cannot be taken back.')
+param purgeProtection bool
+
+@description('Whether traces go to Application Insights.')
+param telemetry bool
+
+@description('Host name of your own for the gateway, such as mcp.example.com; empty for none. Its DNS records must exist.')
+param customDomain string = ''
+
+@description('Certificate of the custom domain, as the URL of a Key Vault secret that the identity of the apps may read; empty for one that Azure makes and renews.')
+param certificateUrl string = ''
+
+@description('Whether ingress has nodes of its own, where an idle request may last 30 minutes instead of 4.')
+param premiumIngress bool = false
+
+@description('What stands before the gateway: nothing, Front Door with a web application firewall, or API Management.')
+@allowed(['none', 'frontDoor', 'apiManagement'])
+param front string = 'none'
+
+@description('Tier of API Management.')
+@allowed(['Developer', 'Basic', 'Standard', 'Premium'])
+param apiManagementSku string = 'Developer'
+
+@description('Mail address that API Management asks for.')
+param publisherEmail string = ''
 
 module observability 'modules/observability.bicep' = {
   params: {
     location: location
     name: name
     retentionDays: logRetentionDays
+    telemetry: telemetry
+  }
+}
+
+module registry 'modules/registry.bicep' = {
+  params: {
+    location: location
+    name: name
+    sku: registrySku
   }
 }
 
@@ -90,7 +161,15 @@ module identity 'modules/identity.bicep' = {
   params: {
     location: location
     name: name
-    registryName: registryName
+    registryName: registry.outputs.name
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  params: {
+    location: location
+    name: name
+    prefix: networkPrefix
   }
 }
 
@@ -100,6 +179,26 @@ module redis 'modules/redis.bicep' = {
     name: name
     sku: redisSku
     highAvailability: redisHighAvailability
+    isPrivate: privateNetwork
+    networkId: privateNetwork ? network!.outputs.id : ''
+    endpointSubnetId: privateNetwork ? network!.outputs.endpointSubnetId : ''
+    appPrincipalId: redisAuth == 'entra' ? identity.outputs.principalId : ''
+  }
+}
+
+module vault 'modules/vault.bicep' = {
+  params: {
+    location: location
+    name: name
+    isPrivate: privateNetwork
+    networkId: privateNetwork ? network!.outputs.id : ''
+    endpointSubnetId: privateNetwork ? network!.outputs.endpointSubnetId : ''
+    purgeProtection: purgeProtection
+    readerPrincipalId: identity.outputs.principalId
+    redisName: redis.outputs.name
+    redisKey: redisKey
+    envelopeKey: envelopeKey
+    stateKey: stateKey
   }
 }
 
@@ -107,31 +206,99 @@ module environment 'modules/environment.bicep' = {
   params: {
     location: location
     name: name
+    identityId: identity.outputs.id
     workspaceId: observability.outputs.workspaceId
+    insightsConnection: observability.outputs.insightsConnection
+    subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
+    internalOnly: internalOnly
+    zoneRedundant: zoneRedundant
+    premiumIngress: premiumIngress
+    publicAccess: front != 'frontDoor'
+  }
+}
+
+var gatewayName = '${name}-gateway'
+var gatewayHost = '${gatewayName}.${environment.outputs.defaultDomain}'
+
+module frontDoor 'modules/front-door.bicep' = if (front == 'frontDoor') {
+  params: {
+    location: location
+    name: name
+    originHost: gatewayHost
+    environmentId: environment.outputs.id
+    customDomain: customDomain
+  }
+}
+
+module apiManagement 'modules/api-management.bicep' = if (front == 'apiManagement') {
+  params: {
+    location: location
+    name: name
+    sku: apiManagementSku
+    publisherEmail: publisherEmail
+    originHost: gatewayHost
+  }
+}
+
+var frontHost = front == 'frontDoor'
+  ? frontDoor!.outputs.host
+  : front == 'apiManagement' ? apiManagement!.outputs.host : ''
+
+// With Front Door, the custom domain is its, and not the gateway's.
+var ownDomain = front == 'frontDoor' ? '' : customDomain
+var hasOwnCertificate = !empty(ownDomain) && !empty(certificateUrl)
+
+module certificate 'modules/certificate.bicep' = if (hasOwnCertificate) {
+  params: {
+    location: location
+    name: name
+    environmentName: environment.outputs.name
+    identityId: identity.outputs.id
+    certificateUrl: certificateUrl
   }
 }
 
 module gateway 'modules/gateway.bicep' = {
   params: {
     location: location
-    name: '${name}-gateway'
+    name: gatewayName
     environmentId: environment.outputs.id
-    environmentDomain: environment.outputs.defaultDomain
+    host: gatewayHost
+    frontHost: frontHost
+    frontAddresses: front == 'apiManagement' ? apiManagement!.outputs.addresses : []
+    customDomain: ownDomain
+    certificateId: hasOwnCertificate ? certificate!.outputs.id : ''
     identityId: identity.outputs.id
-    registryServer: identity.outputs.registryServer
+    identityClientId: identity.outputs.clientId
+    identityPrincipalId: identity.outputs.principalId
+    registryServer: registry.outputs.server
     image: image
-    redisName: redis.outputs.name
-    envelopeKey: envelopeKey
+    redisAddress: redis.outputs.address
+    redisAuth: redisAuth
+    vaultUri: vault.outputs.uri
+    signs: !empty(envelopeKey)
     allowedHosts: allowedHosts
     allowedOrigins: allowedOrigins
     tenantId: tenantId
     apiClientId: apiClientId
     scopes: scopes
     roles: roles
+    concurrentRequests: gatewayConcurrentRequests
     minReplicas: gatewayMinReplicas
     maxReplicas: gatewayMaxReplicas
-    drainSeconds: drainSeconds
+    drainSeconds: gatewayDrainSeconds
   }
+}
+
+module managedCertificate 'modules/managed-certificate.bicep' = if (!empty(ownDomain) && empty(certificateUrl)) {
+  params: {
+    location: location
+    name: name
+    environmentName: environment.outputs.name
+    domain: ownDomain
+  }
+  // Azure makes a certificate only for a name that an app already has.
+  dependsOn: [gateway]
 }
 
 module worker 'modules/worker.bicep' = {
@@ -140,16 +307,33 @@ module worker 'modules/worker.bicep' = {
     name: '${name}-worker'
     environmentId: environment.outputs.id
     identityId: identity.outputs.id
-    registryServer: identity.outputs.registryServer
+    identityClientId: identity.outputs.clientId
+    identityPrincipalId: identity.outputs.principalId
+    registryServer: registry.outputs.server
     image: image
-    redisName: redis.outputs.name
-    envelopeKey: envelopeKey
+    redisAddress: redis.outputs.address
+    redisAuth: redisAuth
+    vaultUri: vault.outputs.uri
+    signs: !empty(envelopeKey)
+    signsState: !empty(stateKey)
     concurrency: workerConcurrency
     minReplicas: workerMinReplicas
     maxReplicas: workerMaxReplicas
-    drainSeconds: drainSeconds
+    drainSeconds: workerDrainSeconds
   }
 }
 
 @description('Where MCP clients connect.')
 output endpoint string = gateway.outputs.endpoint
+
+@description('Id of the environment, where the private link of Front Door is approved.')
+output environmentId string = environment.outputs.id
+
+@description('Name of the vault.')
+output vaultName string = vault.outputs.name
+
+@description('Name of the Redis.')
+output redisName string = redis.outputs.name
+
+@description('What the TXT record asuid.<custom domain> must hold.')
+output domainVerification string = gateway.outputs.domainVerification

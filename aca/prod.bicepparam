@@ -1,19 +1,29 @@
-// A fleet that people rely on: at least two of everything.
+// A fleet that people rely on: at least two of everything, over zones; Redis and secrets only in its own network.
 using './main.bicep'
 
-param name = 'prynai'
-param registryName = readEnvironmentVariable('REGISTRY_NAME')
+param name = readEnvironmentVariable('NAME', 'prynai')
 param image = readEnvironmentVariable('IMAGE')
 param apiClientId = readEnvironmentVariable('API_CLIENT_ID')
-param envelopeKey = readEnvironmentVariable('ENVELOPE_KEY', '')
+param envelopeKey = readEnvironmentVariable('ENVELOPE_KEY')
+param stateKey = readEnvironmentVariable('STATE_KEY')
+param customDomain = readEnvironmentVariable('CUSTOM_DOMAIN', '')
+param certificateUrl = readEnvironmentVariable('CERTIFICATE_URL', '')
+param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 
+param registrySku = 'Standard'
 param redisSku = 'Balanced_B5'
 param redisHighAvailability = true
+param redisAuth = 'entra'
+param privateNetwork = true
+param zoneRedundant = true
+param purgeProtection = true
+param telemetry = true
 
 param gatewayMinReplicas = 2
 param gatewayMaxReplicas = 20
+param gatewayDrainSeconds = 120
 param workerMinReplicas = 2
 param workerMaxReplicas = 50
+param workerDrainSeconds = 300
 
-param drainSeconds = 300
 param logRetentionDays = 90

@@ -1,65 +1,140 @@
 // The gateways: they hold the clients' connections, and nothing else is reachable from the internet.
 
+@description('Region.')
 param location string
+@description('Name of the app.')
 param name string
+@description('Environment in which it runs.')
 param environmentId string
-param environmentDomain string
+@description('Host name that Container Apps gives it.')
+param host string
+@description('Host name of what stands before it; empty for nothing.')
+param frontHost string
+@description('Addresses of what stands before it; if there are any, no others may connect.')
+param frontAddresses string[]
+@description('Host name of your own; empty for none.')
+param customDomain string
+@description('Certificate of your own for that name; empty for one that Azure makes.')
+param certificateId string
+@description('Identity: its resource id,')
 param identityId string
+@description('its client id,')
+param identityClientId string
+@description('and its object id.')
+param identityPrincipalId string
+@description('Host name of the registry.')
 param registryServer string
+@description('Image with its tag.')
 param image string
-param redisName string
-@secure()
-param envelopeKey string
+@description('Host and port of Redis.')
+param redisAddress string
+@description('How it signs in to Redis.')
+@allowed(['entra', 'keys'])
+param redisAuth string
+@description('Address of Key Vault, with a slash at its end.')
+param vaultUri string
+@description('Whether requests are signed.')
+param signs bool
+@description('Further host names that clients may use.')
 param allowedHosts string[]
+@description('Origins of web pages that may call.')
 param allowedOrigins string[]
+@description('Directory whose tokens count.')
 param tenantId string
+@description('Audience of the tokens.')
 param apiClientId string
+@description('Scopes, of which a token must have one.')
 param scopes string[]
+@description('App roles, of which a token must have one unless it has a scope.')
 param roles string[]
+@description('Requests at the same time for each replica.')
+param concurrentRequests int
+@description('Replicas at least.')
 param minReplicas int
+@description('Replicas at most.')
 param maxReplicas int
+@description('Seconds to finish what it has begun.')
 param drainSeconds int
 
 var port = 8000
-var host = '${name}.${environmentDomain}'
-// Without origins, the setting is left out.
+var usesEntra = redisAuth == 'entra'
+var publicHost = !empty(frontHost) ? frontHost : !empty(customDomain) ? customDomain : host
+var hosts = union([host, publicHost], empty(customDomain) ? [] : [customDomain], allowedHosts)
+
+// Without a value, a setting is left out.
 var pageOrigins = empty(allowedOrigins) ? [] : [
   {
     name: 'PRYNAI_ALLOWED_ORIGIN'
     value: join(allowedOrigins, ',')
   }
 ]
-// Container Apps does not accept an empty secret.
-var signs = !empty(envelopeKey)
-var envelopeSecrets = signs ? [
-  {
-    name: 'envelope-key'
-    value: envelopeKey
-  }
-] : []
-var envelopeSettings = signs ? [
-  {
-    name: 'PRYNAI_ENVELOPE_KEY'
-    secretRef: 'envelope-key'
-  }
-] : []
-
 var appRoles = empty(roles) ? [] : [
   {
     name: 'PRYNAI_AUTH_ROLE'
     value: join(roles, ',')
   }
 ]
-
-resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
-  name: redisName
-
-  resource database 'databases' existing = {
-    name: 'default'
+var signing = signs ? [
+  {
+    name: 'PRYNAI_ENVELOPE_KEY'
+    secretRef: 'envelope-key'
   }
-}
+] : []
+var signingSecrets = signs ? [
+  {
+    name: 'envelope-key'
+    keyVaultUrl: '${vaultUri}secrets/envelope-key'
+    identity: identityId
+  }
+] : []
 
-resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
+// With its identity the app has no password of Redis at all.
+var redisSettings = usesEntra ? [
+  {
+    name: 'PRYNAI_REDIS_URL'
+    value: 'rediss://${redisAddress}'
+  }
+  {
+    name: 'PRYNAI_REDIS_AUTH'
+    value: 'entra'
+  }
+  {
+    name: 'PRYNAI_REDIS_USER'
+    value: identityPrincipalId
+  }
+  {
+    name: 'AZURE_CLIENT_ID'
+    value: identityClientId
+  }
+] : [
+  {
+    name: 'PRYNAI_REDIS_URL'
+    secretRef: 'redis-url'
+  }
+]
+// Secrets have no version, so Container Apps takes over a new value within half an hour.
+var redisSecrets = usesEntra ? [] : [
+  {
+    name: 'redis-url'
+    keyVaultUrl: '${vaultUri}secrets/redis-url'
+    identity: identityId
+  }
+]
+
+var domains = empty(customDomain) ? [] : empty(certificateId) ? [
+  {
+    name: customDomain
+    bindingType: 'Auto'
+  }
+] : [
+  {
+    name: customDomain
+    bindingType: 'SniEnabled'
+    certificateId: certificateId
+  }
+]
+
+resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
   name: name
   location: location
   identity: {
@@ -78,6 +153,14 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
         targetPort: port
         transport: 'auto'
         allowInsecure: false
+        customDomains: domains
+        ipSecurityRestrictions: [
+          for (address, at) in frontAddresses: {
+            name: 'front-${at}'
+            action: 'Allow'
+            ipAddressRange: '${address}/32'
+          }
+        ]
       }
       registries: [
         {
@@ -85,12 +168,14 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(envelopeSecrets, [
+      secrets: concat(redisSecrets, signingSecrets)
+      identitySettings: [
         {
-          name: 'redis-url'
-          value: 'rediss://:${uriComponent(redis::database.listKeys().primaryKey)}@${redis.properties.hostName}:10000'
+          identity: identityId
+          // Without Entra ID at Redis, the containers get no tokens.
+          lifecycle: usesEntra ? 'Main' : 'None'
         }
-      ])
+      ]
     }
     template: {
       // Longer than the process itself takes, so that it is never killed while it finishes.
@@ -100,18 +185,14 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'gateway'
           image: image
           command: ['prynai-gateway']
-          env: concat(pageOrigins, appRoles, envelopeSettings, [
-            {
-              name: 'PRYNAI_REDIS_URL'
-              secretRef: 'redis-url'
-            }
+          env: concat(pageOrigins, appRoles, signing, redisSettings, [
             {
               name: 'PRYNAI_LISTEN'
               value: '0.0.0.0:${port}'
             }
             {
               name: 'PRYNAI_ALLOWED_HOST'
-              value: join(concat([host], allowedHosts), ',')
+              value: join(hosts, ',')
             }
             {
               name: 'PRYNAI_AUTH'
@@ -132,7 +213,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
             {
               // The ingress has the certificate, so the gateway does not know that clients use https.
               name: 'PRYNAI_PUBLIC_URL'
-              value: 'https://${host}/mcp'
+              value: 'https://${publicHost}/mcp'
             }
             {
               name: 'PRYNAI_DRAIN_TIMEOUT'
@@ -190,7 +271,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
             name: 'requests'
             http: {
               metadata: {
-                concurrentRequests: '100'
+                concurrentRequests: string(concurrentRequests)
               }
             }
           }
@@ -211,4 +292,7 @@ resource gateway 'Microsoft.App/containerApps@2025-07-01' = {
   }
 }
 
-output endpoint string = 'https://${gateway.properties.configuration.ingress.fqdn}/mcp'
+@description('Where MCP clients connect.')
+output endpoint string = 'https://${publicHost}/mcp'
+@description('What proves to Azure whose the custom domain is.')
+output domainVerification string = gateway.properties.customDomainVerificationId

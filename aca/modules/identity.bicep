@@ -1,7 +1,10 @@
-// The identity of the apps. It is user-assigned, so that its right to pull the image exists before the apps do.
+// The identity of the apps. It is user-assigned, so that its rights exist before the apps do.
 
+@description('Region.')
 param location string
+@description('Prefix of the name.')
 param name string
+@description('Registry from which it may pull.')
 param registryName string
 
 // Built-in role AcrPull.
@@ -26,5 +29,9 @@ resource mayPull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+@description('Resource id.')
 output id string = identity.id
-output registryServer string = registry.properties.loginServer
+@description('Client id: by it a process says which of its identities it means.')
+output clientId string = identity.properties.clientId
+@description('Object id: the name under which Redis and Key Vault know it.')
+output principalId string = identity.properties.principalId

@@ -1,50 +1,106 @@
 // The workers: they run the tools and accept no connections. Their number follows the work that waits in Redis.
 
+@description('Region.')
 param location string
+@description('Name of the app.')
 param name string
+@description('Environment in which it runs.')
 param environmentId string
+@description('Identity: its resource id,')
 param identityId string
+@description('its client id,')
+param identityClientId string
+@description('and its object id.')
+param identityPrincipalId string
+@description('Host name of the registry.')
 param registryServer string
+@description('Image with its tag.')
 param image string
-param redisName string
-@secure()
-param envelopeKey string
+@description('Host and port of Redis.')
+param redisAddress string
+@description('How it signs in to Redis.')
+@allowed(['entra', 'keys'])
+param redisAuth string
+@description('Address of Key Vault, with a slash at its end.')
+param vaultUri string
+@description('Whether requests are signed.')
+param signs bool
+@description('Whether what clients carry is signed.')
+param signsState bool
+@description('Requests that one worker runs at the same time.')
 param concurrency int
+@description('Replicas at least.')
 param minReplicas int
+@description('Replicas at most.')
 param maxReplicas int
+@description('Seconds that running calls have when their worker stops.')
 param drainSeconds int
 
 // As shared/redis_bus/src/wire/keys.rs spells them, with the default prefix.
 var requests = 'prynai:{main.0}:requests'
 var group = 'workers'
 
-// Container Apps does not accept an empty secret.
-var signs = !empty(envelopeKey)
-var envelopeSecrets = signs ? [
-  {
-    name: 'envelope-key'
-    value: envelopeKey
-  }
-] : []
-var envelopeSettings = signs ? [
+var usesEntra = redisAuth == 'entra'
+
+var keySettings = concat(signs ? [
   {
     name: 'PRYNAI_ENVELOPE_KEY'
     secretRef: 'envelope-key'
   }
-] : []
-
-resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
-  name: redisName
-
-  resource database 'databases' existing = {
-    name: 'default'
+] : [], signsState ? [
+  {
+    name: 'PRYNAI_STATE_KEY'
+    secretRef: 'state-key'
   }
-}
+] : [])
+var keySecrets = concat(signs ? [
+  {
+    name: 'envelope-key'
+    keyVaultUrl: '${vaultUri}secrets/envelope-key'
+    identity: identityId
+  }
+] : [], signsState ? [
+  {
+    name: 'state-key'
+    keyVaultUrl: '${vaultUri}secrets/state-key'
+    identity: identityId
+  }
+] : [])
 
-var redisAddress = '${redis.properties.hostName}:10000'
-var redisKey = redis::database.listKeys().primaryKey
+// With its identity the app has no password of Redis at all.
+var redisSettings = usesEntra ? [
+  {
+    name: 'PRYNAI_REDIS_URL'
+    value: 'rediss://${redisAddress}'
+  }
+  {
+    name: 'PRYNAI_REDIS_AUTH'
+    value: 'entra'
+  }
+  {
+    name: 'PRYNAI_REDIS_USER'
+    value: identityPrincipalId
+  }
+  {
+    name: 'AZURE_CLIENT_ID'
+    value: identityClientId
+  }
+] : [
+  {
+    name: 'PRYNAI_REDIS_URL'
+    secretRef: 'redis-url'
+  }
+]
+// Secrets have no version, so Container Apps takes over a new value within half an hour.
+var redisSecrets = usesEntra ? [] : [
+  {
+    name: 'redis-url'
+    keyVaultUrl: '${vaultUri}secrets/redis-url'
+    identity: identityId
+  }
+]
 
-resource worker 'Microsoft.App/containerApps@2025-07-01' = {
+resource worker 'Microsoft.App/containerApps@2026-07-01' = {
   name: name
   location: location
   identity: {
@@ -64,16 +120,21 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(envelopeSecrets, [
+      secrets: concat(redisSecrets, keySecrets, [
         {
-          name: 'redis-url'
-          value: 'rediss://:${uriComponent(redisKey)}@${redisAddress}'
-        }
-        {
+          // For the scale rules; KEDA cannot sign in with an identity.
           name: 'redis-key'
-          value: redisKey
+          keyVaultUrl: '${vaultUri}secrets/redis-key'
+          identity: identityId
         }
       ])
+      identitySettings: [
+        {
+          identity: identityId
+          // Without Entra ID at Redis, the containers get no tokens.
+          lifecycle: usesEntra ? 'Main' : 'None'
+        }
+      ]
     }
     template: {
       // Longer than the process itself takes, so that it is never killed while it finishes.
@@ -83,11 +144,7 @@ resource worker 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'worker'
           image: image
           command: ['prynai-worker']
-          env: concat(envelopeSettings, [
-            {
-              name: 'PRYNAI_REDIS_URL'
-              secretRef: 'redis-url'
-            }
+          env: concat(redisSettings, keySettings, [
             {
               name: 'PRYNAI_CONCURRENCY'
               value: string(concurrency)

@@ -1,0 +1,72 @@
+// API Management before the gateway. It passes everything on as it comes, unbuffered; the gateway checks tokens itself.
+
+@description('Region.')
+param location string
+@description('Prefix of the name; the name itself must be the only one of its kind in Azure.')
+param name string
+@description('Tier. The tier Consumption is left out: it ends streams.')
+@allowed(['Developer', 'Basic', 'Standard', 'Premium'])
+param sku string
+@description('Mail address that Azure asks for.')
+param publisherEmail string
+@description('Host name of the gateway.')
+param originHost string
+
+// Nothing may read or keep the answer, or streams would come at their end. 240 seconds is as long as the ingress waits
+// for a silent stream.
+var passOn = '''<policies>
+  <inbound><base /></inbound>
+  <backend><forward-request timeout="240" buffer-response="false" /></backend>
+  <outbound><base /></outbound>
+  <on-error><base /></on-error>
+</policies>'''
+
+resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
+  name: '${name}-api-${take(uniqueString(resourceGroup().id), 6)}'
+  location: location
+  sku: {
+    name: sku
+    capacity: 1
+  }
+  properties: {
+    publisherEmail: publisherEmail
+    publisherName: name
+  }
+
+  resource api 'apis' = {
+    name: 'mcp'
+    properties: {
+      displayName: 'MCP'
+      // The endpoint, the metadata for its tokens and the probes keep their paths.
+      path: ''
+      protocols: ['https']
+      serviceUrl: 'https://${originHost}'
+      // The gateway checks the token of each request.
+      subscriptionRequired: false
+    }
+
+    resource policy 'policies' = {
+      name: 'policy'
+      properties: {
+        format: 'rawxml'
+        value: passOn
+      }
+    }
+
+    resource operations 'operations' = [
+      for method in ['GET', 'POST', 'DELETE', 'OPTIONS']: {
+        name: toLower(method)
+        properties: {
+          displayName: method
+          method: method
+          urlTemplate: '/*'
+        }
+      }
+    ]
+  }
+}
+
+@description('Host name that clients use.')
+output host string = '${service.name}.azure-api.net'
+@description('Addresses from which it calls the gateway.')
+output addresses string[] = service.properties.publicIPAddresses

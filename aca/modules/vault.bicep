@@ -1,0 +1,112 @@
+// Key Vault: every secret of the apps lies here, and only the identity of the apps may read them.
+
+@description('Region.')
+param location string
+@description('Prefix of the name; the name itself must be the only one of its kind in Azure.')
+param name string
+@description('Whether the only address is one in the network.')
+param isPrivate bool
+@description('Network of that address.')
+param networkId string
+@description('Subnet of that address.')
+param endpointSubnetId string
+@description('Whether nobody can remove a deleted vault for good before 90 days have passed.')
+param purgeProtection bool
+@description('Object id of the identity that reads.')
+param readerPrincipalId string
+@description('Redis whose access key is kept.')
+param redisName string
+@description('Which of its two keys.')
+@allowed(['primary', 'secondary'])
+param redisKey string
+@description('Secret that signs requests; empty for none.')
+@secure()
+param envelopeKey string
+@description('Secret that signs what clients carry; empty for none.')
+@secure()
+param stateKey string
+
+// Built-in role Key Vault Secrets User.
+var secretsUser = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')
+
+resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
+  name: redisName
+
+  resource database 'databases' existing = {
+    name: 'default'
+  }
+}
+
+var accessKey = redisKey == 'primary' ? redis::database.listKeys().primaryKey : redis::database.listKeys().secondaryKey
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
+  name: '${take(name, 10)}-${uniqueString(resourceGroup().id)}'
+  location: location
+  properties: {
+    tenantId: subscription().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    // Azure refuses false: only true can be said.
+    enablePurgeProtection: purgeProtection ? true : null
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+  }
+
+  resource key 'secrets' = {
+    name: 'redis-key'
+    properties: {
+      value: accessKey
+    }
+  }
+
+  resource url 'secrets' = {
+    name: 'redis-url'
+    properties: {
+      value: 'rediss://:${uriComponent(accessKey)}@${redis.properties.hostName}:10000'
+    }
+  }
+
+  resource envelope 'secrets' = if (!empty(envelopeKey)) {
+    name: 'envelope-key'
+    properties: {
+      value: envelopeKey
+    }
+  }
+
+  resource state 'secrets' = if (!empty(stateKey)) {
+    name: 'state-key'
+    properties: {
+      value: stateKey
+    }
+  }
+}
+
+resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, readerPrincipalId, secretsUser)
+  scope: vault
+  properties: {
+    principalId: readerPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: secretsUser
+  }
+}
+
+module endpoint 'private-endpoint.bicep' = if (isPrivate) {
+  params: {
+    location: location
+    name: '${name}-vault-endpoint'
+    serviceId: vault.id
+    groupId: 'vault'
+    zoneName: 'privatelink.vaultcore.azure.net'
+    networkId: networkId
+    subnetId: endpointSubnetId
+  }
+}
+
+@description('Name of the vault.')
+output name string = vault.name
+
+@description('Address of the vault, with a slash at its end.')
+output uri string = vault.properties.vaultUri
