@@ -13,7 +13,8 @@ param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 param registrySku = 'Basic'
 param redisSku = 'Balanced_B0'
 param redisHighAvailability = false
-param redisAuth = 'entra'
+// entra as soon as the processes have --redis-auth.
+param redisAuth = 'keys'
 param privateNetwork = false
 param purgeProtection = false
 param telemetry = false

@@ -197,6 +197,7 @@ module vault 'modules/vault.bicep' = {
     readerPrincipalId: identity.outputs.principalId
     redisName: redis.outputs.name
     redisKey: redisKey
+    keepsUrl: redisAuth == 'keys'
     envelopeKey: envelopeKey
     stateKey: stateKey
   }
@@ -283,6 +284,8 @@ module gateway 'modules/gateway.bicep' = {
     apiClientId: apiClientId
     scopes: scopes
     roles: roles
+    // The ingress and both fronts take 240 seconds at most, ingress with nodes of its own 30 minutes.
+    streamAge: premiumIngress && front == 'none' ? '25m' : '200s'
     concurrentRequests: gatewayConcurrentRequests
     minReplicas: gatewayMinReplicas
     maxReplicas: gatewayMaxReplicas

@@ -13,7 +13,8 @@ param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 param registrySku = 'Standard'
 param redisSku = 'Balanced_B5'
 param redisHighAvailability = true
-param redisAuth = 'entra'
+// entra as soon as the processes have --redis-auth.
+param redisAuth = 'keys'
 param privateNetwork = true
 param zoneRedundant = true
 param purgeProtection = true

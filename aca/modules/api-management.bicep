@@ -37,7 +37,7 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
     name: 'mcp'
     properties: {
       displayName: 'MCP'
-      // The endpoint, the metadata for its tokens and the probes keep their paths.
+      // The endpoint and the metadata for its tokens keep their paths. Probes stay inside.
       path: ''
       protocols: ['https']
       serviceUrl: 'https://${originHost}'
@@ -54,12 +54,18 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
     }
 
     resource operations 'operations' = [
-      for method in ['GET', 'POST', 'DELETE', 'OPTIONS']: {
-        name: toLower(method)
+      for call in [
+        { method: 'POST', path: '/mcp' }
+        { method: 'GET', path: '/mcp' }
+        { method: 'DELETE', path: '/mcp' }
+        { method: 'OPTIONS', path: '/*' }
+        { method: 'GET', path: '/.well-known/*' }
+      ]: {
+        name: '${toLower(call.method)}-${call.path == '/mcp' ? 'endpoint' : 'metadata'}'
         properties: {
-          displayName: method
-          method: method
-          urlTemplate: '/*'
+          displayName: '${call.method} ${call.path}'
+          method: call.method
+          urlTemplate: call.path
         }
       }
     ]

@@ -94,12 +94,7 @@ resource profile 'Microsoft.Cdn/profiles@2025-12-01' = {
         sampleSize: 4
         successfulSamplesRequired: 2
       }
-      healthProbeSettings: {
-        probePath: '/livez'
-        probeProtocol: 'Https'
-        probeRequestType: 'GET'
-        probeIntervalInSeconds: 100
-      }
+      // No probe: there is one origin, so there is no other to turn to.
     }
 
     resource origin 'origins' = {
@@ -165,7 +160,8 @@ resource route 'Microsoft.Cdn/profiles/afdEndpoints/routes@2025-12-01' = {
     httpsRedirect: 'Disabled'
     forwardingProtocol: 'HttpsOnly'
     linkToDefaultDomain: 'Enabled'
-    patternsToMatch: ['/*']
+    // The endpoint, and the metadata that tells clients where to get a token. Probes stay inside.
+    patternsToMatch: ['/mcp', '/.well-known/*']
     // No caching: cacheConfiguration is left out.
   }
   // A route needs an origin in its group.

@@ -47,6 +47,8 @@ param apiClientId string
 param scopes string[]
 @description('App roles, of which a token must have one unless it has a scope.')
 param roles string[]
+@description('Time after which a stream is ended in order, for its client to open it again; less than what is in front allows.')
+param streamAge string
 @description('Requests at the same time for each replica.')
 param concurrentRequests int
 @description('Replicas at least.')
@@ -214,6 +216,10 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
               // The ingress has the certificate, so the gateway does not know that clients use https.
               name: 'PRYNAI_PUBLIC_URL'
               value: 'https://${publicHost}/mcp'
+            }
+            {
+              name: 'PRYNAI_MAX_STREAM_AGE'
+              value: streamAge
             }
             {
               name: 'PRYNAI_DRAIN_TIMEOUT'

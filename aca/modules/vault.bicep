@@ -19,6 +19,8 @@ param redisName string
 @description('Which of its two keys.')
 @allowed(['primary', 'secondary'])
 param redisKey string
+@description('Whether the URL of Redis with that key is kept, too, for apps that sign in with it.')
+param keepsUrl bool
 @description('Secret that signs requests; empty for none.')
 @secure()
 param envelopeKey string
@@ -37,10 +39,12 @@ resource redis 'Microsoft.Cache/redisEnterprise@2025-07-01' existing = {
   }
 }
 
-var accessKey = redisKey == 'primary' ? redis::database.listKeys().primaryKey : redis::database.listKeys().secondaryKey
+var keys = redis::database.listKeys()
+var accessKey = redisKey == 'primary' ? keys.primaryKey : keys.secondaryKey
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
-  name: '${take(name, 10)}-${uniqueString(resourceGroup().id)}'
+  // Two hyphens in a row would be refused, and so would more than 24 characters.
+  name: '${take(replace(name, '-', ''), 10)}-${uniqueString(resourceGroup().id)}'
   location: location
   properties: {
     tenantId: subscription().tenantId
@@ -61,7 +65,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     }
   }
 
-  resource url 'secrets' = {
+  resource url 'secrets' = if (keepsUrl) {
     name: 'redis-url'
     properties: {
       value: 'rediss://:${uriComponent(accessKey)}@${redis.properties.hostName}:10000'

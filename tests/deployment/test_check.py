@@ -1,0 +1,118 @@
+"""Each check can fail: every mutation below is a mistake that one of them must find. scripts/deployment runs this; it
+takes half a minute."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+
+import check
+import required
+import resource_types
+
+# File in aca/, what stands there, what is written instead, the variant in which it matters, and what must be said.
+FILE = Path(__file__).with_name("mistakes.txt")
+
+
+def mistakes() -> Iterator[tuple[str, str, str, str, str]]:
+    """File, variant, what must be said, what stands there, what is written instead."""
+    blocks = FILE.read_text(encoding="utf-8").split("\n\n")
+    for block in blocks[1:]:
+        head, *lines = block.strip("\n").split("\n")
+        old = "\n".join(line[1:] for line in lines if line.startswith("-"))
+        new = "\n".join(line[1:] for line in lines if line.startswith("+"))
+        name, variant, said = head.split(" | ")
+        yield name, variant, said, old, new
+
+
+class Planted(unittest.TestCase):
+    """Plants mistakes in a copy."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name).resolve()
+        for name in ("aca", "compose", ".github", "scripts"):
+            shutil.copytree(check.ROOT / name, self.root / name)
+        (self.root / "docs").symlink_to(check.ROOT / "docs")
+        for name in ("compose.yaml", "Dockerfile"):
+            shutil.copy(check.ROOT / name, self.root / name)
+
+    def plant(self, name: str, old: str, new: str) -> str:
+        """Puts the mistake in, and gives the text as it was."""
+        file = self.root / name
+        text = file.read_text(encoding="utf-8")
+        self.assertTrue(old in text, f"{name} has changed: write the mistake anew")
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return text
+
+    def test_mistakes_in_bicep(self) -> None:
+        for name, variant, said, old, new in mistakes():
+            with self.subTest(file=name, old=old, new=new):
+                text = self.plant(f"aca/{name}", old, new)
+                try:
+                    found = "\n".join(check.check_variants(self.root, {variant: check.VARIANTS[variant]}, set()))
+                finally:
+                    (self.root / "aca" / name).write_text(text, encoding="utf-8")
+                self.assertIn(said, found)
+
+    def test_a_module_that_nobody_uses(self) -> None:
+        (self.root / "aca/modules/lost.bicep").write_text("", encoding="utf-8")
+        self.assertIn("no variant uses it", "\n".join(check.check_bicep(self.root)))
+
+    def test_every_demanded_value(self) -> None:
+        deployment = check.work_out(check.ROOT, *check.VARIANTS["prod behind Front Door"])
+        for _, kind, path, _ in required.REQUIRED:
+            with self.subTest(kind=kind, path=path):
+                resource = next(one for one in deployment.resources if one.type == kind and not one.existing)
+                at = resource.body
+                for step in path.split(".")[:-1]:
+                    at = at[step]
+                kept, at[path.split(".")[-1]] = at[path.split(".")[-1]], "wrong"
+                found = list(
+                    required.Requirements(
+                        check.ROOT, True, True, deployment, [check.VARIABLES["ENVELOPE_KEY"]]
+                    ).faults()
+                )
+                at[path.split(".")[-1]] = kept
+                self.assertEqual(1, len(found), found)
+
+    def test_every_library_describes_its_version(self) -> None:
+        for kind, (name, model) in resource_types.MODELS.items():
+            with self.subTest(kind=kind):
+                described = resource_types.library(name)
+                self.assertTrue(described.describes(kind.split("@")[1]))
+                self.assertFalse(described.describes("2020-13-01"))
+                self.assertGreater(len(described.shape(model).properties), 0)
+
+    def test_compose(self) -> None:
+        self.plant("compose.yaml", "    restart: unless-stopped", "    restarts: unless-stopped")
+        self.assertIn("restarts", "\n".join(check.check_compose(self.root)))
+
+    def test_a_workflow_that_github_refuses(self) -> None:
+        self.plant(".github/workflows/ci.yml", "runs-on: ubuntu-latest", "run-on: ubuntu-latest")
+        self.assertIn("run-on", "\n".join(check.check_workflows(self.root)))
+
+    def test_a_workflow_that_means_nothing(self) -> None:
+        self.plant(".github/workflows/ci.yml", "${{ matrix.os }}", "${{ matrix.system }}")
+        self.assertIn('"system" is not defined', "\n".join(check.check_workflows(self.root)))
+
+    def test_dockerfile(self) -> None:
+        self.plant("Dockerfile", "USER 65532:65532\nENV", "USER root\nENV")
+        self.plant("Dockerfile", "WORKDIR /src", "WORKDIR src")
+        self.assertIn("DL3000", "\n".join(check.check_images(self.root)))
+
+    def test_shell(self) -> None:
+        (self.root / "scripts/planted").write_text('#!/usr/bin/env bash\ncd $1\necho "$unused"\n', encoding="utf-8")
+        self.assertIn("SC2086", "\n".join(check.check_shell(self.root)))
+
+    def test_a_check_without_files(self) -> None:
+        (self.root / "Dockerfile").unlink()
+        self.assertIn("nothing to check", "\n".join(check.check_images(self.root)))
+
+
+if __name__ == "__main__":
+    unittest.main()
