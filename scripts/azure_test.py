@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""Runs scripts/deploy_aca and scripts/teardown_aca, with programs in the place of az and docker that write down how
+they are called and answer from a table: neither Azure nor a sign-in is here. scripts/check runs it. Needs Python 3.10,
+bash and git."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "a secret that nobody else may ever see 1"
+STATE_SECRET = "a secret that nobody else may ever see 2"
+GROUP = {"SUBSCRIPTION": "sub", "RESOURCE_GROUP": "fleet"}
+DEPLOY = {**GROUP, "LOCATION": "westeurope", "API_CLIENT_ID": "api", "ENVELOPE_KEY": SECRET, "STATE_KEY": STATE_SECRET}
+
+# Bash, because it starts ten times as fast as Python. Words are separated by a character that is in none of them.
+STAND_IN = r"""#!/usr/bin/env bash
+line="${0##*/}"
+for word in "$@"; do line="$line"$'\x1f'"$word"; done
+printf '%s\x1e%s\x1e%s\x1e%s\n' "$line" "${IMAGE:-}" "${ENVELOPE_KEY:-}" "${STATE_KEY:-}" >>"$CALLS"
+while IFS=$'\x1e' read -r part fails answer; do
+  if [[ "${line//$'\x1f'/ }" = *"$part"* ]]; then
+    [ "$fails" = no ] || exit 3
+    printf '%b\n' "$answer"
+    exit
+  fi
+done <"$ANSWERS"
+"""
+
+# What Azure says of a subscription in which nothing was deployed.
+NOTHING_THERE = [
+    ("az group exists", "false"),
+    ("az acr repository show", None),
+    ("outputs.name.value", "registry1"),
+    ("outputs.server.value", "registry1.azurecr.io"),
+    ("outputs.environmentId.value", "/environment"),
+    ("outputs.domainVerification.value", "PROOF"),
+    ("outputs.endpoint.value", "https://gateway.example/mcp"),
+    ("az containerapp show", "gateway.example"),
+]
+
+
+class Call:
+    """One call of az or docker, and what it found in its environment."""
+
+    def __init__(self, line: str, image: str, envelope_key: str, state_key: str):
+        self.words = line.split("\x1f")
+        self.image = image
+        self.keys = [envelope_key, state_key]
+
+
+class Run:
+    """How one run of a script ended, and what it called."""
+
+    def __init__(self, done: subprocess.CompletedProcess, calls: list[Call]):
+        self.code = done.returncode
+        self.text = done.stdout + done.stderr
+        self.shown = [line[2:] for line in done.stdout.splitlines() if line.startswith("+ ")]
+        self.calls = calls
+        self.lines = [" ".join(call.words) for call in calls]
+
+    def position(self, beginning: str) -> int:
+        found = [at for at, line in enumerate(self.lines) if line.startswith(beginning)]
+        if not found:
+            raise AssertionError(f"{beginning} was not called:\n" + "\n".join(self.lines))
+        return found[0]
+
+    def called(self, beginning: str) -> bool:
+        return any(line.startswith(beginning) for line in self.lines)
+
+
+class Scripts(unittest.TestCase):
+    """A repository of their own, so that a run sees commits and not what somebody is writing."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.repository = self.folder / "repository"
+        shutil.copytree(ROOT / "aca", self.repository / "aca")
+        (self.repository / "scripts").mkdir()
+        for script in ("deploy_aca", "teardown_aca", "azure.sh"):
+            shutil.copy(ROOT / "scripts" / script, self.repository / "scripts")
+        git = ["git", "-C", str(self.repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
+        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+            subprocess.run([*git, *command], check=True)
+        self.programs = self.folder / "programs"
+        self.programs.mkdir()
+        for name in ("az", "docker"):
+            program = self.programs / name
+            program.write_text(STAND_IN)
+            program.chmod(0o755)
+
+    def run_script(self, script, *arguments, settings, answers=(), typed="") -> Run:
+        calls = self.folder / "calls"
+        calls.write_text("")
+        table = self.folder / "answers"
+        lines = ("\x1e".join([part, "yes" if answer is None else "no", answer or ""]) for part, answer in answers)
+        table.write_text("".join(f"{line}\n" for line in lines))
+        environment = {
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "CALLS": str(calls),
+            "ANSWERS": str(table),
+            **settings,
+        }
+        command = ["bash", str(self.repository / "scripts" / script), *arguments]
+        done = subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=60)
+        return Run(done, [Call(*line.split("\x1e")) for line in calls.read_text().split("\n")[:-1]])
+
+
+class Deploy(Scripts):
+    def test_missing_settings_are_named_and_nothing_is_called(self):
+        run = self.run_script("deploy_aca", "dev", settings={"RESOURCE_GROUP": "fleet"})
+        self.assertEqual(run.code, 1)
+        self.assertIn("SUBSCRIPTION LOCATION API_CLIENT_ID", run.text)
+        self.assertEqual(run.calls, [])
+
+    def test_prod_needs_its_secrets_and_dev_does_not(self):
+        settings = {name: value for name, value in DEPLOY.items() if not name.endswith("_KEY")}
+        run = self.run_script("deploy_aca", "prod", "--dry-run", settings=settings)
+        self.assertEqual(run.code, 1)
+        self.assertIn("ENVELOPE_KEY STATE_KEY", run.text)
+        run = self.run_script("deploy_aca", "dev", "--dry-run", settings=settings)
+        self.assertEqual(run.code, 0, run.text)
+
+    def test_a_short_secret_is_refused(self):
+        for secret in ("x" * 31, "x" * 32 + "," + "y" * 31):
+            run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, "ENVELOPE_KEY": secret})
+            self.assertEqual(run.code, 1)
+            self.assertIn("ENVELOPE_KEY is too short", run.text)
+
+    def test_a_dry_run_shows_what_a_run_does(self):
+        dry = self.run_script("deploy_aca", "dev", "--dry-run", settings=DEPLOY)
+        self.assertEqual(dry.code, 0, dry.text)
+        self.assertEqual(dry.calls, [])
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
+        self.assertEqual(run.code, 0, run.text)
+        stand_ins = (
+            ("registry1", "REGISTRY"),
+            ("/environment", "ENVIRONMENT"),
+        )
+        shown = run.shown
+        for real, stand_in in stand_ins:
+            shown = [line.replace(real, stand_in) for line in shown]
+        self.assertEqual(shown, dry.shown)
+        # What is shown is what is called.
+        self.assertEqual(len(run.calls), len(run.shown))
+
+    def test_an_empty_subscription(self):
+        run = self.run_script("deploy_aca", "prod", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
+        self.assertEqual(run.code, 0, run.text)
+        order = [
+            "az provider register",
+            "az group create",
+            "az deployment group what-if --subscription sub --resource-group fleet --name prynai-registry",
+            "az deployment group create --subscription sub --resource-group fleet --name prynai-registry",
+            "docker build",
+            "docker push registry1.azurecr.io/prynai-mcp:",
+            "az deployment group what-if --subscription sub --resource-group fleet --name prynai --",
+            "az deployment group create --subscription sub --resource-group fleet --name prynai --",
+        ]
+        positions = [run.position(line) for line in order]
+        self.assertEqual(positions, sorted(positions), run.lines)
+        self.assertIn("sku=Standard", run.lines[positions[2]])
+        self.assertIn("aca/prod.bicepparam", run.lines[positions[-1]])
+        self.assertIn("Clients connect to https://gateway.example/mcp", run.text)
+        self.assertIn("TXT    PROOF", run.text)
+        # The parameter file reads these from the environment.
+        last = run.calls[positions[-1]]
+        self.assertRegex(last.image, r"^registry1\.azurecr\.io/prynai-mcp:[0-9a-f]{12}$")
+        self.assertEqual(last.keys, [SECRET, STATE_SECRET])
+
+    def test_secrets_are_in_no_command_and_on_no_screen(self):
+        for arguments in (["--dry-run"], ["--yes"]):
+            run = self.run_script("deploy_aca", "prod", *arguments, settings=DEPLOY, answers=NOTHING_THERE)
+            self.assertEqual(run.code, 0, run.text)
+            self.assertNotIn(SECRET, run.text)
+            self.assertFalse([line for line in run.lines if SECRET in line or STATE_SECRET in line])
+
+    def test_what_is_there_stays(self):
+        answers = [("az group exists", "true"), ("az acr repository show", "")] + NOTHING_THERE
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=answers)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertFalse(run.called("az group create"))
+        self.assertFalse(run.called("docker"))
+
+    def test_an_image_of_your_own_is_taken(self):
+        settings = {**DEPLOY, "IMAGE": "elsewhere.example/image:1"}
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=settings, answers=NOTHING_THERE)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertFalse(run.called("docker"))
+        self.assertEqual(run.calls[-1].image, "elsewhere.example/image:1")
+
+    def test_nothing_is_deployed_without_a_yes(self):
+        for typed in ("no\n", "", "y\n"):
+            run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed=typed)
+            self.assertEqual(run.code, 1)
+            self.assertTrue(run.called("az deployment group what-if"))
+            self.assertFalse(run.called("az deployment group create"))
+        # The registry is agreed to, the rest is not.
+        run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed="yes\nno\n")
+        self.assertEqual(run.code, 1)
+        self.assertEqual(len([line for line in run.lines if line.startswith("az deployment group create")]), 1)
+
+    def test_what_fails_ends_it(self):
+        answers = [("az deployment group what-if", None)] + NOTHING_THERE
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=answers)
+        self.assertEqual(run.code, 3)
+        self.assertFalse(run.called("az deployment group create"))
+
+    def test_an_image_is_not_made_of_what_is_in_no_commit(self):
+        with open(self.repository / "aca" / "main.bicep", "a") as file:
+            file.write("// changed\n")
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
+        self.assertEqual(run.code, 1)
+        self.assertIn("in no commit", run.text)
+        self.assertFalse(run.called("docker"))
+
+    def test_the_link_of_front_door_is_approved(self):
+        answers = [("private-endpoint-connection list", "/link/1\\n/link/2")] + NOTHING_THERE
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=answers)
+        self.assertEqual(run.code, 0, run.text)
+        approved = [line for line in run.lines if "private-endpoint-connection approve" in line]
+        self.assertEqual([line.split("--id ")[1].split()[0] for line in approved], ["/link/1", "/link/2"])
+
+    def test_wrong_words_are_refused(self):
+        for arguments in ([], ["test"], ["dev", "--force"]):
+            run = self.run_script("deploy_aca", *arguments, settings=DEPLOY)
+            self.assertEqual(run.code, 1)
+            self.assertEqual(run.calls, [])
+
+
+class TearDown(Scripts):
+    THERE = [
+        ("az group exists", "true"),
+        ("az group show", "prynai-deploy-aca"),
+        ("az keyvault list-deleted", "vault1"),
+        ("az apim deletedservice list", "front1,West Europe"),
+    ]
+
+    def test_missing_settings_are_named(self):
+        run = self.run_script("teardown_aca", settings={})
+        self.assertEqual(run.code, 1)
+        self.assertIn("SUBSCRIPTION RESOURCE_GROUP", run.text)
+        self.assertEqual(run.calls, [])
+
+    def test_a_dry_run_calls_nothing(self):
+        run = self.run_script("teardown_aca", "--dry-run", settings=GROUP)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(run.calls, [])
+        for command in ("az group delete", "az keyvault purge", "az apim deletedservice purge"):
+            self.assertTrue([line for line in run.shown if line.startswith(command)], command)
+
+    def test_the_group_goes_when_its_name_is_typed(self):
+        run = self.run_script("teardown_aca", settings=GROUP, answers=self.THERE, typed="fleet\n")
+        self.assertEqual(run.code, 0, run.text)
+        self.assertIn("az group delete --subscription sub --name fleet --yes", run.lines)
+        self.assertIn("az keyvault purge --subscription sub --name vault1", run.lines)
+        location = run.calls[run.position("az apim deletedservice purge")].words[-1]
+        self.assertEqual(location, "West Europe")
+
+    def test_it_stays_when_another_name_is_typed(self):
+        run = self.run_script("teardown_aca", settings=GROUP, answers=self.THERE, typed="yes\n")
+        self.assertEqual(run.code, 1)
+        self.assertFalse(run.called("az group delete"))
+
+    def test_a_group_of_somebody_else_stays(self):
+        answers = [("az group show", "")] + self.THERE
+        run = self.run_script("teardown_aca", "--yes", settings=GROUP, answers=answers)
+        self.assertEqual(run.code, 1)
+        self.assertIn("by hand", run.text)
+        self.assertFalse(run.called("az group delete"))
+
+    def test_a_second_run_purges_what_is_left(self):
+        answers = [("az group exists", "false")] + self.THERE
+        run = self.run_script("teardown_aca", "--yes", settings=GROUP, answers=answers)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertFalse(run.called("az group delete"))
+        self.assertTrue(run.called("az keyvault purge"))
+
+
+unittest.main()
