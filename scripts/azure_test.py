@@ -132,6 +132,15 @@ class Deploy(Scripts):
             self.assertEqual(run.code, 1)
             self.assertIn("ENVELOPE_KEY is too short", run.text)
 
+    def test_a_name_that_azure_would_refuse_is_refused(self):
+        for name in ("ab", "fleet-", "fleet--one", "Fleet", "1fleet", "f" * 19, "fleet_1"):
+            run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, "NAME": name})
+            self.assertEqual(run.code, 1, name)
+            self.assertIn("NAME must have", run.text)
+        run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, "NAME": "fleet-1"})
+        self.assertEqual(run.code, 0, run.text)
+        self.assertTrue([line for line in run.shown if "name=fleet-1" in line])
+
     def test_a_dry_run_shows_what_a_run_does(self):
         dry = self.run_script("deploy_aca", "dev", "--dry-run", settings=DEPLOY)
         self.assertEqual(dry.code, 0, dry.text)
