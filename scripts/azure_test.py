@@ -203,6 +203,13 @@ class Deploy(Scripts):
         self.assertFalse(run.called("docker"))
         self.assertEqual(run.calls[-1].image, "elsewhere.example/image:1")
 
+    def test_a_parameter_takes_the_place_of_the_one_in_the_file(self):
+        run = self.run_script("deploy_aca", "dev", "workerMinReplicas=1", "--dry-run", settings=DEPLOY)
+        self.assertEqual(run.code, 0, run.text)
+        changed = [line for line in run.shown if line.endswith("location=westeurope workerMinReplicas=1")]
+        created = [line for line in run.shown if "location=westeurope workerMinReplicas=1 --output none" in line]
+        self.assertEqual([len(changed), len(created)], [1, 1], run.shown)
+
     def test_nothing_is_deployed_without_a_yes(self):
         for typed in ("no\n", "", "y\n"):
             run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed=typed)
