@@ -6,6 +6,7 @@
 //! * [`balancer`]: the real HAProxy with the configuration of `compose.yaml`
 //! * [`skew`]: processes whose clock is wrong
 //! * [`certificates`]: certificates of a server, and their renewal
+//! * [`terminal`]: a process as somebody at a terminal sees it
 //! * [`policy_file`]: a policy as it is mounted, to be exchanged while a fleet runs
 
 pub mod balancer;
@@ -17,3 +18,4 @@ pub mod process;
 pub mod raw_tcp;
 pub mod round_robin;
 pub mod skew;
+pub mod terminal;

@@ -196,8 +196,7 @@ pub fn memory(pid: u32) -> usize {
 }
 
 async fn command(binary: &str, args: &[&str]) -> AsyncCommand {
-    BUILT.get_or_init(build).await;
-    let mut command = AsyncCommand::new(folder().join(binary));
+    let mut command = AsyncCommand::new(path_of(binary).await);
     command
         .args(args)
         .env_remove("RUST_LOG")
@@ -206,6 +205,12 @@ async fn command(binary: &str, args: &[&str]) -> AsyncCommand {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// Where one of the workspace's binaries is, which is built first if need be.
+pub(crate) async fn path_of(binary: &str) -> PathBuf {
+    BUILT.get_or_init(build).await;
+    folder().join(binary)
 }
 
 /// Tests use the binaries as they are in the tree, never stale ones. A binary that uses this harness was built with the

@@ -8,6 +8,7 @@ mod looking;
 mod mending;
 mod replaying;
 mod rights;
+mod screen;
 mod trouble;
 
 use prynai_test_harness::process::{Ended, Process};
