@@ -22,6 +22,8 @@ param telemetry = false
 param gatewayMinReplicas = 1
 param gatewayMaxReplicas = 2
 param gatewayDrainSeconds = 20
+// A gateway refuses calls (503, no_workers) until a worker has once said which tools there are. If Azure starts none by
+// itself with the first deployment, deploy once with 1 here.
 param workerMinReplicas = 0
 param workerMaxReplicas = 3
 param workerDrainSeconds = 60

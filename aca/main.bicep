@@ -120,10 +120,10 @@ param purgeProtection bool
 @description('Whether traces go to Application Insights.')
 param telemetry bool
 
-@description('Host name of your own for the gateway, such as mcp.example.com; empty for none. Its DNS records must exist.')
+@description('Host name of your own, such as mcp.example.com, for the gateway or for what stands before it; empty for none. Its DNS records must exist.')
 param customDomain string = ''
 
-@description('Certificate of the custom domain, as the URL of a Key Vault secret that the identity of the apps may read; empty for one that Azure makes and renews.')
+@description('Certificate of the custom domain, as the URL of a Key Vault secret that the identity of the apps may read; empty for one that Azure makes and renews. API Management needs one; Front Door always has one that Azure makes.')
 param certificateUrl string = ''
 
 @description('Whether ingress has nodes of its own, where an idle request may last 30 minutes instead of 4.')
@@ -211,8 +211,10 @@ module environment 'modules/environment.bicep' = {
     workspaceId: observability.outputs.workspaceId
     insightsConnection: observability.outputs.insightsConnection
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
-    internalOnly: internalOnly
-    zoneRedundant: zoneRedundant
+    internalOnly: internalOnly && !(privateNetwork && front == 'none')
+      ? fail('internalOnly needs privateNetwork, and no front')
+      : internalOnly
+    zoneRedundant: zoneRedundant && !privateNetwork ? fail('zoneRedundant needs privateNetwork') : zoneRedundant
     premiumIngress: premiumIngress
     publicAccess: front != 'frontDoor'
   }
@@ -236,7 +238,13 @@ module apiManagement 'modules/api-management.bicep' = if (front == 'apiManagemen
     location: location
     name: name
     sku: apiManagementSku
-    publisherEmail: publisherEmail
+    publisherEmail: empty(publisherEmail) ? fail('API Management needs publisherEmail') : publisherEmail
+    customDomain: customDomain
+    certificateUrl: !empty(customDomain) && empty(certificateUrl)
+      ? fail('a custom domain of API Management needs certificateUrl')
+      : certificateUrl
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
     originHost: gatewayHost
   }
 }
@@ -245,8 +253,8 @@ var frontHost = front == 'frontDoor'
   ? frontDoor!.outputs.host
   : front == 'apiManagement' ? apiManagement!.outputs.host : ''
 
-// With Front Door, the custom domain is its, and not the gateway's.
-var ownDomain = front == 'frontDoor' ? '' : customDomain
+// With a front, the custom domain is the front's, and not the gateway's.
+var ownDomain = front == 'none' ? customDomain : ''
 var hasOwnCertificate = !empty(ownDomain) && !empty(certificateUrl)
 
 module certificate 'modules/certificate.bicep' = if (hasOwnCertificate) {

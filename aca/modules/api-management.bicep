@@ -9,6 +9,14 @@ param name string
 param sku string
 @description('Mail address that Azure asks for.')
 param publisherEmail string
+@description('Host name of your own; empty for none.')
+param customDomain string
+@description('Its certificate, as the URL of a Key Vault secret.')
+param certificateUrl string
+@description('Identity that may read it: its resource id,')
+param identityId string
+@description('and its client id.')
+param identityClientId string
 @description('Host name of the gateway.')
 param originHost string
 
@@ -28,9 +36,24 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
     name: sku
     capacity: 1
   }
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
   properties: {
     publisherEmail: publisherEmail
     publisherName: name
+    hostnameConfigurations: empty(customDomain) ? [] : [
+      {
+        type: 'Proxy'
+        hostName: customDomain
+        certificateSource: 'KeyVault'
+        keyVaultId: certificateUrl
+        identityClientId: identityClientId
+      }
+    ]
   }
 
   resource api 'apis' = {
@@ -73,6 +96,6 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
 }
 
 @description('Host name that clients use.')
-output host string = '${service.name}.azure-api.net'
+output host string = empty(customDomain) ? '${service.name}.azure-api.net' : customDomain
 @description('Addresses from which it calls the gateway.')
 output addresses string[] = service.properties.publicIPAddresses

@@ -41,6 +41,15 @@ VARIANTS = {
     "prod inside": ("prod", {"internalOnly": True}),
     "prod behind Front Door": ("prod", {"front": "frontDoor", "customDomain": DOMAIN}),
     "prod behind API Management": ("prod", {"front": "apiManagement", "publisherEmail": "a@example.com"}),
+    "prod behind API Management with a domain": (
+        "prod",
+        {
+            "front": "apiManagement",
+            "publisherEmail": "a@example.com",
+            "customDomain": DOMAIN,
+            "certificateUrl": "https://vault/secrets/c",
+        },
+    ),
 }
 VARIABLES = {
     "IMAGE": "example.azurecr.io/prynai-mcp:1",

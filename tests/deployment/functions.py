@@ -17,6 +17,10 @@ class Unknown(Exception):
     """What cannot be decided before the deployment."""
 
 
+def fail(message: str) -> None:
+    raise Unknown(message)
+
+
 def keep(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of texts: if one of them comes later, so does its value."""
 
@@ -65,6 +69,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cidrSubnet": cidr_subnet,
     "concat": concat,
     "empty": lambda value: not isinstance(value, Later) and not value,
+    "fail": fail,
     "guid": lambda *texts: Later("guid of " + ", ".join(texts)),
     "join": join,
     "json": json.loads,

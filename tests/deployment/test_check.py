@@ -59,6 +59,18 @@ class Planted(unittest.TestCase):
                     (self.root / "aca" / name).write_text(text, encoding="utf-8")
                 self.assertIn(said, found)
 
+    def test_parameters_that_contradict_each_other(self) -> None:
+        for changes, said in [
+            ({"internalOnly": True}, "internalOnly needs privateNetwork"),
+            ({"zoneRedundant": True}, "zoneRedundant needs privateNetwork"),
+            ({"privateNetwork": True, "internalOnly": True, "front": "frontDoor"}, "and no front"),
+            ({"front": "apiManagement"}, "needs publisherEmail"),
+            ({"front": "apiManagement", "publisherEmail": "a@b.c", "customDomain": "a.b"}, "needs certificateUrl"),
+        ]:
+            with self.subTest(changes=changes):
+                found = "\n".join(check.check_variants(check.ROOT, {"changed": ("dev", changes)}, set()))
+                self.assertIn(said, found)
+
     def test_a_module_that_nobody_uses(self) -> None:
         (self.root / "aca/modules/lost.bicep").write_text("", encoding="utf-8")
         self.assertIn("no variant uses it", "\n".join(check.check_bicep(self.root)))
