@@ -74,7 +74,7 @@ pub(crate) fn state(word: &str) -> Markup {
     let kind = match word {
         "alive" | "runs" | "ended" | "good" | "ok" => "good",
         "waits" | "handed back" | "note" | "open" | "refused" => "note",
-        "gone" | "cancelled" | "unknown" => "dim",
+        "gone" | "stopped" | "cancelled" | "unknown" => "dim",
         _ => "bad",
     };
     html! { span class=(format!("state {kind}")) { (word) } }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::fleet::{FIRST, Fleet, SECOND, free_port};
+use super::ops::{ops, ops_json};
 
 const CLIENTS: &str = "24";
 
@@ -35,9 +36,18 @@ async fn a_rolling_restart_loses_no_session_no_call_and_no_event() {
     let mut load = Process::start("prynai-load", &args).await;
     assert_eventually!(!load.log().is_empty(), "the load does not begin");
 
+    // Whoever stopped in order is not taken for one that hears nothing.
+    let redis = fleet.redis.url();
     fleet.restart(&mut first, FIRST).await;
+    assert_well(&redis).await;
     fleet.restart_workers().await;
+    assert_well(&redis).await;
     fleet.restart(&mut second, SECOND).await;
+    assert_well(&redis).await;
+    let workers = ops_json(&redis, &["workers"]).await;
+    let workers = workers["workers"].as_array().expect("is a list").iter();
+    let stopped = workers.filter(|worker| worker["has_stopped"] == true);
+    assert_eq!(stopped.count(), 2);
 
     load.signal("-INT");
     let status = load.ended().await;
@@ -57,4 +67,12 @@ async fn a_rolling_restart_loses_no_session_no_call_and_no_event() {
         report["events"].as_u64() >= report["answered"].as_u64(),
         "{said}"
     );
+}
+
+/// Looks once, and right now: nothing is to be done.
+async fn assert_well(redis: &str) {
+    let doctor = ops(redis, &["doctor"]).await;
+    assert!(doctor.status.success(), "{}", doctor.output);
+    let well = "fleet: good.";
+    assert!(doctor.output.contains(well), "{}", doctor.output);
 }

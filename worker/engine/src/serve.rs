@@ -73,7 +73,7 @@ pub async fn serve<H: ServerHandler>(
         news
     };
     let news = tokio::select! {
-        () = worker.shutdown.soft().cancelled() => return,
+        () = worker.shutdown.soft().cancelled() => return sign_off(&worker).await,
         news = prepared => news,
     };
     let prepared = Prepared {
@@ -204,6 +204,8 @@ impl Roles {
             () = drained => {}
             () = worker.shutdown.hard().cancelled() => self.hand_back(worker).await,
         }
+        // While it still hears: nobody sees a worker that lives and is deaf.
+        sign_off(worker).await;
         self.support.shutdown().await;
         tracing::info!(worker = %worker.config.id, "stopped");
     }
@@ -251,6 +253,17 @@ impl Roles {
             _ = self.writers.join_next() => {}
             _ = self.support.join_next() => {}
         }
+    }
+}
+
+/// Says that this worker ends, so that nobody takes it for one that is lost or deaf.
+async fn sign_off(worker: &Worker) {
+    let said = worker
+        .requests
+        .renew(&worker.config.id, Duration::ZERO, &[]);
+    // Who hears nothing finds out when the lease is over.
+    if !matches!(tokio::time::timeout(LAST_STEP, said).await, Ok(Ok(()))) {
+        tracing::debug!("could not tell that this worker ends");
     }
 }
 

@@ -29,3 +29,10 @@ pub(crate) async fn run(bus: Arc<dyn Liveness>, gateway: GatewayId) {
         tokio::time::sleep(pause).await;
     }
 }
+
+/// Says that this gateway is gone, after its last beat: nobody takes it for one that is there and hears nothing.
+pub(crate) async fn end(bus: &dyn Liveness, gateway: &GatewayId) {
+    if let Err(error) = bus.beat(gateway, Duration::ZERO).await {
+        tracing::debug!(%error, "cannot tell the workers that this gateway ends");
+    }
+}

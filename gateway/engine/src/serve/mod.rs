@@ -33,7 +33,7 @@ pub use waiting_room::wait_for_bus;
 /// How long cancels and records may take after the last connection.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
-/// How long the last records of the audit may take.
+/// How long the last records of the audit may take, and the last word to the workers.
 const LAST_RECORDS: Duration = Duration::from_millis(500);
 
 /// Why a gateway does not serve, or not any more.
@@ -75,6 +75,7 @@ pub async fn serve(
     let connection_idle = settings.limits.connection_idle;
     let name = gateway.clone();
     let stopping = shutdown.clone();
+    let liveness = bus.clone();
     let state = AppState::start(name, bus, settings, policy, stopping, &mut background).await?;
     let tasks = state.canceller.tasks().clone();
     let audit = state.audit.clone();
@@ -93,13 +94,13 @@ pub async fn serve(
         &shutdown,
         &tasks,
     );
-    tokio::select! {
-        () = accepting => {}
+    let served = tokio::select! {
+        () = accepting => Ok(()),
         _ = background.join_next() => {
             shutdown.abort();
-            return Err(BusError::Unexpected("a background task of the gateway ended".to_owned()).into());
+            Err(BusError::Unexpected("a background task of the gateway ended".to_owned()).into())
         }
-    }
+    };
     // What was begun for clients that are gone; bounded, since the bus may be away.
     tasks.close();
     if tokio::time::timeout(LAST_TASKS, tasks.wait())
@@ -112,6 +113,13 @@ pub async fn serve(
         );
     }
     let _ = tokio::time::timeout(LAST_RECORDS, audit.flush()).await;
-    tracing::info!(%gateway, "stopped");
-    Ok(())
+    let signed_off = async {
+        background.shutdown().await;
+        heartbeat::end(liveness.as_ref(), &gateway).await;
+    };
+    let _ = tokio::time::timeout(LAST_RECORDS, signed_off).await;
+    if served.is_ok() {
+        tracing::info!(%gateway, "stopped");
+    }
+    served
 }

@@ -12,7 +12,7 @@ use crate::ids::GatewayId;
 #[async_trait]
 pub trait Liveness: Send + Sync {
     /// Says that a gateway, and with it every client whose connection it holds, is there for `life` from now on. A
-    /// later call replaces an earlier one.
+    /// later call replaces an earlier one; a life of zero ends it.
     ///
     /// # Errors
     ///

@@ -107,6 +107,9 @@ pub trait RequestQueue: Send + Sync {
     /// the first claim, and then with each renewal. Entries that are no longer this worker's are left alone. May be
     /// repeated.
     ///
+    /// A worker that ends says so with a lease of zero, last of all: a renewal that arrives later changes nothing. What
+    /// it has not handed back then is taken over at the latest when the shortest lease of the others is over.
+    ///
     /// # Errors
     ///
     /// When the bus is away.

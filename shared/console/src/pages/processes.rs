@@ -41,7 +41,7 @@ pub(crate) async fn workers(operations: &dyn Repairs, query: &Query, may_write: 
         (done(query))
         (worker_table("Workers, those with trouble first", shown, may_write))
         (rest(shown.len(), workers.len()))
-        p .dim { "A worker that was stopped stays here for an hour. lost: it is gone and had requests, which others "
+        p .dim { "stopped: it ended in order; it stays here for an hour. lost: it is gone and had requests, which others "
             "take over when its lease ends. deaf: it lives, and hears neither cancels nor answers of clients." }
     };
     Ok((live("Workers", "workers", query), body))

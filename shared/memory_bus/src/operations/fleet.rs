@@ -116,13 +116,16 @@ impl Partition {
         let mut own = self.running.values().filter(|r| r.worker == *worker);
         let oldest = own.next();
         let is_listening = self.signals.is_heard(worker);
-        let is_heard = seen.heard.elapsed() <= seen.lease.unwrap_or_default().max(QUIET);
+        let has_stopped = seen.has_stopped();
+        let lease = seen.lease.filter(|_| !has_stopped);
+        let is_heard = seen.heard.elapsed() <= lease.unwrap_or_default().max(QUIET);
         WorkerSight {
             worker: worker.to_string(),
-            is_alive: is_heard || (oldest.is_none() && is_listening),
+            is_alive: !has_stopped && (is_heard || (oldest.is_none() && is_listening)),
+            has_stopped,
             is_listening,
             heard_ms_ago: ms_since(seen.heard),
-            lease_ms: seen.lease.map(|lease| lease.as_millis() as u64),
+            lease_ms: lease.map(|lease| lease.as_millis() as u64),
             oldest_ms: oldest.map(|running| ms_since(running.since)),
             oldest: oldest.map(|running| running.entry.to_string()),
             running: u64::from(oldest.is_some()) + own.count() as u64,

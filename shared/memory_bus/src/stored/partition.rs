@@ -335,7 +335,9 @@ impl Partition {
         let heard = Instant::now();
         if let Some(seen) = self.workers.get_mut(worker) {
             seen.heard = heard;
-            seen.lease = lease.or(seen.lease);
+            if !seen.has_stopped() {
+                seen.lease = lease.or(seen.lease);
+            }
             return;
         }
         let running = &self.running;
@@ -356,7 +358,14 @@ pub(crate) fn number(entry: &EntryId) -> Option<u64> {
     entry.as_str().strip_suffix("-0")?.parse().ok()
 }
 
-// === impl Running, Lease ===
+// === impl WorkerSeen, Running, Lease ===
+
+impl WorkerSeen {
+    /// It said, by a lease of zero, that it ends.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.lease == Some(Duration::ZERO)
+    }
+}
 
 impl Running {
     fn claim(&self, logs: &ExpiringMap<StreamId, Log>) -> Claim {

@@ -25,9 +25,10 @@ pub async fn find_listening(
 ) -> Result<WorkerSight, Failed> {
     let worker = find(operations, name).await?;
     let worker = worker.ok_or_else(|| Failed::Unknown(format!("there is no worker {name}")))?;
-    match worker.is_listening {
-        true => Ok(worker),
-        false => Err(deaf(name)),
+    match (worker.has_stopped, worker.is_listening) {
+        (true, _) => Err(Failed::Unknown(format!("the worker {name} has stopped"))),
+        (false, true) => Ok(worker),
+        (false, false) => Err(deaf(name)),
     }
 }
 

@@ -28,8 +28,11 @@ pub fn entry_state(entry: &EntrySight) -> &'static str {
     }
 }
 
-/// How a worker is, in a word. `lost`: it is gone, and has requests.
+/// How a worker is, in a word. `stopped`: it ended in order. `lost`: it is gone, and has requests.
 pub fn worker_state(worker: &WorkerSight) -> &'static str {
+    if worker.has_stopped {
+        return "stopped";
+    }
     match (worker.is_alive, worker.is_listening, worker.running) {
         (true, true, _) => "alive",
         (true, false, _) => "deaf",

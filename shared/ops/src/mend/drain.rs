@@ -45,7 +45,8 @@ pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<D
         deaf = if is_listening { 0 } else { deaf + 1 };
         let worker = find(repairs, name).await?;
         let lives = worker.as_ref().is_some_and(|worker| worker.is_alive);
-        let has_ended = deaf >= DEAF_LOOKS && !lives;
+        let has_stopped = worker.as_ref().is_some_and(|worker| worker.has_stopped);
+        let has_ended = has_stopped || (deaf >= DEAF_LOOKS && !lives);
         if has_ended || begun.elapsed() >= asked.wait {
             return Ok(Drained {
                 worker: name.clone(),

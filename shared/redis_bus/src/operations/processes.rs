@@ -60,12 +60,14 @@ impl RedisOperations {
         for (((worker, lease_ms), oldest), is_listening) in
             workers.iter_mut().zip(leases).zip(oldest).zip(listening)
         {
+            worker.has_stopped = lease_ms == Some(0);
+            let lease_ms = lease_ms.filter(|lease_ms| *lease_ms > 0);
             worker.lease_ms = lease_ms;
             worker.is_listening = is_listening;
             let is_heard = worker.heard_ms_ago <= lease_ms.unwrap_or(0).max(QUIET_MS);
             // Redis before 7.2 does not note that a worker asked if it got nothing.
             let is_idle = worker.running == 0 && is_listening;
-            worker.is_alive = is_heard || is_idle;
+            worker.is_alive = !worker.has_stopped && (is_heard || is_idle);
             if let Some((entry, ..)) = oldest.into_iter().next() {
                 worker.oldest_ms = added_ms(&entry).map(|added| now_ms.saturating_sub(added));
                 worker.oldest = Some(entry);
@@ -150,6 +152,7 @@ fn worker(consumer: &HashMap<String, Value>) -> Option<WorkerSight> {
     Some(WorkerSight {
         worker: from_redis_value(consumer.get("name")?.clone()).ok()?,
         is_alive: false,
+        has_stopped: false,
         is_listening: false,
         heard_ms_ago: number("idle")?,
         lease_ms: None,

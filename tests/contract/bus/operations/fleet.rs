@@ -12,6 +12,7 @@ use crate::scene::{Kind, LONG_LEASE, begun, legacy_request, session};
 for_both_buses! {
     a_fleet_says_where_it_is,
     a_worker_is_told_with_what_it_runs,
+    a_worker_that_stopped_is_not_taken_for_a_lost_one,
     a_worker_without_work_lives_as_long_as_it_listens,
     a_gateway_is_told_while_it_lives_and_afterwards,
     all_sessions_are_passed,
@@ -59,6 +60,36 @@ async fn a_worker_is_told_with_what_it_runs(kind: Kind) {
         told.iter().skip(1).all(|worker| worker.running == 0),
         "{told:?}"
     );
+}
+
+async fn a_worker_that_stopped_is_not_taken_for_a_lost_one(kind: Kind) {
+    let scene = kind.scene().await;
+    let operations = scene.operations().await;
+    let renew = async |lease| {
+        scene
+            .workers
+            .renew(&scene.worker, lease, &[])
+            .await
+            .unwrap()
+    };
+    renew(LONG_LEASE).await;
+    let kept = scene.claimed(&scene.request()).await;
+    renew(Duration::ZERO).await;
+    let told = operations.workers().await.unwrap().remove(0);
+    assert!(told.has_stopped && !told.is_alive, "{told:?}");
+    assert_eq!((told.running, told.lease_ms), (1, None));
+
+    // A renewal that was on its way meanwhile.
+    renew(LONG_LEASE).await;
+    let renewed = scene.workers.renew_all(&scene.worker, LONG_LEASE).await;
+    renewed.unwrap();
+    assert!(operations.workers().await.unwrap()[0].has_stopped);
+    let (other, brief) = (WorkerId::generate(), Duration::from_millis(300));
+    let taken = prynai_test_redis::eventually!({
+        let taken = scene.workers.reclaim(&other, brief, 10).await.unwrap();
+        taken.into_iter().next()
+    });
+    assert_eq!((taken.entry, taken.delivery), (kept.entry, 2));
 }
 
 async fn a_worker_without_work_lives_as_long_as_it_listens(kind: Kind) {

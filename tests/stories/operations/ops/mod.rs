@@ -18,13 +18,13 @@ use serde_json::Value;
 const GATEWAYS: &str = "prynai:{main.0}:gateways";
 
 /// What operators are told, wherever Redis is.
-async fn ops(url: &str, question: &[&str]) -> Ended {
+pub(super) async fn ops(url: &str, question: &[&str]) -> Ended {
     let args = [&["--redis-url", url], question].concat();
     Process::run("prynai-ops", &args).await
 }
 
 /// The same as JSON.
-async fn ops_json(url: &str, question: &[&str]) -> Value {
+pub(super) async fn ops_json(url: &str, question: &[&str]) -> Value {
     let ended = ops(url, &[question, &["--json"]].concat()).await;
     assert!(ended.status.success(), "{question:?}: {}", ended.output);
     let read = serde_json::from_str(&ended.stdout);

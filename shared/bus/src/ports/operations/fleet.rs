@@ -75,11 +75,13 @@ pub struct WorkerSight {
     /// Whether it lives, as far as the bus knows: it was heard of within its lease, or it has nothing to do and
     /// listens.
     pub is_alive: bool,
+    /// Whether it said that it ends: it was stopped in order.
+    pub has_stopped: bool,
     /// Whether it hears cancels and answers of clients. One that does not, and lives, is deaf.
     pub is_listening: bool,
     /// When it was last heard of, in milliseconds.
     pub heard_ms_ago: u64,
-    /// How long its claims last without being renewed, in milliseconds; absent when it never said so.
+    /// How long its claims last without being renewed, in milliseconds; absent when it never said so, or has stopped.
     pub lease_ms: Option<u64>,
     /// Entries in its hands.
     pub running: u64,

@@ -72,7 +72,8 @@ local own = tonumber(ARGV[3])
 local shortest, longest, told = own, own, redis.call('HGETALL', KEYS[2])
 for i = 2, #told, 2 do
   local lease = tonumber(told[i])
-  shortest, longest = math.min(shortest, lease), math.max(longest, lease)
+  -- A worker that has ended says 0. What it handed back is older than any lease, so that nobody reads more for it.
+  if lease > 0 then shortest, longest = math.min(shortest, lease), math.max(longest, lease) end
 end
 local idle_times, others = {}, idle_time(own)
 for i = 1, #told, 2 do idle_times[told[i]] = idle_time(tonumber(told[i + 1])) end

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Notes how long a worker's leases last, and lets those of its entries start anew; those of others, or handed back, are
 -- left alone. One that is in nobody's hands since the group was lost (make_group.lua) is the worker's. A Redis that is
--- full keeps what runs, hence the flag.
+-- full keeps what runs, hence the flag. A lease of 0 says that the worker has ended; a renewal that comes after it, on
+-- another connection, changes nothing.
 --
 -- KEYS 2
 --   1 request queue (stream)   2 leases of the workers, ms (hash)
@@ -12,8 +13,10 @@
 -- Returns
 --   how many were renewed
 
+local told = redis.call('HGET', KEYS[2], ARGV[2])
+if told == '0' and ARGV[3] ~= '0' then return 0 end
 -- The sweep forgets the lease of a worker that is no consumer.
-if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 0 then
+if not told then
   -- Says NOGROUP when the group is gone, also when the queue is gone with it.
   redis.call('XPENDING', KEYS[1], ARGV[1])
   redis.call('XGROUP', 'CREATECONSUMER', KEYS[1], ARGV[1], ARGV[2])
