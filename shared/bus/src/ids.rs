@@ -79,6 +79,16 @@ impl StreamId {
         self.0.simple().encode_lower(buffer)
     }
 
+    /// When it was made, in Unix milliseconds by the clock of who made it; absent of a name that does not say that.
+    pub fn named_ms(&self) -> Option<u64> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        Some(
+            seconds
+                .saturating_mul(1000)
+                .saturating_add(u64::from(nanos) / 1_000_000),
+        )
+    }
+
     /// Whether [`StreamId::generate`] can have made it: its form says so, no table.
     pub fn is_generated(&self) -> bool {
         self.0.get_version_num() == 7

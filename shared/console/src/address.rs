@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use prynai_bus::shown;
+
 /// Where all pages are.
 const BEGINNING: &str = "/console";
 
 /// Values that are read of a query or a form, and the largest of them in bytes.
 const MOST_VALUES: usize = 16;
-const LARGEST_VALUE: usize = 512;
+pub(crate) const LARGEST_VALUE: usize = 512;
 
 /// The page at a path, if it is one of the console's.
 pub(crate) fn page_at(path: &str) -> Option<&str> {
@@ -41,9 +43,12 @@ impl Query {
         for (name, value) in form_urlencoded::parse(text).take(MOST_VALUES) {
             let is_small = name.len() <= LARGEST_VALUE && value.len() <= LARGEST_VALUE;
             if is_small && !value.is_empty() {
-                values
-                    .entry(name.into_owned())
-                    .or_insert_with(|| value.into_owned());
+                // A page shows again what was asked for, and no more of a session than its begin.
+                let value = match &*name {
+                    "session" => shown::session(&value).to_owned(),
+                    _ => value.into_owned(),
+                };
+                values.entry(name.into_owned()).or_insert(value);
             }
         }
         Self(values)
@@ -104,5 +109,7 @@ mod tests {
         assert_eq!(Query::read(many.as_bytes()).0.len(), MOST_VALUES);
         let long = format!("a={}", "x".repeat(LARGEST_VALUE + 1));
         assert_eq!(Query::read(long.as_bytes()).get("a"), None);
+        let session = Query::read(b"session=0123456789abcdef0123456789abcdef");
+        assert_eq!(session.to_string(), "session=0123456789ab");
     }
 }

@@ -5,6 +5,7 @@ use prynai_bus::operations::{
 };
 use serde::Serialize;
 
+use crate::lost;
 use crate::text::{counted, span};
 
 /// A request that waits for longer, while workers live, is told as one that needs attention.
@@ -103,12 +104,14 @@ pub fn attention(
     for worker in workers {
         let name = &worker.worker;
         match (worker.is_alive, worker.is_listening) {
+            // What it had was handed back, and needs no lease to end.
+            (false, _) if worker.has_stopped => {}
             (false, _) if worker.running > 0 => found.push(format!(
                 "worker {name} was last heard of {} ago and has {}; {}",
                 span(worker.heard_ms_ago),
                 requests(worker.running),
                 match living {
-                    0 => "a worker that starts takes them over",
+                    0 => "nobody takes them over until a worker starts",
                     _ => "others take them over when its leases end",
                 }
             )),
@@ -256,18 +259,12 @@ fn held(
         return "unattributed";
     };
     if !worker.is_alive {
-        let lease_ms = worker.lease_ms.unwrap_or(0);
-        let left = lease_ms.saturating_sub(lease.renewed_ms_ago);
+        let left = lost::time_left(worker, lease.renewed_ms_ago);
         because.push(format!(
-            "worker {} was last heard of {} ago; another one takes it over in about {} {}",
+            "worker {}, which had it, {}; {}",
             worker.worker,
-            span(worker.heard_ms_ago),
-            span(left),
-            if nobody_lives {
-                "if one is started"
-            } else {
-                "when the lease ends"
-            },
+            lost::heard(worker.has_stopped, worker.heard_ms_ago),
+            lost::taken_over((!nobody_lives).then_some(left)),
         ));
         return "lost its worker";
     }

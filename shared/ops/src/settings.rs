@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use prynai_bus::ids::EntryId;
+use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::CallName;
 use prynai_operations::look::{letters, queue};
 use prynai_process::settings::parse_command_or_exit;
@@ -156,6 +156,9 @@ pub struct TailAsked {
     /// Only of this session.
     #[arg(long, value_name = "SESSION")]
     pub session: Option<String>,
+    /// Only of the call with this stream, as logs name it.
+    #[arg(long, value_name = "STREAM")]
+    pub call: Option<StreamId>,
     /// Only those that ended so; more than one with commas.
     #[arg(long, value_enum, value_name = "OUTCOME", value_delimiter = ',')]
     pub outcome: Vec<Outcome>,

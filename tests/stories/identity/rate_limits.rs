@@ -67,11 +67,12 @@ async fn refusals(url: &str, rule: &str) -> u64 {
 async fn a_flood_is_refused_at_all_gateways_together_and_nobody_else_is() {
     let policy = PolicyFile::mounted(POLICY);
     let cluster = Cluster::new().gateways(GATEWAYS).workers(2);
-    let cluster = cluster
-        .gateway_args(&["--policy", policy.path()])
+    let mut cluster = cluster
+        .gateway_args(&["--policy", policy.path(), "--log-requests", "all"])
         .start()
         .await;
-    let (client, url) = (&cluster.client, cluster.redis.url());
+    let (client, url) = (cluster.client.clone(), cluster.redis.url());
+    let client = &client;
     let mut answered = 0;
     let mut refused = 0;
     for number in 0..100 {
@@ -93,6 +94,13 @@ async fn a_flood_is_refused_at_all_gateways_together_and_nobody_else_is() {
     }
     assert!((20..=20 + GATEWAYS).contains(&answered), "{answered}");
     assert_eventually!(refusals(&url, "few echoes").await == refused);
+    let mut lines = cluster
+        .gateway_process(0)
+        .all_logged("request ended")
+        .into_iter();
+    let line = lines.find(|line| line["reason"] == "rate_limit");
+    let line = line.expect("at each gateway some were refused");
+    assert_eq!(line["rule"], "few echoes", "{line}");
 
     // Another tool has no limit but the wide one, and another caller its own tokens.
     let add = modern(2, "tools/call", tool("add", json!({ "a": 1, "b": 2 })));

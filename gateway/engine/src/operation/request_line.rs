@@ -55,6 +55,8 @@ pub(crate) struct Asked {
 
 struct Refusal {
     reason: &'static str,
+    /// The limit of the policy that refused it.
+    rule: Option<Box<str>>,
     /// The same may succeed later.
     is_passing: bool,
 }
@@ -186,6 +188,7 @@ impl RequestLine {
     pub(super) fn refused(&self, error: &RequestError) {
         let _ = self.refusal.set(Refusal {
             reason: error.label(),
+            rule: error.rule().map(Into::into),
             is_passing: error.is_passing(),
         });
         self.end(Outcome::Error(error.code().into()));
@@ -241,6 +244,7 @@ impl RequestLine {
             status => Some(status),
         };
         let version = versions::label(self.version.load(Ordering::Relaxed));
+        let refusal = self.refusal.get();
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -257,7 +261,8 @@ impl RequestLine {
                     version = (!version.is_empty()).then_some(version),
                     outcome,
                     code,
-                    reason = self.refusal.get().map(|refusal| refusal.reason),
+                    reason = refusal.map(|refusal| refusal.reason),
+                    rule = refusal.and_then(|refusal| refusal.rule.as_deref()),
                     status,
                     duration_ms = milliseconds(took),
                     trace_id = trace.as_ref().map(|digits| digits.trace_id()),

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{CallName, EntrySight, Repairs};
 use prynai_operations::look::letters::{self, LetterFilter};
-use prynai_operations::look::queue::{self, EntryState, QueueFilter};
-use prynai_operations::text::{entry_state, size, span, what};
+use prynai_operations::look::queue::{self, EntryState, Queue, QueueFilter};
+use prynai_operations::text::{size, span, what};
 
-use super::{LIST, Made, ask, done, live, paging};
+use super::{Fields, LIST, Made, ask, done, form, live, paging};
 use crate::address::Query;
 use crate::parts::{Columns, call_link, said, said_or_dash, session, state, table};
 
@@ -31,6 +31,15 @@ const LETTERS: Columns = &[
     ("What to do", false),
 ];
 
+/// What is asked for in the form of the queue, and in that of the dead letters.
+const ASKED: Fields = &[
+    ("tool", "Tool, prompt or resource"),
+    ("caller", "Caller"),
+    ("session", "Session"),
+    ("worker", "Worker"),
+];
+const ASKED_OF_LETTERS: Fields = &[("tool", "Tool, prompt or resource"), ("caller", "Caller")];
+
 /// Where a list goes on, if the query says so as it was told.
 fn after(query: &Query) -> Option<EntryId> {
     match query.get("after")?.parse() {
@@ -48,7 +57,7 @@ pub(crate) async fn queue(operations: &dyn Repairs, query: &Query) -> Made {
         },
         tool: query.owned("tool"),
         principal: query.owned("caller"),
-        session: None,
+        session: query.owned("session"),
         worker: query.owned("worker"),
     };
     let found = queue::read(operations, &filter, after(query), LIST).await?;
@@ -61,7 +70,7 @@ pub(crate) async fn queue(operations: &dyn Repairs, query: &Query) -> Made {
                 "None of the " (found.looked_at) " requests that were looked at is asked for."
             } }
         } @else {
-            (entries("Requests that wait or run, oldest first", &found.entries))
+            (entries("Requests that wait or run, oldest first", &found))
         }
         @if found.has_unreadable {
             p { "Some are of a format that this release cannot read: look with the newest release." }
@@ -75,36 +84,26 @@ fn filters(query: &Query, chosen: EntryState) -> Markup {
     let states = [
         ("", "waits or runs", EntryState::All),
         ("waiting", "waits", EntryState::Waiting),
-        ("running", "runs", EntryState::Running),
+        ("running", "has a worker", EntryState::Running),
     ];
-    let texts = [
-        ("tool", "Tool, prompt or resource"),
-        ("caller", "Caller"),
-        ("worker", "Worker"),
-    ];
-    html! {
-        form method="get" action=(crate::address::path("queue", &[])) {
-            div {
-                label for="state" { "State" }
-                select id="state" name="state" { @for (value, name, state) in states {
-                    option value=(value) selected[state == chosen] { (name) }
-                } }
-            }
-            @for (name, shown) in texts { div {
-                label for=(name) { (shown) }
-                input id=(name) name=(name) value=(said(query.get(name).unwrap_or_default())) autocomplete="off";
+    let state = html! {
+        div {
+            label for="state" { "State" }
+            select id="state" name="state" { @for (value, name, state) in states {
+                option value=(value) selected[state == chosen] { (name) }
             } }
-            button type="submit" { "Show" }
         }
-    }
+    };
+    form("queue", query, ASKED, &state)
 }
 
-pub(super) fn entries(caption: &str, entries: &[EntrySight]) -> Markup {
-    let rows = entries.iter().map(|entry| {
+/// Requests, and which of them wait for the end of a lost worker's lease.
+pub(super) fn entries(caption: &str, queue: &Queue) -> Markup {
+    let rows = queue.entries.iter().map(|entry| {
         let lease = entry.lease.as_ref();
         vec![
             call_link(&entry.entry, &html! { (said(&what(entry))) }),
-            state(entry_state(entry)),
+            state(queue.state(entry)),
             html! { (span(entry.age_ms)) },
             said_or_dash(entry.principal.as_ref()),
             said_or_dash(lease.map(|lease| &lease.worker)),
@@ -113,17 +112,25 @@ pub(super) fn entries(caption: &str, entries: &[EntrySight]) -> Markup {
             session(entry.session.as_ref()),
         ]
     });
-    table(caption, ENTRIES, rows.collect())
+    html! {
+        (table(caption, ENTRIES, rows.collect()))
+        @for worker in &queue.lost { p { (said(&worker.said())) } }
+    }
 }
 
 pub(crate) async fn dead(operations: &dyn Repairs, query: &Query, may_write: bool) -> Made {
-    let filter = LetterFilter::default();
+    let filter = LetterFilter {
+        tool: query.owned("tool"),
+        principal: query.owned("caller"),
+    };
+    let is_filtered = filter.tool.is_some() || filter.principal.is_some();
     let found = letters::read(operations, &filter, after(query), LIST).await?;
     let next = found.next.as_ref().map(EntryId::as_str);
     let body = html! {
         (done(query))
+        (form("dead", query, ASKED_OF_LETTERS, &html! {}))
         @if found.letters.is_empty() {
-            p .calm { "No request was put aside." }
+            p .calm { @if is_filtered { "None was found that is asked for." } @else { "No request was put aside." } }
         } @else {
             p { "These requests could not be served, and their callers were told. Mend the reason first, then run "
                 "them once more or drop them." }

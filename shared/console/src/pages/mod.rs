@@ -4,8 +4,9 @@ use maud::{Markup, html};
 use prynai_operations::Failed;
 use prynai_operations::look::queue::Extent;
 
-use crate::address::{Query, path};
+use crate::address::{LARGEST_VALUE, Query, path};
 use crate::frame::Frame;
+use crate::parts::said;
 
 mod call;
 mod doctor;
@@ -75,6 +76,26 @@ fn paging(page: &'static str, query: &Query, next: Option<&str>) -> Markup {
                     a .button href=(query.path_with(page, "after", Some(next))) { "Go on" }
                 }
             }
+        }
+    }
+}
+
+/// Values that a form asks for: each a name, and what stands before its field.
+type Fields = &'static [(&'static str, &'static str)];
+
+/// A form that shows a list again, with only what is asked for in it; `more` stands before its button.
+fn form(page: &'static str, query: &Query, fields: Fields, more: &Markup) -> Markup {
+    // Of a session nobody is to type more than is shown.
+    let longest = |name: &str| if name == "session" { 12 } else { LARGEST_VALUE };
+    html! {
+        form method="get" action=(path(page, &[])) {
+            @for (name, shown) in fields { div {
+                label for=(name) { (shown) }
+                input id=(name) name=(name) value=(said(query.get(name).unwrap_or_default())) maxlength=(longest(name))
+                    autocomplete="off" spellcheck="false";
+            } }
+            (more)
+            button type="submit" { "Show" }
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn overview(operations: &dyn Repairs, query: &Query) -> Made {
         (attention(&status.attention))
         (numbers(&status))
         @if !queue.entries.is_empty() {
-            (entries("The oldest requests", &queue.entries))
+            (entries("The oldest requests", &queue))
             (more(queue.has_more, "queue", "All requests"))
         }
         (worker_table("Workers", status.workers.get(..ROWS).unwrap_or(&status.workers), false))

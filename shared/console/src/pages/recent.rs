@@ -4,9 +4,10 @@ use maud::{Markup, html};
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, CallName, Repairs};
 use prynai_bus::wire::audit::AuditRecord;
 use prynai_operations::Failed;
+use prynai_operations::look::audit::{AuditFilter, of_call};
 use prynai_operations::text::span;
 
-use super::{Made, live};
+use super::{Fields, Made, form, live};
 use crate::address::Query;
 use crate::parts::{Columns, call_link, dash, said, state, table};
 
@@ -21,28 +22,70 @@ const RECORDS: Columns = &[
     ("Why", false),
 ];
 
+/// How a call may have ended, in the word of the audit and in that of a reader.
+const OUTCOMES: &[(&str, &str)] = &[
+    ("ok", "ok"),
+    ("tool_error", "tool error"),
+    ("error", "error"),
+    ("cancelled", "cancelled"),
+    ("refused", "refused"),
+];
+
 /// Records that are shown.
 const MOST: usize = 50;
 
+/// What is asked for in the form: the name of the value, and what stands before the field.
+const ASKED: Fields = &[
+    ("tool", "Tool, prompt or resource"),
+    ("caller", "Caller"),
+    ("session", "Session"),
+    ("call", "Call (its stream)"),
+];
+
 pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
-    let found = operations.audit(AuditFrom::Newest(MOST)).await?;
-    let rows = found.iter().rev().map(|sight| match &sight.record {
+    let chosen = query.get("outcome").unwrap_or_default();
+    let outcome = OUTCOMES.iter().find(|(word, _)| *word == chosen);
+    let filter = AuditFilter {
+        tool: query.owned("tool"),
+        principal: query.owned("caller"),
+        session: query.owned("session"),
+        call: query.get("call").and_then(|call| call.trim().parse().ok()),
+        outcomes: outcome
+            .map(|(word, _)| (*word).into())
+            .into_iter()
+            .collect(),
+    };
+    let looked_through = if filter.wants_all() { MOST } else { AUDIT_PAGE };
+    let found = operations.audit(AuditFrom::Newest(looked_through)).await?;
+    let wanted = found.iter().rev().filter(|sight| filter.wants_sight(sight));
+    let rows = wanted.take(MOST).map(|sight| match &sight.record {
         Some(record) => row(record),
         None => vec![dash(), html! { "a record that this release cannot read" }],
     });
     let rows: Vec<_> = rows.collect();
     let body = html! {
-        @if rows.is_empty() {
+        (form("recent", query, ASKED, &html! {
+            div {
+                label for="outcome" { "Outcome" }
+                select id="outcome" name="outcome" {
+                    option value="" { "any" }
+                    @for (word, shown) in OUTCOMES { option value=(word) selected[*word == chosen] { (shown) } }
+                }
+            }
+        }))
+        @if !rows.is_empty() {
+            (table("Calls and refusals, the newest first", RECORDS, rows))
+        } @else if found.is_empty() {
             p .calm { "The audit has nothing yet, or is off." }
         } @else {
-            (table("Calls and refusals, the newest first", RECORDS, rows))
+            p .calm { "None of the newest " (found.len()) " records is asked for." }
         }
-        p .dim { "The newest " (MOST) " records of the audit. prynai-ops tail follows it, and finds older ones." }
+        p .dim { "At most " (MOST) " of the newest " (AUDIT_PAGE) " records of the audit. prynai-ops tail follows it." }
     };
     Ok((live("Recent calls", "recent", query), body))
 }
 
-/// What the newest records have of a call that is known no more.
+/// What the audit has of a call that is known no more.
 pub(super) async fn record_of(
     operations: &dyn Repairs,
     name: &CallName,
@@ -50,13 +93,8 @@ pub(super) async fn record_of(
     let CallName::Stream(stream) = name else {
         return Ok(None);
     };
-    let stream = stream.to_string();
-    let found = operations.audit(AuditFrom::Newest(AUDIT_PAGE)).await?;
-    let records = found.iter().rev().filter_map(|sight| sight.record.as_ref());
-    let rows: Vec<_> = records
-        .filter(|record| record.stream.as_deref() == Some(stream.as_str()))
-        .map(row)
-        .collect();
+    let found = of_call(operations, *stream).await?;
+    let rows: Vec<_> = found.iter().map(row).collect();
     Ok((!rows.is_empty()).then(|| table("What the audit has of it", RECORDS, rows)))
 }
 

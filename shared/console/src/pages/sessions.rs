@@ -5,7 +5,7 @@ use prynai_bus::operations::Repairs;
 use prynai_operations::look::queue::Extent;
 use prynai_operations::look::sessions::{Sessions, read};
 
-use super::{Made, live, paging};
+use super::{Made, form, live, paging};
 use crate::address::Query;
 use crate::parts::{Columns, said_or_dash, session, table, time};
 
@@ -32,8 +32,9 @@ pub(crate) async fn sessions(operations: &dyn Repairs, query: &Query) -> Made {
     let found = read(operations, caller.as_ref(), after, LIST, true).await?;
     let next = found.next.map(|next| next.to_string());
     let body = html! {
+        (form("sessions", query, &[("caller", "Caller")], &html! {}))
         @if found.sessions.is_empty() {
-            p .calm { @if next.is_some() { "None was found yet; there may be some further on." } @else { "No session." } }
+            p .calm { @if next.is_some() { "None was found yet; there may be some further on." } @else if caller.is_some() { "No session of this caller." } @else { "No session." } }
         } @else { (list(&found)) }
         (paging("sessions", query, next.as_deref()))
         p .dim { "Sessions of clients of 2025-11-25 and before, in no order. Of a session's name only the begin is "

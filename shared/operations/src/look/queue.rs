@@ -6,6 +6,7 @@ use prynai_bus::shown;
 use serde::Serialize;
 
 use crate::Failed;
+use crate::lost::{LostWorker, state_among};
 
 /// Which requests.
 #[derive(Debug, Default, Clone)]
@@ -48,6 +49,8 @@ pub struct Extent {
 pub struct Queue {
     /// Those asked for, oldest first.
     pub entries: Vec<EntrySight>,
+    /// Workers that are gone and have some of them.
+    pub lost: Vec<LostWorker>,
     /// How many were looked at for them.
     pub looked_at: usize,
     /// Whether there are more behind these.
@@ -67,11 +70,26 @@ pub struct Queue {
 pub async fn read(
     operations: &dyn Operations,
     filter: &QueueFilter,
+    after: Option<EntryId>,
+    extent: Extent,
+) -> Result<Queue, Failed> {
+    let mut queue = read_entries(operations, filter, after, extent).await?;
+    if queue.entries.iter().any(|entry| entry.lease.is_some()) {
+        let workers = operations.workers().await?;
+        queue.lost = LostWorker::among(&workers, &queue.entries);
+    }
+    Ok(queue)
+}
+
+async fn read_entries(
+    operations: &dyn Operations,
+    filter: &QueueFilter,
     mut after: Option<EntryId>,
     extent: Extent,
 ) -> Result<Queue, Failed> {
     let mut queue = Queue {
         entries: Vec::new(),
+        lost: Vec::new(),
         looked_at: 0,
         has_more: false,
         has_unreadable: false,
@@ -103,6 +121,13 @@ pub async fn read(
     queue.has_more = true;
     queue.next = after;
     Ok(queue)
+}
+
+impl Queue {
+    /// Where one of its entries is, in a word or two.
+    pub fn state(&self, entry: &EntrySight) -> &'static str {
+        state_among(entry, &self.lost)
+    }
 }
 
 impl QueueFilter {

@@ -1,16 +1,117 @@
 //! The life of one call.
 
-use prynai_bus::operations::{EntrySight, Operations};
+use std::borrow::Cow;
+
+use prynai_bus::operations::{CallName, EntrySight, Operations};
+use prynai_bus::wire::audit::AuditRecord;
+use prynai_operations::explain::Explanation;
+use prynai_operations::look::audit::of_call;
 use prynai_operations::look::call::{Call, read as read_call};
 use prynai_operations::text::{gateway_state, harmless, moment, or_dash, size, span, what};
 
+use serde::Serialize;
+
+use super::tail::time;
 use super::{Failed, Shown};
 use crate::settings::CallAsked;
 use crate::show::{Column, Table, point};
 
-pub(crate) async fn read(operations: &dyn Operations, asked: &CallAsked) -> Result<Call, Failed> {
+/// What there is of a call.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum FoundCall {
+    /// The bus knows it.
+    Known(Box<Call>),
+    /// It is over, and only the audit has something of it.
+    Over(OverCall),
+}
+
+/// What the audit has of a call.
+#[derive(Debug, Serialize)]
+pub struct OverCall {
+    /// That it is over.
+    pub explanation: Explanation,
+    /// Its records: one, unless somebody ran it again under its name.
+    pub audit: Vec<AuditRecord<'static>>,
+}
+
+pub(crate) async fn read(
+    operations: &dyn Operations,
+    asked: &CallAsked,
+) -> Result<FoundCall, Failed> {
     let (call, events) = (&asked.call, asked.events);
-    Ok(read_call(operations, call, events, asked.messages).await?)
+    let unknown = match read_call(operations, call, events, asked.messages).await {
+        Ok(call) => return Ok(FoundCall::Known(Box::new(call))),
+        Err(failed @ prynai_operations::Failed::Unknown(_)) => failed,
+        Err(failed) => return Err(failed.into()),
+    };
+    let CallName::Stream(stream) = call else {
+        return Err(unknown.into());
+    };
+    let audit = of_call(operations, *stream).await?;
+    if audit.is_empty() {
+        return Err(unknown.into());
+    }
+    let because = "its log is gone, as it is once its client has the answer: this is what the audit has of it";
+    let explanation = Explanation {
+        state: "over",
+        because: vec![because.to_owned()],
+    };
+    Ok(FoundCall::Over(OverCall { explanation, audit }))
+}
+
+impl Shown for FoundCall {
+    fn words(&self, width: Option<usize>) -> String {
+        match self {
+            Self::Known(call) => call.words(width),
+            Self::Over(call) => call.words(width),
+        }
+    }
+}
+
+impl Shown for OverCall {
+    fn words(&self, width: Option<usize>) -> String {
+        let mut text = String::new();
+        for record in &self.audit {
+            facts_of_record(record, &mut |name: &str, value: &str| {
+                text += &format!("{name:<13} {}\n", harmless(value));
+            });
+        }
+        text += &format!("{:<13} {}\n", "state", self.explanation.state);
+        for because in &self.explanation.because {
+            text += &point(because, width);
+        }
+        text
+    }
+}
+
+fn facts_of_record(record: &AuditRecord<'_>, fact: &mut impl FnMut(&str, &str)) {
+    let named = [&record.method, &record.name].into_iter().flatten();
+    let what = named.map(|word| &**word).collect::<Vec<_>>().join(" ");
+    let count = |count: Option<u32>| count.map(|count| count.to_string());
+    let took = |ms: Option<f64>| ms.map(time);
+    let said = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    for (name, value) in [
+        ("call", said(&record.stream)),
+        ("what", Some(what)),
+        ("caller", said(&record.principal)),
+        ("session", said(&record.session)),
+        ("ended", Some(record.timestamp.to_string())),
+        ("outcome", Some(record.outcome.to_string())),
+        ("code", record.code.map(|code| code.to_string())),
+        ("reason", said(&record.reason)),
+        ("rule", said(&record.rule)),
+        ("worker", said(&record.worker)),
+        ("attempt", count(record.attempt)),
+        ("waited", took(record.queue_ms)),
+        ("took", took(record.duration_ms)),
+        ("gateway", said(&record.gateway)),
+        ("trace", said(&record.trace_id)),
+    ] {
+        if let Some(value) = value {
+            fact(name, &value);
+        }
+    }
 }
 
 impl Shown for Call {

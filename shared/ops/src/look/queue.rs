@@ -2,11 +2,11 @@
 
 use prynai_bus::operations::Operations;
 use prynai_operations::look::queue::{Extent, Queue, read as read_queue};
-use prynai_operations::text::{entry_state, or_dash, size, span, what};
+use prynai_operations::text::{or_dash, size, span, what};
 
 use super::{Failed, Shown};
 use crate::settings::QueueFilter;
-use crate::show::{Column, Table};
+use crate::show::{Column, Table, point};
 
 /// Pages that are looked through for what the filter asks for.
 const PAGES: usize = 100;
@@ -32,6 +32,9 @@ impl Shown for Queue {
             ),
             false => table(self).render(width),
         };
+        for worker in &self.lost {
+            text += &point(&worker.said(), width);
+        }
         if self.has_more {
             text += &format!(
                 "{} shown of the first {}; there are more (--limit, --state, --tool, --principal).\n",
@@ -65,7 +68,7 @@ pub(crate) fn table(queue: &Queue) -> Table {
         table.row([
             entry.entry.clone(),
             span(entry.age_ms),
-            entry_state(entry).to_owned(),
+            queue.state(entry).to_owned(),
             what(entry),
             or_dash(entry.principal.as_ref()),
             or_dash(lease.map(|lease| &lease.worker)),

@@ -5,8 +5,8 @@ use std::io::{Write, stderr};
 
 use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight, Operations};
-use prynai_bus::shown;
 use prynai_bus::wire::audit::AuditRecord;
+use prynai_operations::look::audit::AuditFilter;
 use prynai_operations::text::{harmless, harmless_json, span};
 use unicode_width::UnicodeWidthStr;
 
@@ -36,18 +36,18 @@ pub async fn follow(
         code: 0,
     };
     // One is needed to know where to go on.
-    let last = usize::from(asked.last());
+    let (last, filter) = (usize::from(asked.last()), asked.filter());
     let before = operations.audit(AuditFrom::Newest(last.max(1))).await?;
     let mut after = last_of(&before).unwrap_or_else(|| "0-0".into());
     if before.is_empty() {
         say("nothing yet: nobody has called, or the audit is off (--audit-records 0)");
-    } else if asked.no_follow && !before.iter().any(|sight| asked.wants_sight(sight)) {
+    } else if asked.no_follow && !before.iter().any(|sight| filter.wants_sight(sight)) {
         say(&format!(
             "none of the newest {} records is like this",
             before.len()
         ));
     }
-    if !show(before.iter().take(last), asked, json, &print) || asked.no_follow {
+    if !show(before.iter().take(last), &filter, json, &print) || asked.no_follow {
         return Ok(over);
     }
     let mut is_away = false;
@@ -69,7 +69,7 @@ pub async fn follow(
             };
             is_away = false;
             after = last_of(&page).unwrap_or(after);
-            if !show(page.iter(), asked, json, &print) {
+            if !show(page.iter(), &filter, json, &print) {
                 return Ok(over);
             }
             if page.len() < AUDIT_PAGE {
@@ -92,12 +92,12 @@ fn last_of(page: &[AuditSight]) -> Option<EntryId> {
 /// Whether somebody still reads.
 fn show<'a>(
     mut page: impl Iterator<Item = &'a AuditSight>,
-    asked: &TailAsked,
+    filter: &AuditFilter,
     json: bool,
     print: &impl Fn(&str) -> bool,
 ) -> bool {
     page.all(|sight| match &sight.record {
-        Some(record) if !asked.wants(record) => true,
+        _ if !filter.wants_sight(sight) => true,
         Some(record) if json => print(&as_json(record)),
         Some(record) => print(&as_words(record)),
         None => print(&format!(
@@ -110,39 +110,19 @@ fn show<'a>(
 impl TailAsked {
     /// How many records from before are looked through.
     fn last(&self) -> u16 {
-        let wants_all = self.tool.is_none()
-            && self.principal.is_none()
-            && self.session.is_none()
-            && self.outcome.is_empty();
+        let wants_all = self.filter().wants_all();
         self.last.unwrap_or(if wants_all { 10 } else { 500 })
     }
 
-    fn wants_sight(&self, sight: &AuditSight) -> bool {
-        sight
-            .record
-            .as_ref()
-            .is_none_or(|record| self.wants(record))
-    }
-
-    fn wants(&self, record: &AuditRecord<'_>) -> bool {
-        let method = record.method.as_deref().unwrap_or_default();
-        let is = |wanted: &Option<String>, has: &Option<Cow<'_, str>>| {
-            wanted.is_none() || wanted.as_deref() == has.as_deref()
-        };
-        let tool = self.tool.as_deref();
-        let tool = tool.map(|name| shown::name(method, name));
-        let session = |wanted: &str| {
-            let has = record.session.as_deref();
-            has.is_some_and(|has| wanted.starts_with(has))
-        };
-        is(&self.principal, &record.principal)
-            && (tool.is_none() || tool == record.name)
-            && self.session.as_deref().is_none_or(session)
-            && (self.outcome.is_empty()
-                || self
-                    .outcome
-                    .iter()
-                    .any(|outcome| outcome.as_str() == record.outcome))
+    /// Which records are wanted.
+    fn filter(&self) -> AuditFilter {
+        AuditFilter {
+            tool: self.tool.clone(),
+            principal: self.principal.clone(),
+            session: self.session.clone(),
+            call: self.call,
+            outcomes: self.outcome.iter().map(|o| o.as_str().into()).collect(),
+        }
     }
 }
 
@@ -209,7 +189,7 @@ fn as_words(record: &AuditRecord<'_>) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
-fn time(ms: f64) -> String {
+pub(super) fn time(ms: f64) -> String {
     match ms {
         0.0..1000.0 => format!("{ms:.1} ms"),
         _ => span(ms.max(0.0) as u64),
@@ -242,6 +222,7 @@ mod tests {
             tool: None,
             principal: None,
             session: None,
+            call: None,
             outcome: Vec::new(),
             last: None,
             no_follow: true,
@@ -318,13 +299,20 @@ mod tests {
             ),
             (
                 TailAsked {
+                    call: Some(prynai_bus::ids::StreamId::generate()),
+                    ..asked()
+                },
+                false,
+            ),
+            (
+                TailAsked {
                     outcome: vec![Outcome::Error],
                     ..asked()
                 },
                 false,
             ),
         ] {
-            assert_eq!(asked.wants(&record()), wanted, "{asked:?}");
+            assert_eq!(asked.filter().wants(&record()), wanted, "{asked:?}");
         }
     }
 }

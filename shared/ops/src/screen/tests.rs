@@ -82,6 +82,7 @@ fn sight(screen: &Screen, entries: &[EntrySight]) -> Sight {
         Wanted::Processes => List::Processes,
         Wanted::Queue => List::Queue(Queue {
             entries: entries.to_vec(),
+            lost: Vec::new(),
             looked_at: entries.len(),
             has_more: false,
             has_unreadable: false,

@@ -38,6 +38,17 @@ async fn the_record(url: &str, filter: &[&str]) -> Value {
     found.remove(0)
 }
 
+/// What is told of a call once the bus knows it no more.
+async fn told_when_over(url: &str, stream: &str) -> String {
+    let args = ["--redis-url", url, "call", stream];
+    eventually!({
+        let ended = Process::run("prynai-ops", &args).await;
+        assert!(ended.status.success(), "{}", ended.output);
+        let is_over = ended.stdout.contains("state         over");
+        is_over.then_some(ended.stdout)
+    })
+}
+
 async fn call(client: &RawClient, url: &str, params: Value) -> Value {
     let reply = client.modern(url, &modern(1, "tools/call", params)).await;
     reply.json().await
@@ -115,6 +126,18 @@ async fn every_end_and_every_refusal_leaves_a_record() {
         "{ok}"
     );
     assert_eq!(ok["stream"].as_str().map(str::len), Some(32), "{ok}");
+    let stream = ok["stream"].as_str().expect("text");
+    let same = the_record(&url, &["--call", stream]).await;
+    assert_eq!(same, ok);
+    let told = told_when_over(&url, stream).await;
+    for part in [
+        "what          tools/call echo",
+        "outcome       ok",
+        "state         over",
+        "what the audit has of it",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     let booked = the_record(&url, &["--session", &session.id]).await;
     // Its client has nobody to ask.
     assert_eq!(booked["outcome"], "tool_error");

@@ -70,6 +70,9 @@ async fn a_call_is_followed_from_the_queue_to_its_end() {
     )
     .await;
     assert!(filtered.contains("book_table") && !filtered.contains("long_running"));
+    let of_session = page(&client, &format!("{console}/queue?session={}", session.id)).await;
+    assert!(of_session.contains("book_table") && !of_session.contains("long_running"));
+    assert!(!of_session.contains(&session.id), "{of_session}");
 
     // The connection breaks, so the first call is cancelled; the second runs, asks, and its client hangs up.
     drop(running);

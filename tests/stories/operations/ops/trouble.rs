@@ -53,6 +53,11 @@ async fn a_lost_worker_a_dead_gateway_and_a_dead_letter_are_named() {
     assert!(told.contains("lost its worker"), "{told}");
     let filtered = ops_json(&url, &["queue", "--worker", "wk-lost"]).await;
     assert_eq!(filtered["entries"][0]["entry"], entry, "{filtered}");
+    assert_eq!(filtered["lost"][0]["worker"], "wk-lost", "{filtered}");
+    let told = ops(&url, &["queue"]).await.stdout;
+    for part in ["lost its worker", "worker wk-lost was last heard of"] {
+        assert!(told.contains(part), "{told}");
+    }
 
     cluster.gateway_process(0).kill().await;
     assert_eventually!(why(&url, call).await.contains("is gone"));
