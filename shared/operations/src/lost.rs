@@ -137,7 +137,7 @@ mod tests {
         let states: Vec<_> = entries.iter().map(|e| state_among(e, &lost)).collect();
         assert_eq!(states, ["lost its worker", "handed back", "runs"]);
         let said = lost[0].said();
-        for part in ["4 s ago", "has 1 request of these", "in about 11 s"] {
+        for part in ["4.0 s ago", "has 1 request of these", "in about 11.0 s"] {
             assert!(said.contains(part), "{said}");
         }
         let alone = LostWorker::among(&workers[1..], &entries);

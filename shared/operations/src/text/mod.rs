@@ -6,7 +6,7 @@ mod harmless;
 mod numbers;
 
 pub use harmless::{harmless, harmless_json};
-pub use numbers::{moment, size, span};
+pub use numbers::{moment, size, span, took};
 
 /// The method of an entry with its tool, prompt or resource.
 pub fn what(entry: &EntrySight) -> String {

@@ -38,6 +38,14 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// How long something took, in milliseconds, with a digit of them while it was short.
+pub fn took(ms: f64) -> String {
+    match ms {
+        0.0..1000.0 => format!("{ms:.1} ms"),
+        _ => span(ms.max(0.0) as u64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

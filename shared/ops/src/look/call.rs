@@ -7,11 +7,10 @@ use prynai_bus::wire::audit::AuditRecord;
 use prynai_operations::explain::Explanation;
 use prynai_operations::look::audit::of_call;
 use prynai_operations::look::call::{Call, read as read_call};
-use prynai_operations::text::{gateway_state, harmless, moment, or_dash, size, span, what};
+use prynai_operations::text::{gateway_state, harmless, moment, or_dash, size, span, took, what};
 
 use serde::Serialize;
 
-use super::tail::time;
 use super::{Failed, Shown};
 use crate::settings::CallAsked;
 use crate::show::{Column, Table, point};
@@ -89,7 +88,7 @@ fn facts_of_record(record: &AuditRecord<'_>, fact: &mut impl FnMut(&str, &str)) 
     let named = [&record.method, &record.name].into_iter().flatten();
     let what = named.map(|word| &**word).collect::<Vec<_>>().join(" ");
     let count = |count: Option<u32>| count.map(|count| count.to_string());
-    let took = |ms: Option<f64>| ms.map(time);
+    let span_of = |ms: Option<f64>| ms.map(took);
     let said = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
     for (name, value) in [
         ("call", said(&record.stream)),
@@ -103,8 +102,8 @@ fn facts_of_record(record: &AuditRecord<'_>, fact: &mut impl FnMut(&str, &str)) 
         ("rule", said(&record.rule)),
         ("worker", said(&record.worker)),
         ("attempt", count(record.attempt)),
-        ("waited", took(record.queue_ms)),
-        ("took", took(record.duration_ms)),
+        ("waited", span_of(record.queue_ms)),
+        ("took", span_of(record.duration_ms)),
         ("gateway", said(&record.gateway)),
         ("trace", said(&record.trace_id)),
     ] {

@@ -2,7 +2,7 @@
 
 use prynai_operations::explain::{Concern, More};
 use prynai_operations::look::status::{Status, living, server};
-use prynai_operations::text::{harmless, span};
+use prynai_operations::text::{counted, harmless, span};
 
 use super::Shown;
 use crate::show::point;
@@ -25,15 +25,31 @@ impl Shown for Status {
             ),
             format!(
                 "workers       {}",
-                living(self.workers.iter().map(|w| (w.is_alive, w.is_listening)))
+                living(
+                    self.workers
+                        .iter()
+                        .filter(|w| !w.has_stopped)
+                        .map(|w| (w.is_alive, w.is_listening))
+                )
             ),
             format!(
                 "gateways      {}",
                 living(self.gateways.iter().map(|g| (g.is_alive, g.is_listening)))
             ),
             format!(
-                "calls         {} in sessions, {} open streams, {} cancelled",
-                o.session_calls, o.unfinished_streams, o.cancelled
+                "sessions      {} open, with {} that {}",
+                o.sessions,
+                counted(o.session_calls, "call", "calls"),
+                if o.session_calls == 1 {
+                    "waits or runs"
+                } else {
+                    "wait or run"
+                },
+            ),
+            format!(
+                "answers       {} begun to answer and not ended; {} cancelled and not removed yet",
+                counted(o.unfinished_streams, "call has", "calls have"),
+                counted(o.cancelled, "call is", "calls are"),
             ),
             format!("dead letters  {}", o.dead_letters),
         ];

@@ -7,7 +7,7 @@ use prynai_bus::ids::EntryId;
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, AuditSight, Operations};
 use prynai_bus::wire::audit::AuditRecord;
 use prynai_operations::look::audit::AuditFilter;
-use prynai_operations::text::{harmless, harmless_json, span};
+use prynai_operations::text::{harmless, harmless_json, took};
 use unicode_width::UnicodeWidthStr;
 
 use super::Failed;
@@ -155,11 +155,11 @@ fn as_words(record: &AuditRecord<'_>) -> String {
         Some(_) => text(&record.principal),
         None => text(&record.address),
     };
-    let took = record.duration_ms.map_or_else(|| "-".to_owned(), time);
+    let duration = record.duration_ms.map_or_else(|| "-".to_owned(), took);
     let mut line = [
         padded(&harmless(&record.timestamp), 24),
         padded(&harmless(&record.outcome), 10),
-        format!("{took:>9}"),
+        format!("{duration:>9}"),
         padded(&what, 32),
         padded(&who, 16),
     ]
@@ -187,13 +187,6 @@ fn as_words(record: &AuditRecord<'_>) -> String {
         add("arguments", harmless(&arguments.to_string()));
     }
     line.trim_end().to_owned() + "\n"
-}
-
-pub(super) fn time(ms: f64) -> String {
-    match ms {
-        0.0..1000.0 => format!("{ms:.1} ms"),
-        _ => span(ms.max(0.0) as u64),
-    }
 }
 
 fn padded(text: &str, width: usize) -> String {

@@ -86,7 +86,13 @@ fn numbers(status: &Status, width: usize) -> Vec<Line<'static>> {
         format!("{} dead letters", o.dead_letters),
         format!(
             "workers {}",
-            living(status.workers.iter().map(|w| (w.is_alive, w.is_listening)))
+            living(
+                status
+                    .workers
+                    .iter()
+                    .filter(|w| !w.has_stopped)
+                    .map(|w| (w.is_alive, w.is_listening))
+            )
         ),
         format!(
             "gateways {}",
