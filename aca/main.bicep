@@ -106,8 +106,8 @@ param apiClientId string
 @minLength(1)
 param scopes string[] = ['mcp.call']
 
-@description('App roles of that API; an application that calls on its own needs one of them.')
-param roles string[] = []
+@description('App roles of that API, as docs/security.md registers them; an application that calls on its own needs one of them.')
+param roles string[] = ['Mcp.Call']
 
 @description('Days that logs are kept.')
 @minValue(30)
