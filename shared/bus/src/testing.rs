@@ -35,6 +35,7 @@ pub fn modern_request(holder: &GatewayId) -> RequestEnvelope {
         deadline_ms: None,
         visible: None,
         trace: None,
+        trace_state: None,
         rule: None,
         message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     }

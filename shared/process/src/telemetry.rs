@@ -5,6 +5,7 @@ pub mod audit;
 mod fold_repeats;
 mod line;
 mod log_queue;
+pub mod of_run;
 mod repeats;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -23,6 +24,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use self::audit::AuditSettings;
 use self::fold_repeats::FoldRepeats;
 use self::log_queue::LogQueue;
+use self::of_run::NamesRun;
 
 const DEFAULT_FILTER: &str = "info";
 
@@ -131,6 +133,7 @@ impl TelemetrySettings {
         let started = match format {
             LogFormat::Json => {
                 let lines = lines.json().flatten_event(true);
+                let lines = lines.map_event_format(|inner| NamesRun { inner, format });
                 registry.with(lines.with_filter(fold)).try_init()
             }
             LogFormat::Text => {
@@ -138,6 +141,7 @@ impl TelemetrySettings {
                 let coloured =
                     is_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
                 let lines = lines.with_target(false).with_ansi(coloured);
+                let lines = lines.map_event_format(|inner| NamesRun { inner, format });
                 registry.with(lines.with_filter(fold)).try_init()
             }
         };

@@ -1,11 +1,9 @@
 //! What the spans of gateways and workers have in common: OpenTelemetry's conventions for MCP (docs/gen-ai/mcp.md in
 //! its repository of conventions for generative AI, status "development").
 
-use opentelemetry::trace::{
-    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId};
 use opentelemetry::{Context, KeyValue};
-use prynai_bus::wire::trace::TraceContext;
+use prynai_bus::wire::trace::{TraceContext, TraceState as Told};
 
 /// What a message asks for, as it may be shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -87,21 +85,23 @@ pub(crate) fn error_type(outcome: &str, code: Option<i64>) -> Option<String> {
 }
 
 /// What a span at this place is a child of.
-pub fn parent(place: Option<TraceContext>) -> Context {
+pub fn parent(place: Option<TraceContext>, state: Option<&Told>) -> Context {
     match place {
-        Some(place) => Context::new().with_remote_span_context(remote(place)),
+        Some(place) => Context::new().with_remote_span_context(remote(place, state)),
         None => Context::new(),
     }
 }
 
-/// The span at this place, in another process.
-pub fn remote(place: TraceContext) -> SpanContext {
+/// The span at this place, in another process, with what is said of its trace.
+pub fn remote(place: TraceContext, state: Option<&Told>) -> SpanContext {
+    // What was read before is valid.
+    let state = state.and_then(|state| state.as_str().parse().ok());
     SpanContext::new(
         TraceId::from(place.trace_id),
         SpanId::from(place.span_id),
         TraceFlags::new(place.flags),
         true,
-        TraceState::default(),
+        state.unwrap_or_default(),
     )
 }
 
@@ -122,7 +122,7 @@ mod tests {
     fn a_place_is_the_same_on_both_sides() {
         let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let there: TraceContext = text.parse().unwrap();
-        assert_eq!(place(&remote(there)), Some(there));
+        assert_eq!(place(&remote(there, None)), Some(there));
         assert_eq!(place(&SpanContext::NONE), None);
     }
 }

@@ -54,6 +54,7 @@ samples! {
     "request_modern",
     "request_ruled",
     "request_signed",
+    "request_trace_state",
     "request_traced",
     "request_visible",
     "session",

@@ -29,6 +29,7 @@ fn a_legacy_request() {
         deadline_ms: Some(1_785_000_300_000),
         visible: None,
         trace: None,
+        trace_state: None,
         rule: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
@@ -75,6 +76,7 @@ fn modern_request(principal: Principal) -> RequestEnvelope {
         deadline_ms: None,
         visible: None,
         trace: None,
+        trace_state: None,
         rule: None,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
@@ -131,6 +133,7 @@ fn a_request_of_whose_answer_the_caller_may_see_a_part() {
         queued_at_ms: 1_785_000_000_002,
         deadline_ms: None,
         trace: None,
+        trace_state: None,
         rule: None,
         visible: Some(Visible {
             names: ["add".to_owned(), "report_*".to_owned()].into(),
@@ -189,6 +192,26 @@ fn a_request_that_a_rule_allows() {
         ..a_list()
     };
     passes("request_ruled", &expected);
+}
+
+#[test]
+fn a_request_whose_trace_has_a_state() {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let expected = RequestEnvelope {
+        trace: Some(traceparent.parse().expect("a traceparent")),
+        trace_state: Some(
+            "rojo=00f067aa0ba902b7,congo=t61"
+                .parse()
+                .expect("a tracestate"),
+        ),
+        ..a_list()
+    };
+    passes("request_trace_state", &expected);
+    let mut fields: HashMap<_, _> = expected.to_fields().expect("fields").into_iter().collect();
+    fields.insert("tracestate", "of another form".into());
+    let read = fields.iter().map(|(field, value)| (*field, &**value));
+    let read = RequestEnvelope::from_fields(read).expect("is read");
+    assert_eq!((read.trace, read.trace_state), (expected.trace, None));
 }
 
 #[test]

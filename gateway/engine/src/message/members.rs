@@ -29,8 +29,11 @@ pub(super) const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
 /// `_meta` key of every revision (SEP-414): the place in a trace that a request belongs to.
 pub(crate) const META_TRACEPARENT: &str = "traceparent";
 
+/// The same: what else is known of that trace.
+pub(crate) const META_TRACESTATE: &str = "tracestate";
+
 /// Every key of `_meta` that is looked at.
-pub(crate) const META_KEYS: [&str; 8] = [
+pub(crate) const META_KEYS: [&str; 9] = [
     META_PROTOCOL_VERSION,
     META_CLIENT_CAPABILITIES,
     META_CLIENT_INFO,
@@ -39,6 +42,7 @@ pub(crate) const META_KEYS: [&str; 8] = [
     META_IDEMPOTENCY_KEY,
     META_TIMEOUT,
     META_TRACEPARENT,
+    META_TRACESTATE,
 ];
 
 /// Where a part lies in the text of the message.

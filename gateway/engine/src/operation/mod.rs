@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 use axum::http::{Method, StatusCode};
 use prynai_bus::ids::{GatewayId, StreamId};
 use prynai_bus::wire::principal::Principal;
-use prynai_bus::wire::trace::TraceContext;
+use prynai_bus::wire::trace::{TraceContext, TraceState};
 use tokio::time::Instant;
 
 use crate::metrics::metrics;
@@ -31,9 +31,17 @@ pub(crate) struct Operation {
     /// It has ended, or somebody else ends it.
     is_over: AtomicBool,
     trace: OnceLock<TraceContext>,
+    trace_state: OnceLock<TraceState>,
     /// The rule of the policy that allows it.
     rule: OnceLock<Arc<str>>,
     line: Arc<RequestLine>,
+}
+
+/// The place in a trace that a client names, and what else it says of the trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedTrace {
+    pub(crate) place: TraceContext,
+    pub(crate) state: Option<TraceState>,
 }
 
 /// A call whose answer is on its way to its client, until it is dropped.
@@ -70,6 +78,7 @@ impl Operation {
             version: AtomicU8::new(0),
             is_over: AtomicBool::new(false),
             trace: OnceLock::new(),
+            trace_state: OnceLock::new(),
             rule: OnceLock::new(),
             line: Arc::new(line),
         }
@@ -111,9 +120,16 @@ impl Operation {
 
     /// The place in a trace that its client names, if it names one. With traces on, it is the parent of the span that
     /// begins here.
-    pub(crate) fn belongs_to(&self, named: Option<TraceContext>) {
-        let own = self.line.begin_span(named);
-        if let Some(trace) = own.or(named) {
+    pub(crate) fn belongs_to(&self, named: Option<NamedTrace>) {
+        let own = self.line.begin_span(named.as_ref());
+        let (place, state) = match named {
+            Some(NamedTrace { place, state }) => (Some(place), state),
+            None => (None, None),
+        };
+        if let Some(state) = state {
+            let _ = self.trace_state.set(state);
+        }
+        if let Some(trace) = own.or(place) {
             // A message belongs to one.
             let _ = self.trace.set(trace);
             self.line.belongs_to(trace);
@@ -123,6 +139,11 @@ impl Operation {
     /// The place in a trace that its run belongs to.
     pub(crate) fn trace(&self) -> Option<TraceContext> {
         self.trace.get().copied()
+    }
+
+    /// What its client says of that trace.
+    pub(crate) fn trace_state(&self) -> Option<&TraceState> {
+        self.trace_state.get()
     }
 
     /// The revision that its client speaks.

@@ -20,6 +20,7 @@ use prynai_traces::span;
 use tokio::time::Instant;
 use tracing::Level;
 
+use super::NamedTrace;
 use crate::metrics::names;
 use crate::metrics::operations::Outcome;
 use crate::refusal::RequestError;
@@ -155,7 +156,7 @@ impl RequestLine {
     }
 
     /// Begins the span of what is asked, if traces are on; gives its place.
-    pub(super) fn begin_span(&self, parent: Option<TraceContext>) -> Option<TraceContext> {
+    pub(super) fn begin_span(&self, parent: Option<&NamedTrace>) -> Option<TraceContext> {
         let tracer = prynai_traces::tracer()?;
         let asked = self.asked.get()?;
         let subject = span::Subject {
@@ -163,10 +164,12 @@ impl RequestLine {
             name: asked.name.as_deref(),
             ..span::Subject::default()
         };
+        let place = parent.map(|named| named.place);
+        let state = parent.and_then(|named| named.state.as_ref());
         let span = SpanBuilder::from_name(subject.span_name())
             .with_kind(SpanKind::Server)
             .with_start_time(clock::now() - self.began.elapsed())
-            .start_with_context(tracer, &span::parent(parent));
+            .start_with_context(tracer, &span::parent(place, state));
         let place = span::place(span.span_context());
         *self.span.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(span));
         place

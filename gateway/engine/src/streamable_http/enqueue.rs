@@ -179,6 +179,7 @@ fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> Reques
         queued_at_ms: now,
         deadline_ms: Some(now.saturating_add(millis(timeout))),
         trace: head.operation.trace(),
+        trace_state: head.operation.trace_state().cloned(),
         rule: head.operation.rule().map(str::to_owned),
         message,
     }

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::message::RawJson;
 use super::principal::Principal;
 use super::session::Session;
-use super::trace::TraceContext;
+use super::trace::{TraceContext, TraceState};
 use super::visible::Visible;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
 
 /// Fields of an entry, with a signature.
-const MOST_FIELDS: usize = 18;
+const MOST_FIELDS: usize = 19;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub struct RequestEnvelope {
     pub visible: Option<Visible>,
     /// The place in a trace that the run belongs to, if its client or its gateway named one.
     pub trace: Option<TraceContext>,
+    /// What else is known of that trace; only with `trace`.
+    pub trace_state: Option<TraceState>,
     /// The rule of the policy that allowed it, for the audit; absent without a policy, and when no rule is needed.
     pub rule: Option<String>,
     /// The JSON-RPC message, unchanged.
@@ -93,6 +95,7 @@ struct FieldTexts<'a> {
     deadline: Option<&'a str>,
     visible: Option<&'a str>,
     trace: Option<&'a str>,
+    trace_state: Option<&'a str>,
     rule: Option<&'a str>,
 }
 
@@ -150,6 +153,9 @@ impl RequestEnvelope {
         if let Some(trace) = self.trace {
             fields.push(("trace", trace.to_string().into()));
         }
+        if let Some(state) = &self.trace_state {
+            fields.push(("tracestate", state.as_str().into()));
+        }
         if let Some(rule) = &self.rule {
             fields.push(("rule", rule.as_str().into()));
         }
@@ -198,6 +204,7 @@ impl RequestEnvelope {
             visible: texts.visible.map(serde_json::from_str).transpose()?,
             // No call fails because of how it is traced.
             trace: texts.trace.and_then(|text| text.parse().ok()),
+            trace_state: texts.trace_state.and_then(|text| text.parse().ok()),
             rule: texts.rule.map(str::to_owned),
         })
     }
@@ -225,6 +232,7 @@ impl<'a> FieldTexts<'a> {
             "deadline" => &mut self.deadline,
             "visible" => &mut self.visible,
             "trace" => &mut self.trace,
+            "tracestate" => &mut self.trace_state,
             "rule" => &mut self.rule,
             _ => return,
         };

@@ -1,5 +1,6 @@
-//! To which trace a request belongs (W3C Trace Context, `traceparent`).
+//! To which trace a request belongs (W3C Trace Context, `traceparent` and `tracestate`).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -9,6 +10,15 @@ const LENGTH: usize = 55;
 
 /// The bit of the flags that says that whoever sent it records the trace.
 const SAMPLED: u8 = 1;
+
+/// Most characters of `tracestate`, which everybody has to hand on (Trace Context, section 3.3.1.5).
+const MOST_OF_STATE: usize = 512;
+
+/// Most members of it (section 3.3.1.1).
+const MOST_MEMBERS: usize = 32;
+
+/// Most characters of a key, and of a value.
+const MOST_OF_MEMBER: usize = 256;
 
 /// A place in a trace: what `traceparent` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +31,17 @@ pub struct TraceContext {
     pub flags: u8,
 }
 
+/// What the systems that a trace has passed say of it: `tracestate`, of a [`TraceContext`]. It is handed on as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceState(Box<str>);
+
 /// The ids of a [`TraceContext`] as text, without memory of their own.
 #[derive(Debug, Clone, Copy)]
 pub struct Digits([u8; 48]);
 
-/// A text that is no `traceparent`.
+/// A text that is no `traceparent`, or no `tracestate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is not a traceparent of W3C Trace Context")]
+#[error("it is not of W3C Trace Context")]
 pub struct InvalidTrace;
 
 impl TraceContext {
@@ -54,6 +68,13 @@ impl Digits {
     /// 32 hexadecimal digits.
     pub fn trace_id(&self) -> &str {
         self.text(0..32)
+    }
+
+    /// The same, as bytes.
+    pub fn trace_id_bytes(&self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        digits.copy_from_slice(&self.0[..32]);
+        digits
     }
 
     /// 16 hexadecimal digits.
@@ -101,6 +122,69 @@ impl fmt::Display for TraceContext {
         } = self;
         write!(f, "00-{trace_id:032x}-{span_id:016x}-{flags:02x}")
     }
+}
+
+impl TraceState {
+    /// As it stands in `tracestate`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TraceState {
+    type Err = InvalidTrace;
+
+    /// Accepts members `key=value`, separated by commas; empty ones are left out. One that is wrong spoils all, and so
+    /// do too many of them (Trace Context, section 3.3.1).
+    fn from_str(text: &str) -> Result<Self, InvalidTrace> {
+        // Spaces and tabs may stand around the commas.
+        if text.len() > 2 * MOST_OF_STATE {
+            return Err(InvalidTrace);
+        }
+        let members = text
+            .split(',')
+            .map(|member| member.trim_matches([' ', '\t']));
+        let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
+        let mut keys = HashSet::with_capacity(members.len());
+        if !(1..=MOST_MEMBERS).contains(&members.len()) {
+            return Err(InvalidTrace);
+        }
+        for member in &members {
+            let (key, value) = member.split_once('=').ok_or(InvalidTrace)?;
+            if !(is_key(key) && is_value(value) && keys.insert(key)) {
+                return Err(InvalidTrace);
+            }
+        }
+        let state = members.join(",");
+        match state.len() <= MOST_OF_STATE {
+            true => Ok(Self(state.into())),
+            false => Err(InvalidTrace),
+        }
+    }
+}
+
+/// Section 3.3.1.3.1: `key` or `tenant@system`.
+fn is_key(key: &str) -> bool {
+    let is_of = |part: &str, most: usize| {
+        let mut bytes = part.bytes();
+        let begins = bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
+        let goes_on = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/');
+        begins && part.len() <= most && bytes.all(goes_on)
+    };
+    match key.split_once('@') {
+        Some((tenant, system)) => is_of(tenant, 241) && is_of(system, 14),
+        None => is_of(key, MOST_OF_MEMBER),
+    }
+}
+
+/// Section 3.3.1.3.2; the space at the end is not there any more.
+fn is_value(value: &str) -> bool {
+    let fits = (1..=MOST_OF_MEMBER).contains(&value.len());
+    fits && value
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'=')
 }
 
 /// A number of at most 32 hexadecimal digits, in lower case: a sign or an upper-case letter is none.
@@ -163,6 +247,50 @@ mod tests {
             VALID.replace("4bf9", "é\u{e9}"),
         ] {
             assert_eq!(text.parse::<TraceContext>(), Err(InvalidTrace), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tracestate_is_handed_on_up_to_its_bounds_and_dropped_whole() {
+        let members = |count: usize| {
+            let members = (0..count).map(|number| format!("k{number}=v"));
+            members.collect::<Vec<_>>().join(",")
+        };
+        let long = format!("a={},b={}", "x".repeat(256), "y".repeat(251));
+        assert_eq!(long.len(), MOST_OF_STATE);
+        for (text, expected) in [
+            ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", None),
+            ("t/1-_*@vendor=a b!~", None),
+            ("a=1,\t ,b=2 , c=3 ", Some("a=1,b=2,c=3")),
+            (&members(MOST_MEMBERS), None),
+            (&long, None),
+        ] {
+            let state: TraceState = text.parse().unwrap();
+            assert_eq!(state.as_str(), expected.unwrap_or(text));
+        }
+        for text in [
+            "",
+            " , ",
+            "a",
+            "=v",
+            "a=",
+            "A=v",
+            "_a=v",
+            "a@=v",
+            "a@b@c=v",
+            "a b=v",
+            "a=v=w",
+            "a=1,a=2",
+            "a=1,b",
+            "a=\u{1b}[2J",
+            "a=\u{e9}",
+            &members(MOST_MEMBERS + 1),
+            &format!("{long}y"),
+            &format!("a={}", "x".repeat(257)),
+            &format!("{}=v", "k".repeat(257)),
+            &" ".repeat(4096),
+        ] {
+            assert_eq!(text.parse::<TraceState>(), Err(InvalidTrace), "{text:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Traces as a receiver gets them: one from the client through gateway, queue and worker into the handler.
 
+mod of_a_call;
 pub(super) mod receiver;
 mod session_ids;
 mod tls;

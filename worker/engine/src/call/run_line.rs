@@ -192,8 +192,9 @@ fn begin_span(claim: &Claim, waited: Duration) -> Span {
         tracing::error_span!(target: TRACE_ONLY, "run", otel.name = name, otel.kind = "consumer");
     if let Some(place) = request.trace {
         // It has not begun yet, so it takes the parent.
-        let _ = span.set_parent(span::parent(Some(place)));
-        span.add_link(span::remote(place));
+        let state = request.trace_state.as_ref();
+        let _ = span.set_parent(span::parent(Some(place), state));
+        span.add_link(span::remote(place, state));
     }
     for attribute in subject.attributes() {
         span.set_attribute(attribute.key, attribute.value);

@@ -247,7 +247,7 @@ impl<H: ServerHandler> CallRunner<H> {
 
     fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
         let handler = Arc::clone(&self.handler);
-        Guard::new(handler, envelope.era, self.state_keys.clone())
+        Guard::new(handler, envelope.era, self.state_keys.clone()).of_run(envelope)
     }
 
     /// Lets the handler take note of something. It has nobody to talk to: what it says is dropped, but

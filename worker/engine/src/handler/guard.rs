@@ -10,7 +10,8 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures::FutureExt;
-use prynai_bus::wire::request::Era;
+use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_process::telemetry::of_run::{self, RunIds};
 use rmcp::model::{
     ClientNotification, ClientRequest, ErrorCode, NotificationMetaObject, ProtocolVersion,
     ServerConfig, ServerResult,
@@ -33,6 +34,8 @@ pub(crate) struct Guard<H> {
     era: Era,
     state_keys: RequestStateKeys,
     noted: CancellationToken,
+    /// What the lines of the handler name.
+    run: Option<RunIds>,
 }
 
 thread_local! {
@@ -68,7 +71,19 @@ impl<H> Guard<H> {
             handler,
             era,
             state_keys,
+            run: None,
             noted: CancellationToken::new(),
+        }
+    }
+
+    /// The same, for a call: what its handler logs names it.
+    pub(crate) fn of_run(self, envelope: &RequestEnvelope) -> Self {
+        let mut stream = [0; 32];
+        envelope.stream.digits(&mut stream);
+        let trace_id = envelope.trace.map(|trace| trace.digits().trace_id_bytes());
+        Self {
+            run: Some(RunIds { stream, trace_id }),
+            ..self
         }
     }
 
@@ -95,7 +110,7 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
         let handler = self.handler.as_ref();
         // In a box: rmcp's future for all methods is large, and would be moved with each future around it.
         let answer = Service::handle_request(handler, request, context);
-        let answer = caught(Box::pin(answer.instrument(span)));
+        let answer = caught(self.run, Box::pin(answer.instrument(span)));
         tokio::select! {
             answer = answer => answer
                 .unwrap_or_else(|panic| Err(panicked(&method, tool, &panic)))
@@ -115,7 +130,8 @@ impl<H: ServerHandler> Service<RoleServer> for Guard<H> {
             context.meta = meta.clone();
         }
         let handler = self.handler.as_ref();
-        let noted = caught(Service::handle_notification(handler, notification, context)).await;
+        let noting = Service::handle_notification(handler, notification, context);
+        let noted = caught(self.run, noting).await;
         self.noted.cancel();
         noted.unwrap_or_else(|panic| Err(panicked("a notification", None, &panic)))
     }
@@ -147,11 +163,11 @@ async fn parting(cancelled: &CancellationToken) {
 /// Where a handler panicked, if known.
 struct Panicked(Option<String>);
 
-async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+async fn caught<F: Future>(run: Option<RunIds>, future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
     poll_fn(|context| {
         IN_HANDLER.set(true);
-        let polled = future.as_mut().poll(context);
+        let polled = of_run::within(run, || future.as_mut().poll(context));
         IN_HANDLER.set(false);
         polled
     })
