@@ -13,8 +13,7 @@ param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 param registrySku = 'Basic'
 param redisSku = 'Balanced_B0'
 param redisHighAvailability = false
-// entra as soon as the processes have --redis-auth.
-param redisAuth = 'keys'
+param redisAuth = 'entra'
 param privateNetwork = false
 param purgeProtection = false
 param telemetry = false

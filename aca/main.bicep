@@ -279,7 +279,6 @@ module gateway 'modules/gateway.bicep' = {
     certificateId: hasOwnCertificate ? certificate!.outputs.id : ''
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    identityPrincipalId: identity.outputs.principalId
     registryServer: registry.outputs.server
     image: image
     redisAddress: redis.outputs.address
@@ -319,7 +318,6 @@ module worker 'modules/worker.bicep' = {
     environmentId: environment.outputs.id
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    identityPrincipalId: identity.outputs.principalId
     registryServer: registry.outputs.server
     image: image
     redisAddress: redis.outputs.address

@@ -13,8 +13,7 @@ param redisKey = readEnvironmentVariable('REDIS_KEY', 'primary')
 param registrySku = 'Standard'
 param redisSku = 'Balanced_B5'
 param redisHighAvailability = true
-// entra as soon as the processes have --redis-auth.
-param redisAuth = 'keys'
+param redisAuth = 'entra'
 param privateNetwork = true
 param zoneRedundant = true
 param purgeProtection = true

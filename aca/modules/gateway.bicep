@@ -20,8 +20,6 @@ param certificateId string
 param identityId string
 @description('its client id,')
 param identityClientId string
-@description('and its object id.')
-param identityPrincipalId string
 @description('Host name of the registry.')
 param registryServer string
 @description('Image with its tag.')
@@ -99,10 +97,6 @@ var redisSettings = usesEntra ? [
   {
     name: 'PRYNAI_REDIS_AUTH'
     value: 'entra'
-  }
-  {
-    name: 'PRYNAI_REDIS_USER'
-    value: identityPrincipalId
   }
   {
     name: 'AZURE_CLIENT_ID'

@@ -10,8 +10,6 @@ param environmentId string
 param identityId string
 @description('its client id,')
 param identityClientId string
-@description('and its object id.')
-param identityPrincipalId string
 @description('Host name of the registry.')
 param registryServer string
 @description('Image with its tag.')
@@ -76,10 +74,6 @@ var redisSettings = usesEntra ? [
   {
     name: 'PRYNAI_REDIS_AUTH'
     value: 'entra'
-  }
-  {
-    name: 'PRYNAI_REDIS_USER'
-    value: identityPrincipalId
   }
   {
     name: 'AZURE_CLIENT_ID'

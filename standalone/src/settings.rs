@@ -5,7 +5,8 @@ use prynai_admin::AdminSettings;
 use prynai_gateway_engine::{AuthKind, GatewaySettings};
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
-    EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings, RedisUrl, check_tls,
+    EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings, RedisUrl,
+    check_tls,
 };
 use prynai_traces::TraceSettings;
 use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
@@ -43,6 +44,10 @@ pub struct StandaloneSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub redis_sign_in: RedisSignInSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub keys: KeySettings,
 
     #[command(flatten)]
@@ -73,7 +78,8 @@ impl StandaloneSettings {
         self.envelope.check()?;
         self.admin.check()?;
         self.traces.check()?;
-        check_tls(self.redis_url.as_ref(), &self.redis_tls)
+        check_tls(self.redis_url.as_ref(), &self.redis_tls)?;
+        self.redis_sign_in.check(self.redis_url.as_ref())
     }
 
     /// Whether whoever reaches this machine's own addresses may call everything anyway, and nobody else can: then its
@@ -89,6 +95,7 @@ impl StandaloneSettings {
         Some(RedisSettings {
             redis_url: self.redis_url.clone()?,
             tls: self.redis_tls.clone(),
+            sign_in: self.redis_sign_in.clone(),
             keys: self.keys.clone(),
             envelope: self.envelope.clone(),
         })

@@ -29,14 +29,14 @@ DOMAIN = "mcp.example.com"
 # What each of these stands for is what people choose; see docs/deployment.md.
 VARIANTS = {
     "dev": ("dev", {}),
-    "dev with Entra ID": ("dev", {"redisAuth": "entra", "telemetry": True}),
+    "dev with telemetry": ("dev", {"telemetry": True}),
     "dev with a long name": ("dev", {"name": "a-long-na-me-of-18"}),
     "dev with keys": ("dev", {"redisAuth": "keys", "redisKey": "secondary"}),
     "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": ""}),
     "dev with a domain": ("dev", {"customDomain": DOMAIN}),
     "dev with its own certificate": ("dev", {"customDomain": DOMAIN, "certificateUrl": "https://vault/secrets/c"}),
     "prod": ("prod", {}),
-    "prod with Entra ID": ("prod", {"redisAuth": "entra"}),
+    "prod with keys": ("prod", {"redisAuth": "keys"}),
     "prod with premium ingress": ("prod", {"premiumIngress": True}),
     "prod inside": ("prod", {"internalOnly": True}),
     "prod behind Front Door": ("prod", {"front": "frontDoor", "customDomain": DOMAIN}),
@@ -81,15 +81,14 @@ def check_variants(root: Path, variants: dict[str, Any], used: set[Path]) -> Ite
                 found = resource_types.faults(resource.type, resource.api, resource.body)
                 refused += [f"{resource.where}: {resource.type}: {fault}" for fault in found]
         # What Azure refuses need not meet our demands, too.
-        for fault in refused or demands(root, file, changes, deployment):
+        for fault in refused or demands(root, file, deployment):
             yield f"{fault} ({variant})"
 
 
-def demands(root: Path, file: str, changes: dict[str, Any], deployment: Deployment) -> Iterator[str]:
+def demands(root: Path, file: str, deployment: Deployment) -> Iterator[str]:
     secrets = [VARIABLES["ENVELOPE_KEY"], VARIABLES["STATE_KEY"]]
     try:
-        planned = changes.get("redisAuth") == "entra"
-        yield from Requirements(root, file == "prod", planned, deployment, secrets).faults()
+        yield from Requirements(root, file == "prod", deployment, secrets).faults()
     except KeyError as missing:
         yield f"aca/{file}.bicepparam: {missing} is missing in an app"
 

@@ -55,8 +55,6 @@ ENDPOINTS = {"redisEnterprise": "privatelink.redis.azure.net", "vault": "private
 SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY")
 # Read by what signs in to Entra ID, not by a setting of ours.
 OF_AZURE = {"AZURE_CLIENT_ID"}
-# Settings that the templates can give before the processes have them. Until then the parameter files may not use them.
-PLANNED = {"PRYNAI_REDIS_AUTH", "PRYNAI_REDIS_USER"}
 # What a process takes after --drain-timeout before it ends in any case, and the longest grace that people report.
 LAST_SECONDS, LONGEST_GRACE = 5, 600
 
@@ -70,8 +68,8 @@ def at(value: Any, path: str) -> Any:
 class Requirements:
     """Looks at one variant."""
 
-    def __init__(self, root: Path, production: bool, planned: bool, deployment: Deployment, secrets: list[str]) -> None:
-        self.root, self.production, self.planned = root, production, planned
+    def __init__(self, root: Path, production: bool, deployment: Deployment, secrets: list[str]) -> None:
+        self.root, self.production = root, production
         self.deployment, self.secrets = deployment, secrets
 
     def of(self, kind: str) -> list[Resource]:
@@ -184,11 +182,7 @@ class Requirements:
             name = variable["name"]
             if names.count(name) > 1:
                 yield f"{name} is set twice"
-            if name in PLANNED and name in known:
-                yield f"{name} exists: take it out of PLANNED in tests/deployment/required.py, and use it in aca/"
-            elif name in PLANNED and self.planned:
-                continue
-            elif name not in OF_AZURE and not known.get(name, set()) & {program, "every program"}:
+            if name not in OF_AZURE and not known.get(name, set()) & {program, "every program"}:
                 yield f"{program} has no setting {name}"
             if "secretRef" in variable and variable["secretRef"] not in secrets:
                 yield f"{name} names a secret that is not there: {variable['secretRef']}"

@@ -10,7 +10,9 @@ use prynai_bus::{
     Append, Bus, BusLimits, Claim, Finish, LogState, News, NewsReceiver, Ownership, RequestQueue,
 };
 use prynai_memory_bus::MemoryBus;
-use prynai_redis_bus::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
+use prynai_redis_bus::settings::{
+    EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings,
+};
 use prynai_redis_bus::{RedisBus, RedisOperations};
 
 use prynai_bus::wire::event::{EventKind, StreamEvent};
@@ -249,6 +251,7 @@ impl Scene {
         let settings = RedisSettings {
             redis_url: url.parse().expect("a URL"),
             tls: RedisTlsSettings::default(),
+            sign_in: RedisSignInSettings::default(),
             keys: KeySettings {
                 key_prefix: prefix.clone(),
             },

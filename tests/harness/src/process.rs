@@ -82,7 +82,13 @@ impl Process {
 
     /// Runs a binary to its end.
     pub async fn run(binary: &str, args: &[&str]) -> Ended {
-        let output = command(binary, args).await.output().await;
+        Self::run_with(binary, args, &[]).await
+    }
+
+    /// Runs a binary with these environment variables to its end.
+    pub async fn run_with(binary: &str, args: &[&str], env: &[(String, String)]) -> Ended {
+        let mut command = command(binary, args).await;
+        let output = command.envs(env.iter().cloned()).output().await;
         let output = output.unwrap_or_else(|error| panic!("cannot run {binary}: {error}"));
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = [output.stdout, output.stderr].concat();

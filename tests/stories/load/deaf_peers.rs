@@ -8,7 +8,9 @@ use prynai_bus::BusLimits;
 use prynai_bus::ids::WorkerId;
 use prynai_process::lifecycle::Shutdown;
 use prynai_redis_bus::RedisBus;
-use prynai_redis_bus::settings::{EnvelopeSettings, KeySettings, RedisSettings, RedisTlsSettings};
+use prynai_redis_bus::settings::{
+    EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings,
+};
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::{MODERN, modern, tool};
 use prynai_test_harness::cluster::Cluster;
@@ -61,6 +63,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
     let redis = RedisSettings {
         redis_url: cluster.redis.url().parse().expect("a URL"),
         tls: RedisTlsSettings::default(),
+        sign_in: RedisSignInSettings::default(),
         keys: KeySettings {
             key_prefix: "prynai:".to_owned(),
         },

@@ -22,6 +22,7 @@ use crate::fault::Fault;
 use crate::queue::deliveries::Deliveries;
 use crate::queue::forgeries::Forgeries;
 use crate::queue::gauge::QueueGauge;
+use crate::server::entra::SignIn;
 use crate::server::tls::Tls;
 use crate::settings::{RedisSettings, RedisTlsSettings, RedisUrl};
 use crate::wire::keys::Keys;
@@ -85,18 +86,19 @@ impl RedisBus {
         envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
         let tls = RedisTlsSettings::default();
-        Self::connect_to(url, &tls, prefix, limits, envelope_keys).await
+        Self::connect_to(url, &tls, None, prefix, limits, envelope_keys).await
     }
 
     async fn connect_to(
         url: &RedisUrl,
         tls: &RedisTlsSettings,
+        sign_in: Option<SignIn>,
         prefix: &str,
         limits: BusLimits,
         envelope_keys: EnvelopeKeys,
     ) -> Result<Arc<Self>, BusError> {
         let group = Arc::new(QueueGroup::new(Keys::new(prefix)));
-        let connector = Connector::new(url.address().clone(), Tls::new(tls), group);
+        let connector = Connector::new(url.address().clone(), Tls::new(tls), sign_in, group);
         let hot = HotConnection::connect(connector.clone()).await;
         let hot = hot.map_err(Fault::at_start)?;
         eviction::check(&hot).await;
@@ -151,9 +153,18 @@ impl RedisBus {
         settings: &RedisSettings,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
+        let sign_in = SignIn::start(&settings.sign_in).map_err(BusError::Unusable)?;
+        Self::connect_signed_in(settings, sign_in, limits).await
+    }
+
+    async fn connect_signed_in(
+        settings: &RedisSettings,
+        sign_in: Option<SignIn>,
+        limits: BusLimits,
+    ) -> Result<Arc<Self>, BusError> {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
         let keys = settings.envelope.keys().map_err(BusError::Unusable)?;
-        Self::connect_to(url, &settings.tls, prefix, limits, keys).await
+        Self::connect_to(url, &settings.tls, sign_in, prefix, limits, keys).await
     }
 
     /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name
@@ -168,8 +179,10 @@ impl RedisBus {
         mut tell: impl FnMut(&str),
     ) -> Result<Arc<Self>, BusError> {
         let mut outage = Outage::endless();
+        // One for all attempts: who gives out tokens is not asked whenever Redis is.
+        let sign_in = SignIn::start(&settings.sign_in).map_err(BusError::Unusable)?;
         loop {
-            match Self::connect_as_set(settings, limits.clone()).await {
+            match Self::connect_signed_in(settings, sign_in.clone(), limits.clone()).await {
                 Err(BusError::Unavailable(reason) | BusError::Refused(reason)) => {
                     if outage.begins() {
                         tracing::warn!(

@@ -13,6 +13,7 @@ use prynai_process::outage::Alarm;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionInfo, PushInfo, PushKind, cmd};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::connection::budget::DEADLINE;
 use crate::connection::driver::{self, Driver};
@@ -21,6 +22,7 @@ use crate::connection::link::Link;
 use crate::connection::queue_group::QueueGroup;
 use crate::fault::Fault;
 use crate::server::address::{Address, Sentinels};
+use crate::server::entra::{SignIn, keep_signed_in};
 use crate::server::peer::Peer;
 use crate::server::stream;
 use crate::server::tls::Tls;
@@ -36,6 +38,8 @@ const WRITE_BUFFER: usize = 128 * 1024;
 pub(crate) struct Connector {
     address: Arc<Address>,
     tls: Tls,
+    /// Without it, the address says how.
+    sign_in: Option<SignIn>,
     group: Arc<QueueGroup>,
     generation: Arc<Mutex<Generation>>,
     /// Redis cannot be used as it is set up: told once for all that connect.
@@ -43,11 +47,17 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(address: Address, tls: Tls, group: Arc<QueueGroup>) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        tls: Tls,
+        sign_in: Option<SignIn>,
+        group: Arc<QueueGroup>,
+    ) -> Self {
         let generation = Generation::new(group.demoted_master());
         Self {
             address: Arc::new(address),
             tls,
+            sign_in,
             group,
             generation: Arc::new(Mutex::new(generation)),
             unusable: Arc::default(),
@@ -173,12 +183,31 @@ impl Connector {
                 }
                 Ok::<_, redis::aio::SendError>(())
             });
-        let (mut connection, driver) = self.connect(&place, server, config).await?;
+        let (mut connection, driver, signed_in) = match &self.sign_in {
+            None => {
+                let (connection, driver) = self.connect(&place, server, config).await?;
+                (connection, driver, None)
+            }
+            Some(sign_in) => {
+                // Before the token is taken, so that none that comes meanwhile is missed.
+                let news = sign_in.news();
+                let token = sign_in.token().await?;
+                let settings = server.redis_settings().clone();
+                let settings = settings.set_username(&token.user);
+                let settings = settings.set_password(token.secret.expose());
+                let server = server.clone().set_redis_settings(settings);
+                let (connection, driver) = self.connect(&place, &server, config).await?;
+                let signing = keep_signed_in(connection.clone(), news, lost.clone());
+                let signing = AbortOnDropHandle::new(tokio::spawn(signing));
+                (connection, driver, Some(Arc::new(signing)))
+            }
+        };
         let greeted = timeout(DEADLINE, Peer::greet(&mut connection, &place)).await;
         let peer = greeted.map_err(|_| Fault::away(format!("{place}: no answer in time")))??;
         Ok(Link {
             connection,
             _driver: driver,
+            _signed_in: signed_in,
             lost,
             generation,
             peer,

@@ -7,6 +7,7 @@ use redis::FromRedisValue;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::connection::command::Command;
 use crate::connection::driver::Driver;
@@ -20,6 +21,8 @@ use crate::server::peer::Peer;
 pub(crate) struct Link {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) _driver: Driver,
+    /// What keeps it signed in with a token, if it is.
+    pub(crate) _signed_in: Option<Arc<AbortOnDropHandle<()>>>,
     /// Fires when the connection can no longer be used.
     pub(crate) lost: CancellationToken,
     /// All connections that were made since one last led to the wrong server.

@@ -24,6 +24,7 @@ use crate::connection::connector::Connector;
 use crate::connection::link::Link;
 use crate::connection::queue_group::QueueGroup;
 use crate::fault::Fault;
+use crate::server::entra::SignIn;
 use crate::server::tls::Tls;
 use crate::settings::RedisSettings;
 use crate::wire::keys::Keys;
@@ -66,7 +67,8 @@ impl RedisOperations {
         let keys = Keys::new(&prefix);
         let group = Arc::new(QueueGroup::new(keys.clone()));
         let address = settings.redis_url.address().clone();
-        let connector = Connector::new(address, Tls::new(&settings.tls), group);
+        let sign_in = SignIn::start(&settings.sign_in).map_err(BusError::Unusable)?;
+        let connector = Connector::new(address, Tls::new(&settings.tls), sign_in, group);
         let link = connector.link().await.map_err(Fault::at_start)?;
         let envelope_keys = settings.envelope.keys().map_err(BusError::Unusable)?;
         Ok(Self {

@@ -49,6 +49,18 @@ impl Address {
         let (Self::Server(info) | Self::Sentinels(Sentinels { how: info, .. })) = self;
         matches!(info.addr(), ConnectionAddr::TcpTls { .. })
     }
+
+    /// Whether it is the address of a server, and no Sentinel is asked.
+    pub(crate) fn is_one_server(&self) -> bool {
+        matches!(self, Self::Server(_))
+    }
+
+    /// Whether it says with what to sign in.
+    pub(crate) fn has_credentials(&self) -> bool {
+        let (Self::Server(info) | Self::Sentinels(Sentinels { how: info, .. })) = self;
+        let settings = info.redis_settings();
+        settings.username().is_some() || settings.password().is_some()
+    }
 }
 
 /// Without user and password.

@@ -12,6 +12,7 @@ use crate::wire::signature::EnvelopeKeys;
 
 mod url;
 
+pub use crate::server::entra::{RedisAuth, RedisSignInSettings};
 pub use crate::server::tls::RedisTlsSettings;
 pub use url::RedisUrl;
 
@@ -35,6 +36,10 @@ pub struct RedisSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub tls: RedisTlsSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub sign_in: RedisSignInSettings,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
@@ -84,6 +89,7 @@ impl RedisSettings {
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
         check_tls(Some(&self.redis_url), &self.tls)?;
+        self.sign_in.check(Some(&self.redis_url))?;
         self.envelope.check()
     }
 }

@@ -2,6 +2,7 @@
 //! more than the documentation says.
 
 pub(super) mod documented_user;
+mod entra;
 mod fail_over;
 mod over_tls;
 mod refused;
@@ -23,10 +24,15 @@ struct Fleet {
 
 impl Fleet {
     async fn start(args: &[&str]) -> Self {
-        let listen = ["--listen", "127.0.0.1:0"];
-        let mut gateway = Process::start("prynai-gateway", &[args, &listen].concat()).await;
-        let mut worker =
-            Process::start("prynai-worker", &[args, &["--lease", "2s"]].concat()).await;
+        Self::start_with(args, &[]).await
+    }
+
+    /// With variables in the environment of both.
+    async fn start_with(args: &[&str], env: &[(String, String)]) -> Self {
+        let gateway = [args, &["--listen", "127.0.0.1:0"]].concat();
+        let mut gateway = Process::start_with("prynai-gateway", &gateway, env).await;
+        let worker = [args, &["--lease", "2s"]].concat();
+        let mut worker = Process::start_with("prynai-worker", &worker, env).await;
         let origin = format!("http://{}", gateway.address().await);
         worker.logged("ready").await;
         Self {

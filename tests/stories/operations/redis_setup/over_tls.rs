@@ -9,7 +9,7 @@ use prynai_test_redis::server::{RedisServer, free_port};
 use super::{BINARIES, Fleet, is_refused};
 
 /// A server that speaks TLS with a certificate of this authority, and its URL.
-async fn tls_server(
+pub(super) async fn tls_server(
     certificates: &Certificates,
     asks_for_certificates: bool,
 ) -> (RedisServer, String) {

@@ -1,0 +1,93 @@
+//! Keeps a token that is good, and every connection signed in with it.
+
+use std::time::Duration;
+
+use prynai_process::backoff::Backoff;
+use prynai_process::outage::Alarm;
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::State;
+use super::ask::Asker;
+
+/// Time for Redis to answer a new token: on a connection that waits for requests it stands behind that.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Time between attempts to show a token that Redis refused.
+const SHOWN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Asks for a token, and for the next one before that ends, until nobody is left who would use it.
+pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
+    let (mut newest, mut backoff) = (None, Backoff::endless());
+    let failing = Alarm::default();
+    loop {
+        match asker.token().await {
+            Ok(token) if newest.as_ref().is_none_or(|old| token.is_newer_than(old)) => {
+                if failing.clear() {
+                    tracing::info!("there is a token for Redis again");
+                }
+                backoff = Backoff::endless();
+                let pause = token.until_replaced();
+                state.send_replace(State::Signed(token.clone()));
+                newest = Some(token);
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            // The platform keeps tokens, too, and gives out the old one until it has a newer.
+            Ok(_) => {}
+            Err(reason) => {
+                if failing.raise() {
+                    tracing::warn!(
+                        reason,
+                        "Entra ID gives this process no token for Redis; trying again"
+                    );
+                }
+                let is_without = newest.as_ref().is_none_or(|old| old.has_ended());
+                if is_without {
+                    newest = None;
+                    state.send_replace(State::Without(reason));
+                }
+            }
+        }
+        match &newest {
+            Some(old) => tokio::time::sleep(old.until_tried_again()).await,
+            None => drop(backoff.pause().await),
+        }
+    }
+}
+
+/// Shows each newer token on a connection until that is lost, so that Redis never ends it with its token.
+pub(crate) async fn keep_signed_in(
+    mut connection: MultiplexedConnection,
+    mut news: watch::Receiver<State>,
+    lost: CancellationToken,
+) {
+    let showing = async {
+        while news.changed().await.is_ok() {
+            loop {
+                let State::Signed(token) = news.borrow_and_update().clone() else {
+                    break;
+                };
+                let mut auth = cmd("AUTH");
+                auth.arg(&token.user).arg(token.secret.expose());
+                let shown = timeout(ANSWERED_WITHIN, auth.query_async::<()>(&mut connection));
+                match shown.await {
+                    Ok(Ok(())) => break,
+                    // The old one still holds.
+                    Ok(Err(error)) => tracing::warn!(
+                        reason = error.code().unwrap_or("no answer"),
+                        "Redis refuses the new token of a connection; trying again until its old one ends"
+                    ),
+                    Err(_) => {
+                        tracing::warn!("Redis does not answer to the new token of a connection")
+                    }
+                }
+                tokio::time::sleep(SHOWN_AGAIN).await;
+            }
+        }
+    };
+    lost.run_until_cancelled(showing).await;
+}
