@@ -146,6 +146,12 @@ pub(crate) fn ends_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.is_timeout()
 }
 
+/// Whether the server does not know the user, or not by this password.
+pub(crate) fn is_unknown_user(error: &RedisError) -> bool {
+    let unknown = |(code, _): &(String, String)| code == "WRONGPASS" || code == "NOAUTH";
+    answers(error).iter().any(unknown)
+}
+
 /// Whether the server is not the master, or not yet.
 pub(crate) fn is_wrong_peer(error: &RedisError) -> bool {
     let wrong = |(code, detail): &(String, String)| {
@@ -209,7 +215,7 @@ fn set_up(error: &RedisError) -> Option<String> {
             "MOVED" | "ASK" | "CROSSSLOT" => CLUSTER,
             _ if code == "NOPERM" || detail.contains(NOT_IN_SCRIPT) => {
                 return Some(format!(
-                    "the user of the URL may not run what is needed ({code} {detail}); \
+                    "the user of this process may not run what is needed ({code} {detail}); \
                      docs/security.md has the list"
                 ));
             }

@@ -31,6 +31,9 @@ pub use settings::{Sampling, TraceSettings};
 /// How long a process that ends waits until its last spans and records are sent.
 const LAST: Duration = Duration::from_secs(2);
 
+/// How long the last records are waited for if the last spans took all of that.
+const LEAST: Duration = Duration::from_millis(200);
+
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// What begins spans; `None` while traces are off.
@@ -89,7 +92,8 @@ impl Drop for Traces {
             let _ = spans.shutdown_with_timeout(LAST);
         }
         if let Some(audit) = &self.audit {
-            let left = until.saturating_duration_since(Instant::now());
+            // Its receiver may be another one, which has done nothing wrong.
+            let left = until.saturating_duration_since(Instant::now()).max(LEAST);
             if audit.flush(left).is_err() {
                 tracing::warn!(
                     "the receiver of logs did not take the last records of the audit in time"

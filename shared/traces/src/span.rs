@@ -94,7 +94,7 @@ pub fn parent(place: Option<TraceContext>, state: Option<&Told>) -> Context {
 
 /// The span at this place, in another process, with what is said of its trace.
 pub fn remote(place: TraceContext, state: Option<&Told>) -> SpanContext {
-    // What was read before is valid.
+    // It was read before; what the library still refuses (a system of 14 characters) is left out.
     let state = state.and_then(|state| state.as_str().parse().ok());
     SpanContext::new(
         TraceId::from(place.trace_id),

@@ -62,7 +62,7 @@ pub async fn serve(
     let tls = Tls::start(&settings.tls)?;
     let gateway = GatewayId::generate();
     let mut background = JoinSet::new();
-    background.spawn(heartbeat::run(bus.clone(), gateway.clone()));
+    let beating = background.spawn(heartbeat::run(bus.clone(), gateway.clone()));
     let tls = tls.map(|(tls, renewal)| {
         background.spawn(renewal);
         tls
@@ -113,9 +113,11 @@ pub async fn serve(
         );
     }
     let _ = tokio::time::timeout(LAST_RECORDS, audit.flush()).await;
+    // While it still hears: one that says that it lives and hears nothing is taken for deaf.
     let signed_off = async {
-        background.shutdown().await;
+        beating.abort();
         heartbeat::end(liveness.as_ref(), &gateway).await;
+        background.shutdown().await;
     };
     let _ = tokio::time::timeout(LAST_RECORDS, signed_off).await;
     if served.is_ok() {

@@ -11,7 +11,8 @@ use crate::wire::audit::AuditLine;
 /// for a call that may still end. What never came to a worker is noted here, by gateways.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// How many records are kept; the oldest make room. Zero: none is kept, and none need be made.
+    /// How many records are kept at least, and four times as many at most; the oldest make room.
+    /// Zero: none is kept, and none need be made.
     fn records_kept(&self) -> usize;
 
     /// Adds records at the end, in their order. What is added again after an error may be there twice.

@@ -214,7 +214,8 @@ pub struct BusLimits {
     pub session_idle: Duration,
     /// Dead letters kept; the oldest make room.
     pub dead_letters: usize,
-    /// Records of the audit kept, about; the oldest make room. Zero: there is no audit.
+    /// Records of the audit kept at least, and four times as many at most; the oldest make room. Zero: there is no
+    /// audit.
     pub audit: usize,
 }
 

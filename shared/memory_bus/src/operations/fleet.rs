@@ -152,7 +152,8 @@ impl Partition {
                 return None;
             };
             let owner = self.workers.get(&running.worker);
-            let lease = owner.and_then(|owner| owner.lease).unwrap_or(LONGEST_LEASE);
+            let lease = owner.filter(|owner| !owner.has_stopped());
+            let lease = lease.and_then(|owner| owner.lease).unwrap_or(LONGEST_LEASE);
             (renewed.elapsed() > lease.saturating_mul(LEASES)).then(|| Orphan {
                 entry: running.entry.to_string(),
                 worker: running.worker.to_string(),

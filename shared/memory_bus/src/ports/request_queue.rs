@@ -83,6 +83,10 @@ impl RequestQueue for MemoryBus {
         let now = Instant::now();
         let mut partition = lock(&self.partition);
         partition.hear_of(worker, Some(lease));
+        // What comes late from one that said that it ends.
+        if partition.has_stopped(worker) && !lease.is_zero() {
+            return Ok(());
+        }
         partition.change_leased(worker, entries, |running| running.lease = Lease::Since(now));
         Ok(())
     }

@@ -330,6 +330,13 @@ impl Partition {
         letters.map(|stored| stored.letter.clone()).collect()
     }
 
+    /// Whether a worker said that it ends.
+    pub(crate) fn has_stopped(&self, worker: &WorkerId) -> bool {
+        self.workers
+            .get(worker)
+            .is_some_and(WorkerSeen::has_stopped)
+    }
+
     /// Notes that a worker took part, and its lease if it says one.
     pub(crate) fn hear_of(&mut self, worker: &WorkerId, lease: Option<Duration>) {
         let heard = Instant::now();

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -65,19 +66,37 @@ where
             return writer.write_str(&line);
         };
         writer.write_str(body)?;
-        let ids = [("stream", Some(run.stream)), ("trace_id", run.trace_id)];
+        // What the handler says itself stays.
+        let mut own = Own::default();
+        event.record(&mut own);
+        let ids = [
+            ("stream", Some(run.stream).filter(|_| !own.stream)),
+            ("trace_id", run.trace_id.filter(|_| !own.trace_id)),
+        ];
         for (name, digits) in ids {
             let Some(digits) = &digits else { continue };
             // They are ASCII.
             let digits = str::from_utf8(digits).unwrap_or_default();
             match self.format {
-                // What the handler says itself stays.
-                LogFormat::Json if body.contains(&format!("\"{name}\":")) => {}
                 LogFormat::Json => write!(writer, ",\"{name}\":\"{digits}\"")?,
                 LogFormat::Text => write!(writer, " {name}=\"{digits}\"")?,
             }
         }
         writer.write_str(end)
+    }
+}
+
+/// Which of the ids a line has of its own.
+#[derive(Default)]
+struct Own {
+    stream: bool,
+    trace_id: bool,
+}
+
+impl Visit for Own {
+    fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
+        self.stream |= field.name() == "stream";
+        self.trace_id |= field.name() == "trace_id";
     }
 }
 
@@ -135,7 +154,8 @@ mod tests {
         };
         tracing::info!("outside");
         within(Some(ids), || {
-            tracing::info!("inside");
+            let span = tracing::info_span!("of the handler", stream = "another");
+            span.in_scope(|| tracing::info!("inside"));
             tracing::info!(stream = "its own", "{}", "}\n");
         });
         tracing::info!("outside again");
@@ -178,6 +198,7 @@ mod tests {
         let text = written(LogFormat::Text, write);
         let named = format!("inside stream=\"{stream}\" trace_id=\"{trace}\"\n");
         assert!(text.contains(&named), "{text}");
+        assert_eq!(text.matches("stream=").count(), 2, "{text}");
         assert!(
             text.contains("outside\n") && text.ends_with("outside again\n"),
             "{text}"

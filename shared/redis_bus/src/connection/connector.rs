@@ -20,7 +20,7 @@ use crate::connection::driver::{self, Driver};
 use crate::connection::generation::Generation;
 use crate::connection::link::Link;
 use crate::connection::queue_group::QueueGroup;
-use crate::fault::Fault;
+use crate::fault::{Fault, is_unknown_user};
 use crate::server::address::{Address, Sentinels};
 use crate::server::entra::{SignIn, keep_signed_in};
 use crate::server::peer::Peer;
@@ -154,7 +154,7 @@ impl Connector {
     async fn ask(&self, sentinel: &ConnectionInfo, master: &str) -> Result<(String, u16), Fault> {
         let place = format!("Sentinel {}", sentinel.addr());
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
-        let (mut connection, _driver) = self.connect(&place, sentinel, config).await?;
+        let (mut connection, _driver) = self.connect(&place, sentinel, config, None).await?;
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
         let answer = question.query_async(&mut connection).await;
@@ -185,7 +185,7 @@ impl Connector {
             });
         let (mut connection, driver, signed_in) = match &self.sign_in {
             None => {
-                let (connection, driver) = self.connect(&place, server, config).await?;
+                let (connection, driver) = self.connect(&place, server, config, None).await?;
                 (connection, driver, None)
             }
             Some(sign_in) => {
@@ -196,7 +196,8 @@ impl Connector {
                 let settings = settings.set_username(&token.user);
                 let settings = settings.set_password(token.secret.expose());
                 let server = server.clone().set_redis_settings(settings);
-                let (connection, driver) = self.connect(&place, &server, config).await?;
+                let user = Some(&*token.user);
+                let (connection, driver) = self.connect(&place, &server, config, user).await?;
                 let signing = keep_signed_in(connection.clone(), news, lost.clone());
                 let signing = AbortOnDropHandle::new(tokio::spawn(signing));
                 (connection, driver, Some(Arc::new(signing)))
@@ -215,19 +216,28 @@ impl Connector {
         })
     }
 
-    /// A connection on which the server knows who we are, [`DEADLINE`] after the files were read.
+    /// A connection on which the server knows who we are, [`DEADLINE`] after the files were read. `identity` is who we
+    /// are for Entra ID, if a token says that: an administrator may still make that known to the server.
     async fn connect(
         &self,
         place: &str,
         server: &ConnectionInfo,
         config: AsyncConnectionConfig,
+        identity: Option<&str>,
     ) -> Result<(MultiplexedConnection, Driver), Fault> {
         let tls = stream::tls_config(server, &self.tls).await?;
         let connected = timeout(DEADLINE, async {
             let stream = stream::open(place, server, tls).await?;
             let settings = server.redis_settings();
             let connected = MultiplexedConnection::new_with_config(settings, stream, config).await;
-            let (connection, driving) = connected.map_err(|error| Fault::at(place, &error))?;
+            let (connection, driving) = connected.map_err(|error| match identity {
+                Some(identity) if is_unknown_user(&error) => Fault::away(format!(
+                    "{place} does not know the identity {identity}, or not its token: give it an access policy there \
+                     ({})",
+                    error.code().unwrap_or_default()
+                )),
+                _ => Fault::at(place, &error),
+            })?;
             Ok((connection, driver::start(driving)))
         });
         connected

@@ -52,13 +52,19 @@ impl RedisOperations {
     }
 }
 
-/// The records of entries, each of which has one or several.
+/// The records of entries, each of which has one or several. One that has none is told as one that cannot be read, so
+/// that whoever reads on gets past it.
 fn sights(entries: Vec<Entry>) -> Vec<AuditSight> {
-    let records = entries.iter().flat_map(|(entry, fields)| {
+    let mut sights = Vec::new();
+    for (entry, fields) in &entries {
         let records = fields.iter().filter(|(field, _)| field == "record");
-        records.map(move |(_, line)| sight(entry, line))
-    });
-    records.collect()
+        let before = sights.len();
+        sights.extend(records.map(|(_, line)| sight(entry, line)));
+        if sights.len() == before {
+            sights.push(sight(entry, &[]));
+        }
+    }
+    sights
 }
 
 fn sight(entry: &str, line: &[u8]) -> AuditSight {

@@ -111,7 +111,7 @@ impl<E: LogExporter + 'static> Export for Audit<E> {
     fn tell_away(error: &OTelSdkError) {
         tracing::warn!(
             %error,
-            "the receiver of logs takes no records of the audit; they are kept for a minute, and lost after it"
+            "the receiver of logs takes no records of the audit; each batch of them is tried for a minute, and then lost"
         );
     }
 

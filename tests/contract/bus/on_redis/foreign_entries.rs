@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, SessionId, WorkerId};
+use prynai_bus::operations::AuditFrom;
 use prynai_bus::wire::WireError;
+use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::{BusError, BusLimits, Claim, LogState};
@@ -178,4 +180,23 @@ async fn a_catalog_of_a_newer_release_is_told_apart() {
         matches!(refused, Err(BusError::Wire(WireError::Newer(2)))),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn whoever_reads_the_audit_gets_past_what_is_no_record() {
+    let server = RedisServer::shared().await;
+    let prefix = unique_prefix();
+    let scene = Scene::on(&server, &prefix, BusLimits::default()).await;
+    let audit = format!("{prefix}{{main.0}}:audit");
+    for fields in [["what", "is this?"], ["record", "no JSON"]] {
+        let add = [&["XADD", &audit, "*"][..], &fields].concat();
+        server.command::<String>(&add).await;
+    }
+    let line = AuditRecord::new("ok").line().expect("JSON");
+    scene.gateways.note(&[line]).await.unwrap();
+    let operations = scene.operations().await;
+    let start = "0-0".into();
+    let page = operations.audit(AuditFrom::After(&start)).await.unwrap();
+    let readable: Vec<bool> = page.iter().map(|sight| sight.record.is_some()).collect();
+    assert_eq!(readable, [false, false, true]);
 }

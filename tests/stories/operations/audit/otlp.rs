@@ -204,7 +204,7 @@ async fn records_wait_for_a_receiver_that_is_away_and_slow_nothing() {
     let endpoint = format!("http://{address}");
     let mut fleet = sending(&endpoint, "grpc").start().await;
     let (client, url) = (fleet.client.clone(), fleet.gateway(0));
-    let away = "the receiver of logs takes no records of the audit; they are kept for a minute, and lost after it";
+    let away = "the receiver of logs takes no records of the audit; each batch of them is tried for a minute, and then lost";
     let echo = async |client: &RawClient, id: u32| {
         let call = modern(id, "tools/call", tool("echo", json!({ "text": "x" })));
         assert_eq!(client.modern(&url, &call).await.status(), 200);

@@ -77,8 +77,8 @@ impl Audit {
     }
 }
 
-/// Writes the records of requests that ended now to the file, if there is one: those that the bus has, too.
-pub(crate) fn write_to_file(requests: &[Finish], written: &[Result<(), Refusal>], now_ms: u64) {
+/// Writes the records of requests that ended now to wherever they go besides the bus: those that the bus has, too.
+pub(crate) fn write_elsewhere(requests: &[Finish], written: &[Result<(), Refusal>], now_ms: u64) {
     if !audit::is_open() {
         return;
     }

@@ -80,7 +80,7 @@ impl EndingWriter {
             let error = match self.worker.requests.finish(&requests).await {
                 Ok(written) => {
                     tell_refusals(&requests, &written);
-                    audit::write_to_file(&requests, &written, self.worker.requests.now_ms());
+                    audit::write_elsewhere(&requests, &written, self.worker.requests.now_ms());
                     return Ok(());
                 }
                 Err(error) => error,

@@ -60,7 +60,14 @@ impl Asker {
         let answer = answer
             .await
             .unwrap_or_else(|_| Err(format!("it did not answer within {} s", TIMEOUT.as_secs())));
-        let token = answer.and_then(|answer| Token::read(&answer));
+        let token = answer.and_then(|answer| {
+            let token = Token::read(&answer)?;
+            // Another would be asked for at once.
+            match token.has_ended() {
+                true => Err("it has ended already; is the clock of this machine right?".to_owned()),
+                false => Ok(token),
+            }
+        });
         token.map_err(|reason| format!("no token for Redis from {place}: {reason}"))
     }
 

@@ -12,24 +12,32 @@ use tokio_util::sync::CancellationToken;
 
 use super::State;
 use super::ask::Asker;
+use super::token::Token;
+use crate::fault::ends_connection;
 
 /// Time for Redis to answer a new token: on a connection that waits for requests it stands behind that.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Attempts to get the first token that follow one another within a second; later ones come after [`LATER`], since
+/// whoever gives out tokens counts how often it is asked.
+const SOON: u32 = 20;
+const LATER: Duration = Duration::from_secs(15);
 
 /// Time between attempts to show a token that Redis refused.
 const SHOWN_AGAIN: Duration = Duration::from_secs(5);
 
 /// Asks for a token, and for the next one before that ends, until nobody is left who would use it.
 pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
-    let (mut newest, mut backoff) = (None, Backoff::endless());
+    let (mut newest, mut backoff) = (None::<Token>, Backoff::endless());
     let failing = Alarm::default();
+    let mut failures = 0;
     loop {
         match asker.token().await {
             Ok(token) if newest.as_ref().is_none_or(|old| token.is_newer_than(old)) => {
                 if failing.clear() {
                     tracing::info!("there is a token for Redis again");
                 }
-                backoff = Backoff::endless();
+                (backoff, failures) = (Backoff::endless(), 0);
                 let pause = token.until_replaced();
                 state.send_replace(State::Signed(token.clone()));
                 newest = Some(token);
@@ -39,6 +47,7 @@ pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
             // The platform keeps tokens, too, and gives out the old one until it has a newer.
             Ok(_) => {}
             Err(reason) => {
+                failures += 1;
                 if failing.raise() {
                     tracing::warn!(
                         reason,
@@ -54,7 +63,8 @@ pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
         }
         match &newest {
             Some(old) => tokio::time::sleep(old.until_tried_again()).await,
-            None => drop(backoff.pause().await),
+            None if failures < SOON => drop(backoff.pause().await),
+            None => tokio::time::sleep(LATER).await,
         }
     }
 }
@@ -76,10 +86,12 @@ pub(crate) async fn keep_signed_in(
                 let shown = timeout(ANSWERED_WITHIN, auth.query_async::<()>(&mut connection));
                 match shown.await {
                     Ok(Ok(())) => break,
+                    // Whoever has the connection finds that out as well.
+                    Ok(Err(error)) if ends_connection(&error) => return,
                     // The old one still holds.
                     Ok(Err(error)) => tracing::warn!(
-                        reason = error.code().unwrap_or("no answer"),
-                        "Redis refuses the new token of a connection; trying again until its old one ends"
+                        reason = error.code().unwrap_or_default(),
+                        "Redis refuses the new token of a connection, which goes on with its old one; trying again"
                     ),
                     Err(_) => {
                         tracing::warn!("Redis does not answer to the new token of a connection")

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prynai_process::clock::unix_millis;
 use prynai_process::secret::Secret;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 
@@ -16,6 +17,9 @@ const BEFORE_ITS_END: Duration = Duration::from_secs(4 * 60);
 
 /// What is taken for the life of a token that does not say it.
 const LEAST_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// However short a token lives, no more is asked for than one a second.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A token of Entra ID for Redis.
 #[derive(Clone)]
@@ -74,16 +78,17 @@ impl Token {
         let left = self.ends.saturating_duration_since(Instant::now());
         // So that a fleet does not ask all at once.
         let sooner = BEFORE_ITS_END.mul_f64(rand::random_range(1.0..1.25));
-        match left.checked_sub(sooner) {
+        let pause = match left.checked_sub(sooner) {
             Some(pause) if pause >= left / 2 => pause,
             _ => left / 2,
-        }
+        };
+        pause.max(LEAST_PAUSE)
     }
 
     /// How long to wait after an attempt that brought no newer one.
     pub(super) fn until_tried_again(&self) -> Duration {
         let left = self.ends.saturating_duration_since(Instant::now());
-        (left / 8).clamp(Duration::from_secs(1), Duration::from_secs(15))
+        (left / 8).clamp(LEAST_PAUSE, Duration::from_secs(15))
     }
 
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
@@ -112,11 +117,12 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
     enum Written {
         Number(u64),
         Text(String),
+        Otherwise(IgnoredAny),
     }
     Ok(match Option::<Written>::deserialize(deserializer)? {
         Some(Written::Number(number)) => Some(number),
         Some(Written::Text(text)) => text.parse().ok(),
-        None => None,
+        Some(Written::Otherwise(_)) | None => None,
     })
 }
 
@@ -164,11 +170,10 @@ mod tests {
             let reason = Token::read(answer.to_string().as_bytes()).expect_err("is none");
             assert!(!reason.contains("geheim"), "{reason}");
         }
-        let endless = json!({"access_token": token, "expires_in": u64::MAX});
-        assert!(
-            !Token::read(endless.to_string().as_bytes())
-                .expect("reads")
-                .has_ended()
-        );
+        for life in [json!(u64::MAX), json!(3599.0), json!(-1), json!("soon")] {
+            let odd = json!({"access_token": token, "expires_in": life});
+            let read = Token::read(odd.to_string().as_bytes()).expect("reads");
+            assert!(!read.has_ended(), "{life}");
+        }
     }
 }
