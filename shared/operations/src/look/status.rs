@@ -59,6 +59,12 @@ pub fn server(overview: &Overview) -> String {
     text
 }
 
+/// How many workers live, are deaf, and are gone. Those that stopped in order are left out: nobody misses them.
+pub fn living_workers(workers: &[WorkerSight]) -> String {
+    let missed = workers.iter().filter(|worker| !worker.has_stopped);
+    living(missed.map(|worker| (worker.is_alive, worker.is_listening)))
+}
+
 /// How many processes live, are deaf, and are gone: whether each lives, and hears.
 pub fn living(processes: impl Iterator<Item = (bool, bool)>) -> String {
     let (mut alive, mut deaf, mut gone) = (0, 0, 0);

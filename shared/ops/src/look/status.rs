@@ -1,7 +1,7 @@
 //! Is all well?
 
 use prynai_operations::explain::{Concern, More};
-use prynai_operations::look::status::{Status, living, server};
+use prynai_operations::look::status::{Status, living, living_workers, server};
 use prynai_operations::text::{counted, harmless, span};
 
 use super::Shown;
@@ -23,15 +23,7 @@ impl Shown for Status {
                 o.running,
                 since(" (the oldest was queued ", o.oldest_running_ms).replace(')', " ago)"),
             ),
-            format!(
-                "workers       {}",
-                living(
-                    self.workers
-                        .iter()
-                        .filter(|w| !w.has_stopped)
-                        .map(|w| (w.is_alive, w.is_listening))
-                )
-            ),
+            format!("workers       {}", living_workers(&self.workers)),
             format!(
                 "gateways      {}",
                 living(self.gateways.iter().map(|g| (g.is_alive, g.is_listening)))

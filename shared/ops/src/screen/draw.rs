@@ -1,6 +1,6 @@
 //! How the screen looks. All text that comes from clients was made harmless before.
 
-use prynai_operations::look::status::{Status, living};
+use prynai_operations::look::status::{Status, living, living_workers};
 use prynai_operations::text::{harmless, span};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -84,16 +84,7 @@ fn numbers(status: &Status, width: usize) -> Vec<Line<'static>> {
         format!("{} wait{}", o.waiting, oldest(o.oldest_waiting_ms)),
         format!("{} run{}", o.running, oldest(o.oldest_running_ms)),
         format!("{} dead letters", o.dead_letters),
-        format!(
-            "workers {}",
-            living(
-                status
-                    .workers
-                    .iter()
-                    .filter(|w| !w.has_stopped)
-                    .map(|w| (w.is_alive, w.is_listening))
-            )
-        ),
+        format!("workers {}", living_workers(&status.workers)),
         format!(
             "gateways {}",
             living(status.gateways.iter().map(|g| (g.is_alive, g.is_listening)))
