@@ -104,7 +104,7 @@ pub fn attention(
     for worker in workers {
         let name = &worker.worker;
         match (worker.is_alive, worker.is_listening) {
-            // What it had was handed back, and needs no lease to end.
+            // Others take over within a lease what it did not hand back.
             (false, _) if worker.has_stopped => {}
             (false, _) if worker.running > 0 => found.push(format!(
                 "worker {name} was last heard of {} ago and has {}; {}",
@@ -264,7 +264,7 @@ fn held(
             "worker {}, which had it, {}; {}",
             worker.worker,
             lost::heard(worker.has_stopped, worker.heard_ms_ago),
-            lost::taken_over((!nobody_lives).then_some(left)),
+            lost::taken_over(worker.has_stopped, (!nobody_lives).then_some(left)),
         ));
         return "lost its worker";
     }

@@ -50,7 +50,7 @@ impl LostWorker {
         let name = &self.worker;
         let heard = heard(self.has_stopped, self.heard_ms_ago);
         let requests = counted(self.requests, "request", "requests");
-        let when = taken_over(self.taken_over_in_ms);
+        let when = taken_over(self.has_stopped, self.taken_over_in_ms);
         format!("worker {name} {heard} and has {requests} of these; {when}")
     }
 }
@@ -70,8 +70,10 @@ pub(crate) fn heard(has_stopped: bool, heard_ms_ago: u64) -> String {
 }
 
 /// Who takes over what it has, and when; without a time no worker lives.
-pub(crate) fn taken_over(in_ms: Option<u64>) -> String {
+pub(crate) fn taken_over(has_stopped: bool, in_ms: Option<u64>) -> String {
     match in_ms {
+        // It told its end, and with it its lease: what counts is the shortest lease of those that live.
+        Some(_) if has_stopped => "others take that over within a lease".to_owned(),
         None => {
             "no worker lives, so nobody takes that over until one starts: start workers".to_owned()
         }
@@ -147,5 +149,13 @@ mod tests {
             "{said}"
         );
         assert!(!said.contains("about"), "{said}");
+        let stopped = WorkerSight {
+            has_stopped: true,
+            lease_ms: None,
+            ..worker("wk-lost", false)
+        };
+        let lost = LostWorker::among(&[worker("wk-here", true), stopped], &entries);
+        let said = lost[0].said();
+        assert!(said.contains("within a lease"), "{said}");
     }
 }
