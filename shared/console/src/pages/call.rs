@@ -9,6 +9,7 @@ use prynai_operations::text::{counted, gateway_state, moment, size, span, what};
 use super::recent::record_of;
 use super::{Made, ask, done, live};
 use crate::address::Query;
+use crate::frame::Frame;
 use crate::parts::{Columns, ago, facts, said, said_or_dash, session, state, table};
 
 const EVENTS: Columns = &[
@@ -29,7 +30,7 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
         ));
     };
     let found = match read(operations, &name, MOST_EVENTS, false).await {
-        Err(Failed::Unknown(told)) => return over(operations, query, &name, told).await,
+        Err(Failed::Unknown(told)) => return over(operations, &name, told).await,
         found => found?,
     };
     let entry = found.call.entry.as_ref().or(found.call.dead.as_ref());
@@ -49,15 +50,15 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
     Ok((live(&title, "call", query), body))
 }
 
-/// A call that is known no more, but for what the audit has of it.
-async fn over(operations: &dyn Repairs, query: &Query, name: &CallName, told: String) -> Made {
+/// A call that is known no more, but for what the audit has of it. It changes no more, so the page stays as it is.
+async fn over(operations: &dyn Repairs, name: &CallName, told: String) -> Made {
     let record = record_of(operations, name).await?;
     let record = record.ok_or(Failed::Unknown(told))?;
     let body = html! {
         p { "It is over, and nothing else is kept of it: a call is forgotten once its client has the answer." }
         (record)
     };
-    Ok((live("A call that is over", "call", query), body))
+    Ok((Frame::still("A call that is over"), body))
 }
 
 fn buttons(found: &Call, may_write: bool) -> Markup {
