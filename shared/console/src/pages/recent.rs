@@ -1,6 +1,7 @@
 //! The newest calls and refusals, as the audit has them.
 
 use maud::{Markup, html};
+use prynai_bus::ids::StreamId;
 use prynai_bus::operations::{AUDIT_PAGE, AuditFrom, CallName, Repairs};
 use prynai_bus::wire::audit::AuditRecord;
 use prynai_operations::Failed;
@@ -45,11 +46,15 @@ const ASKED: Fields = &[
 pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
     let chosen = query.get("outcome").unwrap_or_default();
     let outcome = OUTCOMES.iter().find(|(word, _)| *word == chosen);
+    let asked = query
+        .get("call")
+        .map(|call| call.trim().parse::<StreamId>().ok());
+    let (call, is_misnamed) = (asked.flatten(), asked == Some(None));
     let filter = AuditFilter {
         tool: query.owned("tool"),
         principal: query.owned("caller"),
         session: query.owned("session"),
-        call: query.get("call").and_then(|call| call.trim().parse().ok()),
+        call,
         outcomes: outcome
             .map(|(word, _)| (*word).into())
             .into_iter()
@@ -58,7 +63,8 @@ pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
     let looked_through = if filter.wants_all() { MOST } else { AUDIT_PAGE };
     let found = operations.audit(AuditFrom::Newest(looked_through)).await?;
     let wanted = found.iter().rev().filter(|sight| filter.wants_sight(sight));
-    let rows = wanted.take(MOST).map(|sight| match &sight.record {
+    let most = if is_misnamed { 0 } else { MOST };
+    let rows = wanted.take(most).map(|sight| match &sight.record {
         Some(record) => row(record),
         None => vec![dash(), html! { "a record that this release cannot read" }],
     });
@@ -73,7 +79,9 @@ pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
                 }
             }
         }))
-        @if !rows.is_empty() {
+        @if is_misnamed {
+            p .trouble { "A call is named here by its stream: 32 digits, as logs name it." }
+        } @else if !rows.is_empty() {
             (table("Calls and refusals, the newest first", RECORDS, rows))
         } @else if found.is_empty() {
             p .calm { "The audit has nothing yet, or is off." }
