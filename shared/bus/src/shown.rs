@@ -13,7 +13,7 @@ const MOST_OF_NAME: usize = 256;
 
 /// Digits that are shown of a session. They tell sessions apart, and the rest, 74 random bits, is what a client shows
 /// to use it: where nobody needs a token, whoever reads the whole id has the session.
-const DIGITS_OF_SESSION: usize = 12;
+pub const DIGITS_OF_SESSION: usize = 12;
 
 /// Stands for what is left out.
 pub const MORE: char = '…';
@@ -79,6 +79,11 @@ pub fn session(id: &str) -> &str {
     end.map_or(id, |(end, _)| &id[..end])
 }
 
+/// Whether what is shown of a session is of the one that is asked for, by its whole id or its beginning.
+pub fn is_session(shown: &str, wanted: &str) -> bool {
+    shown.starts_with(session(wanted))
+}
+
 /// Who calls.
 pub fn principal(principal: &Principal) -> Cow<'_, str> {
     visible(&principal.subject, MOST_OF_NAME)
@@ -108,6 +113,10 @@ mod tests {
     fn of_a_session_only_the_beginning_is_shown() {
         assert_eq!(session("0123456789abcdef0123456789abcdef"), "0123456789ab");
         assert_eq!(session("0123"), "0123");
+        let whole = "0123456789abcdef0123456789abcdef";
+        for (wanted, is_it) in [(whole, true), ("0123", true), ("1234", false)] {
+            assert_eq!(is_session(session(whole), wanted), is_it, "{wanted}");
+        }
         assert_eq!(session(&"ä".repeat(13)), "ä".repeat(12));
     }
 

@@ -1,6 +1,7 @@
 //! The pages, one file each. Each reads a bounded number of rows, and gives its frame and its body.
 
 use maud::{Markup, html};
+use prynai_bus::shown::DIGITS_OF_SESSION;
 use prynai_operations::Failed;
 use prynai_operations::look::queue::Extent;
 
@@ -86,7 +87,10 @@ type Fields = &'static [(&'static str, &'static str)];
 /// A form that shows a list again, with only what is asked for in it; `more` stands before its button.
 fn form(page: &'static str, query: &Query, fields: Fields, more: &Markup) -> Markup {
     // Of a session nobody is to type more than is shown.
-    let longest = |name: &str| if name == "session" { 12 } else { LARGEST_VALUE };
+    let longest = |name: &str| match name {
+        "session" => DIGITS_OF_SESSION,
+        _ => LARGEST_VALUE,
+    };
     html! {
         form method="get" action=(path(page, &[])) {
             @for (name, shown) in fields { div {

@@ -22,7 +22,7 @@ pub struct AuditFilter {
     pub tool: Option<String>,
     /// Only of this caller.
     pub principal: Option<String>,
-    /// Only of this session, by its whole id or what logs show of it.
+    /// Only of this session, by its whole id or its beginning.
     pub session: Option<String>,
     /// Only of the call with this stream.
     pub call: Option<StreamId>,
@@ -52,7 +52,7 @@ impl AuditFilter {
         let tool = tool.map(|name| shown::name(method, name));
         let session = |wanted: &str| {
             let has = record.session.as_deref();
-            has.is_some_and(|has| wanted.starts_with(has))
+            has.is_some_and(|has| shown::is_session(has, wanted))
         };
         let call = |wanted: &StreamId| {
             let has = record.stream.as_deref();

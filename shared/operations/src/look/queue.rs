@@ -155,7 +155,7 @@ impl QueueFilter {
 fn is_of(entry: &EntrySight, wanted: Option<&str>) -> bool {
     let is_it = |wanted| {
         let session = entry.session.as_deref();
-        session.is_some_and(|session| session.starts_with(shown::session(wanted)))
+        session.is_some_and(|session| shown::is_session(session, wanted))
     };
     wanted.is_none_or(is_it)
 }

@@ -203,7 +203,7 @@ mod tests {
             method: Some("tools/call".into()),
             name: Some("echo\u{1b}[2J".into()),
             principal: Some("alice".into()),
-            session: Some("5d1f0c2e".into()),
+            session: Some("5d1f0c2e8b7a".into()),
             duration_ms: Some(12.34),
             stream: Some("01a2".into()),
             ..AuditRecord::new("ok").at(1_785_000_000_000)
