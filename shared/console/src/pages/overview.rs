@@ -5,7 +5,7 @@ use prynai_bus::operations::{Overview, Repairs};
 use prynai_operations::explain::{Concern, More};
 use prynai_operations::look::letters::{self, LetterFilter};
 use prynai_operations::look::queue::{self, Extent, QueueFilter};
-use prynai_operations::look::status::{self, Status, living, living_workers, server};
+use prynai_operations::look::status::{self, Status, living_gateways, living_workers, server};
 use prynai_operations::text::{counted, span};
 
 use super::lists::{entries, letter_table};
@@ -81,9 +81,8 @@ fn attention(concerns: &[Concern]) -> Markup {
 
 fn numbers(status: &Status) -> Markup {
     let o: &Overview = &status.overview;
-    let gateways = status.gateways.iter().map(|g| (g.is_alive, g.is_listening));
     let live_workers = status.workers.iter().filter(|w| w.is_alive).count();
-    let live_gateways = gateways.clone().filter(|(alive, _)| *alive).count();
+    let live_gateways = status.gateways.iter().filter(|g| g.is_alive).count();
     let big = |number: &str, below: &str| html! { span .big { (number) } span .dim { (below) } };
     let oldest = |before: &str, ms: Option<u64>, after: &str| {
         ms.map_or_else(String::new, |ms| format!("{before} {}{after}", span(ms)))
@@ -106,7 +105,10 @@ fn numbers(status: &Status) -> Markup {
         ),
         (
             "Gateways",
-            big(&live_gateways.to_string(), &living(gateways)),
+            big(
+                &live_gateways.to_string(),
+                &living_gateways(&status.gateways),
+            ),
         ),
         ("Cancelled", number(o.cancelled, "still in the queue")),
         (

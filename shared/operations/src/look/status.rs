@@ -65,8 +65,15 @@ pub fn living_workers(workers: &[WorkerSight]) -> String {
     living(missed.map(|worker| (worker.is_alive, worker.is_listening)))
 }
 
+/// How many gateways live, and are deaf. Those that are gone are left out: the bus does not say which of them stopped
+/// in order, and nothing is to be done about any.
+pub fn living_gateways(gateways: &[GatewaySight]) -> String {
+    let there = gateways.iter().filter(|gateway| gateway.is_alive);
+    living(there.map(|gateway| (true, gateway.is_listening)))
+}
+
 /// How many processes live, are deaf, and are gone: whether each lives, and hears.
-pub fn living(processes: impl Iterator<Item = (bool, bool)>) -> String {
+fn living(processes: impl Iterator<Item = (bool, bool)>) -> String {
     let (mut alive, mut deaf, mut gone) = (0, 0, 0);
     for (is_alive, is_listening) in processes {
         alive += u32::from(is_alive);

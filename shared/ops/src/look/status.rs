@@ -1,7 +1,7 @@
 //! Is all well?
 
 use prynai_operations::explain::{Concern, More};
-use prynai_operations::look::status::{Status, living, living_workers, server};
+use prynai_operations::look::status::{Status, living_gateways, living_workers, server};
 use prynai_operations::text::{counted, harmless, span};
 
 use super::Shown;
@@ -24,10 +24,7 @@ impl Shown for Status {
                 since(" (the oldest was queued ", o.oldest_running_ms).replace(')', " ago)"),
             ),
             format!("workers       {}", living_workers(&self.workers)),
-            format!(
-                "gateways      {}",
-                living(self.gateways.iter().map(|g| (g.is_alive, g.is_listening)))
-            ),
+            format!("gateways      {}", living_gateways(&self.gateways)),
             format!(
                 "sessions      {} open, with {} that {}",
                 o.sessions,
@@ -39,9 +36,9 @@ impl Shown for Status {
                 },
             ),
             format!(
-                "answers       {} begun to answer and not ended; {} cancelled and not removed yet",
-                counted(o.unfinished_streams, "call has", "calls have"),
-                counted(o.cancelled, "call is", "calls are"),
+                "answers       {} under way; {} cancelled and not removed yet",
+                o.unfinished_streams,
+                counted(o.cancelled, "call", "calls"),
             ),
             format!("dead letters  {}", o.dead_letters),
         ];

@@ -1,6 +1,6 @@
 //! How the screen looks. All text that comes from clients was made harmless before.
 
-use prynai_operations::look::status::{Status, living, living_workers};
+use prynai_operations::look::status::{Status, living_gateways, living_workers};
 use prynai_operations::text::{harmless, span};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -85,10 +85,7 @@ fn numbers(status: &Status, width: usize) -> Vec<Line<'static>> {
         format!("{} run{}", o.running, oldest(o.oldest_running_ms)),
         format!("{} dead letters", o.dead_letters),
         format!("workers {}", living_workers(&status.workers)),
-        format!(
-            "gateways {}",
-            living(status.gateways.iter().map(|g| (g.is_alive, g.is_listening)))
-        ),
+        format!("gateways {}", living_gateways(&status.gateways)),
     ];
     let mut lines = vec![String::new()];
     for part in parts {
