@@ -52,8 +52,7 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
 
 /// A call that is known no more, but for what the audit has of it. It changes no more, so the page stays as it is.
 async fn over(operations: &dyn Repairs, name: &CallName, told: String) -> Made {
-    let record = record_of(operations, name).await?;
-    let record = record.ok_or(Failed::Unknown(told))?;
+    let record = record_of(operations, name, told).await?;
     let body = html! {
         p { "It is over, and nothing else is kept of it: a call is forgotten once its client has the answer." }
         (record)

@@ -93,17 +93,25 @@ pub(crate) async fn recent(operations: &dyn Repairs, query: &Query) -> Made {
     Ok((live("Recent calls", "recent", query), body))
 }
 
-/// What the audit has of a call that is known no more.
+/// What the audit has of a call that is known no more; `told` says so.
+///
+/// # Errors
+///
+/// When it has nothing, or the bus does not answer, or refuses.
 pub(super) async fn record_of(
     operations: &dyn Repairs,
     name: &CallName,
-) -> Result<Option<Markup>, Failed> {
+    told: String,
+) -> Result<Markup, Failed> {
     let CallName::Stream(stream) = name else {
-        return Ok(None);
+        return Err(Failed::Unknown(told));
     };
     let found = of_call(operations, *stream).await?;
-    let rows: Vec<_> = found.iter().map(row).collect();
-    Ok((!rows.is_empty()).then(|| table("What the audit has of it", RECORDS, rows)))
+    if found.records.is_empty() {
+        return Err(Failed::Unknown(found.why_nothing(told)));
+    }
+    let rows: Vec<_> = found.records.iter().map(row).collect();
+    Ok(table("What the audit has of it", RECORDS, rows))
 }
 
 fn row(record: &AuditRecord<'_>) -> Vec<Markup> {

@@ -8,12 +8,14 @@ use prynai_bus::shown;
 use prynai_bus::wire::audit::AuditRecord;
 
 use crate::Failed;
+use crate::text::moment;
 
 /// Pages of the audit that are looked through for one call.
 const PAGES: usize = 20;
 
-/// How much earlier than its stream says a call may have ended: its gateway named it by its own clock.
-const APART_MS: u64 = 60_000;
+/// How much earlier than its stream says a call may have ended: its gateway named it by its own clock. The clocks of a
+/// fleet differ little, and whatever others did in this time is looked through first.
+const APART_MS: u64 = 2_000;
 
 /// Which records.
 #[derive(Debug, Default, Clone)]
@@ -72,16 +74,44 @@ impl AuditFilter {
     }
 }
 
-/// What the audit has of a call: looked for from when its stream was named, in the first ten thousand records since
-/// then. Oldest first.
+/// What the audit has of a call.
+#[derive(Debug)]
+pub struct OfCall {
+    /// Its records, oldest first.
+    pub records: Vec<AuditRecord<'static>>,
+    /// Until when the audit was looked through, in Unix milliseconds, if there was more of it than is looked through.
+    pub until_ms: Option<u64>,
+}
+
+// === impl OfCall ===
+
+impl OfCall {
+    fn all(records: Vec<AuditRecord<'static>>) -> Self {
+        Self {
+            records,
+            until_ms: None,
+        }
+    }
+
+    /// Why nothing is known of a call, with how far the audit was looked through for it.
+    pub fn why_nothing(&self, told: String) -> String {
+        match self.until_ms {
+            Some(until) => format!(
+                "{told}; the audit was looked through until {} only: prynai-ops tail has the newest records",
+                moment(until)
+            ),
+            None => told,
+        }
+    }
+}
+
+/// What the audit has of a call: looked for from two seconds before its stream was named, in the first ten thousand
+/// records since then. Where a call takes long and others make more records meanwhile, it is not found.
 ///
 /// # Errors
 ///
 /// When the bus does not answer, or refuses.
-pub async fn of_call(
-    operations: &dyn Operations,
-    stream: StreamId,
-) -> Result<Vec<AuditRecord<'static>>, Failed> {
+pub async fn of_call(operations: &dyn Operations, stream: StreamId) -> Result<OfCall, Failed> {
     let filter = AuditFilter {
         call: Some(stream),
         ..AuditFilter::default()
@@ -91,15 +121,21 @@ pub async fn of_call(
     let mut found = Vec::new();
     for _ in 0..PAGES {
         let page = operations.audit(AuditFrom::After(&after)).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else {
+            return Ok(OfCall::all(found));
+        };
         after = last.entry.clone();
         let is_last = page.len() < AUDIT_PAGE;
         let records = page.into_iter().filter_map(|sight| sight.record);
         found.extend(records.filter(|record| filter.wants(record)));
         // A call has one record; of a later page nobody expects another.
         if is_last || !found.is_empty() {
-            break;
+            return Ok(OfCall::all(found));
         }
     }
-    Ok(found)
+    let until_ms = after.as_str().split('-').next();
+    Ok(OfCall {
+        records: found,
+        until_ms: until_ms.and_then(|ms| ms.parse().ok()),
+    })
 }

@@ -41,16 +41,18 @@ pub(crate) async fn read(
     let (call, events) = (&asked.call, asked.events);
     let unknown = match read_call(operations, call, events, asked.messages).await {
         Ok(call) => return Ok(FoundCall::Known(Box::new(call))),
-        Err(failed @ prynai_operations::Failed::Unknown(_)) => failed,
+        Err(prynai_operations::Failed::Unknown(told)) => told,
         Err(failed) => return Err(failed.into()),
     };
     let CallName::Stream(stream) = call else {
-        return Err(unknown.into());
+        return Err(prynai_operations::Failed::Unknown(unknown).into());
     };
-    let audit = of_call(operations, *stream).await?;
-    if audit.is_empty() {
-        return Err(unknown.into());
+    let found = of_call(operations, *stream).await?;
+    if found.records.is_empty() {
+        let why = found.why_nothing(unknown);
+        return Err(prynai_operations::Failed::Unknown(why).into());
     }
+    let audit = found.records;
     let because = "its log is gone, as it is once its client has the answer: this is what the audit has of it";
     let explanation = Explanation {
         state: "over",
