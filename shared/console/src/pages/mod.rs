@@ -34,10 +34,20 @@ const LIST: Extent = Extent {
     pages: 10,
 };
 
-/// The frame of a page that is loaded anew, unless the query says that it stays.
+/// Values by which lists are filtered.
+const FILTERS: [&str; 7] = [
+    "tool", "caller", "session", "worker", "call", "state", "outcome",
+];
+
+/// The frame of a page that is loaded anew, unless the query says that it stays. One that is filtered stays, unless the
+/// query says otherwise: somebody is at its form, and would lose what they type.
 fn live(title: &str, page: &'static str, query: &Query) -> Frame {
-    let is_stopped = query.get("still").is_some();
-    let other = (!is_stopped).then_some("1");
+    let is_filtered = FILTERS.iter().any(|name| query.get(name).is_some());
+    let is_stopped = query.get("still").map_or(is_filtered, |still| still != "0");
+    let other = match is_stopped {
+        true => is_filtered.then_some("0"),
+        false => Some("1"),
+    };
     let list = (page != "call").then_some(page);
     Frame::live(
         title,
@@ -99,6 +109,7 @@ fn form(page: &'static str, query: &Query, fields: Fields, more: &Markup) -> Mar
                     autocomplete="off" spellcheck="false";
             } }
             (more)
+            @if let Some(still) = query.get("still") { input type="hidden" name="still" value=(said(still)); }
             button type="submit" { "Show" }
         }
     }
