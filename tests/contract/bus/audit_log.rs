@@ -70,7 +70,7 @@ async fn calls_that_end_together_have_a_record_each(kind: Kind) {
     }
     // A call that is not one, a call that is another worker's: they share an entry with others on Redis.
     endings[1].record = None;
-    endings[5].ownership.worker = prynai_bus::ids::WorkerId::generate();
+    endings[5].ownership.delivery = 2;
     let answers = scene.workers.finish(&endings).await.unwrap();
     let lost: Vec<_> = answers.iter().map(Result::is_err).collect();
     assert_eq!(lost.iter().position(|lost| *lost), Some(5));
