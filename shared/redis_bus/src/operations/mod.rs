@@ -60,8 +60,8 @@ impl RedisOperations {
     ///
     /// # Errors
     ///
-    /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, and [`BusError::Unusable`] when
-    /// no waiting can mend what is wrong.
+    /// [`BusError::Unavailable`] within a second or two when Redis cannot be reached, five more when no token for it
+    /// can be had, and [`BusError::Unusable`] when no waiting can mend what is wrong.
     pub async fn connect(settings: &RedisSettings) -> Result<Self, BusError> {
         let prefix = settings.keys.key_prefix.clone();
         let keys = Keys::new(&prefix);

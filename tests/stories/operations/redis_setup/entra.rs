@@ -34,6 +34,8 @@ const LIFE: Duration = Duration::from_secs(10);
 /// The secret with which the platform knows its process.
 const HEADER: &str = "geheim-header";
 
+const AWAY: &str = "Redis is away; waiting for it. If it is not, check --redis-url, and whether Redis speaks TLS there";
+
 const NO_TOKEN: &str = "Entra ID gives this process no token for Redis; trying again";
 
 /// What proves a pod.
@@ -51,6 +53,10 @@ struct Shared {
     /// Users whose tokens hold.
     users: Mutex<HashSet<String>>,
     refuses: AtomicBool,
+    /// Redis is not told of who gets a token.
+    is_unknown: AtomicBool,
+    /// Its tokens have ended when they come.
+    is_late: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +83,8 @@ impl EntraId {
             given: AtomicUsize::new(0),
             users: Mutex::default(),
             refuses: AtomicBool::new(false),
+            is_unknown: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
         });
         let router = Router::new()
             .route("/msi/token", get(managed))
@@ -120,7 +128,9 @@ impl Shared {
         let rights = [
             "ACL", "SETUSER", &user, "on", &password, "~*", "&*", "+@all",
         ];
-        let _: String = self.redis.command(&rights).await;
+        if !self.is_unknown.load(Ordering::Relaxed) {
+            let _: String = self.redis.command(&rights).await;
+        }
         self.users.lock().expect("no panic").insert(user.clone());
         let shared = self.clone();
         tokio::spawn(async move {
@@ -129,7 +139,10 @@ impl Shared {
             // Closes what is signed in with it.
             let _: i64 = shared.redis.command(&["ACL", "DELUSER", &user]).await;
         });
-        let life = LIFE.as_secs();
+        let life = match self.is_late.load(Ordering::Relaxed) {
+            true => 0,
+            false => LIFE.as_secs(),
+        };
         let answer = match numbers_are_text {
             true => json!({"access_token": token, "expires_in": life.to_string()}),
             false => json!({"access_token": token, "expires_in": life, "token_type": "Bearer"}),
@@ -167,6 +180,18 @@ async fn workload(State(shared): State<Arc<Shared>>, Form(proven): Form<Proven>)
     }
 }
 
+/// How a process is told to sign in.
+fn signing_in<'a>(url: &'a str, authority: &'a str) -> [&'a str; 6] {
+    [
+        "--redis-url",
+        url,
+        "--redis-ca",
+        authority,
+        "--redis-auth",
+        "entra",
+    ]
+}
+
 /// Who is signed in over TLS, which is how the fleet comes.
 async fn signed_in(redis: &RedisServer, tls_port: &str) -> HashSet<String> {
     let clients: String = redis.command(&["CLIENT", "LIST"]).await;
@@ -189,14 +214,7 @@ async fn every_connection_outlives_the_token_that_it_began_with() {
     let redis = Arc::new(redis);
     let entra = EntraId::start(redis.clone()).await;
     let authority = certificates.authority_file();
-    let args = [
-        "--redis-url",
-        &url,
-        "--redis-ca",
-        &authority,
-        "--redis-auth",
-        "entra",
-    ];
+    let args = signing_in(&url, &authority);
     let fleet = Fleet::start_with(&args, &entra.managed()).await;
     let session = fleet.client.open_session(&fleet.url()).await;
     let news = fleet.client.stream(&fleet.url(), &session, None).await;
@@ -240,14 +258,7 @@ async fn who_gives_no_token_is_named_and_asked_again() {
         ("AZURE_AUTHORITY_HOST", &entra.origin),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let args = [
-        "--redis-url",
-        &url,
-        "--redis-ca",
-        &authority,
-        "--redis-auth",
-        "entra",
-    ];
+    let args = signing_in(&url, &authority);
     let mut worker = Process::start_with("prynai-worker", &args, &env).await;
     let line = worker.logged(NO_TOKEN).await;
     assert!(
@@ -266,6 +277,43 @@ async fn who_gives_no_token_is_named_and_asked_again() {
     worker.logged("connected to Redis again").await;
     let log = worker.log().join("\n");
     assert!(!log.contains("geheim"), "{log}");
+}
+
+#[tokio::test]
+async fn an_identity_that_redis_does_not_know_yet_is_named_and_waited_for() {
+    let certificates = Certificates::new();
+    let (redis, url) = tls_server(&certificates, false).await;
+    let entra = EntraId::start(Arc::new(redis)).await;
+    entra.shared.is_unknown.store(true, Ordering::Relaxed);
+    let authority = certificates.authority_file();
+    let args = signing_in(&url, &authority);
+    let mut worker = Process::start_with("prynai-worker", &args, &entra.managed()).await;
+    let line = worker.logged(AWAY).await;
+    let reason = line["reason"].to_string();
+    assert!(
+        reason.contains("identity who-0") && reason.contains("access policy"),
+        "{line}"
+    );
+    assert!(!reason.contains("URL"), "{line}");
+    entra.shared.is_unknown.store(false, Ordering::Relaxed);
+    worker.logged("ready").await;
+}
+
+#[tokio::test]
+async fn tokens_that_have_ended_when_they_come_are_named_and_not_asked_for_without_end() {
+    let certificates = Certificates::new();
+    let (redis, url) = tls_server(&certificates, false).await;
+    let entra = EntraId::start(Arc::new(redis)).await;
+    entra.shared.is_late.store(true, Ordering::Relaxed);
+    let authority = certificates.authority_file();
+    let args = signing_in(&url, &authority);
+    let mut worker = Process::start_with("prynai-worker", &args, &entra.managed()).await;
+    let line = worker.logged(AWAY).await;
+    assert!(line["reason"].to_string().contains("clock"), "{line}");
+    // Pauses of 50 ms at first, which double: without them there were hundreds by now.
+    assert!(entra.given() < 50, "{} tokens", entra.given());
+    entra.shared.is_late.store(false, Ordering::Relaxed);
+    worker.logged("ready").await;
 }
 
 #[tokio::test]
@@ -294,14 +342,7 @@ async fn operators_sign_in_alike() {
     let (redis, url) = tls_server(&certificates, false).await;
     let entra = EntraId::start(Arc::new(redis)).await;
     let authority = certificates.authority_file();
-    let args = [
-        "--redis-url",
-        &url,
-        "--redis-ca",
-        &authority,
-        "--redis-auth",
-        "entra",
-    ];
+    let args = signing_in(&url, &authority);
     let fleet = Fleet::start_with(&args, &entra.managed()).await;
     assert_eventually!(fleet.echoes().await);
     let identity = ["--redis-identity", "client"];
