@@ -59,8 +59,7 @@ fn sights(entries: Vec<Entry>) -> Vec<AuditSight> {
     for (entry, fields) in &entries {
         let records = fields.iter().filter(|(field, _)| field == "record");
         let before = sights.len();
-        let lines = records.flat_map(|(_, lines)| lines.split(|byte| *byte == b'\n'));
-        sights.extend(lines.map(|line| sight(entry, line)));
+        sights.extend(records.map(|(_, line)| sight(entry, line)));
         if sights.len() == before {
             sights.push(sight(entry, &[]));
         }

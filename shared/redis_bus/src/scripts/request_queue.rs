@@ -1,10 +1,8 @@
 //! Scripts of the request queue.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, StreamId, WorkerId};
-use prynai_bus::wire::audit::AuditLine;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{BusLimits, Finish};
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
@@ -28,12 +26,6 @@ lua!(IS_QUEUED, "request_queue/is_queued.lua");
 lua!(BACKLOG, "request_queue/backlog.lua");
 lua!(UNRECEIVED, "request_queue/unreceived.lua");
 lua!(FIND_OR_WITHDRAW, "request_queue/find_or_withdraw.lua");
-
-/// Records of the audit that share an entry: more would make its bound, which counts entries, mean little.
-const RECORDS_PER_ENTRY: usize = 4;
-
-/// Stands where the record of a request is a further line of the text before.
-const FURTHER_LINE: &str = "+";
 
 /// From this idle time on a lease was handed back: that is written as a delivery in 1970.
 pub(crate) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -151,7 +143,7 @@ pub(crate) fn finish(
         .arg(news.unwrap_or_default())
         .arg(limits.audit);
     let mut lines = requests.lines.iter();
-    for (request, record) in requests.writes.iter().zip(records(requests.writes, limits)) {
+    for request in requests.writes {
         let owner = &request.ownership;
         command
             .arg(owner.stream.to_string())
@@ -167,36 +159,16 @@ pub(crate) fn finish(
             )
             .arg(millis(limits.retention(owner.era)))
             .arg(lines::call_of(owner).unwrap_or_default())
-            .arg(&*record);
+            .arg(record(request, limits));
         add_events(&mut command, request, &mut lines);
     }
     Command::script(&FINISH, command)
 }
 
-/// What the audit keeps of requests: for each the records of itself and of those after it that have [`FURTHER_LINE`];
-/// empty if it keeps nothing.
-fn records<'a>(requests: &'a [Finish], limits: &BusLimits) -> impl Iterator<Item = Cow<'a, str>> {
-    let is_kept = limits.audit > 0;
-    let of = move |request: &'a Finish| request.record.as_ref().filter(|_| is_kept);
-    let kept: Vec<&str> = requests
-        .iter()
-        .filter_map(of)
-        .map(AuditLine::as_str)
-        .collect();
-    let texts: Vec<String> = kept
-        .chunks(RECORDS_PER_ENTRY)
-        .map(|records| records.join("\n"))
-        .collect();
-    let mut texts = texts.into_iter();
-    let mut further = 0..0;
-    requests.iter().map(move |request| match of(request) {
-        None => Cow::Borrowed(""),
-        Some(_) if further.next().is_some() => Cow::Borrowed(FURTHER_LINE),
-        Some(_) => {
-            further = 1..RECORDS_PER_ENTRY;
-            Cow::Owned(texts.next().unwrap_or_default())
-        }
-    })
+/// What the audit keeps of a request; empty if it keeps nothing.
+fn record<'a>(request: &'a Finish, limits: &BusLimits) -> &'a str {
+    let record = request.record.as_ref().filter(|_| limits.audit > 0);
+    record.map_or("", |record| record.as_str())
 }
 
 /// Whether an entry is in the queue.

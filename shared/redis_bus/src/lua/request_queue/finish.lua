@@ -9,8 +9,7 @@
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
 --   4 most entries of the audit
 --   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
---   the call among those of its session or '',
---   records for the audit, a line each: its own and those of the next requests that have '+'; or '',
+--   the call among those of its session or '', record for the audit or '',
 --   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
 -- Returns a code (scripts/write_code.rs) for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
@@ -18,6 +17,7 @@
 --   (2, 3: entry removed, nothing published)
 
 local PER_REQUEST = 10
+local RECORDS_PER_ENTRY = 4 -- of the audit, at most
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
 local count = (#KEYS - 5) / 2
@@ -132,28 +132,20 @@ local function ends_now(i, r)
   local is_end = r.offset == '' or r.cancelled
   return is_end and answers[i] ~= LOST and #call('XRANGE', KEYS[1], r.entry, r.entry) == 1
 end
--- Each text and each entry costs more than what is in it, so records that come together are kept together.
-local texts = {}
+-- Records that come together share entries: one command for several.
+local records = {}
+local function add_records()
+  call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records))
+  records = {}
+end
 for i, r in ipairs(requests) do
-  if r.record ~= '' then
-    if r.record ~= '+' then texts[#texts + 1] = { lines = r.record, ends = {}, is_whole = true } end
-    local text, ends = texts[#texts], ends_now(i, r)
-    text.ends[#text.ends + 1] = ends
-    text.is_whole = text.is_whole and ends
+  if r.record ~= '' and ends_now(i, r) then
+    records[#records + 1] = 'record'
+    records[#records + 1] = r.record
+    if #records == 2 * RECORDS_PER_ENTRY then add_records() end
   end
 end
-for _, text in ipairs(texts) do
-  local lines = text.lines
-  if not text.is_whole then
-    local kept, number = {}, 0
-    for line in string.gmatch(lines, '[^\n]+') do
-      number = number + 1
-      if text.ends[number] then kept[#kept + 1] = line end
-    end
-    lines = table.concat(kept, '\n')
-  end
-  if lines ~= '' then call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', 'record', lines) end
-end
+if #records > 0 then add_records() end
 
 call('XDEL', KEYS[1], unpack(entries))
 if #calls > 0 then call('ZREM', KEYS[4], unpack(calls)) end
