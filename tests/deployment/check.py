@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks all that deploys a fleet, without Azure and without containers; scripts/deployment says when.
+"""Checks all that deploys a fleet, without Azure, clusters and containers; scripts/deployment says when.
 
 check.py [FOLDER]     the repository in that folder; this one, if not said
 
 - Bicep: each variant of VARIANTS is worked out as a deployment would (bicep.py), held against Azure's description of
   its resources (resource_types.py) and against what we demand (required.py);
+- the Helm chart: each of its variants is rendered, and held against Kubernetes and our demands (charts.py);
 - the compose files against the schema of Compose, the workflows against GitHub's and by actionlint;
 - the Dockerfile by hadolint, the shell scripts by shellcheck.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import bicep
+import charts
 import resource_types
 from expressions import Deployment, Fault
 from required import Requirements
@@ -115,6 +117,17 @@ def run(root: Path, command: list[str], files: list[Path]) -> Iterator[str]:
         yield f"{command[0]}: {(done.stdout + done.stderr).strip()}"
 
 
+def scale_rules(root: Path) -> list[dict[str, str]]:
+    """Those of the workers in Azure Container Apps."""
+    apps = [one.body for one in work_out(root, "dev", {}).resources if one.type == "Microsoft.App/containerApps"]
+    (worker,) = (app for app in apps if app["name"].endswith("-worker"))
+    return [rule["custom"]["metadata"] for rule in worker["properties"]["template"]["scale"]["rules"]]
+
+
+def check_chart(root: Path) -> Iterator[str]:
+    yield from charts.check(root, scale_rules(root))
+
+
 def check_compose(root: Path) -> Iterator[str]:
     files = [root / "compose.yaml", *sorted((root / "compose").glob("*.yaml"))]
     composed = [file for file in files if "services:" in file.read_text(encoding="utf-8")]
@@ -146,6 +159,7 @@ def check_shell(root: Path) -> Iterator[str]:
 
 CHECKS = {
     "Bicep": check_bicep,
+    "Helm": check_chart,
     "compose": check_compose,
     "workflows": check_workflows,
     "Dockerfile": check_images,

@@ -17,9 +17,9 @@ import resource_types
 FILE = Path(__file__).with_name("mistakes.txt")
 
 
-def mistakes() -> Iterator[tuple[str, str, str, str, str]]:
+def mistakes(file: Path) -> Iterator[tuple[str, str, str, str, str]]:
     """File, variant, what must be said, what stands there, what is written instead."""
-    blocks = FILE.read_text(encoding="utf-8").split("\n\n")
+    blocks = file.read_text(encoding="utf-8").split("\n\n")
     for block in blocks[1:]:
         head, *lines = block.strip("\n").split("\n")
         old = "\n".join(line[1:] for line in lines if line.startswith("-"))
@@ -50,7 +50,7 @@ class Planted(unittest.TestCase):
         return text
 
     def test_mistakes_in_bicep(self) -> None:
-        for name, variant, said, old, new in mistakes():
+        for name, variant, said, old, new in mistakes(FILE):
             with self.subTest(file=name, old=old, new=new):
                 text = self.plant(f"aca/{name}", old, new)
                 try:

@@ -1,0 +1,56 @@
+{{/* Names and labels. Where a role is given: "gateway" or "worker". */}}
+
+{{- define "prynai.labels" -}}
+{{ include "prynai.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "prynai.selector" -}}
+app.kubernetes.io/name: prynai-mcp
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .role }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "prynai.image" -}}
+{{- $image := (index .root.Values .role).image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* What contradicts itself. The schema refuses what is wrong by itself. */}}
+{{- define "prynai.check" -}}
+{{- $auth := .Values.auth -}}
+{{- if and (ne $auth.kind "none") (not $auth.audience) -}}
+{{- fail "auth.audience is missing: whom tokens must be meant for" -}}
+{{- end -}}
+{{- if and (eq $auth.kind "entra") (not $auth.tenant) -}}
+{{- fail "auth.tenant is missing: the directory whose tokens count" -}}
+{{- end -}}
+{{- if and (eq $auth.kind "oidc") (not $auth.issuer) -}}
+{{- fail "auth.issuer is missing: the URL of the issuer" -}}
+{{- end -}}
+{{- if eq .Values.redis.auth "entra" -}}
+{{- if not .Values.identity.clientId -}}
+{{- fail "redis.auth entra needs identity.clientId" -}}
+{{- end -}}
+{{- if not .Values.redis.tls -}}
+{{- fail "redis.auth entra needs redis.tls" -}}
+{{- end -}}
+{{- end -}}
+{{- if lt (int .Values.gateway.drainSeconds) (int .Values.gateway.stopDelaySeconds) -}}
+{{- fail "gateway.stopDelaySeconds is a part of gateway.drainSeconds and cannot be longer" -}}
+{{- end -}}
+{{- range list "gateway" "worker" -}}
+{{- $role := index $.Values . -}}
+{{- if lt (int $role.maxReplicas) (int $role.minReplicas) -}}
+{{- fail (printf "%s.maxReplicas is less than minReplicas" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
