@@ -21,9 +21,10 @@ PROFILES = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "cost"
 # it is too slow for the time limits of a fleet with Redis, of which only the allocations are counted.
 REQUESTS = 100
 REQUESTS_UNDER_CALLGRIND = 40
-# The part of the baseline by which the instructions of a request may differ from it: runs on a busy machine differ by
-# 2 % at most. The other figures are the same in every run.
-TOLERANCES = {"allocations": 0, "bytes": 0, "instructions": 0.05}
+# The part of the baseline by which a figure may differ from it. Instructions: runs on a busy machine differ by 2 % at
+# most. Bytes: the record of a call has how long it took, which has a digit more on a slow machine. Allocations are the
+# same in every run.
+TOLERANCES = {"allocations": 0, "bytes": 0.0005, "instructions": 0.05}
 PATIENCE_S = 600
 
 # The program calls it where the counted requests begin, and where they end (`mark` in src/measure.rs).

@@ -108,8 +108,8 @@ impl Line {
         Ok(())
     }
 
-    /// With three digits after the point in any case, so that two calls that differ in their times alone take as much
-    /// memory: that is counted exactly (scripts/cost).
+    /// With three digits after the point in any case, so that two calls that differ in their times alone take about as
+    /// much memory, which scripts/cost compares.
     fn optional_time(&mut self, name: &str, ms: Option<f64>) -> Result<(), serde_json::Error> {
         let Some(ms) = ms.filter(|ms| (0.0..LONGEST_MS).contains(ms)) else {
             return self.optional_value(name, &ms);
