@@ -9,6 +9,7 @@ use prynai_bus::operations::Repairs;
 use prynai_bus::wire::change::Change;
 use prynai_bus::{Bus, BusError, BusLimits, News};
 use prynai_memory_bus::MemoryBus;
+use prynai_probe::Command;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
@@ -29,13 +30,19 @@ const PROGRAM: &str = "prynai-mcp";
 /// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
 /// Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let (settings, _traces_and_log) =
+    let (settings, (probe, _traces_and_log)) =
         parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
+            if let Some(Command::Health) = settings.command {
+                return Ok((Some(settings.probe()?), None));
+            }
             settings.check()?;
             let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
             let log = settings.telemetry.start_with(traces.layer())?;
-            Ok((traces, log))
+            Ok((None, Some((traces, log))))
         });
+    if let Some(probe) = probe {
+        return Ok(probe.tell().await?);
+    }
     prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
     // Nothing stands in front that would have to be told.

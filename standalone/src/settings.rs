@@ -3,6 +3,7 @@
 use clap::Parser;
 use prynai_admin::AdminSettings;
 use prynai_gateway_engine::{AuthKind, GatewaySettings};
+use prynai_probe::{Command, Probe};
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings, RedisUrl,
@@ -16,9 +17,14 @@ use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
 #[command(
     name = "prynai-mcp",
     version,
-    about = "Serves MCP over Streamable HTTP from one process: gateway, worker and an in-memory bus"
+    about = "Serves MCP over Streamable HTTP from one process: gateway, worker and an in-memory bus",
+    disable_help_subcommand = true
 )]
 pub struct StandaloneSettings {
+    /// What to do in place of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub gateway: GatewaySettings,
@@ -80,6 +86,15 @@ impl StandaloneSettings {
         self.traces.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)?;
         self.redis_sign_in.check(self.redis_url.as_ref())
+    }
+
+    /// Who is asked whether it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can be.
+    pub(crate) fn probe(&self) -> Result<Probe, String> {
+        Probe::of(self.gateway.listen, self.gateway.tls.is_on(), None)
     }
 
     /// Whether whoever reaches this machine's own addresses may call everything anyway, and nobody else can: then its

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use prynai_bus::{BusError, BusLimits};
 use prynai_gateway_engine::{listen, look_at_queue, serve, wait_for_bus};
+use prynai_probe::Command;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
@@ -23,14 +24,21 @@ const PROGRAM: &str = "prynai-gateway";
 ///
 /// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up.
 pub(crate) async fn run() -> anyhow::Result<ExitCode> {
-    let (settings, _traces_and_log) =
+    let (settings, (probe, _traces_and_log)) =
         parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+            if let Some(Command::Health) = settings.command {
+                return Ok((Some(settings.probe()?), None));
+            }
             settings.check()?;
             settings.redis.check()?;
             let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
             let log = settings.telemetry.start_with(traces.layer())?;
-            Ok((traces, log))
+            Ok((None, Some((traces, log))))
         });
+    if let Some(probe) = probe {
+        probe.tell().await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let (true, Some(policy)) = (settings.dry_run, &settings.gateway.policy) {
         return Ok(match dry_run::rehearse(&settings.redis, policy).await {
             Ok(ended) => ExitCode::from(ended.code()),

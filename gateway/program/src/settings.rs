@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 use prynai_admin::AdminSettings;
 use prynai_gateway_engine::GatewaySettings;
+use prynai_probe::{Command, Probe};
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
 use prynai_traces::TraceSettings;
@@ -14,9 +15,14 @@ use prynai_traces::TraceSettings;
 #[command(
     name = "prynai-gateway",
     version,
-    about = "Holds the connections of MCP clients and puts their requests on a Redis stream for the workers"
+    about = "Holds the connections of MCP clients and puts their requests on a Redis stream for the workers",
+    disable_help_subcommand = true
 )]
 pub(crate) struct ProcessSettings {
+    /// What to do in place of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     #[command(flatten)]
     pub(crate) gateway: GatewaySettings,
     /// Time after SIGTERM in which connections are still taken while `/readyz` says no, so that the load
@@ -41,6 +47,15 @@ pub(crate) struct ProcessSettings {
 }
 
 impl ProcessSettings {
+    /// Who is asked whether it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can be.
+    pub(crate) fn probe(&self) -> Result<Probe, String> {
+        Probe::of(self.gateway.listen, self.gateway.tls.is_on(), None)
+    }
+
     /// # Errors
     ///
     /// What cannot work, in words.

@@ -84,7 +84,8 @@ impl AdminSettings {
         }
     }
 
-    fn address(&self) -> Option<SocketAddr> {
+    /// Where it is to listen, if anywhere.
+    pub fn address(&self) -> Option<SocketAddr> {
         match self.admin_listen {
             Some(AdminListen::At(address)) => Some(address),
             Some(AdminListen::Off) | None => None,

@@ -26,6 +26,7 @@ mod settings;
 
 pub use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 pub use prynai_bus::wire::session::Session;
+pub use prynai_probe::Command;
 pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
     Answerable, Ask, Audited, CloseStream, RawMessage, Redelivery, RequestStateKeys, ScopedState,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prynai_bus::BusLimits;
+use prynai_probe::Command;
 use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
@@ -21,6 +22,8 @@ const PROGRAM: &str = "prynai-worker";
 /// On SIGTERM it takes no more requests, lets running calls finish for `--drain-timeout` and hands the rest to other
 /// workers. The process ends five seconds after this returns at the latest, even if a handler still blocks a thread.
 ///
+/// With the subcommand `health` it serves nobody, and asks the worker of this machine whether it is ready.
+///
 /// The process exits with code 64 when a setting cannot work, or when Redis is not set up so that it can be used. A
 /// Redis that cannot be reached is waited for.
 ///
@@ -29,13 +32,19 @@ const PROGRAM: &str = "prynai-worker";
 /// When signals cannot be waited for, `--admin-listen` cannot be bound, or Redis answers with something that it never
 /// should.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
-    let (settings, _traces_and_log) =
+    let (settings, (probe, _traces_and_log)) =
         parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
+            if let Some(Command::Health) = settings.command {
+                return Ok((Some(settings.probe()?), None));
+            }
             settings.check()?;
             let traces = settings.traces.start(PROGRAM, env!("CARGO_PKG_VERSION"))?;
             let log = settings.telemetry.start_with(traces.layer())?;
-            Ok((traces, log))
+            Ok((None, Some((traces, log))))
         });
+    if let Some(probe) = probe {
+        return Ok(probe.tell().await?);
+    }
     hush_handler_panics();
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;

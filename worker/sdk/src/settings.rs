@@ -9,6 +9,7 @@ use clap::{Args, Parser};
 use prynai_admin::AdminSettings;
 use prynai_bus::BusLimits;
 use prynai_bus::ids::WorkerId;
+use prynai_probe::{Command, Probe};
 use prynai_process::secret::Secret;
 use prynai_process::settings::byte_size;
 use prynai_process::telemetry::TelemetrySettings;
@@ -24,9 +25,14 @@ const LARGEST_RESULT: usize = 64 * 1024 * 1024;
 #[command(
     name = "prynai-worker",
     version,
-    about = "Runs MCP requests that gateways put into Redis"
+    about = "Runs MCP requests that gateways put into Redis",
+    disable_help_subcommand = true
 )]
 pub struct ProcessSettings {
+    /// What to do in place of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub redis: RedisSettings,
@@ -142,6 +148,20 @@ pub struct WorkerSettings {
 }
 
 impl ProcessSettings {
+    /// Who is asked whether it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can be.
+    pub(crate) fn probe(&self) -> Result<Probe, String> {
+        let address = self.admin.address().ok_or_else(|| {
+            "a worker can be asked only at its administration listener; give it one, such as --admin-listen \
+             127.0.0.1:9464"
+                .to_owned()
+        })?;
+        Probe::of(address, false, self.admin.admin_token.clone())
+    }
+
     /// Refuses what cannot work.
     ///
     /// # Errors
