@@ -6,7 +6,7 @@ check.py [FOLDER]     the repository in that folder; this one, if not said
 - Bicep: each variant of VARIANTS is worked out as a deployment would (bicep.py), held against Azure's description of
   its resources (resource_types.py) and against what we demand (required.py);
 - the Helm chart: each of its variants is rendered, and held against Kubernetes and our demands (charts.py);
-- the compose files against the schema of Compose, the workflows against GitHub's and by actionlint;
+- the compose files against the schema of Compose, the workflows against GitHub's, and by workflows.py;
 - the Dockerfile by hadolint, the shell scripts by shellcheck.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 import bicep
 import charts
 import resource_types
+import workflows
 from expressions import Deployment, Fault
 from required import Requirements
 
@@ -137,10 +138,8 @@ def check_compose(root: Path) -> Iterator[str]:
 def check_workflows(root: Path) -> Iterator[str]:
     files = sorted((root / ".github/workflows").glob("*.yml"))
     yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], files)
-    lint = Path(__file__).parent / "workflows.mjs"
-    done = subprocess.run(["node", str(lint), *map(str, files)], capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        yield (done.stdout + done.stderr).strip()
+    yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.dependabot"], [root / ".github/dependabot.yml"])
+    yield from workflows.check(root)
 
 
 def check_images(root: Path) -> Iterator[str]:

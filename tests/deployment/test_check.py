@@ -12,6 +12,7 @@ from pathlib import Path
 import check
 import required
 import resource_types
+import workflows
 
 # File in aca/, what stands there, what is written instead, the variant in which it matters, and what must be said.
 FILE = Path(__file__).with_name("mistakes.txt")
@@ -109,6 +110,23 @@ class Planted(unittest.TestCase):
     def test_a_workflow_that_means_nothing(self) -> None:
         self.plant(".github/workflows/ci.yml", "${{ matrix.os }}", "${{ matrix.system }}")
         self.assertIn('"system" is not defined', "\n".join(check.check_workflows(self.root)))
+
+    def test_a_workflow_that_lets_others_in(self) -> None:
+        checkout = "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
+        for part, name, old, new, said in [
+            (workflows.pins, "ci.yml", f"checkout@{checkout}", "checkout@v7", "must name a commit"),
+            (workflows.pins, "ci.yml", checkout, checkout.split(" ")[0], "its release in a comment"),
+            (workflows.audit, "ci.yml", "contents: read", "contents: write", "excessive-permissions"),
+            (workflows.audit, "ci.yml", "persist-credentials: false", "fetch-depth: 1", "artipacked"),
+            (workflows.audit, "ci.yml", "  pull_request:", "  pull_request_target:", "dangerous-triggers"),
+            (workflows.shell, "release.yml", 'check "$TAG"', "check ${{ github.ref_name }}", "from its environment"),
+            (workflows.shell, "release.yml", 'check "$TAG"', "check $TAG", "SC2086"),
+        ]:
+            with self.subTest(new=new):
+                text = self.plant(f".github/workflows/{name}", old, new)
+                found = "\n".join(part(self.root))
+                (self.root / ".github/workflows" / name).write_text(text, encoding="utf-8")
+                self.assertIn(said, found)
 
     def test_dockerfile(self) -> None:
         self.plant("Dockerfile", "USER 65532:65532\nENV", "USER root\nENV")

