@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs scripts/deploy_aca and scripts/teardown_aca, with programs in the place of az and docker that write down how
-they are called and answer from a table: neither Azure nor a sign-in is here. scripts/check runs it. Needs Python 3.10,
-bash and git."""
+"""Runs scripts/deploy_aca and scripts/teardown_aca, and follows docs/deployment.md, with programs in the place of az and
+docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here. scripts/check
+runs it. Needs Python 3.10, bash, git and openssl."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -109,6 +110,45 @@ class Scripts(unittest.TestCase):
         command = ["bash", str(self.repository / "scripts" / script), *arguments]
         done = subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=60)
         return Run(done, [Call(*line.split("\x1e")) for line in calls.read_text().split("\n")[:-1]])
+
+
+class Page(Scripts):
+    """docs/deployment.md, as somebody follows it from its first line to its last, in one shell."""
+
+    ANSWERS = (
+        ("az account show", "sub"),
+        ("az acr list", "registry1"),
+        ("curl -si", "www-authenticate: Bearer"),
+        ("prices.azure.com", '{"Items": []}'),
+    )
+
+    def commands(self, page: str) -> str:
+        """Those that concern Azure. The scripts say only what they would do."""
+        blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page, re.M | re.S)
+        ours = [block for block in blocks if re.search(r"^export |\b(az|curl|deploy_aca|teardown_aca) ", block, re.M)]
+        dry = r"(scripts/(?:deploy_aca|teardown_aca)(?: [\w=]+)*)(?! --dry-run)( *#.*)?$"
+        return re.sub(dry, r"\1 --dry-run\2", "".join(ours), flags=re.M)
+
+    def follow(self, page: str) -> Run:
+        shutil.copy(self.programs / "az", self.programs / "curl")
+        (self.repository / "scripts/page").write_text("set -euo pipefail\n" + self.commands(page))
+        return self.run_script("page", settings={"HOME": str(self.folder)}, answers=self.ANSWERS)
+
+    def test_every_command_finds_what_it_needs(self):
+        run = self.follow((ROOT / "docs/deployment.md").read_text())
+        self.assertEqual(run.code, 0, run.text)
+        self.assertFalse(run.called("docker"), "a script did more than say what it would do")
+        for wanted in ("az login", "az containerapp logs show", "az containerapp revision restart", "az rest"):
+            self.assertTrue(run.called(wanted), wanted)
+        for wanted in ("aca/dev.bicepparam", "aca/prod.bicepparam", "workerMinReplicas=1", "az group delete"):
+            self.assertTrue([line for line in run.shown if wanted in line], wanted)
+
+    def test_a_variable_that_the_page_forgets_is_found(self):
+        page = (ROOT / "docs/deployment.md").read_text()
+        for forgotten in ("export API_CLIENT_ID=", "export SUBSCRIPTION=", "REGISTRY=$(az", "export URL="):
+            self.assertIn(forgotten, page)
+            run = self.follow(page.replace(forgotten, "OTHER="))
+            self.assertNotEqual(run.code, 0, forgotten)
 
 
 class Deploy(Scripts):
