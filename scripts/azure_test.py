@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs scripts/deploy_aca and scripts/teardown_aca, and follows docs/deployment.md, with programs in the place of az and
-docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here. scripts/check
-runs it. Needs Python 3.10, bash, git and openssl."""
+"""Runs scripts/deploy_aca and scripts/teardown_aca, and follows docs/deployment.md, with programs in the place of az
+and docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here.
+scripts/check runs it. Needs Python 3.10, bash, git and openssl."""
 
 import os
 import re
