@@ -17,133 +17,133 @@
 --   (2, 3: entry removed, nothing published)
 
 local PER_REQUEST = 10
+-- Where these are among the arguments of a request, the stream being 0.
+local ENTRY, WORKER, DELIVERY, HOLDER, SESSION, RETENTION, CALL, RECORD, EVENTS = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local RECORDS_PER_ENTRY = 4 -- of the audit, at most
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
 local count = (#KEYS - 5) / 2
 
-local requests, logs, at = {}, {}, 5
-for i = 1, count do
-  local from, events = at + PER_REQUEST, tonumber(ARGV[at + 9])
-  local last = from + 2 * (events - 1)
-  logs[i] = KEYS[4 + 2 * i]
-  requests[i] = {
-    log = logs[i], mailbox = KEYS[5 + 2 * i],
-    stream = ARGV[at], entry = ARGV[at + 1], worker = ARGV[at + 2], delivery = ARGV[at + 3],
-    holder = ARGV[at + 4], session = ARGV[at + 5], retention = ARGV[at + 6], call = ARGV[at + 7],
-    record = ARGV[at + 8],
-    from = from, last = last, offset = events > 0 and ARGV[last] or '',
-  }
-  at = from + 2 * events
-end
-
+local logs = {}
+for i = 1, count do logs[i] = KEYS[4 + 2 * i] end
 -- One look for all: most requests are ended by their first write.
 local none_has_a_log = call('EXISTS', unpack(logs)) == 0
 
--- Decides what becomes of a request; `make` and `close` say how its log is written.
-local function admit(r)
+-- By the number of a request: whether its log is made here, what is known of a log that is closed here, and whether it
+-- was cancelled. Every call is ended here, and a table takes long to make: a first write needs none of its own.
+local made, closing, cancelled = {}, {}, {}
+
+-- Decides what becomes of a request: its arguments begin at `at`; its events are from `from` to `last`, none if that is
+-- less.
+local function admit(i, at, from, last)
+  local entry, delivery = ARGV[at + ENTRY], ARGV[at + DELIVERY]
+  local is_first = delivery == '1' and ARGV[from] == '1'
+  if none_has_a_log and from <= last then
+    made[i] = is_first
+    return is_first and OK or LOST
+  end
   local log = none_has_a_log and {}
-    or call('HMGET', r.log, 'state', 'owner', 'newest', 'holder', 'mail', 'entry')
-  local state, owner = log[1], log[2]
-  local is_copy = log[6] and log[6] ~= r.entry
-  r.cancelled = state == 'cancelled' and not is_copy
-  if r.offset == '' then
-    local lease = call('XPENDING', KEYS[1], ARGV[1], r.entry, r.entry, 1)[1]
-    if lease and (lease[2] ~= r.worker or lease[4] ~= tonumber(r.delivery)) then return LOST end
+    or call('HMGET', logs[i], 'state', 'owner', 'newest', 'holder', 'mail', 'entry')
+  local state, owner, newest = log[1], log[2], log[3]
+  local is_copy = log[6] and log[6] ~= entry
+  cancelled[i] = state == 'cancelled' and not is_copy
+  if last < from then
+    local lease = call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)[1]
+    if lease and (lease[2] ~= ARGV[at + WORKER] or lease[4] ~= tonumber(delivery)) then return LOST end
     return is_copy and FINISHED or OK
   end
   if is_copy then return FINISHED end
   if not state then
-    if r.delivery ~= '1' or ARGV[r.from] ~= '1' then return LOST end
-    r.make = true
-    return OK
+    made[i] = is_first
+    return is_first and OK or LOST
   end
-  if r.cancelled then return CANCELLED end
-  local token = r.worker .. ':' .. r.delivery
-  if owner and owner ~= token then return LOST end
-  if not owner and r.delivery ~= '1' then return LOST end
-  if state == 'finished' then
-    if r.offset == log[3] then return OK end
-    return FINISHED
-  end
-  r.close, r.holder, r.mail = true, log[4], log[5]
-  local newest = tonumber(log[3] or 0)
-  while r.from < r.last and tonumber(ARGV[r.from]) <= newest do r.from = r.from + 2 end
+  if cancelled[i] then return CANCELLED end
+  if owner and owner ~= ARGV[at + WORKER] .. ':' .. delivery then return LOST end
+  if not owner and delivery ~= '1' then return LOST end
+  if state == 'finished' then return ARGV[last] == newest and OK or FINISHED end
+  closing[i] = { newest = tonumber(newest or 0), holder = log[4], mail = log[5] }
   return OK
 end
 
 local answers, entries, calls = {}, {}, {}
-for i, r in ipairs(requests) do
-  answers[i] = admit(r)
+local at = 5
+for i = 1, count do
+  local from = at + PER_REQUEST
+  local last = from + 2 * (ARGV[at + EVENTS] - 1)
+  answers[i] = admit(i, at, from, last)
   if answers[i] ~= LOST then
-    entries[#entries + 1] = r.entry
-    if r.call ~= '' then calls[#calls + 1] = r.call end
+    entries[#entries + 1] = ARGV[at + ENTRY]
+    if ARGV[at + CALL] ~= '' then calls[#calls + 1] = ARGV[at + CALL] end
   end
+  at = last + 2
 end
 if #entries == 0 then return answers end
 
+local function is_queued(entry) return #call('XRANGE', KEYS[1], entry, entry) == 1 end
+
 -- An entry that is gone was ended before, and its log is never made twice.
 if call('XACK', KEYS[1], ARGV[1], unpack(entries)) < #entries then
-  for i, r in ipairs(requests) do
-    if r.make and #call('XRANGE', KEYS[1], r.entry, r.entry) == 0 then
-      answers[i], r.make = LOST, false
-    end
+  at = 5
+  for i = 1, count do
+    if made[i] and not is_queued(ARGV[at + ENTRY]) then answers[i], made[i] = LOST, false end
+    at = at + PER_REQUEST + 2 * ARGV[at + EVENTS]
   end
 end
 
-local news, holders, closed, marks = {}, {}, {}, {}
-for i, r in ipairs(requests) do
-  local token = r.worker .. ':' .. r.delivery
-  if r.make and r.session == '' then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      unpack(ARGV, r.from, r.last + 1))
-  elseif r.make then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      'session', r.session, unpack(ARGV, r.from, r.last + 1))
-  elseif r.close then
-    call('HSET', r.log, 'state', 'finished', 'owner', token, 'entry', r.entry, 'newest', r.offset,
-      unpack(ARGV, r.from, r.last + 1))
-    closed[#closed + 1] = r.stream
-    if r.mail then call('DEL', r.mailbox) end
-  elseif r.cancelled and answers[i] ~= LOST then
-    closed[#closed + 1] = r.stream
-    marks[#marks + 1] = r.stream
-  end
-  if r.make or r.close or (r.cancelled and answers[i] ~= LOST) then
-    call('PEXPIRE', r.log, r.retention)
-  end
-  if r.make or r.close then
-    if not news[r.holder] then
-      news[r.holder] = {}
-      holders[#holders + 1] = r.holder
-    end
-    local lines = news[r.holder]
-    if ARGV[3] ~= '' then
-      lines[#lines + 1] = ARGV[3]
-    else
-      for line = r.from + 1, r.last + 1, 2 do lines[#lines + 1] = ARGV[line] end
-    end
-  end
-end
+local news, holders, closed, marks, records = {}, {}, {}, {}, {}
 
--- What has no final event leaves nothing by which a repetition is known, but for its entry.
-local function ends_now(i, r)
-  if r.make or r.close then return true end
-  local is_end = r.offset == '' or r.cancelled
-  return is_end and answers[i] ~= LOST and #call('XRANGE', KEYS[1], r.entry, r.entry) == 1
-end
 -- Records that come together share entries: one command for several.
-local records = {}
 local function add_records()
   call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records))
   records = {}
 end
-for i, r in ipairs(requests) do
-  if r.record ~= '' and ends_now(i, r) then
+
+at = 5
+for i = 1, count do
+  local from = at + PER_REQUEST
+  local last = from + 2 * (ARGV[at + EVENTS] - 1)
+  local seen = closing[i]
+  local is_written = made[i] or seen
+  -- What has no final event leaves nothing by which a repetition is known, but for its entry.
+  local ends_now = is_written
+    or ((last < from or cancelled[i]) and answers[i] ~= LOST and is_queued(ARGV[at + ENTRY]))
+  if is_written then
+    local holder = seen and seen.holder or ARGV[at + HOLDER]
+    local owner = ARGV[at + WORKER] .. ':' .. ARGV[at + DELIVERY]
+    while seen and from < last and tonumber(ARGV[from]) <= seen.newest do from = from + 2 end
+    if seen or ARGV[at + SESSION] == '' then
+      call('HSET', logs[i], 'state', 'finished', 'owner', owner, 'entry', ARGV[at + ENTRY], 'newest', ARGV[last],
+        unpack(ARGV, from, last + 1))
+    else
+      call('HSET', logs[i], 'state', 'finished', 'owner', owner, 'entry', ARGV[at + ENTRY], 'newest', ARGV[last],
+        'session', ARGV[at + SESSION], unpack(ARGV, from, last + 1))
+    end
+    call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    if seen then
+      closed[#closed + 1] = ARGV[at]
+      if seen.mail then call('DEL', KEYS[5 + 2 * i]) end
+    end
+    local lines = news[holder]
+    if not lines then
+      lines = {}
+      news[holder], holders[#holders + 1] = lines, holder
+    end
+    if ARGV[3] ~= '' then
+      lines[#lines + 1] = ARGV[3]
+    else
+      for line = from + 1, last + 1, 2 do lines[#lines + 1] = ARGV[line] end
+    end
+  elseif cancelled[i] and answers[i] ~= LOST then
+    call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    closed[#closed + 1] = ARGV[at]
+    marks[#marks + 1] = ARGV[at]
+  end
+  if ends_now and ARGV[at + RECORD] ~= '' then
     records[#records + 1] = 'record'
-    records[#records + 1] = r.record
+    records[#records + 1] = ARGV[at + RECORD]
     if #records == 2 * RECORDS_PER_ENTRY then add_records() end
   end
+  at = last + 2
 end
 if #records > 0 then add_records() end
 
