@@ -7,7 +7,8 @@ check.py [FOLDER]     the repository in that folder; this one, if not said
   its resources (resource_types.py) and against what we demand (required.py);
 - the Helm chart: each of its variants is rendered, and held against Kubernetes and our demands (charts.py);
 - the compose files against the schema of Compose, the workflows against GitHub's, and by workflows.py;
-- the Dockerfile by hadolint, the shell scripts by shellcheck.
+- the Dockerfile by hadolint, the shell scripts by shellcheck;
+- both kinds of files about containers against what we demand (containers.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import bicep
 import charts
+import containers
 import resource_types
 import workflows
 from expressions import Deployment, Fault
@@ -132,7 +134,8 @@ def check_chart(root: Path) -> Iterator[str]:
 def check_compose(root: Path) -> Iterator[str]:
     files = [root / "compose.yaml", *sorted((root / "compose").glob("*.yaml"))]
     composed = [file for file in files if "services:" in file.read_text(encoding="utf-8")]
-    yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"], composed)
+    against_schema = list(run(root, ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"], composed))
+    yield from against_schema or containers.compose_faults(root)
 
 
 def check_workflows(root: Path) -> Iterator[str]:
@@ -143,7 +146,10 @@ def check_workflows(root: Path) -> Iterator[str]:
 
 
 def check_images(root: Path) -> Iterator[str]:
-    yield from run(root, HADOLINT, sorted(root.glob("Dockerfile*")))
+    files = sorted(root.glob("Dockerfile*"))
+    yield from run(root, HADOLINT, files)
+    if files:
+        yield from containers.image_faults(root)
 
 
 def check_shell(root: Path) -> Iterator[str]:

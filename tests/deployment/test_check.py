@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import check
+import containers
 import required
 import resource_types
 import workflows
@@ -103,6 +104,26 @@ class Planted(unittest.TestCase):
         self.plant("compose.yaml", "    restart: unless-stopped", "    restarts: unless-stopped")
         self.assertIn("restarts", "\n".join(check.check_compose(self.root)))
 
+    def test_what_compose_would_take_and_we_do_not(self) -> None:
+        for name, old, new, said in [
+            ("compose.yaml", "- 127.0.0.1:8000:8000", "- 8000:8000", "from other machines"),
+            ("compose.yaml", "  read_only: true", "  read_only: false", "gateway-1: its file system"),
+            ("compose.yaml", "cap_drop: [ALL]", "cap_drop: [CHOWN]", "drop all rights"),
+            ("compose.yaml", "target: worker", "target: workers", "no target workers"),
+            ("compose.yaml", "prynai-gateway, health", "curl, localhost", "must be prynai-gateway health"),
+            ("compose.yaml", "stop_grace_period: 30s", "stop_grace_period: 10s", "lengthen stop_grace_period"),
+            ("compose.yaml", ", noeviction", ", allkeys-lru", "noeviction"),
+            ("compose.yaml", "PRYNAI_ENVELOPE_KEY:", "PRYNAI_ENVELOPE_KEY: abc", "have no default"),
+            ("compose.yaml", "PRYNAI_LISTEN: ", "PRYNAI_LISTENS: ", "no setting PRYNAI_LISTENS"),
+            ("compose/auth.yaml", "- 127.0.0.1:8400", "- 8400", "auth.yaml: issuer: 8400"),
+            ("compose/tls.yaml", "  gateway-2: ", "  gateway-3: ", "gateway-3 is a service of no other file"),
+        ]:
+            with self.subTest(file=name, new=new):
+                text = self.plant(name, old, new)
+                found = "\n".join(containers.compose_faults(self.root))
+                (self.root / name).write_text(text, encoding="utf-8")
+                self.assertIn(said, found)
+
     def test_a_workflow_that_github_refuses(self) -> None:
         self.plant(".github/workflows/ci.yml", "runs-on: ubuntu-latest", "run-on: ubuntu-latest")
         self.assertIn("run-on", "\n".join(check.check_workflows(self.root)))
@@ -129,9 +150,25 @@ class Planted(unittest.TestCase):
                 self.assertIn(said, found)
 
     def test_dockerfile(self) -> None:
-        self.plant("Dockerfile", "USER 65532:65532\nENV", "USER root\nENV")
         self.plant("Dockerfile", "WORKDIR /src", "WORKDIR src")
         self.assertIn("DL3000", "\n".join(check.check_images(self.root)))
+
+    def test_what_hadolint_would_take_and_we_do_not(self) -> None:
+        for old, new, said in [
+            ("USER 65532:65532", "USER root", "a number other than 0"),
+            ("FROM scratch AS base", "FROM debian:trixie-slim AS base", "begin from scratch"),
+            ("FROM base AS worker", "FROM debian:trixie-slim AS worker", "worker must begin from base"),
+            ('ENTRYPOINT ["prynai-ops"]', "ENTRYPOINT prynai-ops", "start prynai-ops"),
+            ("EXPOSE 8400\n", "EXPOSE 8400\nUSER 1:1\n", "issuer must leave user"),
+            ("ENV PRYNAI_ADMIN_LISTEN", "ENV PRYNAI_ADMIN_TOKEN", "a layer keeps"),
+            ("auditable build --locked", "auditable build", "must follow the lock file"),
+            ('LABEL org.opencontainers.image.title="prynai-mcp"', "LABEL a=b", "must say its title"),
+        ]:
+            with self.subTest(new=new):
+                text = self.plant("Dockerfile", old, new)
+                found = "\n".join(containers.image_faults(self.root))
+                (self.root / "Dockerfile").write_text(text, encoding="utf-8")
+                self.assertIn(said, found)
 
     def test_shell(self) -> None:
         (self.root / "scripts/planted").write_text('#!/usr/bin/env bash\ncd $1\necho "$unused"\n', encoding="utf-8")
