@@ -37,7 +37,7 @@ class Planted(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name).resolve()
-        for name in ("aca", "compose", ".github", "scripts"):
+        for name in ("aca", "compose", "deploy", ".github", "scripts"):
             shutil.copytree(check.ROOT / name, self.root / name)
         (self.root / "docs").symlink_to(check.ROOT / "docs")
         for name in ("compose.yaml", "Dockerfile"):
@@ -147,6 +147,18 @@ class Planted(unittest.TestCase):
                 text = self.plant(f".github/workflows/{name}", old, new)
                 found = "\n".join(part(self.root))
                 (self.root / ".github/workflows" / name).write_text(text, encoding="utf-8")
+                self.assertIn(said, found)
+
+    def test_images_that_are_not_built(self) -> None:
+        for name, old, new, said in [
+            (".github/workflows/ci.yml", "for target in gateway", "for target in gate", "has no stage gate"),
+            (".github/workflows/release.yml", "target: [gateway, worker,", "target: [gateway,", "the image of worker"),
+            ("Dockerfile", " AS gateway\n", " AS entrance\n", "has no stage gateway"),
+        ]:
+            with self.subTest(new=new):
+                text = self.plant(name, old, new)
+                found = "\n".join(workflows.images(self.root))
+                (self.root / name).write_text(text, encoding="utf-8")
                 self.assertIn(said, found)
 
     def test_dockerfile(self) -> None:

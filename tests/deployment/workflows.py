@@ -58,6 +58,26 @@ def audit(root: Path) -> Iterator[str]:
     yield from run([*command, "--config", str(root / ".github/zizmor.yml"), str(root / ".github")], root)
 
 
+def images(root: Path) -> Iterator[str]:
+    """What is built is in the Dockerfile, and what the chart pulls is built."""
+    stages = set(re.findall(r"^FROM .+ AS ([\w-]+)$", (root / "Dockerfile").read_text(encoding="utf-8"), re.M))
+    built = {}
+    for name in ("ci.yml", "release.yml"):
+        text = (root / ".github/workflows" / name).read_text(encoding="utf-8")
+        built[name] = {
+            *re.sub(r"[,\s]+", " ", " ".join(re.findall(r"^ +target: \[(.+)\]$", text, re.M))).split(),
+            *" ".join(re.findall(r"^ +for target in (.+); do$", text, re.M)).split(),
+        }
+        if not built[name]:
+            yield f".github/workflows/{name}: builds no images"
+        for target in sorted(built[name] - stages):
+            yield f".github/workflows/{name}: the Dockerfile has no stage {target}"
+    values = (root / "deploy/helm/prynai-mcp/values.yaml").read_text(encoding="utf-8")
+    for target in re.findall(r"repository: ghcr\.io/prynai/prynai-(\S+)", values):
+        if target not in built["release.yml"]:
+            yield f"deploy/helm/prynai-mcp/values.yaml: no release has the image of {target}"
+
+
 def run(command: list[str], folder: Path) -> Iterator[str]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
@@ -65,5 +85,5 @@ def run(command: list[str], folder: Path) -> Iterator[str]:
 
 
 def check(root: Path) -> Iterator[str]:
-    for part in (pins, shell, lint, audit):
+    for part in (pins, images, shell, lint, audit):
         yield from part(root)
