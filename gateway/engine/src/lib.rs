@@ -8,11 +8,12 @@
 //! clients of them. What is refused on the way is a [`refusal`]. The [`metrics`] count and measure all of it.
 //!
 //! The [`settings`] gather those of each concern, which lie beside it; what all requests share is the [`state`]; the
-//! revisions of the protocol are [`versions`]; whether workers are there is in [`worker_watch`].
+//! revisions of the protocol are [`versions`]; whether workers are there is in [`worker_watch`],
+//! and how requests wait for the first one in [`first_worker`].
 //!
 //! Each imports only what stands to the right of it: `serve`, `streamable_http`, `notifications`, `state`, `settings`,
-//! `listen`, `origin`, `auth`, `policy`, `changes`, `streams`, `message`, `admission`, `audit`, `operation`, `refusal`,
-//! `metrics`, `versions`, `worker_watch`.
+//! `listen`, `origin`, `auth`, `policy`, `first_worker`, `changes`, `streams`, `message`, `admission`, `audit`,
+//! `operation`, `refusal`, `metrics`, `versions`, `worker_watch`.
 //!
 //! It never imports rmcp and knows no tool: it reads the JSON-RPC envelope and passes messages on as they are.
 
@@ -20,6 +21,7 @@ mod admission;
 mod audit;
 mod auth;
 mod changes;
+mod first_worker;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

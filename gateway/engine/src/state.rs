@@ -2,9 +2,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use prynai_bus::ids::GatewayId;
+use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::session::Session;
 use prynai_bus::{Bus, BusError};
 use prynai_process::lifecycle::Shutdown;
@@ -17,6 +19,7 @@ use crate::audit::Audit;
 use crate::auth::Authenticator;
 use crate::changes::Changes;
 use crate::changes::catalog::CatalogCache;
+use crate::first_worker::FirstWorker;
 use crate::message::params::Params;
 use crate::message::request_head::{Caller, RequestHead};
 use crate::origin::AllowedOrigins;
@@ -44,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
     pub(crate) canceller: Canceller,
+    pub(crate) first_worker: FirstWorker,
     pub(crate) policy: Policy,
     pub(crate) rates: Rates,
     pub(crate) settings: GatewaySettings,
@@ -101,6 +105,15 @@ impl AppState {
         background.spawn(audit_task);
         let rates = Rates::new(bus.clone());
         let workers = Arc::new(WorkerWatch::new(settings.worker_grace));
+        let turns = Turns::new();
+        let first_worker = FirstWorker::new(
+            hub.gateway().clone(),
+            bus.clone(),
+            catalog.clone(),
+            turns.clone(),
+            shutdown.clone(),
+            settings.worker_grace,
+        );
         Ok(Self(Arc::new(Inner {
             admission: Admission::new(bus.clone(), &settings.limits),
             audit,
@@ -111,11 +124,12 @@ impl AppState {
             hub,
             changes,
             catalog,
+            first_worker,
             policy,
             rates,
             settings,
             shutdown,
-            turns: Turns::new(),
+            turns,
             workers,
         })))
     }
@@ -130,6 +144,27 @@ impl AppState {
     pub(crate) fn use_of(&self, session: &Session) -> SessionUse {
         let every = touch_every(self.settings.limits.session_idle);
         SessionUse::new(self.bus.clone(), session, every)
+    }
+
+    /// What the workers serve. While none has ever said so, the request, of so many bytes, waits for the first one for
+    /// `timeout` at most; meanwhile it counts to its caller's share as a call does.
+    pub(crate) async fn served(
+        &self,
+        head: RequestHead<'_>,
+        bytes: usize,
+        timeout: Option<Duration>,
+    ) -> Result<Arc<CatalogRecord>, RequestError> {
+        if let Some(catalog) = self.catalog.known_record() {
+            return Ok(catalog);
+        }
+        Box::pin(async move {
+            let share = head.share(None);
+            let _permit = self.admission.call(share.clone(), share, bytes).await?;
+            let most = self.settings.limits.request_timeout;
+            let patience = timeout.map_or(most, |timeout| timeout.min(most));
+            self.first_worker.catalog(patience).await
+        })
+        .await
     }
 
     /// Refuses what its caller may not send, as [`policy::check`] does, or not so often.

@@ -9,8 +9,11 @@ pub(crate) static HEADER: HeaderName = HeaderName::from_static("mcp-protocol-ver
 /// Legacy revisions over Streamable HTTP, oldest first.
 const LEGACY: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 
+/// The newest revision.
+pub(crate) const NEWEST: &str = "2026-07-28";
+
 /// Modern revisions, oldest first.
-const MODERN: [&str; 1] = ["2026-07-28"];
+const MODERN: [&str; 1] = [NEWEST];
 
 /// The first legacy revision whose clients understand a priming event and poll after `retry:`
 /// (SEP-1699).

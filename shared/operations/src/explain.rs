@@ -3,6 +3,7 @@
 use prynai_bus::operations::{
     CallSight, EntrySight, EventSight, GatewaySight, Lease, Overview, WorkerSight,
 };
+use prynai_bus::wire::request::KNOCK;
 use serde::Serialize;
 
 use crate::lost;
@@ -217,7 +218,13 @@ fn waiting(
     if !entry.is_readable {
         because.push(newer(entry));
     }
-    if let Some(late) = entry.deadline_ms.and_then(|at| call.now_ms.checked_sub(at)) {
+    if entry.method.as_deref() == Some(KNOCK) {
+        because.push(
+            "no worker has ever announced its tools, so a gateway asks for the first one with it: \
+             a worker removes it, and runs nothing"
+                .to_owned(),
+        );
+    } else if let Some(late) = entry.deadline_ms.and_then(|at| call.now_ms.checked_sub(at)) {
         because.push(format!(
             "its deadline passed {} ago (--request-timeout): it is refused, not run",
             span(late)

@@ -50,6 +50,7 @@ samples! {
     "event_pause",
     "event_see_log",
     "request_anonymous",
+    "request_knock",
     "request_legacy",
     "request_modern",
     "request_ruled",

@@ -52,6 +52,21 @@ fn a_request_of_an_anonymous_caller_with_an_address() {
     assert_eq!(request.principal.share().as_str(), "a.192.0.2.1");
 }
 
+#[test]
+fn a_knock() {
+    let holder = "gw-3f9a1c07d2be".into();
+    let knock = RequestEnvelope::knock(holder, 1_785_000_000_000, "2026-07-28").expect("a knock");
+    let expected = RequestEnvelope {
+        stream: "0198c5f2a7b47c3e9d10b2f4c6e8a014"
+            .parse()
+            .expect("a stream id"),
+        ..knock
+    };
+    passes("request_knock", &expected);
+    assert_eq!(expected.request_id, None, "nobody is answered");
+    assert!(expected.deadline_ms < Some(expected.queued_at_ms));
+}
+
 fn modern_request(principal: Principal) -> RequestEnvelope {
     let headers = [(
         "traceparent",

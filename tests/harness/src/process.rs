@@ -167,6 +167,12 @@ impl Process {
             .expect("can be waited for")
     }
 
+    /// Whether it has ended by now.
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait().expect("can be asked");
+        status.is_some()
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("is killed");

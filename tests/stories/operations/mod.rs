@@ -3,6 +3,7 @@
 mod audit;
 mod balancer;
 mod console;
+mod first_worker;
 mod fleet;
 mod health;
 mod logs;

@@ -1,11 +1,12 @@
 //! What the workers serve, kept at hand.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::{BusError, Catalog};
 use prynai_process::outage::Outage;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::changes::{Changes, FeedReader, Interest, Topic};
 use crate::metrics::metrics;
@@ -15,7 +16,7 @@ use crate::refusal::RequestError;
 #[derive(Clone)]
 pub(crate) struct CatalogCache {
     catalog: Arc<dyn Catalog>,
-    current: Arc<RwLock<Option<Known>>>,
+    current: Arc<watch::Sender<Option<Known>>>,
 }
 
 /// A catalog, and what is read of it for every stream.
@@ -71,8 +72,8 @@ impl CatalogCache {
 
     /// The catalog; read from the bus as long as nobody has announced one.
     pub(crate) async fn get(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
-        match self.known() {
-            Some(known) => Ok(Some(known.record)),
+        match self.known_record() {
+            Some(record) => Ok(Some(record)),
             None => self.refresh().await,
         }
     }
@@ -80,6 +81,23 @@ impl CatalogCache {
     /// The catalog, or the refusal while there is none.
     pub(crate) async fn required(&self) -> Result<Arc<CatalogRecord>, RequestError> {
         self.get().await?.ok_or(RequestError::NoCatalog)
+    }
+
+    /// The catalog, if it has been read.
+    pub(crate) fn known_record(&self) -> Option<Arc<CatalogRecord>> {
+        self.known().map(|known| known.record)
+    }
+
+    /// Waits until a catalog is known.
+    pub(crate) async fn announced_once(&self) -> Arc<CatalogRecord> {
+        let mut current = self.current.subscribe();
+        loop {
+            if let Some(record) = self.known_record() {
+                return record;
+            }
+            // The sender is this cache's own, so there is always one.
+            let _ = current.changed().await;
+        }
     }
 
     /// What the catalog announces now.
@@ -90,8 +108,7 @@ impl CatalogCache {
     }
 
     fn known(&self) -> Option<Known> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.clone()
+        self.current.borrow().clone()
     }
 
     async fn refresh(&self) -> Result<Option<Arc<CatalogRecord>>, BusError> {
@@ -105,7 +122,7 @@ impl CatalogCache {
                 announced: Announced::of(record),
                 record: record.clone(),
             };
-            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+            self.current.send_replace(Some(known));
         }
         Ok(record)
     }

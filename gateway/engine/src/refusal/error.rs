@@ -24,6 +24,9 @@ pub(crate) mod code {
 /// Seconds after which a client may try again when the fleet cannot serve now.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// The same for a fleet without workers: an autoscaler looks every few seconds, and has looked for a while by then.
+const NO_WORKERS_RETRY_AFTER_SECONDS: u32 = 5;
+
 /// Seconds after which something of what is kept for a caller may have expired.
 const SHARE_RETRY_AFTER_SECONDS: u32 = 60;
 
@@ -314,6 +317,7 @@ impl RequestError {
         match self {
             Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
             Self::RateLimited { wait, .. } => whole_seconds(*wait),
+            Self::NoCatalog => NO_WORKERS_RETRY_AFTER_SECONDS,
             _ => RETRY_AFTER_SECONDS,
         }
     }

@@ -153,8 +153,9 @@ async fn initialize(
         let fields = "clientInfo and capabilities together";
         return Err(too_large(fields, kept, MAX_CLIENT_BYTES));
     }
+    let bytes = request.raw.as_str().len();
+    let catalog = state.served(head, bytes, None).await?;
     let turn = state.turns.take().await?;
-    let catalog = state.catalog.required().await?;
     let version = versions::negotiate(&params.protocol_version, &catalog.protocol_versions)
         .ok_or_else(|| RequestError::unsupported_version(&params.protocol_version))?;
     head.operation.speaks(version);

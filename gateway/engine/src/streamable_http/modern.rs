@@ -107,7 +107,8 @@ async fn serve(
     if !versions::is_served(&version, Era::Modern) {
         return Err(RequestError::unsupported_version(&version));
     }
-    let catalog = state.catalog.required().await?;
+    let bytes = request.raw.as_str().len();
+    let catalog = state.served(head, bytes, view.timeout()?).await?;
     if !catalog.protocol_versions.contains(&version) {
         return Err(RequestError::UnsupportedVersion {
             requested: version,

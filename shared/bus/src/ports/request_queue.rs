@@ -54,6 +54,15 @@ pub trait RequestQueue: Send + Sync {
     ///   by the calls it has under way, and by 64 more if it saw much room when it last looked.
     async fn enqueue(&self, request: &RequestEnvelope) -> Result<EntryId, BusError>;
 
+    /// Adds a request ([`RequestEnvelope::knock`]) only if nothing waits and nothing runs, in one atomic step. Whoever
+    /// starts workers by the length of the queue then sees that one is wanted, and there is never more than one such
+    /// entry. Tells for how long the oldest entry has been there: zero if this is it. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away; the request may have been added.
+    async fn knock(&self, request: &RequestEnvelope) -> Result<Duration, BusError>;
+
     /// How many more requests the queue takes, as far as is known. Cheap: it is answered from memory while the last
     /// look showed room for at least `wanted`. Otherwise the bus is asked once every tenth of a second, by one caller
     /// for all.

@@ -13,6 +13,12 @@ use super::visible::Visible;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, GatewayId, StreamId};
 
+/// The method of a knock ([`RequestEnvelope::knock`]).
+pub const KNOCK: &str = "notifications/prynai/knock";
+
+/// How long the deadline of a knock has passed when it is queued: more than clocks are apart.
+const OVERDUE_MS: u64 = 1_000;
+
 /// Fields of an entry, with a signature.
 const MOST_FIELDS: usize = 19;
 
@@ -114,6 +120,36 @@ impl Era {
 // === impl RequestEnvelope ===
 
 impl RequestEnvelope {
+    /// A knock: it shows whoever starts workers that one is wanted, when no request can be queued because nobody has
+    /// said yet what this fleet serves. It is a notification whose deadline has passed, so that a worker of any release
+    /// removes it and never begins it.
+    ///
+    /// # Errors
+    ///
+    /// When its message cannot be written as JSON.
+    pub fn knock(holder: GatewayId, now_ms: u64, version: &str) -> Result<Self, WireError> {
+        let message = serde_json::json!({ "jsonrpc": "2.0", "method": KNOCK });
+        Ok(Self {
+            stream: StreamId::generate(),
+            principal: Principal::named(holder.as_str()),
+            holder,
+            era: Era::Modern,
+            protocol_version: version.to_owned(),
+            method: KNOCK.to_owned(),
+            name: None,
+            request_id: None,
+            session: None,
+            headers: BTreeMap::new(),
+            queued_at_ms: now_ms,
+            deadline_ms: Some(now_ms.saturating_sub(OVERDUE_MS)),
+            visible: None,
+            trace: None,
+            trace_state: None,
+            rule: None,
+            message: RawJson::from_value(&message)?,
+        })
+    }
+
     /// The fields of the queue entry, flat so that `XRANGE` reads well.
     ///
     /// # Errors

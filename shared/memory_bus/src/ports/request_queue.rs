@@ -24,6 +24,17 @@ impl RequestQueue for MemoryBus {
         Ok(entry)
     }
 
+    async fn knock(&self, request: &RequestEnvelope) -> Result<Duration, BusError> {
+        let mut partition = lock(&self.partition);
+        if let Some(since) = partition.oldest() {
+            return Ok(since.elapsed());
+        }
+        partition.enqueue(request.clone());
+        drop(partition);
+        self.work.notify_one();
+        Ok(Duration::ZERO)
+    }
+
     async fn queue_room(&self, _wanted: usize) -> Result<usize, BusError> {
         let partition = lock(&self.partition);
         let taken = partition.waiting.len() + partition.running.len();

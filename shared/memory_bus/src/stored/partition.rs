@@ -325,6 +325,13 @@ impl Partition {
         }
     }
 
+    /// Since when the oldest entry is in the queue, whether it waits or runs.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        // What was queued first is claimed first.
+        let running = self.running.values().next().map(|running| running.since);
+        running.or_else(|| self.waiting.front().map(|waiting| waiting.since))
+    }
+
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
         let letters = self.dead_letters.iter();
         letters.map(|stored| stored.letter.clone()).collect()

@@ -69,6 +69,12 @@ impl RequestQueue for RedisBus {
         }
     }
 
+    async fn knock(&self, request: &RequestEnvelope) -> Result<Duration, BusError> {
+        let fields = self.entry_fields(request)?;
+        let age_ms = self.run(&scripts::knock(&self.keys, &fields)).await?;
+        Ok(Duration::from_millis(age_ms))
+    }
+
     async fn queue_room(&self, wanted: usize) -> Result<usize, BusError> {
         let limit = self.limits.queue;
         if self.gauge.room(limit) < wanted && self.gauge.must_look_again() {

@@ -16,6 +16,7 @@ use crate::wire::keys::{GROUP, Keys, NOBODY};
 use crate::wire::lines;
 
 lua!(MAKE_GROUP, "request_queue/make_group.lua");
+lua!(KNOCK, "request_queue/knock.lua");
 lua!(FINISH, "request_queue/finish.lua");
 lua!(RECLAIM, "request_queue/reclaim.lua");
 lua!(RENEW, "request_queue/renew.lua");
@@ -116,6 +117,15 @@ impl FromRedisValue for GroupMade {
             is_known,
         })
     }
+}
+
+/// Adds an entry to an empty queue. Tells for how long the oldest entry has been there, in milliseconds.
+pub(crate) fn knock<V: AsRef<str>>(keys: &Keys, fields: &[(&str, V)]) -> Command<u64> {
+    let mut command = KNOCK.with_keys(&[keys.queue()]);
+    for (field, value) in fields {
+        command.arg(*field).arg(value.as_ref());
+    }
+    Command::script(&KNOCK, command)
 }
 
 /// Ends requests. `news`, if there is any, is published instead of their events.

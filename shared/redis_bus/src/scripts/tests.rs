@@ -119,6 +119,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
             parts(dead_letter(k, l, &dead, &[("field", "value")])),
         ),
         ("sweep", 0, parts(sweep(k, l))),
+        ("knock", 0, parts(knock(k, &[("v", "1")]))),
         ("is_queued", 0, parts(is_queued(k, &entry))),
         ("backlog", 0, parts(backlog(k))),
         (

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::{BusError, BusLimits};
 use prynai_test_redis::replies::{Mishap, TOO_LATE};
 use prynai_test_redis::seed::Seed;
@@ -30,6 +31,18 @@ async fn a_request_is_queued_once_or_never_begun() {
         if shaky.mishap != Mishap::Unasked || !shaky.way.has_hit() {
             assert_eq!(claims.len(), 1, "it was queued and is found");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_knock_is_queued_once() {
+    always(async |shaky| {
+        let gateway = shaky.scene.gateway.clone();
+        let knock = RequestEnvelope::knock(gateway, 1, "2026-07-28").unwrap();
+        shaky.hit();
+        shaky.again(|| shaky.bus.knock(&knock)).await;
+        assert_eq!(shaky.left().await.len(), 1);
     })
     .await;
 }

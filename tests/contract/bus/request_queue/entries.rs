@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, SessionId};
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::{BusError, BusLimits};
+use prynai_bus::{BusError, BusLimits, Finish};
 
-use crate::scene::{Kind, LONG_LEASE, claim, claim_one, json, legacy_request};
+use crate::scene::{Kind, LONG_LEASE, Scene, claim, claim_one, json, legacy_request};
 
 for_both_buses! {
     a_request_arrives_as_it_was_queued,
     the_queue_is_bounded,
     the_depth_tells_waiting_from_running,
     an_entry_is_pending_until_it_is_finished,
+    a_knock_is_queued_only_when_nothing_else_is,
+    many_knocks_at_once_are_one,
     no_entry_is_trimmed,
     empty_lists_change_nothing,
 }
@@ -118,6 +120,53 @@ async fn an_entry_is_pending_until_it_is_finished(kind: Kind) {
     assert!(is_pending(&entry).await);
     scene.respond(&claim.ownership(&scene.worker), 1).await;
     assert!(!is_pending(&entry).await);
+}
+
+fn knock(scene: &Scene) -> RequestEnvelope {
+    let now = scene.gateways.now_ms();
+    RequestEnvelope::knock(scene.gateway.clone(), now, "2026-07-28").unwrap()
+}
+
+async fn a_knock_is_queued_only_when_nothing_else_is(kind: Kind) {
+    let scene = kind.scene().await;
+    let first = knock(&scene);
+    let at = scene.gateways.knock(&first).await.unwrap();
+    assert_eq!(
+        (at, scene.depth().await),
+        (Duration::ZERO, (1, 0)),
+        "it waits"
+    );
+    // The clock of the bus may count in milliseconds.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let at = scene.gateways.knock(&knock(&scene)).await.unwrap();
+    assert!(at >= Duration::from_millis(10), "{at:?}");
+    assert_eq!(scene.depth().await, (1, 0), "there is one already");
+
+    let claim = claim_one(&*scene.workers, &scene.worker).await;
+    assert_eq!(claim.request, first);
+    scene.gateways.knock(&knock(&scene)).await.unwrap();
+    assert_eq!(scene.depth().await, (0, 1), "one runs");
+
+    // As a worker ends a notification.
+    let end = Finish {
+        ownership: claim.ownership(&scene.worker),
+        earlier: Vec::new(),
+        event: None,
+        record: None,
+    };
+    assert_eq!(scene.workers.finish(&[end]).await.unwrap(), [Ok(())]);
+    assert_eq!(scene.depth().await, (0, 0));
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    scene.gateways.knock(&knock(&scene)).await.unwrap();
+    assert_eq!(scene.depth().await, (1, 0), "a request waits");
+}
+
+async fn many_knocks_at_once_are_one(kind: Kind) {
+    let scene = kind.scene().await;
+    let knocks: Vec<_> = (0..64).map(|_| knock(&scene)).collect();
+    let at_once = knocks.iter().map(|knock| scene.gateways.knock(knock));
+    futures::future::try_join_all(at_once).await.unwrap();
+    assert_eq!(scene.depth().await, (1, 0));
 }
 
 async fn no_entry_is_trimmed(kind: Kind) {

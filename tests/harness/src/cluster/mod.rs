@@ -132,6 +132,12 @@ impl Cluster {
         self.workers[index] = launch.worker(&self.redis_url()).await;
     }
 
+    /// Starts a worker beside those of the plan, and does not wait until it is ready.
+    pub async fn further_worker(&self) -> Process {
+        let url = self.redis_url();
+        self.of_workers.start(&["--redis-url", &url]).await
+    }
+
     /// All gateways and workers.
     pub fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
         let gateways = self.gateways.iter_mut().map(|gateway| &mut gateway.process);

@@ -212,7 +212,7 @@ impl Launch {
         other
     }
 
-    async fn start(&self, first: &[&str]) -> Process {
+    pub(super) async fn start(&self, first: &[&str]) -> Process {
         let further = self.args.iter().map(String::as_str);
         let args: Vec<&str> = first.iter().copied().chain(further).collect();
         Process::start_with(&self.binary, &args, &self.env).await
