@@ -1,6 +1,7 @@
 //! What operators set up and see: settings, logs, metrics, certificates, balancers, Redis, and stopping in order.
 
 mod audit;
+mod autoscaling;
 mod balancer;
 mod console;
 mod first_worker;
