@@ -15,17 +15,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 from report.svg import Picture  # noqa: E402  (it lies with the benchmark)
 
 WIDTH, LEFT, RIGHT = 860, 64, 836
-REQUESTS, WORKERS = (96, 276), (330, 450)
+# Where names stand of what begins, and the two charts, from top to bottom.
+NAMES, REQUESTS, WORKERS = (92, 140), (152, 322), (366, 474)
 # The colours of the requests that wait, of those that run, and of the workers.
 WAIT, RUN, WORK, LEAVE = "gateway", "standalone", "worker", "redis"
 
 
 def main() -> None:
     timeline = json.loads(Path(sys.argv[1]).read_text())
-    picture = Picture(WIDTH, 510, "Workers follow the queue, from zero and back")
-    names = {WAIT: "requests that wait", RUN: "that run", WORK: "workers", LEAVE: "workers that finish and end"}
-    picture.legend(16, 60, names)
+    picture = Picture(WIDTH, 530, "Workers follow the queue, from zero and back")
     looks = timeline["looks"]
+    names = {WAIT: "requests that wait", RUN: "requests that run", WORK: "workers"}
+    if any(look["leaving"] for look in looks):
+        names[LEAVE] = "workers that finish and end"
+    picture.legend(16, 60, names)
     last = looks[-1]["at"]
     most = max(max(look["waiting"] or 0, look["running"]) for look in looks)
     steps = round_up(most, 10)
@@ -48,7 +51,7 @@ def axis(picture: Picture, box: tuple[int, int], highest: int, step: int, name: 
         height = y(value, box, highest)
         picture.rule(LEFT, height, RIGHT, height)
         picture.words(LEFT - 10, height + 4, str(value), "end", "quiet")
-    picture.words(16, box[0] - 12, name, kind="quiet")
+    picture.words(16, box[0] - 14, name, kind="quiet")
 
 
 def seconds(picture: Picture, last: float) -> None:
@@ -61,24 +64,31 @@ def events(picture: Picture, begun: list[dict[str, Any]], last: float) -> None:
     """What begins, named above the requests; names that would touch stand below each other."""
     ends: list[float] = []
     for event in begun:
-        place = x(event["at"], last)
-        row = next((row for row, end in enumerate(ends) if end < place), len(ends))
+        place, width = x(event["at"], last), 6.6 * len(event["what"]) + 12
+        left = place if place + width < WIDTH else place - width
+        row = next((row for row, end in enumerate(ends) if end < left), len(ends))
         if row == len(ends):
             ends.append(0)
-        ends[row] = place + 6.6 * len(event["what"]) + 12
-        picture.rule(place, REQUESTS[0] - 4, place, WORKERS[1])
-        picture.words(place + 4, REQUESTS[0] + 10 + 16 * row, event["what"], kind="quiet")
+        ends[row] = left + width
+        height = NAMES[0] + 16 * row
+        picture.rule(place, height - 10, place, WORKERS[1])
+        side, anchor = (4, "start") if left == place else (-4, "end")
+        picture.words(place + side, height, event["what"], anchor, "quiet")
 
 
 def bars(picture: Picture, looks: list[dict[str, Any]], last: float, highest: int) -> None:
-    for look, following in zip(looks, looks[1:]):
-        left, right = x(look["at"], last), x(following["at"], last)
-        below = y(look["wanted"], WORKERS, highest)
-        # A little wider, so that no seam is seen.
-        picture.bar(left, below, right - left + 0.3, WORKERS[1] - below, WORK)
-        if look["leaving"]:
-            above = y(look["wanted"] + look["leaving"], WORKERS, highest)
-            picture.bar(left, above, right - left + 0.3, below - above, LEAVE)
+    """One bar for all looks in a row that wanted the same."""
+    first = looks[0]
+    for look in looks[1:]:
+        seen = [(one["wanted"], one["leaving"]) for one in (first, look)]
+        if seen[0] == seen[1] and look is not looks[-1]:
+            continue
+        left, width = x(first["at"], last), x(look["at"], last) - x(first["at"], last)
+        below = y(first["wanted"], WORKERS, highest)
+        picture.bar(left, below, width, WORKERS[1] - below, WORK)
+        above = y(first["wanted"] + first["leaving"], WORKERS, highest)
+        picture.bar(left, above, width, below - above, LEAVE)
+        first = look
 
 
 def unbroken(line: list[tuple[float, int | None]]) -> list[list[tuple[float, int]]]:

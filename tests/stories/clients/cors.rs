@@ -183,7 +183,9 @@ async fn a_page_can_read_every_answer_also_why_it_is_refused() {
 
 #[tokio::test]
 async fn an_unavailable_fleet_is_told_to_pages_as_well() {
-    let cluster = plan().workers(0).start().await;
+    // No request waits for a first worker.
+    let cluster = plan().workers(0).gateway_args(&["--worker-grace", "1ms"]);
+    let cluster = cluster.start().await;
     let discover = modern(1, "server/discover", json!({}));
     let request = cluster
         .client

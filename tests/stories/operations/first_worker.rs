@@ -6,6 +6,10 @@ use prynai_test_harness::cluster::{Cluster, QUEUE};
 use prynai_test_redis::{PATIENCE, assert_eventually};
 use serde_json::{Value, json};
 
+/// What the one gateway says that has knocked.
+const KNOCKED: &str =
+    "no worker has ever announced what it serves; the queue shows now that one is wanted";
+
 fn call(id: usize) -> Value {
     modern(id, "tools/call", tool("echo", json!({ "text": "x" })))
 }
@@ -31,8 +35,9 @@ async fn dead_letters(fleet: &Cluster) -> usize {
 
 #[tokio::test]
 async fn requests_wait_for_the_first_worker_behind_one_knock() {
-    let fleet = Cluster::new().gateways(2).workers(0).start().await;
-    let client = &fleet.client;
+    let mut fleet = Cluster::new().gateways(2).workers(0).start().await;
+    let client = fleet.client.clone();
+    let client = &client;
     let calls = (0..20).map(|id| {
         let url = fleet.gateway(id % 2);
         async move { client.modern(&url, &call(id)).await.response().await }
@@ -54,7 +59,7 @@ async fn requests_wait_for_the_first_worker_behind_one_knock() {
         worker.logged("ready").await;
         worker
     };
-    let (answers, opened, worker) = tokio::join!(join_all(calls), join_all(opened), come);
+    let (answers, opened, _worker) = tokio::join!(join_all(calls), join_all(opened), come);
     for answer in answers {
         assert_eq!(answer["result"]["content"][0]["text"], "x", "{answer}");
     }
@@ -63,9 +68,11 @@ async fn requests_wait_for_the_first_worker_behind_one_knock() {
     }
     fleet.assert_idle().await;
     assert_eq!(dead_letters(&fleet).await, 0);
-    let knocks = worker.all_logged("run ended").into_iter();
-    let knocks = knocks.filter(|line| line["method"] == "notifications/prynai/knock");
-    assert_eq!(knocks.count(), 1);
+    let knocked = [0, 1].map(|index| {
+        let gateway = fleet.gateway_process(index);
+        gateway.all_logged(KNOCKED).len()
+    });
+    assert_eq!(knocked.iter().sum::<usize>(), 1, "{knocked:?}");
 }
 
 /// The status, the reason and `Retry-After` of a refusal.
@@ -83,8 +90,9 @@ async fn requests_that_wait_in_vain_are_refused_and_may_come_again() {
     let fleet = Cluster::new().workers(0).gateway_args(&args).start().await;
     let (client, url) = (&fleet.client, fleet.gateway(0));
     let refused = (503, json!("no_workers"), "5".to_owned());
+    let first = call(1);
     let (modern, legacy) = tokio::join!(
-        client.modern(&url, &call(1)),
+        client.modern(&url, &first),
         client.send(client.post(&url, initialize())),
     );
     assert_eq!(refusal(modern).await, refused);
@@ -111,7 +119,8 @@ async fn a_call_waits_no_longer_than_its_client_lets_it() {
     let fleet = Cluster::new().workers(0).start().await;
     let mut call = call(1);
     call["params"]["_meta"]["ai.prynai/timeoutMs"] = json!(300);
-    let reply = fleet.client.modern(&fleet.gateway(0), &call);
+    let url = fleet.gateway(0);
+    let reply = fleet.client.modern(&url, &call);
     let reply = tokio::time::timeout(PATIENCE, reply).await;
     let (status, reason, _) = refusal(reply.expect("is refused in time")).await;
     assert_eq!((status, reason), (503, json!("no_workers")));

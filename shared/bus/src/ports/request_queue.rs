@@ -56,7 +56,7 @@ pub trait RequestQueue: Send + Sync {
 
     /// Adds a request ([`RequestEnvelope::knock`]) only if nothing waits and nothing runs, in one atomic step. Whoever
     /// starts workers by the length of the queue then sees that one is wanted, and there is never more than one such
-    /// entry. Tells for how long the oldest entry has been there: zero if this is it. May be repeated.
+    /// entry. Tells for how long the oldest entry has been there: zero only if this is it. May be repeated.
     ///
     /// # Errors
     ///

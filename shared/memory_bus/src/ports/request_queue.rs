@@ -27,7 +27,7 @@ impl RequestQueue for MemoryBus {
     async fn knock(&self, request: &RequestEnvelope) -> Result<Duration, BusError> {
         let mut partition = lock(&self.partition);
         if let Some(since) = partition.oldest() {
-            return Ok(since.elapsed());
+            return Ok(since.elapsed().max(Duration::from_millis(1)));
         }
         partition.enqueue(request.clone());
         drop(partition);

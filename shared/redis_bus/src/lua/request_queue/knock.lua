@@ -5,7 +5,7 @@
 -- ARGV
 --   field, value, … of the entry
 -- Returns
---   how long the oldest entry has been there, ms; 0 if this is it
+--   how long the oldest entry has been there, ms, 1 at least; 0 if this is it
 
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 if not oldest then
@@ -14,4 +14,4 @@ if not oldest then
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return math.max(0, now - tonumber(string.match(oldest[1], '^%d+')))
+return math.max(1, now - tonumber(string.match(oldest[1], '^%d+')))
