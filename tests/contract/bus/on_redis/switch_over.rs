@@ -203,6 +203,11 @@ async fn a_restart_from_a_file_that_may_lack_the_last_second_begins_nothing_agai
     let mut server = RedisServer::start_with(&args).await;
     let scene = Scene::on(&server, PREFIX, BusLimits::default()).await;
     let entry = scene.gateways.enqueue(&scene.request()).await.unwrap();
+    // While it waits for a slow disk, Redis keeps writes to itself, and would lose this one.
+    assert_eventually!({
+        let facts: String = server.command(&["INFO", "persistence"]).await;
+        facts.contains("aof_buffer_length:0\r")
+    });
     server.restart().await;
     assert_eventually!(scene.workers.health().await.is_ok());
     assert_eq!(claims(&*scene.workers, &scene.worker).await, 0);
