@@ -15,6 +15,13 @@ param name string
 @description('Container image that holds prynai-gateway and prynai-worker, with its tag, in the registry of this deployment.')
 param image string
 
+@description('Image of the workers, in the same registry, if you have tools of your own; empty for the same image.')
+param workerImage string = ''
+
+@description('Program of the workers in their image.')
+@minLength(1)
+param workerCommand string = 'prynai-worker'
+
 @description('Tier of the container registry.')
 @allowed(['Basic', 'Standard', 'Premium'])
 param registrySku string
@@ -319,7 +326,8 @@ module worker 'modules/worker.bicep' = {
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
     registryServer: registry.outputs.server
-    image: image
+    image: empty(workerImage) ? image : workerImage
+    command: workerCommand
     redisAddress: redis.outputs.address
     redisAuth: redisAuth
     vaultUri: vault.outputs.uri

@@ -239,9 +239,10 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
               failureThreshold: 10
             }
             {
+              // Only whether it takes the connection: a gateway that is full refuses who asks for more, and must not be
+              // ended for it.
               type: 'Liveness'
-              httpGet: {
-                path: '/livez'
+              tcpSocket: {
                 port: port
               }
               periodSeconds: 10

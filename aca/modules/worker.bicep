@@ -14,6 +14,8 @@ param identityClientId string
 param registryServer string
 @description('Image with its tag.')
 param image string
+@description('Program in it.')
+param command string
 @description('Host and port of Redis.')
 param redisAddress string
 @description('How it signs in to Redis.')
@@ -137,7 +139,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
         {
           name: 'worker'
           image: image
-          command: ['prynai-worker']
+          command: [command]
           env: concat(redisSettings, keySettings, [
             {
               name: 'PRYNAI_CONCURRENCY'

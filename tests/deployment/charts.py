@@ -37,6 +37,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without KEDA": {"scaling": {"enabled": False}},
     "without TLS at Redis": {"redis": {"address": "redis:6379", "tls": False}},
     "without network policies": {"networkPolicy": {"enabled": False}},
+    "an issuer on another port": {"auth": {**BASE["auth"], "issuer": "https://issuer.example.com:8443/realm"}},
+    "an issuer for Redis beside it": {
+        "auth": {**BASE["auth"], "issuer": "https://issuer.example.com:8443"},
+        "redis": {"address": "redis:6379", "auth": "entra"},
+        "identity": {"clientId": "client"},
+    },
+    "a worker of one's own": {"worker": {"image": {"repository": "tools", "tag": "1"}, "command": ["custom-worker"]}},
     "one request at a time": {"worker": {"concurrency": 1, "minReplicas": 2}},
     "with everything of its own": {
         "image": {"pullSecrets": ["registry"]},

@@ -37,6 +37,10 @@ VARIANTS = {
     "dev with telemetry": ("dev", {"telemetry": True}),
     "dev with a long name": ("dev", {"name": "a-long-na-me-of-18"}),
     "dev with keys": ("dev", {"redisAuth": "keys", "redisKey": "secondary"}),
+    "dev with a worker of its own": (
+        "dev",
+        {"workerImage": "example.azurecr.io/tools:1", "workerCommand": "custom-worker"},
+    ),
     "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": ""}),
     "dev with a domain": ("dev", {"customDomain": DOMAIN}),
     "dev with its own certificate": ("dev", {"customDomain": DOMAIN, "certificateUrl": "https://vault/secrets/c"}),
@@ -86,14 +90,15 @@ def check_variants(root: Path, variants: dict[str, Any], used: set[Path]) -> Ite
                 found = resource_types.faults(resource.type, resource.api, resource.body)
                 refused += [f"{resource.where}: {resource.type}: {fault}" for fault in found]
         # What Azure refuses need not meet our demands, too.
-        for fault in refused or demands(root, file, deployment):
+        for fault in refused or demands(root, file, deployment, changes):
             yield f"{fault} ({variant})"
 
 
-def demands(root: Path, file: str, deployment: Deployment) -> Iterator[str]:
+def demands(root: Path, file: str, deployment: Deployment, changes: dict[str, Any]) -> Iterator[str]:
     secrets = [VARIABLES["ENVELOPE_KEY"], VARIABLES["STATE_KEY"]]
     try:
-        yield from Requirements(root, file == "prod", deployment, secrets).faults()
+        worker = (changes.get("workerImage", VARIABLES["IMAGE"]), changes.get("workerCommand", "prynai-worker"))
+        yield from Requirements(root, file == "prod", deployment, secrets, worker).faults()
     except KeyError as missing:
         yield f"aca/{file}.bicepparam: {missing} is missing in an app"
 

@@ -68,9 +68,13 @@ def at(value: Any, path: str) -> Any:
 class Requirements:
     """Looks at one variant."""
 
-    def __init__(self, root: Path, production: bool, deployment: Deployment, secrets: list[str]) -> None:
+    def __init__(
+        self, root: Path, production: bool, deployment: Deployment, secrets: list[str], worker: tuple[str, str]
+    ) -> None:
         self.root, self.production = root, production
         self.deployment, self.secrets = deployment, secrets
+        # The image of the workers, and the program in it.
+        self.worker_is = worker
 
     def of(self, kind: str) -> list[Resource]:
         return [resource for resource in self.deployment.resources if resource.type == kind and not resource.existing]
@@ -163,6 +167,11 @@ class Requirements:
             yield "the image must be pulled with the identity"
         (container,) = template["containers"]
         yield from self.environment(f"prynai-{name}", container, secrets)
+        image, program = self.worker_is if name == "worker" else (container["image"], f"prynai-{name}")
+        if container["image"] != image:
+            yield f"the image must be {image}"
+        if container["command"] != [program]:
+            yield f"the command must be {program}"
         drain = next((int(v["value"][:-1]) for v in container["env"] if v["name"] == "PRYNAI_DRAIN_TIMEOUT"), 0)
         grace = template["terminationGracePeriodSeconds"]
         if not drain + LAST_SECONDS <= grace <= LONGEST_GRACE:
@@ -190,8 +199,6 @@ class Requirements:
                 yield f"{name} must come from a secret"
             if name == "PRYNAI_REDIS_URL" and not variable.get("value", "rediss://").startswith("rediss://"):
                 yield "Redis must be spoken to with TLS"
-        if container["command"] != [program]:
-            yield f"the command must be {program}"
 
     def gateway(self, app: Resource) -> Iterator[str]:
         ingress, template = at(app.body, "properties.configuration.ingress"), at(app.body, "properties.template")
@@ -200,9 +207,11 @@ class Requirements:
             yield "the gateway must be reachable, and only over HTTPS"
         if env.get("PRYNAI_AUTH") != "entra":
             yield "callers must sign in"
-        probes = {probe["type"]: probe["httpGet"] for probe in template["containers"][0].get("probes", [])}
-        wanted = {"Startup": "/livez", "Liveness": "/livez", "Readiness": "/readyz"}
-        if {kind: probe["path"] for kind, probe in probes.items()} != wanted:
+        given = template["containers"][0].get("probes", [])
+        probes = {probe["type"]: probe.get("httpGet") or probe["tcpSocket"] for probe in given}
+        # A gateway that is full takes a connection and refuses it: that must not end it.
+        wanted = {"Startup": "/livez", "Liveness": None, "Readiness": "/readyz"}
+        if {kind: probe.get("path") for kind, probe in probes.items()} != wanted:
             yield f"the probes must be {wanted}"
         port = int(env["PRYNAI_LISTEN"].split(":")[-1])
         if {ingress["targetPort"], *(probe["port"] for probe in probes.values())} != {port}:

@@ -62,6 +62,7 @@ class Pod:
         self.entra = "PRYNAI_REDIS_AUTH" in env
         if self.entra:
             env |= WEBHOOK
+        self.role = self.container["name"]
         (command,) = self.container["command"]
         self.lines: queue.Queue[str] = queue.Queue()
         self.seen: list[str] = []
@@ -92,7 +93,7 @@ class Pod:
         self.addresses["admin"] = self.wait_for("listening for administration")["address"]
         if self.entra:
             return
-        if self.container["command"] == ["prynai-worker"]:
+        if self.role == "worker":
             self.wait_for("ready")
         else:
             self.addresses["http"] = self.wait_for("listening")["address"]
@@ -119,8 +120,7 @@ def check(documents: list[dict[str, Any]], values: dict[str, Any], folder: Path,
         for pod in pods:
             if pod.entra:
                 continue
-            gateway = pod.container["command"] == ["prynai-gateway"]
-            waits = gateway and values["auth"]["kind"] != "none"
+            waits = pod.role == "gateway" and values["auth"]["kind"] != "none"
             wanted = {"startupProbe": 200, "livenessProbe": 200, "readinessProbe": 503 if waits else 200}
             found = {kind: pod.probe(kind) for kind in wanted}
             assert found == wanted, f"the probes of {pod.container['name']} say {found}, not {wanted}"

@@ -70,6 +70,7 @@ class Planted(unittest.TestCase):
             ({"auth": {"kind": "password"}}, "/auth/kind"),
             ({"auth": {"kind": "entra", "audience": ["a"]}}, "auth.tenant is missing"),
             ({"auth": {"kind": "oidc", "audience": ["a"]}}, "auth.issuer is missing"),
+            ({"auth": {"kind": "oidc", "audience": ["a"], "issuer": "http://i"}}, "/auth/issuer"),
             ({"auth": {"kind": "oidc", "issuer": "https://i"}}, "auth.audience is missing"),
             ({**entra}, "needs identity.clientId"),
             ({"redis": {**entra["redis"], "tls": False}, "identity": {"clientId": "c"}}, "needs redis.tls"),

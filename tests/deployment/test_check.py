@@ -87,7 +87,13 @@ class Planted(unittest.TestCase):
                     at = at[step]
                 kept, at[path.split(".")[-1]] = at[path.split(".")[-1]], "wrong"
                 found = list(
-                    required.Requirements(check.ROOT, True, deployment, [check.VARIABLES["ENVELOPE_KEY"]]).faults()
+                    required.Requirements(
+                        check.ROOT,
+                        True,
+                        deployment,
+                        [check.VARIABLES["ENVELOPE_KEY"]],
+                        (check.VARIABLES["IMAGE"], "prynai-worker"),
+                    ).faults()
                 )
                 at[path.split(".")[-1]] = kept
                 self.assertEqual(1, len(found), found)

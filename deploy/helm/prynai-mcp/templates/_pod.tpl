@@ -53,7 +53,7 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- define "prynai.container" -}}
 image: {{ include "prynai.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-command: [prynai-{{ .role }}]
+command: {{ (index .root.Values .role).command | default (list (printf "prynai-%s" .role)) | toJson }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -89,7 +89,7 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
 {{- if .root.Values.signRequests }}
 {{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_ENVELOPE_KEY" "key" "envelope-key") }}
 {{- end }}
-# The probes of a worker are there, and the metrics of both.
+# Probes are there, and metrics.
 - name: PRYNAI_ADMIN_LISTEN
   value: 0.0.0.0:9464
 {{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_ADMIN_TOKEN" "key" "admin-token") }}
