@@ -21,8 +21,7 @@ param telemetry = false
 param gatewayMinReplicas = 1
 param gatewayMaxReplicas = 2
 param gatewayDrainSeconds = 20
-// A gateway refuses calls (503, no_workers) until a worker has once said which tools there are. If Azure starts none by
-// itself with the first deployment, deploy once with 1 here.
+// The first request starts a worker, and waits for it.
 param workerMinReplicas = 0
 param workerMaxReplicas = 3
 param workerDrainSeconds = 60

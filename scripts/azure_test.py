@@ -113,11 +113,17 @@ class Scripts(unittest.TestCase):
 
 
 class Page(Scripts):
-    """docs/deployment.md, as somebody follows it from its first line to its last, in one shell."""
+    """docs/deployment.md, as somebody follows it from its first line to its last: step 8 in a shell of its own, which
+    knows nothing of the other one."""
+
+    PROD = re.compile(r"^### 8\. .*?(?=^###? )", re.M | re.S)
+    GROUPS = re.compile(r"--resource-group (\S+)|az group \w+ .*--name (\S+)|resource[gG]roups/([^/ ]+)")
 
     ANSWERS = (
         ("az account show", "sub"),
         ("az acr list", "registry1"),
+        ("properties.runningStatus", "Stopped"),
+        ("length(@)", "0"),
         ("curl -si", "www-authenticate: Bearer"),
         ("prices.azure.com", '{"Items": []}'),
     )
@@ -134,14 +140,46 @@ class Page(Scripts):
         (self.repository / "scripts/page").write_text("set -euo pipefail\n" + self.commands(page))
         return self.run_script("page", settings={"HOME": str(self.folder)}, answers=self.ANSWERS)
 
+    def groups(self, run: Run) -> set[str]:
+        """Those that any command names, called or only shown."""
+        found = self.GROUPS.findall("\n".join([*run.lines, *run.shown]))
+        return {name for names in found for name in names if name}
+
     def test_every_command_finds_what_it_needs(self):
-        run = self.follow((ROOT / "docs/deployment.md").read_text())
+        page = (ROOT / "docs/deployment.md").read_text()
+        run = self.follow(self.PROD.sub("", page))
         self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(self.groups(run), {"prynai-dev"})
+        self.assertFalse([line for line in run.shown if "prod.bicepparam" in line])
         self.assertFalse(run.called("docker"), "a script did more than say what it would do")
         for wanted in ("az login", "az containerapp logs show", "az containerapp revision restart", "az rest"):
             self.assertTrue(run.called(wanted), wanted)
-        for wanted in ("aca/dev.bicepparam", "aca/prod.bicepparam", "workerMinReplicas=1", "az group delete"):
+        for wanted in ("aca/dev.bicepparam", "workerMinReplicas=1", "az group delete"):
             self.assertTrue([line for line in run.shown if wanted in line], wanted)
+
+    def test_production_takes_nothing_of_the_other_shell(self):
+        run = self.follow(self.PROD.search((ROOT / "docs/deployment.md").read_text())[0])
+        self.assertEqual(run.code, 0, run.text)
+        self.assertEqual(self.groups(run), {"prynai"})
+        self.assertTrue([line for line in run.shown if "aca/prod.bicepparam" in line])
+
+    def test_the_wrong_group_is_found(self):
+        page = (ROOT / "docs/deployment.md").read_text()
+        prod, dev = self.PROD.search(page)[0], self.PROD.sub("", page)
+        heads = [found.end() for found in re.finditer("export RESOURCE_GROUP=prynai(?=-dev$)", dev, re.M)]
+        self.assertGreater(len(heads), 3)
+        for head in heads:
+            self.assertIn("prynai", self.groups(self.follow(dev[:head] + dev[head + len("-dev") :])))
+        for name in ("LOCATION=", "API_CLIENT_ID=", "ENVELOPE_KEY=", "STATE_KEY="):
+            self.assertNotEqual(self.follow(prod.replace(name, "OTHER=")).code, 0, name)
+
+    def test_it_deploys_only_when_the_apps_have_stopped(self):
+        run = self.follow(self.PROD.sub("", (ROOT / "docs/deployment.md").read_text()))
+        first = run.position("az rest --method post --url")
+        asked = [at for at, line in enumerate(run.lines) if "properties.runningStatus" in line or "length(@)" in line]
+        started = [at for at, line in enumerate(run.lines) if "/start?" in line]
+        self.assertEqual(len(asked), 4, run.lines)
+        self.assertTrue(first < min(asked) and max(asked) < min(started), run.lines)
 
     def test_a_variable_that_the_page_forgets_is_found(self):
         page = (ROOT / "docs/deployment.md").read_text()
@@ -228,6 +266,22 @@ class Deploy(Scripts):
             self.assertEqual(run.code, 0, run.text)
             self.assertNotIn(SECRET, run.text)
             self.assertFalse([line for line in run.lines if SECRET in line or STATE_SECRET in line])
+
+    def test_a_group_is_for_one_variant(self):
+        for there, code in (("prod", 1), ("dev", 0), ("", 0), ("None", 0)):
+            answers = [("az group exists", "true"), ("az group show", there)] + NOTHING_THERE
+            run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=answers)
+            self.assertEqual(run.code, code, run.text)
+            self.assertEqual(run.called("az deployment"), code == 0)
+            self.assertEqual(run.called("az tag update"), there in ("", "None"))
+            self.assertEqual("for prod, not for dev" in run.text, code == 1)
+
+    def test_keys_that_are_missing_are_told_loudly(self):
+        for missing, told in ((), False), (("ENVELOPE_KEY",), True), (("STATE_KEY",), True):
+            settings = {name: value for name, value in DEPLOY.items() if name not in missing}
+            run = self.run_script("deploy_aca", "dev", "--dry-run", settings=settings)
+            self.assertEqual(run.code, 0, run.text)
+            self.assertEqual("ATTENTION" in run.text, told, missing)
 
     def test_what_is_there_stays(self):
         answers = [("az group exists", "true"), ("az acr repository show", "")] + NOTHING_THERE
