@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Asks a deployed server everything that must work, as a client of the handshake era, with Python's own library alone.
 
-  smoke_http.py URL [--ca FILE] [--client-id ID --scope SCOPE] [--between COMMAND]… [--during COMMAND]…
+  smoke_http.py URL [--ca FILE] [--client-id ID --scope SCOPE] [--tool NAME] [--between COMMAND]… [--during COMMAND]…
 
 1. It is ready, and its HTTPS is trusted.
 2. With --client-id: without a token it refuses, and says where to get one (RFC 9728); the token is fetched there with
    the client credentials (RFC 6749, section 4.4), whose secret is in the variable CLIENT_SECRET.
 3. A session is opened, the tools are listed, and a counter is raised: the tools bump_counter and long_running of the
-   reference handler must be there.
+   reference handler must be there. With --tool, that tool is called instead, without arguments, and the rest left out.
 4. Each COMMAND of --between runs between two calls of that same session; the counter must go on where it was. It is for
    restarts: scripts/smoke_compose gives one for each service.
 5. Each COMMAND of --during runs while a call is under way, and that call must end well.
@@ -228,6 +228,18 @@ def smoke(arguments: argparse.Namespace) -> None:
     print(f"session {session.id[:12]}… with {session.server['name']} {session.server['version']}")
     tools = [tool["name"] for tool in session.ask("tools/list", {})["tools"]]
     print(f"{len(tools)} tools: {', '.join(tools)}")
+    if arguments.tool:
+        if arguments.tool not in tools:
+            raise Failed(f"it has no tool {arguments.tool}")
+        print(f"{arguments.tool} answered: {session.call(arguments.tool, {})[:200]!r}")
+    else:
+        keep_counting(session, arguments)
+    session.end()
+    print("all is well")
+
+
+def keep_counting(session: Session, arguments: argparse.Namespace) -> None:
+    """Raises a counter of the session around the commands, and has a call under way during others."""
     counter = {"name": f"smoke-{uuid.uuid4().hex[:12]}"}
     before = int(session.call("bump_counter", counter))
     for command in arguments.between:
@@ -245,8 +257,6 @@ def smoke(arguments: argparse.Namespace) -> None:
         print(f"    the call under way ended {time.monotonic() - began:.1f} s after it began: {said}")
         if said != f"done after {STEPS} steps":
             raise Failed("it did not end as it should")
-    session.end()
-    print("all is well")
 
 
 def main() -> None:
@@ -255,9 +265,12 @@ def main() -> None:
     parser.add_argument("--ca", metavar="FILE", help="certificate of the authority to trust, in PEM")
     parser.add_argument("--client-id", help="of a service that may call; its secret is in CLIENT_SECRET")
     parser.add_argument("--scope", help="what to ask the token for [default: URL/.default]")
+    parser.add_argument("--tool", metavar="NAME", help="call this one, and leave out what needs the reference handler")
     parser.add_argument("--between", metavar="COMMAND", action="append", default=[], help="run it between two calls")
     parser.add_argument("--during", metavar="COMMAND", action="append", default=[], help="run it during a call")
     arguments = parser.parse_args()
+    if arguments.tool and (arguments.between or arguments.during):
+        parser.error("--between and --during need the reference handler's tools, so they do not go with --tool")
     arguments.scope = arguments.scope or f"{arguments.url}/.default"
     try:
         smoke(arguments)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs scripts/deploy_aca and scripts/teardown_aca, and follows docs/deployment.md, with programs in the place of az
+"""Runs scripts/deploy_aca, smoke_aca and teardown_aca, and follows docs/deployment.md, with programs in the place of az
 and docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here.
 scripts/check runs it. Needs Python 3.10, bash, git and openssl."""
 
@@ -83,7 +83,7 @@ class Scripts(unittest.TestCase):
         self.repository = self.folder / "repository"
         shutil.copytree(ROOT / "aca", self.repository / "aca")
         (self.repository / "scripts").mkdir()
-        for script in ("deploy_aca", "teardown_aca", "azure.sh"):
+        for script in ("deploy_aca", "smoke_aca", "teardown_aca", "azure.sh", "install.sh"):
             shutil.copy(ROOT / "scripts" / script, self.repository / "scripts")
         git = ["git", "-C", str(self.repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
         for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
@@ -131,8 +131,8 @@ class Page(Scripts):
     def commands(self, page: str) -> str:
         """Those that concern Azure. The scripts say only what they would do."""
         blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page, re.M | re.S)
-        ours = [block for block in blocks if re.search(r"^export |\b(az|curl|deploy_aca|teardown_aca) ", block, re.M)]
-        dry = r"(scripts/(?:deploy_aca|teardown_aca)(?: [\w=]+)*)(?! --dry-run)( *#.*)?$"
+        ours = [block for block in blocks if re.search(r"^export |\b(az|curl|deploy_aca|smoke_aca|teardown_aca) ", block, re.M)]
+        dry = r"(scripts/(?:deploy_aca|smoke_aca|teardown_aca)(?: [\w=]+)*)(?! --dry-run)( *#.*)?$"
         return re.sub(dry, r"\1 --dry-run\2", "".join(ours), flags=re.M)
 
     def follow(self, page: str) -> Run:
@@ -339,6 +339,78 @@ class Deploy(Scripts):
     def test_wrong_words_are_refused(self):
         for arguments in ([], ["test"], ["dev", "--force"]):
             run = self.run_script("deploy_aca", *arguments, settings=DEPLOY)
+            self.assertEqual(run.code, 1)
+            self.assertEqual(run.calls, [])
+
+
+class Smoke(Scripts):
+    """What it asks of Azure; tests/python/auth/test_smoke.py runs it against a fleet."""
+
+    SETTINGS = {
+        **GROUP,
+        "NAME": "prynai",
+        "API_CLIENT_ID": "api",
+        "CLIENT_ID": "daemon",
+        "CLIENT_SECRET": SECRET,
+    }
+    DEPLOYED = [("outputs.endpoint.value", "https://gateway.example/mcp")]
+
+    def setUp(self):
+        super().setUp()
+        # It stands in for the client as well.
+        shutil.copy(self.programs / "az", self.programs / "python3")
+
+    def test_missing_settings_are_named(self):
+        run = self.run_script("smoke_aca", settings={})
+        self.assertEqual(run.code, 1)
+        self.assertIn("CLIENT_ID CLIENT_SECRET", run.text)
+        run = self.run_script("smoke_aca", settings={"CLIENT_ID": "daemon", "CLIENT_SECRET": SECRET})
+        self.assertEqual(run.code, 1)
+        self.assertIn("SUBSCRIPTION RESOURCE_GROUP NAME API_CLIENT_ID", run.text)
+        self.assertEqual(run.calls, [])
+
+    def test_the_endpoint_is_asked_for_and_the_logs_are_searched_for_redis(self):
+        logs = [
+            ("--name prynai-gateway", "listening\\nRedis is away; waiting for it"),
+            ("--name prynai-worker", "ready"),
+        ]
+        run = self.run_script("smoke_aca", settings=self.SETTINGS, answers=self.DEPLOYED + logs)
+        self.assertEqual(run.code, 0, run.text)
+        asked = "python3 examples/smoke_http.py https://gateway.example/mcp --client-id daemon --scope api://api/.default"
+        self.assertIn(asked, run.lines)
+        gateway, worker = run.text.split("the log of the worker")
+        self.assertIn("Redis is away", gateway)
+        self.assertNotIn("listening", gateway)
+        self.assertIn("was not lost", worker)
+        self.assertNotIn(SECRET, run.text + "".join(run.lines))
+        dry = self.run_script("smoke_aca", "--dry-run", settings=self.SETTINGS)
+        self.assertEqual(dry.code, 0, dry.text)
+        self.assertEqual(dry.calls, [])
+        self.assertEqual([line.replace("gateway.example", "GATEWAY") for line in run.shown], dry.shown)
+
+    def test_what_a_client_finds_wrong_ends_it(self):
+        answers = [("smoke_http.py", None), *self.DEPLOYED]
+        run = self.run_script("smoke_aca", settings=self.SETTINGS, answers=answers)
+        self.assertNotEqual(run.code, 0)
+        self.assertFalse(run.called("az containerapp logs"))
+
+    def test_a_log_that_is_not_there_is_no_fault(self):
+        answers = [("--name prynai-worker", None), *self.DEPLOYED]
+        run = self.run_script("smoke_aca", settings=self.SETTINGS, answers=answers)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertIn("does a replica run?", run.text)
+
+    def test_elsewhere_azure_is_not_asked(self):
+        settings = {"CLIENT_ID": "daemon", "CLIENT_SECRET": SECRET}
+        run = self.run_script("smoke_aca", "https://127.0.0.1:8000/mcp", "--ca", "ca.pem", settings=settings)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertFalse(run.called("az"))
+        asked = "python3 examples/smoke_http.py https://127.0.0.1:8000/mcp --client-id daemon --ca ca.pem"
+        self.assertIn(asked, run.lines)
+
+    def test_wrong_words_are_refused(self):
+        for arguments in (["prod"], ["--ca"], ["--force"]):
+            run = self.run_script("smoke_aca", *arguments, settings=self.SETTINGS)
             self.assertEqual(run.code, 1)
             self.assertEqual(run.calls, [])
 
