@@ -144,8 +144,9 @@ def check_compose(root: Path) -> Iterator[str]:
 
 
 def check_workflows(root: Path) -> Iterator[str]:
-    files = sorted((root / ".github/workflows").glob("*.yml"))
-    yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], files)
+    yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], workflows.files(root))
+    if own := workflows.actions(root):
+        yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.github-actions"], own)
     yield from run(root, ["check-jsonschema", "--builtin-schema", "vendor.dependabot"], [root / ".github/dependabot.yml"])
     yield from workflows.check(root)
 

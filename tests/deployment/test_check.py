@@ -155,6 +155,25 @@ class Planted(unittest.TestCase):
                 (self.root / ".github/workflows" / name).write_text(text, encoding="utf-8")
                 self.assertIn(said, found)
 
+    def test_a_workflow_of_the_other_ending_and_an_action_are_read(self) -> None:
+        text = (self.root / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+        other = self.root / ".github/workflows/other.yaml"
+        other.write_text(text.replace("runs-on: ubuntu-latest", "run-on: ubuntu-latest", 1), encoding="utf-8")
+        self.assertIn("other.yaml", "\n".join(check.check_workflows(self.root)))
+        other.unlink()
+        action = self.root / ".github/actions/own/action.yml"
+        action.parent.mkdir(parents=True)
+        for planted, said in [
+            ("    - uses: actions/checkout@v7\n", "must name a commit"),
+            ("    - run: echo $unquoted\n      shell: bash\n", "SC2086"),
+            ("    - run: echo ${{ inputs.x }}\n      shell: bash\n", "from its environment"),
+            ("    - run: echo\n      shel: bash\n", "shel"),
+        ]:
+            with self.subTest(planted=planted):
+                head = "name: own\ndescription: own\nruns:\n  using: composite\n  steps:\n"
+                action.write_text(head + planted, encoding="utf-8")
+                self.assertIn(said, "\n".join(check.check_workflows(self.root)))
+
     def test_images_that_are_not_built(self) -> None:
         for name, old, new, said in [
             (".github/workflows/ci.yml", "for target in gateway", "for target in gate", "has no stage gate"),

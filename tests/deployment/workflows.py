@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,11 +22,25 @@ EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
 
 
 def files(root: Path) -> list[Path]:
-    return sorted((root / ".github/workflows").glob("*.yml"))
+    """The workflows; GitHub takes both endings."""
+    return sorted((root / ".github/workflows").glob("*.y*ml"))
+
+
+def actions(root: Path) -> list[Path]:
+    """Actions of our own, which workflows use by their path."""
+    return sorted((root / ".github/actions").rglob("action.y*ml"))
+
+
+def steps(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each step of a workflow or an action, and where it stands."""
+    read = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for name, job in {**read.get("jobs", {}), "the action": read.get("runs", {})}.items():
+        for number, step in enumerate(job.get("steps", [])):
+            yield f"{name}, step {number + 1}", step
 
 
 def pins(root: Path) -> Iterator[str]:
-    for file in files(root):
+    for file in [*files(root), *actions(root)]:
         for used in USES.findall(file.read_text(encoding="utf-8")):
             if not used.startswith("./") and not PINNED.fullmatch(used):
                 yield f"{file}: {used} must name a commit, and its release in a comment"
@@ -35,14 +50,13 @@ def shell(root: Path) -> Iterator[str]:
     """The scripts in them, by shellcheck."""
     with tempfile.TemporaryDirectory() as folder:
         written = []
-        for file in files(root):
-            for name, job in yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"].items():
-                for number, step in enumerate(job.get("steps", [])):
-                    if EXPRESSION.search(step.get("run", "")):
-                        yield f"{file}: {name}: a script must take what GitHub fills in from its environment"
-                    if "run" in step:
-                        written.append(Path(folder) / f"{file.name}, {name}, step {number + 1}")
-                        written[-1].write_text(step["run"], encoding="utf-8")
+        for file in [*files(root), *actions(root)]:
+            for where, step in steps(file):
+                if EXPRESSION.search(step.get("run", "")):
+                    yield f"{file}: {where}: a script must take what GitHub fills in from its environment"
+                if "run" in step:
+                    written.append(Path(folder) / f"{len(written)}, {file.name}, {where}")
+                    written[-1].write_text(step["run"], encoding="utf-8")
         command = [str(TOOLS / "shellcheck"), "--shell=bash", "--format=gcc", *(one.name for one in written)]
         yield from run(command, Path(folder))
 

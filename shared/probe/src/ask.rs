@@ -21,8 +21,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::any_certificate;
 
-/// Time for the answer, from connecting to its last byte; `/readyz` itself waits up to a second for Redis.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time for the answer, from connecting to its last byte; `/readyz` itself waits up to a second for Redis. Shorter than
+/// the three seconds after which a container's check is usually killed, so that it can still say why.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longest answer, in bytes.
 const LONGEST: usize = 64 * 1024;

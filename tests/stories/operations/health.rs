@@ -212,7 +212,7 @@ async fn what_cannot_be_asked_says_so_instead_of_seeming_well() {
     let address = silent.local_addr().expect("is bound").to_string();
     let (code, said) = health("prynai-mcp", &["--listen", &address]).await;
     assert_eq!(code, Some(1));
-    assert!(said.contains("did not answer within 3 s"), "{said}");
+    assert!(said.contains("did not answer within 2 s"), "{said}");
     let fleet = Cluster::new().start().await;
     let plain = fleet.address(0).to_string();
     let (certificates, _) = Certificates::mounted();

@@ -22,7 +22,9 @@ const PROGRAM: &str = "prynai-worker";
 /// On SIGTERM it takes no more requests, lets running calls finish for `--drain-timeout` and hands the rest to other
 /// workers. The process ends five seconds after this returns at the latest, even if a handler still blocks a thread.
 ///
-/// With the subcommand `health` it serves nobody, and asks the worker of this machine whether it is ready.
+/// With the subcommand `health` it serves nobody, and asks the worker of this machine whether it is ready. The command
+/// line is read only here, after `handler` was built: so build what is slow or may fail, such as the connection to a
+/// database, when it is first used. Otherwise each check of a container does it, too.
 ///
 /// The process exits with code 64 when a setting cannot work, or when Redis is not set up so that it can be used. A
 /// Redis that cannot be reached is waited for.
