@@ -1,14 +1,18 @@
 """Runs scripts/release in copies in which something does not fit. scripts/check runs it; needs Python 3.10 and git."""
 
+import functools
 import hashlib
+import http.server
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import unittest
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANGES = """# Changelog
@@ -79,6 +83,34 @@ class Release(unittest.TestCase):
         self.refused("(Wire:)", "check", "v0.1.0")
         self.change("CHANGELOG.md", "[0.1.0] - 2026-12-01", "[0.1.0]")
         self.refused("no section [0.1.0] with a date", "check", "v0.1.0")
+
+    def test_only_missing_crates_are_published(self) -> None:
+        programs, index = self.root / "programs", self.root / "index"
+        programs.mkdir()
+        (programs / "cargo").write_text('#!/bin/sh\necho "cargo $*"\n', encoding="utf-8")
+        (programs / "cargo").chmod(0o755)
+        for crate, versions in {"prynai-old": ["0.0.1"], "prynai-there": ["0.0.1", "0.1.0"]}.items():
+            file = index / crate[:2] / crate[2:4] / crate
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("".join(f'{{"name":"{crate}","vers":"{one}"}}\n' for one in versions), encoding="utf-8")
+
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(index)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        changed = {"PATH": f"{programs}:{os.environ['PATH']}", "PRYNAI_CRATES_INDEX": f"http://127.0.0.1:{server.server_port}"}
+        with mock.patch.dict(os.environ, changed):
+            some = self.release("publish", "prynai-new", "prynai-old", "prynai-there")
+            none = self.release("publish", "prynai-there")
+        self.assertEqual(0, some.returncode, some.stderr)
+        self.assertIn("cargo publish --locked --no-verify --package prynai-new --package prynai-old\n", some.stdout)
+        self.assertEqual("0.1.0: 1 crates are there, 0 are missing\n", none.stdout)
+        with mock.patch.dict(os.environ, {**changed, "PRYNAI_CRATES_INDEX": "http://127.0.0.1:1"}):
+            self.refused("refused", "publish", "prynai-new")
 
     def test_archives(self) -> None:
         self.refused("lacks prynai-gateway", "pack", "x86_64-unknown-linux-gnu")
