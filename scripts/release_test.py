@@ -102,7 +102,8 @@ class Release(unittest.TestCase):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
-        changed = {"PATH": f"{programs}:{os.environ['PATH']}", "PRYNAI_CRATES_INDEX": f"http://127.0.0.1:{server.server_port}"}
+        address = f"http://127.0.0.1:{server.server_port}"
+        changed = {"PATH": f"{programs}:{os.environ['PATH']}", "PRYNAI_CRATES_INDEX": address}
         with mock.patch.dict(os.environ, changed):
             some = self.release("publish", "prynai-new", "prynai-old", "prynai-there")
             none = self.release("publish", "prynai-there")

@@ -144,6 +144,16 @@ def check_schema(root: Path) -> Iterator[str]:
             pending.append((f"{path}{name}.", inner, given.get(name, {})))
 
 
+def check_links(root: Path) -> Iterator[str]:
+    """The page is packed with the chart, where nothing else of the repository is."""
+    page = (root / CHART / "README.md").read_text(encoding="utf-8")
+    for inline, apart in re.findall(r"\]\(([^)]+)\)|^\[[^\]]+\]: (\S+)$", page, re.M):
+        target = inline or apart
+        ours = target.removeprefix("https://github.com/prynai/prynai-mcp/blob/main/").split("#")[0]
+        if not target.startswith(("https://", "#")) or (ours != target.split("#")[0] and not (root / ours).exists()):
+            yield f"{CHART}/README.md: {target} leads nowhere from a packed chart"
+
+
 def values(root: Path) -> dict[str, Any]:
     return yaml.safe_load((root / CHART / "values.yaml").read_text(encoding="utf-8"))
 
@@ -151,6 +161,7 @@ def values(root: Path) -> dict[str, Any]:
 def check(root: Path, rules: list[dict[str, str]]) -> Iterator[str]:
     """What is wrong with the chart; `rules` are the scale rules of Azure Container Apps, which must be the same."""
     yield from check_schema(root)
+    yield from check_links(root)
     for variant, chosen in variants(root).items():
         try:
             documents = render(root, chosen)

@@ -27,7 +27,7 @@ class Planted(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name).resolve()
         shutil.copytree(check.ROOT / charts.CHART, self.root / charts.CHART)
-        for name in ("docs", "Cargo.toml"):
+        for name in ("docs", "Cargo.toml", "CHANGELOG.md", "Dockerfile"):
             (self.root / name).symlink_to(check.ROOT / name)
 
     def found(self, variant: str) -> str:
@@ -54,6 +54,34 @@ class Planted(unittest.TestCase):
         del schema["properties"]["worker"]["properties"]["concurrency"]["description"]
         file.write_text(json.dumps(schema), encoding="utf-8")
         self.assertIn("worker.concurrency. is not described", "\n".join(charts.check_schema(self.root)))
+
+    def test_a_link_that_a_packed_chart_lacks(self) -> None:
+        file = self.root / charts.CHART / "README.md"
+        text = file.read_text(encoding="utf-8")
+        for planted in ("../../../docs/redis.md", "https://github.com/prynai/prynai-mcp/blob/main/docs/rediss.md"):
+            for link in (f"[a]({planted})", f"[a]: {planted}"):
+                file.write_text(f"{text}\n{link}\n", encoding="utf-8")
+                self.assertIn(f"{planted} leads nowhere", "\n".join(charts.check_links(self.root)))
+
+    def test_what_is_said_after_the_installation(self) -> None:
+        # Needs no cluster, and is the only way to see it.
+        def said(**changes) -> str:
+            return charts.helm(check.ROOT, {**charts.BASE, **changes}, "install", "fleet", "--dry-run=client")
+
+        for changes, wanted in [
+            ({}, "auth.scopes and auth.roles are empty"),
+            ({"auth": {"kind": "none"}}, "auth.kind is none"),
+            ({"ingress": {"enabled": True}}, "no certificate of its own"),
+            ({"signRequests": False}, "signRequests is false"),
+        ]:
+            with self.subTest(changes=changes):
+                self.assertIn(wanted, said(**changes))
+        well = said(
+            auth={**charts.BASE["auth"], "scopes": ["s"]},
+            ingress={"enabled": True, "tlsSecret": "t"},
+        )
+        for unwanted in ("are empty", "no certificate", "is none", "is false"):
+            self.assertNotIn(unwanted, well)
 
     def test_a_rule_that_differs_from_azure(self) -> None:
         rules = [{**rule, **({"lagCount": "8"} if "lagCount" in rule else {})} for rule in RULES]
