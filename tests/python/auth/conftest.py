@@ -23,6 +23,8 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 def running_server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder, port = tmp_path_factory.mktemp("fleet"), urlsplit(issuer.resource).port
     assert port is not None
-    with fleet(folder, gateway_flags=issuer.gateway_flags(), port=port) as server:
+    # A test looks for a trace in the lines of requests and runs.
+    logs = ["--log-requests", "all"]
+    with fleet(folder, gateway_flags=[*issuer.gateway_flags(), *logs], worker_flags=logs, port=port) as server:
         server.processes.extend(issuer.processes)
         yield server

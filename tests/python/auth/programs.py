@@ -44,6 +44,7 @@ def python(file: str, environment: str) -> list[str]:
 INTERACTIVE = "python_interactive/client.py", "python_interactive"
 SERVICE = "python_service/service.py", "python_service"
 LANGCHAIN = "python_service/langchain_service.py", "python_service_langchain"
+LANGGRAPH = "langgraph_smoke.py", "python_service_langchain"
 
 
 def interactive(*arguments: str) -> list[str]:
