@@ -131,7 +131,7 @@ class Page(Scripts):
     def commands(self, page: str) -> str:
         """Those that concern Azure. The scripts say only what they would do."""
         blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page, re.M | re.S)
-        ours = [block for block in blocks if re.search(r"^export |\b(az|curl|deploy_aca|smoke_aca|teardown_aca) ", block, re.M)]
+        ours = [block for block in blocks if re.search(r"^export |\b(apps|az|curl|deploy_aca|smoke_aca|teardown_aca) ", block, re.M)]
         dry = r"(scripts/(?:deploy_aca|smoke_aca|teardown_aca)(?: [\w=]+)*)(?! --dry-run)( *#.*)?$"
         return re.sub(dry, r"\1 --dry-run\2", "".join(ours), flags=re.M)
 
