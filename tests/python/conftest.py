@@ -1,4 +1,7 @@
-"""Every test runs with each protocol revision this SDK speaks, against the standalone server and the fleet."""
+"""Every test runs with each protocol revision this SDK speaks, against the standalone server and the fleet.
+
+The folders auth/ and agents/ have a fleet of their own, which asks for tokens.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any
 import pytest
 
 import clients
-from processes import Server, fleet, standalone
+from issuer import Issuer, dev_issuer
+from processes import Server, fleet, free_port, standalone
 
 SHAPES = {"standalone": standalone, "fleet": fleet}
 
@@ -26,6 +30,15 @@ def anyio_backend() -> str:
 def running_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with SHAPES[request.param](tmp_path_factory.mktemp(request.param)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    """The local issuer, for the folders whose fleet asks for tokens."""
+    # The two know each other by their addresses: this is where the fleet will be.
+    resource = f"http://127.0.0.1:{free_port()}/mcp"
+    with dev_issuer(tmp_path_factory.mktemp("issuer"), resource) as issuer:
+        yield issuer
 
 
 @pytest.fixture

@@ -11,16 +11,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 BINARIES = Path(os.environ.get("PRYNAI_BIN_DIR") or HERE.parent.parent / "target" / "debug")
 # Generous: only a process that hangs reaches them.
 START_SECONDS = 60
 STOP_SECONDS = 60
+EVENT_SECONDS = 30
 LOG_LINES_SHOWN = 60
+# How settings in the environment begin: of our programs, of traces, and of LangSmith, which agents send theirs to.
+OTHERS = ("PRYNAI_", "OTEL_", "LANGSMITH_", "LANGCHAIN_")
 
 
 class Process:
@@ -103,6 +108,21 @@ class Server:
     def check_alive(self) -> None:
         for process in self.processes:
             process.check_alive()
+
+    def lines_of_trace(self, part: str, trace: str) -> list[dict[str, Any]]:
+        """What the processes whose name begins with `part` have logged so far in this trace."""
+        logs = [process.log for process in self.processes if process.name.startswith(part)]
+        lines = [line for log in logs for line in log.read_text().splitlines() if trace in line]
+        return [line for line in map(json.loads, lines) if line.get("trace_id") == trace]
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Waits for what follows an answer, such as a line of the log; gives what `condition` gave when it was true."""
+    deadline = time.monotonic() + EVENT_SECONDS
+    while not (came := condition()):
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.02)
+    return came
 
 
 class Starter:
@@ -208,5 +228,5 @@ def free_port() -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without the caller's own settings of PrynAI MCP."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PRYNAI_")}
+    """The environment without the caller's own settings of what the tests start."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}

@@ -7,13 +7,14 @@ import json
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import certificates
-from processes import Process, Starter, binary, clean_environment, says
+from processes import Process, Server, Starter, binary, clean_environment, fleet, says
 
 # As `--print-config` has them.
 INTERACTIVE = "c3b75f19-6a8e-4d02-8f43-1e9d0b7a5003"
@@ -124,6 +125,24 @@ def dev_issuer(folder: Path, resource: str) -> Iterator[Issuer]:
         base_url = process.wait_until_ready()
         api, tenant = config["apis"][0]["client_id"], config["tenants"][0]
         yield Issuer(base_url, tenant, api, resource, ca, starter.processes)
+
+
+@contextlib.contextmanager
+def fleet_that_asks(
+    folder: Path,
+    issuer: Issuer,
+    gateway_flags: Sequence[str] = (),
+    worker_flags: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Two gateways and two workers, for who has a token of the issuer."""
+    port = urlsplit(issuer.resource).port
+    assert port is not None
+    # Tests look for a trace in the lines of requests and runs.
+    logs = ["--log-requests", "all"]
+    gateway_flags = [*issuer.gateway_flags(), *logs, *gateway_flags]
+    with fleet(folder, gateway_flags=gateway_flags, worker_flags=[*logs, *worker_flags], port=port) as server:
+        server.processes.extend(issuer.processes)
+        yield server
 
 
 def registered() -> Any:

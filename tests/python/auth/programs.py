@@ -6,10 +6,11 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from issuer import DAEMON, DAEMON_SECRET, Issuer
 from processes import BINARIES, HERE, binary, clean_environment
 
 EXAMPLES = HERE.parent.parent / "examples"
@@ -55,15 +56,32 @@ def rust_client(*arguments: str) -> list[str]:
     return [binary("rust-client"), *arguments]
 
 
+def as_service(
+    url: str,
+    issuer: Issuer,
+    program: tuple[str, str],
+    *arguments: str,
+    client: str = DAEMON,
+    secret: str = DAEMON_SECRET,
+    settings: Mapping[str, str] | None = None,
+) -> Ended:
+    """Runs a program for services at a fleet that asks for tokens of the issuer."""
+    authority = ["--authority", issuer.authority, "--local-authority"]
+    command = [*python(*program), url, *authority, "--client-id", client, *arguments]
+    return run(command, issuer.ca, secret, settings=settings)
+
+
 def run(
     command: list[str],
     ca: Path | None = None,
     secret: str | None = None,
     visit: Callable[[str], object] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Ended:
-    """`visit` is given the URL at which the program asks its user to sign in."""
+    """`visit` is given the URL at which the program asks its user to sign in; `settings` are for its environment."""
     environment = {
         **clean_environment(),
+        **(settings or {}),
         **{"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
         # The tests read what went wrong, and a backtrace would follow it.
         "RUST_BACKTRACE": "0",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 import programs
 from browser import Browser
 from issuer import DAEMON, DAEMON_SECRET, INTERACTIVE, STRANGER, STRANGER_SECRET
-from programs import interactive, python, run, rust_client
+from programs import as_service, interactive, run, rust_client
 
 SUM = ["--call", "add", "--arguments", '{"a": 2, "b": 40}']
 PEOPLE = {"python_interactive": interactive, "rust_client": rust_client}
@@ -34,13 +32,7 @@ def sign_in(server, issuer):
 @pytest.fixture
 def serve(server, issuer):
     """Runs a program for services."""
-
-    def serve(program, *arguments, client=DAEMON, secret=DAEMON_SECRET):
-        authority = ["--authority", issuer.authority, "--local-authority"]
-        command = [*python(*program), server.url, *authority, "--client-id", client, *arguments]
-        return run(command, issuer.ca, secret)
-
-    return serve
+    return partial(as_service, server.url, issuer)
 
 
 @pytest.mark.parametrize("program", PEOPLE.values(), ids=PEOPLE)
@@ -113,35 +105,6 @@ def test_a_service_without_the_role_calls_nothing(serve, program):
     assert ended.status != 0
     assert ended.out == ""
     assert STRANGER_SECRET not in ended.err
-
-
-def test_an_agent_calls_a_tool_in_a_trace_that_gateway_and_worker_name(serve, server):
-    printed = serve(programs.LANGGRAPH).printed()
-    assert printed.endswith('The tool answered {"sum":42}.')
-    trace = re.search(r"^called add in trace ([0-9a-f]{32})$", printed, re.M)[1]
-    for part, message in (("gateway", "request ended"), ("worker", "run ended")):
-        logs = [process.log for process in server.processes if process.name.startswith(part)]
-        until(lambda: any(line["message"] == message for line in lines_of_trace(logs, trace)))
-
-
-def test_an_agent_without_the_role_fails(serve):
-    ended = serve(programs.LANGGRAPH, client=STRANGER, secret=STRANGER_SECRET)
-    assert ended.status != 0
-    assert "called" not in ended.out
-    assert STRANGER_SECRET not in ended.err
-
-
-def lines_of_trace(logs: list[Path], trace: str) -> list[dict]:
-    lines = [line for log in logs for line in log.read_text().splitlines() if trace in line]
-    return [line for line in map(json.loads, lines) if line.get("trace_id") == trace]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """A line is written after the answer was sent."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.05)
 
 
 def test_a_service_in_rust_calls_a_tool(server, issuer):
