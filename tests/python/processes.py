@@ -33,12 +33,17 @@ class Process:
 
     def __init__(self, name: str, command: list[str], folder: Path, ready: Callable[[str], str | None]) -> None:
         self.name = name
+        self.command = command
         self.log = folder / f"{name}.log"
+        self._folder = folder
         self._ready = ready
+        self._start()
+
+    def _start(self) -> None:
         self._found: queue.Queue[str | None] = queue.Queue()
         self._child = subprocess.Popen(
-            command,
-            cwd=folder,
+            self.command,
+            cwd=self._folder,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -46,13 +51,13 @@ class Process:
             text=True,
             errors="replace",
         )
-        self._reader = threading.Thread(target=self._read, name=f"log of {name}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"log of {self.name}", daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         assert self._child.stdout is not None
         waiting = True
-        with self.log.open("w") as log, self._child.stdout as lines:
+        with self.log.open("a") as log, self._child.stdout as lines:
             for line in lines:
                 log.write(line)
                 log.flush()
@@ -80,6 +85,12 @@ class Process:
     def check_alive(self) -> None:
         status = self._child.poll()
         assert status is None, f"{self.name} ended with {status}\n{self.last_lines()}"
+
+    def restart(self) -> None:
+        """Stops it as `stop` does, and starts it again; returns when it is ready."""
+        self.stop()
+        self._start()
+        self.wait_until_ready()
 
     def stop(self) -> None:
         """Asks it to end. Fails if it does not end, ends without success, or has logged an error."""
@@ -181,6 +192,9 @@ def fleet(
             for n in range(gateways)
         ]
         upstreams = [gateway.wait_until_ready() for gateway in listening]
+        for gateway, address in zip(listening, upstreams):
+            # Where it listens again when it is restarted.
+            gateway.command = [address if part == "127.0.0.1:0" else part for part in gateway.command]
 
         command = [sys.executable, str(HERE / "round_robin.py"), str(port), *upstreams]
         balancer = starter.start("balancer", command, says("listening", "address"))
