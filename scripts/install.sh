@@ -116,6 +116,32 @@ need_npm() {
   need_program npm node npm
 }
 
+find_browser() { # sets browser
+  local candidate
+  for candidate in chromium chromium-browser google-chrome google-chrome-stable \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+    "/Applications/Chromium.app/Contents/MacOS/Chromium"; do
+    # shellcheck disable=SC2034 # the caller's
+    if browser="$(command -v "$candidate")"; then
+      return
+    fi
+  done
+  return 1
+}
+
+need_browser() {
+  if find_browser; then
+    return
+  fi
+  if [ "$(uname)" = Darwin ]; then
+    command -v brew >/dev/null 2>&1 || give_up "Chrome is missing, and there is no brew to install it with"
+    brew install --cask google-chrome
+  else
+    install_packages chromium
+  fi
+  find_browser || give_up "Chromium is missing; install it and run this again"
+}
+
 find_python() { # sets python
   local candidate
   for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
@@ -127,13 +153,16 @@ find_python() { # sets python
   give_up "Python 3.10 or later is missing"
 }
 
+need_venv() { # a Python: on Debian, venv is a package of its own
+  "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || install_packages python3-venv
+}
+
 make_environment() { # requirements file, folder: a virtual environment, kept until its requirements change
   local wanted="$1" folder="$2"
   if cmp -s "$wanted" "$folder/requirements.txt" && "$folder/bin/python" -c '' >/dev/null 2>&1; then
     return
   fi
-  # On Debian, venv is a package of its own.
-  "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || install_packages python3-venv
+  need_venv
   echo "Making $folder"
   rm -rf "$folder"
   "$python" -m venv "$folder"
