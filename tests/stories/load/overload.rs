@@ -324,3 +324,42 @@ async fn a_caller_holds_so_many_streams_and_no_more() {
     open.pop();
     assert_eventually!(noisy.modern(&url, &listen(5)).await.status() == StatusCode::OK);
 }
+
+/// Such as a service whose agents have a session each: they all come at once when their gateway stops.
+#[tokio::test]
+async fn a_call_is_resumed_however_many_streams_its_caller_holds() {
+    let limits = ["--caller-streams", "1", "--caller-limit", "2"];
+    let cluster = Cluster::new().gateways(2).gateway_args(&limits);
+    let cluster = cluster.start().await;
+    let (client, one, other) = (&cluster.client, cluster.gateway(0), cluster.gateway(1));
+    let session = client.open_session(&one).await;
+    let mut changes = client.stream(&other, &session, None).await.events();
+    changes.primed().await;
+    let mut places = Vec::new();
+    for (id, url) in [(1, &one), (2, &one), (3, &other)] {
+        let mut events = client.legacy(url, &session, &slow(id)).await.events();
+        places.push(events.primed().await);
+    }
+    // As many as calls, and the one that runs there takes none of their places.
+    let mut resumed = Vec::new();
+    for place in &places[..2] {
+        let reply = client.stream(&other, &session, Some(place)).await;
+        assert_eq!(reply.status(), StatusCode::OK);
+        resumed.push(reply.events());
+    }
+    let refused = client.stream(&other, &session, Some(&places[2])).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let body = refused.json().await;
+    assert_eq!(body["error"]["data"]["reason"], "caller_limit", "{body}");
+    // Nor do they take those of calls.
+    let reply = client.legacy(&other, &session, &slow(4)).await;
+    let _running = begun(reply).await.expect("it runs");
+    resumed.pop();
+    assert_eventually!(
+        client
+            .stream(&other, &session, Some(&places[2]))
+            .await
+            .status()
+            == StatusCode::OK
+    );
+}

@@ -44,8 +44,8 @@ pub struct LimitSettings {
     )]
     pub caller_limit: NonZeroUsize,
 
-    /// Streams that one caller may hold open at this gateway to hear of changes or to resume. Beyond
-    /// it the caller gets 429.
+    /// Streams that one caller may hold open at this gateway to hear of changes. Beyond it the caller gets 429. Each
+    /// session of a client up to 2025-11-25 holds one, as a rule; to resume the answer of a call takes none.
     #[arg(
         long,
         env = "PRYNAI_CALLER_STREAMS",

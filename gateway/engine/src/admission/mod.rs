@@ -30,6 +30,7 @@ struct Shares {
     calls: Arc<Tally>,
     bytes: Arc<Tally>,
     errands: Arc<Tally>,
+    resumed: Arc<Tally>,
     streams: Arc<Tally>,
     /// The queue is full: told each time that it fills up.
     full: Alarm,
@@ -64,6 +65,7 @@ impl Admission {
             bytes: Arc::default(),
             calls: Arc::default(),
             errands: Arc::default(),
+            resumed: Arc::default(),
             streams: Arc::default(),
             full: Alarm::default(),
         }))
@@ -125,6 +127,14 @@ impl Admission {
     pub(crate) fn errand(&self, share: Share) -> Result<Permit, RequestError> {
         let most = self.0.caller_limit;
         let place = Tally::take(&self.0.errands, share, 1, most);
+        place.map(Permit::of).ok_or(RequestError::CallerBusy)
+    }
+
+    /// Room for the rest of the answer to a call: as many as calls, and apart from these and from other streams. The
+    /// call was let in before, and when a gateway stops, all that it held come to another one at once.
+    pub(crate) fn resumed(&self, share: Share) -> Result<Permit, RequestError> {
+        let most = self.0.caller_limit;
+        let place = Tally::take(&self.0.resumed, share, 1, most);
         place.map(Permit::of).ok_or(RequestError::CallerBusy)
     }
 

@@ -296,10 +296,14 @@ pub(super) async fn get(state: AppState, head: RequestHead<'_>) -> Result<Respon
     check_accept(head.headers, EVENTS, EVENTS)?;
     check_version(head.headers)?;
     let id = session_id(head.headers)?;
-    let permit = state.admission.stream(head.share(Some(&id)))?;
     let last = head.headers.get(&LAST_EVENT_ID);
     let last: Option<Option<EventId>> =
         last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
+    let share = head.share(Some(&id));
+    let permit = match last {
+        Some(Some(EventId::Call { .. })) => state.admission.resumed(share),
+        _ => state.admission.stream(share),
+    }?;
     let (stream, offset) = match last {
         None => return Ok(session_stream::open(&state, head.caller, id, None, permit).await?),
         Some(Some(EventId::Feed(position))) => {
