@@ -3,7 +3,7 @@
 
   smoke_http.py URL [--ca FILE] [--client-id ID --scope SCOPE] [--tool NAME] [--between COMMAND]… [--during COMMAND]…
 
-1. It is ready, and its HTTPS is trusted.
+1. It is ready, and its HTTPS is trusted. A front that keeps /readyz inside answers 404 there, which is no fault.
 2. With --client-id: without a token it refuses, and says where to get one (RFC 9728); the token is fetched there with
    the client credentials (RFC 6749, section 4.4), whose secret is in the variable CLIENT_SECRET.
 3. A session is opened, the tools are listed, and a counter is raised: the tools bump_counter and long_running of the
@@ -12,14 +12,16 @@
    restarts: scripts/smoke_compose gives one for each service.
 5. Each COMMAND of --during runs while a call is under way, and that call must end well.
 
-What is refused in passing (Retry-After, or no connection at all) is asked again for a minute. A call that may have
-begun is never sent twice. Prints what it sees, and ends with exit code 1 at the first thing that is wrong.
+What is refused in passing (Retry-After, or no connection at all) is asked again for a minute. An answer may take longer
+than two minutes, as it does where the first worker is yet to be started. A call that may have begun is never sent twice.
+Prints what it sees, and ends with exit code 1 at the first thing that is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import http.client
 import ipaddress
 import itertools
@@ -29,6 +31,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -38,6 +41,10 @@ from urllib.parse import urlencode, urlsplit
 
 VERSION = "2025-11-25"
 PATIENCE_S = 60
+# A gateway itself waits two minutes for the first worker (--worker-grace), and then says so.
+ANSWER_S = 130
+# After that, whoever watches is told for what it waits.
+SILENCE_S = 5
 # Longer than a restart, shorter than the 20 seconds that a worker gives a call when it is told to stop.
 STEPS, STEP_MS = 24, 500
 
@@ -68,9 +75,9 @@ class Web:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme == "https":
-            connection = http.client.HTTPSConnection(host, parts.port, timeout=PATIENCE_S, context=self.context)
+            connection = http.client.HTTPSConnection(host, parts.port, timeout=ANSWER_S, context=self.context)
         elif is_here(host):
-            connection = http.client.HTTPConnection(host, parts.port, timeout=PATIENCE_S)
+            connection = http.client.HTTPConnection(host, parts.port, timeout=ANSWER_S)
         else:
             raise Failed(f"{url} would send tokens over plain HTTP to another machine")
         # Not every resolver knows the names below localhost.
@@ -85,7 +92,10 @@ class Web:
             raise Passing(f"nobody takes a connection: {error}") from error
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request(method, target, body=body, headers=headers)
-        reply = connection.getresponse()
+        try:
+            reply = connection.getresponse()
+        except TimeoutError as error:
+            raise Failed(f"{method} {url} got no answer within {ANSWER_S} s") from error
         if reply.status == 503:
             raise Passing(f"503: {reply.read(2000).decode(errors='replace')}")
         return reply
@@ -106,13 +116,13 @@ class Web:
 
 def until_well(attempt: Any) -> Any:
     """Tries again while it is refused in passing."""
-    deadline = time.monotonic() + PATIENCE_S
+    began = time.monotonic()
     while True:
         try:
             return attempt()
         except Passing as passing:
-            if time.monotonic() > deadline:
-                raise Failed(f"still refused after {PATIENCE_S} s: {passing}") from passing
+            if (passed := time.monotonic() - began) > PATIENCE_S:
+                raise Failed(f"still refused after {passed:.0f} s: {passing}") from passing
             time.sleep(0.5)
 
 
@@ -150,7 +160,8 @@ class Session:
     def answered(self, method: str, params: dict[str, Any], progressed: Any) -> Any:
         """The result; `progressed` is called when the first progress is told."""
         number = next(self.ids)
-        reply = self.post({"id": number, "method": method, "params": params})
+        with told_of_silence(method):
+            reply = self.post({"id": number, "method": method, "params": params})
         opened = reply.headers.get("Mcp-Session-Id")
         for message in messages(reply):
             if message.get("method") == "notifications/progress" and progressed:
@@ -178,6 +189,18 @@ class Session:
 
     def end(self) -> None:
         until_well(lambda: self.web.send("DELETE", self.url, self.headers).read())
+
+
+@contextlib.contextmanager
+def told_of_silence(method: str) -> Iterator[None]:
+    """Says for what it waits, if the answer does not begin soon."""
+    said = f"  {method} has no answer yet; where no worker runs, the first one is started: waits {ANSWER_S} s at most"
+    timer = threading.Timer(SILENCE_S, lambda: print(said, flush=True))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def messages(reply: HTTPResponse) -> Iterator[dict[str, Any]]:
@@ -220,9 +243,21 @@ def run(command: str) -> None:
     print(f"    took {time.monotonic() - began:.1f} s", flush=True)
 
 
+def readiness(web: Web, url: str) -> str:
+    """What the gateway says of itself. A front answers 404 in its place if it passes on only what clients need."""
+    probe = url.removesuffix("/mcp") + "/readyz"
+    reply = until_well(lambda: web.send("GET", probe, {"Accept": "application/json"}))
+    text = reply.read()
+    if reply.status == 404:
+        return "/readyz is not passed on (404), as behind a front; so it is not asked"
+    if reply.status != 200:
+        raise Failed(f"{probe} answered {reply.status}")
+    return json.loads(text)["status"]
+
+
 def smoke(arguments: argparse.Namespace) -> None:
     web = Web(arguments.ca)
-    print(f"{arguments.url}: {web.json(arguments.url.removesuffix('/mcp') + '/readyz')['status']}")
+    print(f"{arguments.url}: {readiness(web, arguments.url)}", flush=True)
     token = token_for(web, arguments.url, arguments.client_id, arguments.scope) if arguments.client_id else None
     session = Session(web, arguments.url, token)
     print(f"session {session.id[:12]}… with {session.server['name']} {session.server['version']}")
