@@ -27,7 +27,7 @@ class Planted(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name).resolve()
         shutil.copytree(check.ROOT / charts.CHART, self.root / charts.CHART)
-        for name in ("docs", "Cargo.toml", "CHANGELOG.md", "Dockerfile"):
+        for name in ("aca", "docs", "Cargo.toml", "CHANGELOG.md", "Dockerfile"):
             (self.root / name).symlink_to(check.ROOT / name)
 
     def found(self, variant: str) -> str:
@@ -82,6 +82,10 @@ class Planted(unittest.TestCase):
         )
         for unwanted in ("are empty", "no certificate", "is none", "is false"):
             self.assertNotIn(unwanted, well)
+        # A gateway must say it: start_chart.py waits for the same line.
+        self.assertIn("logs deployment/fleet-gateway | grep '\"listening\"'\n", well)
+        sources = (check.ROOT / "gateway/engine/src").rglob("*.rs")
+        self.assertTrue(any(', "listening");' in source.read_text(encoding="utf-8") for source in sources))
 
     def test_a_rule_that_differs_from_azure(self) -> None:
         rules = [{**rule, **({"lagCount": "8"} if "lagCount" in rule else {})} for rule in RULES]
