@@ -61,7 +61,7 @@ param gatewayMinReplicas int
 @maxValue(1000)
 param gatewayMaxReplicas int
 
-@description('Requests at the same time for which there is one gateway replica.')
+@description('Requests a second for which there is one gateway replica: Azure counts those of the last 15 seconds and divides by 15.')
 @minValue(1)
 param gatewayConcurrentRequests int = 100
 
@@ -116,6 +116,19 @@ param scopes string[] = ['mcp.call']
 @description('App roles of that API, as docs/security.md registers them; an application that calls on its own needs one of them.')
 param roles string[] = ['Mcp.Call']
 
+@description('Whether the URL of the custom domain is one of the identifierUris of that API. Then clients are told scopes that begin with it, as Entra ID wants it from clients that send the URL, too; else they begin with api://.')
+param urlIsIdentifier bool = !empty(customDomain)
+
+@description('Text of the policy file, docs/policy.md, as loadTextContent reads it; empty for none: then every caller may call every tool. No more than a secret of Key Vault holds.')
+@maxLength(25000)
+param policy string = ''
+
+@description('Further settings of the gateways (docs/settings.md), each with name and value: [{ name: \'PRYNAI_CALLER_SESSIONS\', value: \'20000\' }]. No secrets: whoever may look at the app sees them.')
+param gatewayEnv object[] = []
+
+@description('The same for the workers, and for your own tools in them.')
+param workerEnv object[] = []
+
 @description('Days that logs are kept.')
 @minValue(30)
 @maxValue(730)
@@ -130,7 +143,7 @@ param telemetry bool
 @description('Host name of your own, such as mcp.example.com, for the gateway or for what stands before it; empty for none. Its DNS records must exist.')
 param customDomain string = ''
 
-@description('Certificate of the custom domain, as the URL of a Key Vault secret that the identity of the apps may read; empty for one that Azure makes and renews. API Management needs one; Front Door always has one that Azure makes.')
+@description('Certificate of the custom domain, as the URL of a Key Vault secret that the identity of the apps may read; empty for one that Azure makes and renews. API Management and internalOnly need one; Front Door always has one that Azure makes.')
 param certificateUrl string = ''
 
 @description('Whether ingress has nodes of its own, where an idle request may last 30 minutes instead of 4.')
@@ -207,6 +220,7 @@ module vault 'modules/vault.bicep' = {
     keepsUrl: redisAuth == 'keys'
     envelopeKey: envelopeKey
     stateKey: stateKey
+    policy: policy
   }
 }
 
@@ -224,6 +238,14 @@ module environment 'modules/environment.bicep' = {
     zoneRedundant: zoneRedundant && !privateNetwork ? fail('zoneRedundant needs privateNetwork') : zoneRedundant
     premiumIngress: premiumIngress
     publicAccess: front != 'frontDoor'
+  }
+}
+
+module internalNames 'modules/internal-names.bicep' = if (internalOnly) {
+  params: {
+    domain: environment.outputs.defaultDomain
+    address: environment.outputs.address
+    networkId: network!.outputs.id
   }
 }
 
@@ -261,7 +283,12 @@ var frontHost = front == 'frontDoor'
   : front == 'apiManagement' ? apiManagement!.outputs.host : ''
 
 // With a front, the custom domain is the front's, and not the gateway's.
-var ownDomain = front == 'none' ? customDomain : ''
+// Azure proves by a request from the internet whose the name is, before it makes a certificate.
+var ownDomain = front == 'none'
+  ? internalOnly && !empty(customDomain) && empty(certificateUrl)
+    ? fail('a custom domain with internalOnly needs certificateUrl')
+    : customDomain
+  : ''
 var hasOwnCertificate = !empty(ownDomain) && !empty(certificateUrl)
 
 module certificate 'modules/certificate.bicep' = if (hasOwnCertificate) {
@@ -292,6 +319,9 @@ module gateway 'modules/gateway.bicep' = {
     redisAuth: redisAuth
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
+    hasPolicy: !empty(policy)
+    urlIsIdentifier: urlIsIdentifier
+    settings: gatewayEnv
     allowedHosts: allowedHosts
     allowedOrigins: allowedOrigins
     tenantId: tenantId
@@ -333,12 +363,31 @@ module worker 'modules/worker.bicep' = {
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
     signsState: !empty(stateKey)
+    settings: workerEnv
     concurrency: workerConcurrency
     minReplicas: workerMinReplicas
     maxReplicas: workerMaxReplicas
     drainSeconds: workerDrainSeconds
   }
 }
+
+module operations 'modules/operations.bicep' = {
+  params: {
+    location: location
+    name: '${name}-ops'
+    environmentId: environment.outputs.id
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    registryServer: registry.outputs.server
+    image: image
+    redisAddress: redis.outputs.address
+    redisAuth: redisAuth
+    vaultUri: vault.outputs.uri
+    signs: !empty(envelopeKey)
+  }
+}
+
+var named = empty(customDomain) ? 'YOUR.NAME' : customDomain
 
 @description('Where MCP clients connect.')
 output endpoint string = gateway.outputs.endpoint
@@ -352,5 +401,12 @@ output vaultName string = vault.outputs.name
 @description('Name of the Redis.')
 output redisName string = redis.outputs.name
 
-@description('What the TXT record asuid.<custom domain> must hold.')
-output domainVerification string = gateway.outputs.domainVerification
+@description('The DNS records of a name of your own. Front Door says the value of its second one only once it knows the name.')
+output dnsRecords string[] = front == 'frontDoor'
+  ? concat(
+      ['${named}  CNAME  ${frontDoor!.outputs.azureHost}'],
+      empty(customDomain) ? [] : ['_dnsauth.${named}  TXT  ${frontDoor!.outputs.domainVerification}']
+    )
+  : front == 'apiManagement'
+      ? ['${named}  CNAME  ${apiManagement!.outputs.azureHost}']
+      : ['${named}  CNAME  ${gatewayHost}', 'asuid.${named}  TXT  ${gateway.outputs.domainVerification}']

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs scripts/deploy_aca, smoke_aca and teardown_aca, and follows docs/deployment.md, with programs in the place of az
-and docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here.
+"""Runs scripts/deploy_aca, smoke_aca, ops_aca and teardown_aca, and follows docs/deployment.md, with programs in the
+place of az and docker that write down how they are called and answer from a table: neither Azure nor a sign-in is here.
 scripts/check runs it. Needs Python 3.10, bash, git and openssl."""
 
 import os
@@ -38,9 +38,8 @@ NOTHING_THERE = [
     ("outputs.name.value", "registry1"),
     ("outputs.server.value", "registry1.azurecr.io"),
     ("outputs.environmentId.value", "/environment"),
-    ("outputs.domainVerification.value", "PROOF"),
+    ("outputs.dnsRecords.value", "YOUR.NAME  CNAME  gateway.example\\nasuid.YOUR.NAME  TXT  PROOF"),
     ("outputs.endpoint.value", "https://gateway.example/mcp"),
-    ("az containerapp show", "gateway.example"),
 ]
 
 
@@ -83,14 +82,15 @@ class Scripts(unittest.TestCase):
         self.repository = self.folder / "repository"
         shutil.copytree(ROOT / "aca", self.repository / "aca")
         (self.repository / "scripts").mkdir()
-        for script in ("deploy_aca", "smoke_aca", "teardown_aca", "azure.sh", "install.sh"):
+        for script in ("deploy_aca", "smoke_aca", "ops_aca", "teardown_aca", "azure.sh", "install.sh"):
             shutil.copy(ROOT / "scripts" / script, self.repository / "scripts")
         git = ["git", "-C", str(self.repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
         for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
             subprocess.run([*git, *command], check=True)
         self.programs = self.folder / "programs"
         self.programs.mkdir()
-        for name in ("az", "docker"):
+        # What waits need not wait here.
+        for name in ("az", "docker", "sleep"):
             program = self.programs / name
             program.write_text(STAND_IN)
             program.chmod(0o755)
@@ -228,6 +228,7 @@ class Deploy(Scripts):
         stand_ins = (
             ("registry1", "REGISTRY"),
             ("/environment", "ENVIRONMENT"),
+            ("gateway.example", "GATEWAY"),
         )
         shown = run.shown
         for real, stand_in in stand_ins:
@@ -254,7 +255,7 @@ class Deploy(Scripts):
         self.assertIn("sku=Standard", run.lines[positions[2]])
         self.assertIn("aca/prod.bicepparam", run.lines[positions[-1]])
         self.assertIn("Clients connect to https://gateway.example/mcp", run.text)
-        self.assertIn("TXT    PROOF", run.text)
+        self.assertIn("\n  YOUR.NAME  CNAME  gateway.example\n  asuid.YOUR.NAME  TXT  PROOF\n", run.text)
         # The parameter file reads these from the environment.
         last = run.calls[positions[-1]]
         self.assertRegex(last.image, r"^registry1\.azurecr\.io/prynai-mcp:[0-9a-f]{12}$")
@@ -324,10 +325,35 @@ class Deploy(Scripts):
     def test_an_image_is_not_made_of_what_is_in_no_commit(self):
         with open(self.repository / "aca" / "main.bicep", "a") as file:
             file.write("// changed\n")
-        run = self.run_script("deploy_aca", "dev", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
+        for arguments in (["--yes"], ["--dry-run"]):
+            run = self.run_script("deploy_aca", "dev", *arguments, settings=DEPLOY, answers=NOTHING_THERE)
+            self.assertEqual(run.code, 1)
+            self.assertIn("in no commit", run.text)
+            self.assertIn("aca/main.bicep", run.text)
+            # Before anything is made, and also before anything is said to be made.
+            self.assertEqual(run.calls, [])
+            self.assertEqual(run.shown, [])
+        # An image that is there already is not made of them.
+        settings = {**DEPLOY, "IMAGE": "elsewhere.example/image:1"}
+        run = self.run_script("deploy_aca", "dev", "--yes", settings=settings, answers=NOTHING_THERE)
+        self.assertEqual(run.code, 0, run.text)
+
+    def test_a_vault_that_was_deleted_comes_back(self):
+        answers = [("az keyvault list-deleted", "prynai-abc")] + NOTHING_THERE
+        run = self.run_script("deploy_aca", "prod", "--yes", settings=DEPLOY, answers=answers)
+        self.assertEqual(run.code, 0, run.text)
+        back = "az keyvault recover --subscription sub --resource-group fleet --name prynai-abc"
+        self.assertLess(run.position("az group create"), run.position(back))
+        self.assertLess(run.position(back), run.position("az deployment group create --subscription sub --resource-group fleet --name prynai --"))
+        # Of this group and this name, and of no other.
+        asked = run.lines[run.position("az keyvault list-deleted")]
+        self.assertIn("'/subscriptions/sub/resourceGroups/fleet/'", asked)
+        self.assertIn("starts_with(name, 'prynai-')", asked)
+        run = self.run_script("deploy_aca", "prod", settings=DEPLOY, answers=answers, typed="yes\nno\n")
         self.assertEqual(run.code, 1)
-        self.assertIn("in no commit", run.text)
-        self.assertFalse(run.called("docker"))
+        self.assertFalse(run.called("az keyvault recover"))
+        run = self.run_script("deploy_aca", "prod", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
+        self.assertFalse(run.called("az keyvault recover"))
 
     def test_the_link_of_front_door_is_approved(self):
         answers = [("private-endpoint-connection list", "/link/1\\n/link/2")] + NOTHING_THERE
@@ -413,6 +439,53 @@ class Smoke(Scripts):
             run = self.run_script("smoke_aca", *arguments, settings=self.SETTINGS)
             self.assertEqual(run.code, 1)
             self.assertEqual(run.calls, [])
+
+
+class Operations(Scripts):
+    """prynai-ops, as a job in the deployment."""
+
+    SETTINGS = {**GROUP, "NAME": "prynai"}
+    ANSWERS = [
+        ("api.loganalytics.io", "all is well"),
+        ("az containerapp job show", '{"containers": [1]}'),
+        ("az rest --method post", "prynai-ops-abc"),
+        ("properties.status", "Succeeded"),
+        ("customerId", "workspace"),
+    ]
+
+    def test_it_shows_what_was_said(self):
+        run = self.run_script("ops_aca", "queue", "--state", "running", settings=self.SETTINGS, answers=self.ANSWERS)
+        self.assertEqual(run.code, 0, run.text)
+        self.assertIn("\nall is well\n", run.text)
+        self.assertIn("args: ['queue', '--state', 'running']", run.lines[0])
+        started = run.calls[run.position("az rest --method post")].words
+        self.assertIn('{"containers": [1]}', started)
+        self.assertIn("/jobs/prynai-ops/start?", " ".join(started))
+        self.assertTrue(run.called("az containerapp job execution show --subscription sub"))
+        self.assertIn("'prynai-ops-abc'", run.lines[run.position("az rest --method post --resource")])
+        dry = self.run_script("ops_aca", "--dry-run", "queue", "--state", "running", settings=self.SETTINGS)
+        self.assertEqual(dry.code, 0, dry.text)
+        self.assertEqual(dry.calls, [])
+        real = ('{"containers": [1]}', "prynai-ops-abc", "workspace/query")
+        shown = run.shown
+        for value, stand_in in zip(real, ('{"containers": [THE-CONTAINER]}', "EXECUTION", "WORKSPACE/query"), strict=True):
+            shown = [line.replace(value, stand_in) for line in shown]
+        self.assertEqual(shown, dry.shown)
+
+    def test_it_fails_when_the_job_does_and_still_shows_what_was_said(self):
+        answers = [("properties.status", "Failed"), *self.ANSWERS]
+        run = self.run_script("ops_aca", "doctor", settings=self.SETTINGS, answers=answers)
+        self.assertEqual(run.code, 1)
+        self.assertIn("\nall is well\n", run.text)
+        self.assertIn("prynai-ops-abc: Failed", run.text)
+
+    def test_wrong_words_and_missing_settings_are_refused(self):
+        for arguments in ([], ["call", "a'b"], ["call", "a b"], ["status", ""]):
+            run = self.run_script("ops_aca", *arguments, settings=self.SETTINGS)
+            self.assertEqual(run.code, 1)
+            self.assertEqual(run.calls, [])
+        run = self.run_script("ops_aca", "status", settings={})
+        self.assertIn("SUBSCRIPTION RESOURCE_GROUP NAME", run.text)
 
 
 class TearDown(Scripts):

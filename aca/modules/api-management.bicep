@@ -97,5 +97,7 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
 
 @description('Host name that clients use.')
 output host string = empty(customDomain) ? '${service.name}.azure-api.net' : customDomain
+@description('Host name that Azure gives it.')
+output azureHost string = '${service.name}.azure-api.net'
 @description('Addresses from which it calls the gateway.')
 output addresses string[] = service.properties.publicIPAddresses

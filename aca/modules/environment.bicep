@@ -96,3 +96,5 @@ output id string = environment.id
 output name string = environment.name
 @description('Domain below which each app has its name.')
 output defaultDomain string = environment.properties.defaultDomain
+@description('Address of its ingress.')
+output address string = environment.properties.staticIp

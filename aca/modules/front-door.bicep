@@ -170,3 +170,7 @@ resource route 'Microsoft.Cdn/profiles/afdEndpoints/routes@2025-12-01' = {
 
 @description('Host name that clients use.')
 output host string = hasDomain ? customDomain : profile::endpoint.properties.hostName
+@description('Host name that Azure gives it.')
+output azureHost string = profile::endpoint.properties.hostName
+@description('What proves to Azure whose the custom domain is; empty without one.')
+output domainVerification string = hasDomain ? profile::domain.properties.validationProperties.validationToken : ''

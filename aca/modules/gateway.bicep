@@ -33,6 +33,12 @@ param redisAuth string
 param vaultUri string
 @description('Whether requests are signed.')
 param signs bool
+@description('Whether there is a policy.')
+param hasPolicy bool
+@description('Whether the URL of clients is an identifier URI of the API.')
+param urlIsIdentifier bool
+@description('Further settings, with name and value.')
+param settings object[]
 @description('Further host names that clients may use.')
 param allowedHosts string[]
 @description('Origins of web pages that may call.')
@@ -117,6 +123,75 @@ var redisSecrets = usesEntra ? [] : [
   }
 ]
 
+// Without it, scopes begin with api:// and the client id.
+var scopePrefix = urlIsIdentifier ? [
+  {
+    name: 'PRYNAI_AUTH_SCOPE_PREFIX'
+    value: 'https://${publicHost}/mcp/'
+  }
+] : []
+
+var policySettings = hasPolicy ? [
+  {
+    name: 'PRYNAI_POLICY'
+    value: '/etc/prynai/policy.toml'
+  }
+] : []
+var policySecrets = hasPolicy ? [
+  {
+    name: 'policy'
+    keyVaultUrl: '${vaultUri}secrets/policy'
+    identity: identityId
+  }
+] : []
+
+var own = concat(pageOrigins, appRoles, signing, redisSettings, scopePrefix, policySettings, [
+  {
+    name: 'PRYNAI_LISTEN'
+    value: '0.0.0.0:${port}'
+  }
+  {
+    name: 'PRYNAI_ALLOWED_HOST'
+    value: join(hosts, ',')
+  }
+  {
+    name: 'PRYNAI_AUTH'
+    value: 'entra'
+  }
+  {
+    name: 'PRYNAI_AUTH_TENANT'
+    value: tenantId
+  }
+  {
+    name: 'PRYNAI_AUTH_AUDIENCE'
+    value: apiClientId
+  }
+  {
+    name: 'PRYNAI_AUTH_SCOPE'
+    value: join(scopes, ',')
+  }
+  {
+    // The ingress has the certificate, so the gateway does not know that clients use https.
+    name: 'PRYNAI_PUBLIC_URL'
+    value: 'https://${publicHost}/mcp'
+  }
+  {
+    name: 'PRYNAI_MAX_STREAM_AGE'
+    value: streamAge
+  }
+  {
+    name: 'PRYNAI_DRAIN_TIMEOUT'
+    value: '${drainSeconds}s'
+  }
+  {
+    name: 'PRYNAI_LOG_FORMAT'
+    value: 'json'
+  }
+])
+var ownNames = [for setting in own: setting.name]
+var givenNames = [for setting in settings: setting.name]
+var setTwice = intersection(ownNames, givenNames)
+
 var domains = empty(customDomain) ? [] : empty(certificateId) ? [
   {
     name: customDomain
@@ -164,7 +239,7 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(redisSecrets, signingSecrets)
+      secrets: concat(redisSecrets, signingSecrets, policySecrets)
       identitySettings: [
         {
           identity: identityId
@@ -181,49 +256,13 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           name: 'gateway'
           image: image
           command: ['prynai-gateway']
-          env: concat(pageOrigins, appRoles, signing, redisSettings, [
+          env: concat(own, empty(setTwice) ? settings : fail('gatewayEnv sets again: ${join(setTwice, ', ')}'))
+          volumeMounts: hasPolicy ? [
             {
-              name: 'PRYNAI_LISTEN'
-              value: '0.0.0.0:${port}'
+              volumeName: 'policy'
+              mountPath: '/etc/prynai'
             }
-            {
-              name: 'PRYNAI_ALLOWED_HOST'
-              value: join(hosts, ',')
-            }
-            {
-              name: 'PRYNAI_AUTH'
-              value: 'entra'
-            }
-            {
-              name: 'PRYNAI_AUTH_TENANT'
-              value: tenantId
-            }
-            {
-              name: 'PRYNAI_AUTH_AUDIENCE'
-              value: apiClientId
-            }
-            {
-              name: 'PRYNAI_AUTH_SCOPE'
-              value: join(scopes, ',')
-            }
-            {
-              // The ingress has the certificate, so the gateway does not know that clients use https.
-              name: 'PRYNAI_PUBLIC_URL'
-              value: 'https://${publicHost}/mcp'
-            }
-            {
-              name: 'PRYNAI_MAX_STREAM_AGE'
-              value: streamAge
-            }
-            {
-              name: 'PRYNAI_DRAIN_TIMEOUT'
-              value: '${drainSeconds}s'
-            }
-            {
-              name: 'PRYNAI_LOG_FORMAT'
-              value: 'json'
-            }
-          ])
+          ] : []
           resources: {
             cpu: json('0.5')
             memory: '1Gi'
@@ -264,6 +303,18 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           ]
         }
       ]
+      volumes: hasPolicy ? [
+        {
+          name: 'policy'
+          storageType: 'Secret'
+          secrets: [
+            {
+              secretRef: 'policy'
+              path: 'policy.toml'
+            }
+          ]
+        }
+      ] : []
       scale: {
         minReplicas: minReplicas
         maxReplicas: maxReplicas

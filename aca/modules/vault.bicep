@@ -27,6 +27,8 @@ param envelopeKey string
 @description('Secret that signs what clients carry; empty for none.')
 @secure()
 param stateKey string
+@description('Text of the policy file; empty for none.')
+param policy string
 
 // Built-in role Key Vault Secrets User.
 var secretsUser = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')
@@ -83,6 +85,14 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     name: 'state-key'
     properties: {
       value: stateKey
+    }
+  }
+
+  // It is no secret. But a changed one reaches the gateways from here, as a file.
+  resource rules 'secrets' = if (!empty(policy)) {
+    name: 'policy'
+    properties: {
+      value: policy
     }
   }
 }

@@ -27,6 +27,8 @@ param vaultUri string
 param signs bool
 @description('Whether what clients carry is signed.')
 param signsState bool
+@description('Further settings, with name and value.')
+param settings object[]
 @description('Requests that one worker runs at the same time.')
 param concurrency int
 @description('Replicas at least.')
@@ -96,6 +98,24 @@ var redisSecrets = usesEntra ? [] : [
   }
 ]
 
+var own = concat(redisSettings, keySettings, [
+  {
+    name: 'PRYNAI_CONCURRENCY'
+    value: string(concurrency)
+  }
+  {
+    name: 'PRYNAI_DRAIN_TIMEOUT'
+    value: '${drainSeconds}s'
+  }
+  {
+    name: 'PRYNAI_LOG_FORMAT'
+    value: 'json'
+  }
+])
+var ownNames = [for setting in own: setting.name]
+var givenNames = [for setting in settings: setting.name]
+var setTwice = intersection(ownNames, givenNames)
+
 resource worker 'Microsoft.App/containerApps@2026-07-01' = {
   name: name
   location: location
@@ -140,20 +160,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           name: 'worker'
           image: image
           command: [command]
-          env: concat(redisSettings, keySettings, [
-            {
-              name: 'PRYNAI_CONCURRENCY'
-              value: string(concurrency)
-            }
-            {
-              name: 'PRYNAI_DRAIN_TIMEOUT'
-              value: '${drainSeconds}s'
-            }
-            {
-              name: 'PRYNAI_LOG_FORMAT'
-              value: 'json'
-            }
-          ])
+          env: concat(own, empty(setTwice) ? settings : fail('workerEnv sets again: ${join(setTwice, ', ')}'))
           resources: {
             cpu: json('0.5')
             memory: '1Gi'

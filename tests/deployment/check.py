@@ -43,11 +43,24 @@ VARIANTS = {
     ),
     "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": ""}),
     "dev with a domain": ("dev", {"customDomain": DOMAIN}),
+    "dev with a domain that is no identifier": ("dev", {"customDomain": DOMAIN, "urlIsIdentifier": False}),
+    "dev with a policy and settings": (
+        "dev",
+        {
+            "policy": '[[allow]]\ntools = ["echo"]\n',
+            "gatewayEnv": [{"name": "PRYNAI_CALLER_SESSIONS", "value": "20000"}],
+            "workerEnv": [{"name": "PRYNAI_LEASE", "value": "20s"}],
+        },
+    ),
     "dev with its own certificate": ("dev", {"customDomain": DOMAIN, "certificateUrl": "https://vault/secrets/c"}),
     "prod": ("prod", {}),
     "prod with keys": ("prod", {"redisAuth": "keys"}),
     "prod with premium ingress": ("prod", {"premiumIngress": True}),
     "prod inside": ("prod", {"internalOnly": True}),
+    "prod inside with a domain": (
+        "prod",
+        {"internalOnly": True, "customDomain": DOMAIN, "certificateUrl": "https://vault/secrets/c"},
+    ),
     "prod behind Front Door": ("prod", {"front": "frontDoor", "customDomain": DOMAIN}),
     "prod behind API Management": ("prod", {"front": "apiManagement", "publisherEmail": "a@example.com"}),
     "prod behind API Management with a domain": (
@@ -98,7 +111,8 @@ def demands(root: Path, file: str, deployment: Deployment, changes: dict[str, An
     secrets = [VARIABLES["ENVELOPE_KEY"], VARIABLES["STATE_KEY"]]
     try:
         worker = (changes.get("workerImage", VARIABLES["IMAGE"]), changes.get("workerCommand", "prynai-worker"))
-        yield from Requirements(root, file == "prod", deployment, secrets, worker).faults()
+        known = changes.get("urlIsIdentifier", True)
+        yield from Requirements(root, file == "prod", deployment, secrets, worker, known).faults()
     except KeyError as missing:
         yield f"aca/{file}.bicepparam: {missing} is missing in an app"
 

@@ -44,6 +44,10 @@ def union(*parts: list) -> list:
     return found
 
 
+def intersection(first: list, *others: list) -> list:
+    return [element for element in first if all(element in other for other in others)]
+
+
 def unique_string(*texts: str) -> Later:
     """Thirteen characters that only Azure can compute; as many stand for them here, for what is cut from them."""
     return Later("u1n2i3q4u5e67")
@@ -71,6 +75,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "empty": lambda value: not isinstance(value, Later) and not value,
     "fail": fail,
     "guid": lambda *texts: Later("guid of " + ", ".join(texts)),
+    "intersection": intersection,
     "join": join,
     "json": json.loads,
     "max": max,

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from expressions import Deployment, Resource
+from functions import Later
 
 REDIS = "Microsoft.Cache/redisEnterprise"
 VAULT = "Microsoft.KeyVault/vaults"
 FIREWALL = "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies"
 APP = "Microsoft.App/containerApps"
+JOB = "Microsoft.App/jobs"
+ENVIRONMENT = "Microsoft.App/managedEnvironments"
 # Every resource of the type has this value; with "prod", in the variants of production.
 REQUIRED = [
     ("", REDIS, "properties.minimumTlsVersion", "1.2"),
@@ -32,7 +35,9 @@ REQUIRED = [
     ("prod", REDIS, "properties.highAvailability", "Enabled"),
     ("prod", VAULT, "properties.publicNetworkAccess", "Disabled"),
     ("prod", VAULT, "properties.enablePurgeProtection", True),
-    ("prod", "Microsoft.App/managedEnvironments", "properties.zoneRedundant", True),
+    ("prod", ENVIRONMENT, "properties.zoneRedundant", True),
+    ("", JOB, "properties.configuration.triggerType", "Manual"),
+    ("", JOB, "properties.configuration.replicaRetryLimit", 0),
 ]  # fmt: skip
 # Built-in roles of Azure, the type on which the identity of the apps has each, and nothing else.
 ROLES = {
@@ -45,6 +50,7 @@ NAMES = {
     f"{REDIS}/databases/accessPolicyAssignments": r"[A-Za-z0-9]{1,60}",
     VAULT: r"(?=.{3,24}$)[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*",
     APP: r"(?=.{2,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    JOB: r"(?=.{2,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
     FIREWALL: r"[A-Za-z][A-Za-z0-9]{0,127}",
     "Microsoft.ContainerRegistry/registries": r"[A-Za-z0-9]{5,50}",
     "Microsoft.ApiManagement/service": r"(?=.{1,50}$)[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?",
@@ -69,12 +75,20 @@ class Requirements:
     """Looks at one variant."""
 
     def __init__(
-        self, root: Path, production: bool, deployment: Deployment, secrets: list[str], worker: tuple[str, str]
+        self,
+        root: Path,
+        production: bool,
+        deployment: Deployment,
+        secrets: list[str],
+        worker: tuple[str, str],
+        url_is_identifier: bool = True,
     ) -> None:
         self.root, self.production = root, production
         self.deployment, self.secrets = deployment, secrets
         # The image of the workers, and the program in it.
         self.worker_is = worker
+        # Whether the registration in Entra ID has the URL, if that has a name of its own.
+        self.url_is_identifier = url_is_identifier
 
     def of(self, kind: str) -> list[Resource]:
         return [resource for resource in self.deployment.resources if resource.type == kind and not resource.existing]
@@ -94,6 +108,11 @@ class Requirements:
             return
         for name, app in apps.items():
             yield from (f"{app.where}: {fault}" for fault in self.app(name, app))
+        jobs = self.of(JOB)
+        if [job.body["name"].split("-")[-1] for job in jobs] != ["ops"]:
+            yield "aca/main.bicep: there must be one job, for prynai-ops"
+        for job in jobs:
+            yield from (f"{job.where}: {fault}" for fault in self.runs("prynai-ops", job))
         yield from (f"{apps['gateway'].where}: {fault}" for fault in self.gateway(apps["gateway"]))
         yield from (f"{apps['worker'].where}: {fault}" for fault in self.worker(apps["worker"]))
 
@@ -132,6 +151,12 @@ class Requirements:
         for group, zone in ENDPOINTS.items():
             if self.production and (group not in groups or zone not in zones):
                 yield f"aca/main.bicep: there is no private endpoint for {group} with the zone {zone}"
+        records = self.of("Microsoft.Network/privateDnsZones/A")
+        everything = [one for one in records if one.body["name"] == "*" and "defaultDomain" in one.body["inside"].body["name"]]
+        for environment in self.of(ENVIRONMENT):
+            if at(environment.body, "properties.vnetConfiguration.internal"):
+                if not any("staticIp" in repr(at(one.body, "properties.aRecords")) for one in everything):
+                    yield f"{environment.where}: nobody finds the names of an environment that only its network reaches"
 
     def leaks(self) -> Iterator[str]:
         """A secret may lie only in Key Vault."""
@@ -149,29 +174,52 @@ class Requirements:
 
     # --- the apps ---
 
-    def app(self, name: str, app: Resource) -> Iterator[str]:
+    def secrets_of(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        return {secret["name"]: secret for secret in configuration["secrets"]}
+
+    def runs(self, program: str, app: Resource) -> Iterator[str]:
+        """What must hold of an app and of a job."""
         configuration, template = at(app.body, "properties.configuration"), at(app.body, "properties.template")
         kept = {resource.body["name"] for resource in self.of(f"{VAULT}/secrets")}
-        secrets = {}
         for secret in configuration["secrets"]:
-            secrets[secret["name"]] = secret
             if "value" in secret or "identity" not in secret:
                 yield f"the secret {secret['name']} must be read from Key Vault with the identity"
             elif secret["keyVaultUrl"].split("secrets/")[-1] not in kept:
                 yield f"Key Vault has no secret for {secret['name']}"
-        if configuration["activeRevisionsMode"] != "Single":
-            yield "scale rules that are no HTTP rules need the revision mode Single"
         if any(
             "identity" not in registry or "passwordSecretRef" in registry for registry in configuration["registries"]
         ):
             yield "the image must be pulled with the identity"
         (container,) = template["containers"]
-        yield from self.environment(f"prynai-{name}", container, secrets)
-        image, program = self.worker_is if name == "worker" else (container["image"], f"prynai-{name}")
+        secrets = self.secrets_of(configuration)
+        yield from self.environment(program, container, secrets)
+        yield from self.files(container, template.get("volumes") or [], secrets)
+        is_worker = program == "prynai-worker"
+        image, command = self.worker_is if is_worker else (container["image"], program)
         if container["image"] != image:
             yield f"the image must be {image}"
-        if container["command"] != [program]:
-            yield f"the command must be {program}"
+        if container["command"] != [command]:
+            yield f"the command must be {command}"
+
+    def files(self, container: dict[str, Any], volumes: list[dict[str, Any]], secrets: dict[str, Any]) -> Iterator[str]:
+        there = set()
+        folders = {mount["volumeName"]: mount["mountPath"] for mount in container.get("volumeMounts") or []}
+        for volume in volumes:
+            for file in volume["secrets"]:
+                if file["secretRef"] not in secrets:
+                    yield f"the volume {volume['name']} names a secret that is not there: {file['secretRef']}"
+                there.add(f"{folders.get(volume['name'])}/{file['path']}")
+        for variable in container["env"]:
+            if variable["name"] == "PRYNAI_POLICY" and variable["value"] not in there:
+                yield f"there is no file {variable['value']}"
+
+    def app(self, name: str, app: Resource) -> Iterator[str]:
+        configuration, template = at(app.body, "properties.configuration"), at(app.body, "properties.template")
+        yield from self.runs(f"prynai-{name}", app)
+        secrets = self.secrets_of(configuration)
+        if configuration["activeRevisionsMode"] != "Single":
+            yield "scale rules that are no HTTP rules need the revision mode Single"
+        (container,) = template["containers"]
         drain = next((int(v["value"][:-1]) for v in container["env"] if v["name"] == "PRYNAI_DRAIN_TIMEOUT"), 0)
         grace = template["terminationGracePeriodSeconds"]
         if not drain + LAST_SECONDS <= grace <= LONGEST_GRACE:
@@ -207,6 +255,11 @@ class Requirements:
             yield "the gateway must be reachable, and only over HTTPS"
         if env.get("PRYNAI_AUTH") != "entra":
             yield "callers must sign in"
+        # Entra ID takes no URL of Azure's as an identifier, and compares with the URL that clients send.
+        url = env["PRYNAI_PUBLIC_URL"]
+        wanted = None if isinstance(url, Later) or not self.url_is_identifier else f"{url}/"
+        if env.get("PRYNAI_AUTH_SCOPE_PREFIX") != wanted:
+            yield f"the prefix of scopes must be {wanted}, and is {env.get('PRYNAI_AUTH_SCOPE_PREFIX')}"
         given = template["containers"][0].get("probes", [])
         probes = {probe["type"]: probe.get("httpGet") or probe["tcpSocket"] for probe in given}
         # A gateway that is full takes a connection and refuses it: that must not end it.

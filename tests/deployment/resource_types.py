@@ -34,6 +34,7 @@ LIBRARIES = [
         "2026-07-01",
         {
             "Microsoft.App/containerApps": "ContainerApp",
+            "Microsoft.App/jobs": "Job",
             "Microsoft.App/managedEnvironments": "ManagedEnvironment",
             "Microsoft.App/managedEnvironments/certificates": "Certificate",
             "Microsoft.App/managedEnvironments/managedCertificates": "ManagedCertificate",
@@ -116,6 +117,7 @@ LIBRARIES = [
         "2024-06-01",
         {
             "Microsoft.Network/privateDnsZones": "PrivateZone",
+            "Microsoft.Network/privateDnsZones/A": "RecordSet",
             "Microsoft.Network/privateDnsZones/virtualNetworkLinks": "VirtualNetworkLink",
         },
     ),

@@ -67,6 +67,14 @@ class Planted(unittest.TestCase):
             ({"zoneRedundant": True}, "zoneRedundant needs privateNetwork"),
             ({"privateNetwork": True, "internalOnly": True, "front": "frontDoor"}, "and no front"),
             ({"front": "apiManagement"}, "needs publisherEmail"),
+            (
+                {"privateNetwork": True, "internalOnly": True, "customDomain": "a.b"},
+                "with internalOnly needs certificateUrl",
+            ),
+            ({"policy": "#" * 25001}, "policy is against @maxLength"),
+            ({"gatewayEnv": [{"name": "PRYNAI_AUTH", "value": "none"}]}, "gatewayEnv sets again: PRYNAI_AUTH"),
+            ({"gatewayEnv": [{"name": "PRYNAI_AUTHS", "value": "none"}]}, "has no setting PRYNAI_AUTHS"),
+            ({"workerEnv": [{"name": "PRYNAI_REDIS_URL", "value": "x"}]}, "workerEnv sets again: PRYNAI_REDIS_URL"),
             ({"front": "apiManagement", "publisherEmail": "a@b.c", "customDomain": "a.b"}, "needs certificateUrl"),
         ]:
             with self.subTest(changes=changes):
