@@ -108,7 +108,9 @@ class Scripts(unittest.TestCase):
             **settings,
         }
         command = ["bash", str(self.repository / "scripts" / script), *arguments]
-        done = subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=self.repository, env=environment, input=typed, capture_output=True, text=True, timeout=60
+        )
         return Run(done, [Call(*line.split("\x1e")) for line in calls.read_text().split("\n")[:-1]])
 
 
