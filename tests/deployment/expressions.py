@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import tree_sitter
@@ -68,6 +69,7 @@ def called(node: tree_sitter.Node) -> tree_sitter.Node:
 class Expressions:
     """Evaluates expressions; what a name means is the business of the scope."""
 
+    path: Path
     variables: dict[str, str]
 
     def fault(self, node: tree_sitter.Node, message: str) -> Fault:
@@ -172,6 +174,11 @@ class Expressions:
             if not self.variables.get(arguments[0]) and len(arguments) < 2:
                 raise self.fault(node, f"the variable {arguments[0]} is missing")
             return self.variables.get(arguments[0]) or arguments[1]
+        if name == "loadTextContent":
+            file = self.path.parent / arguments[0]
+            if not file.exists():
+                raise self.fault(node, f"there is no file {file}")
+            return file.read_text(encoding="utf-8")
         if name not in FUNCTIONS:
             raise self.fault(node, f"this check does not know the function {name}")
         try:

@@ -3,6 +3,7 @@ takes half a minute."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import unittest
@@ -80,6 +81,23 @@ class Planted(unittest.TestCase):
             with self.subTest(changes=changes):
                 found = "\n".join(check.check_variants(check.ROOT, {"changed": ("dev", changes)}, set()))
                 self.assertIn(said, found)
+
+    def test_what_the_page_says_to_write_into_the_parameter_file(self) -> None:
+        page = (check.ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+        rows = re.search(r"^\| parameter \| when \|\n.*\n((?:\|.*\n)+)", page, re.M)[1].splitlines()
+        self.assertGreater(len(rows), 5)
+        file = self.root / "aca/prod.bicepparam"
+        text = file.read_text(encoding="utf-8")
+        variant = {"as the page says": ("prod", {})}
+        for row in rows:
+            with self.subTest(row=row):
+                lines = [f"param {given}\n" for given in re.findall(r"`(\w+ = [^`]+)`", row.split(" | ")[0])]
+                self.assertTrue(lines)
+                file.write_text(text + "\n" + "".join(lines), encoding="utf-8")
+                if "loadTextContent" in row:
+                    self.assertIn("there is no file", "\n".join(check.check_variants(self.root, variant, set())))
+                    (self.root / "aca/policy.toml").write_text('[[allow]]\ntools = ["echo"]\n', encoding="utf-8")
+                self.assertEqual(list(check.check_variants(self.root, variant, set())), [])
 
     def test_a_module_that_nobody_uses(self) -> None:
         (self.root / "aca/modules/lost.bicep").write_text("", encoding="utf-8")
