@@ -12,7 +12,7 @@ param location string = resourceGroup().location
 @maxLength(18)
 param name string
 
-@description('Container image that holds prynai-gateway and prynai-worker, with its tag, in the registry of this deployment.')
+@description('Container image that holds prynai-gateway, prynai-worker and prynai-ops, with its tag, in the registry of this deployment.')
 param image string
 
 @description('Image of the workers, in the same registry, if you have tools of your own; empty for the same image.')

@@ -53,7 +53,7 @@ param scopes string[]
 param roles string[]
 @description('Time after which a stream is ended in order, for its client to open it again; less than what is in front allows.')
 param streamAge string
-@description('Requests at the same time for each replica.')
+@description('Requests a second for each replica.')
 param concurrentRequests int
 @description('Replicas at least.')
 param minReplicas int
