@@ -13,6 +13,7 @@ TOOLS = {
     "bump_counter",
     "summarize",
     "book_table",
+    "buy",
     "plan_trip",
     "touch_resource",
     "whoami",

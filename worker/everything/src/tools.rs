@@ -19,6 +19,7 @@ use super::{Everything, resources};
 use prynai_worker::State;
 
 mod asking;
+mod buying;
 mod whoami;
 
 /// How long a counter and the marks of notes outlive their last change.
@@ -160,7 +161,7 @@ impl Everything {
         peer: Peer<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let name = bump.name.unwrap_or_else(|| resources::COUNTER.to_owned());
-        if !is_counter_name(&name) {
+        if !is_plain_name(&name) {
             return Ok(failure(
                 "a counter's name is 1 to 64 letters, digits, - and _",
             ));
@@ -206,7 +207,7 @@ impl Everything {
 impl Everything {
     /// All tools.
     pub(super) fn tools() -> ToolRouter<Self> {
-        Self::plain_tools() + Self::asking_tools() + Self::caller_tools()
+        Self::plain_tools() + Self::asking_tools() + Self::buying_tools() + Self::caller_tools()
     }
 }
 
@@ -255,7 +256,7 @@ async fn tell_updated(peer: &Peer<RoleServer>, uri: &str) {
     let _ = peer.notify_resource_updated(updated).await;
 }
 
-fn is_counter_name(name: &str) -> bool {
+fn is_plain_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

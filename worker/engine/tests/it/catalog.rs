@@ -96,7 +96,7 @@ async fn the_catalog_is_announced() {
     ];
     assert_eq!(tools_with(|tool| tool.repeatable), reading);
     assert_eq!(tools_with(|tool| tool.read_only), reading);
-    assert_eq!(catalog.tools.len(), 9);
+    assert_eq!(catalog.tools.len(), 10);
     worker.stop(&stage).await;
 }
 

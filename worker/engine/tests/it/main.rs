@@ -5,6 +5,7 @@ mod calls;
 mod cancelling;
 mod catalog;
 mod notifications;
+mod once;
 mod passing_on;
 mod principals;
 mod probe;

@@ -68,8 +68,18 @@ impl Stage {
     }
 
     pub(crate) fn serve_at_once(&self, handler: impl ServerHandler, concurrency: usize) -> Serving {
+        self.serve_keyed(handler, concurrency, RequestStateKeys::random())
+    }
+
+    /// Starts a worker that signs with these keys.
+    pub(crate) fn serve_keyed(
+        &self,
+        handler: impl ServerHandler,
+        concurrency: usize,
+        state_keys: RequestStateKeys,
+    ) -> Serving {
         let config = WorkerConfig {
-            state_keys: RequestStateKeys::random(),
+            state_keys,
             id: WorkerId::generate(),
             concurrency,
             // It is kept by a thread that knows nothing of a paused clock.

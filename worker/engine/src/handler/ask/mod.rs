@@ -11,6 +11,8 @@ use rmcp::model::{
 };
 use rmcp::service::{Peer, RequestContext, ServiceError};
 use rmcp::{ErrorData, RoleServer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use self::request_state::RequestStateKeys;
 use self::round::{Round, Rounds};
@@ -36,9 +38,9 @@ const ANSWER_TIME: Duration = Duration::from_secs(600);
 ///   with [`Unanswered`]. The client answers and sends the request again, and the handler runs from its beginning, on
 ///   any worker, with the answers given so far.
 ///
-/// So ask before you change anything, and give each question a `key` that no other question of the handler has. One
-/// question may depend on the answer to another; then `--state-key` must be set, since the client carries the earlier
-/// answers, signed ([`crate::RequestStateKeys`]).
+/// So ask before you change anything, or do it within [`Ask::once`], and give each question a `key` that no other
+/// question of the handler has. One question may depend on the answer to another; then `--state-key` must be set, since
+/// the client carries the earlier answers, signed ([`crate::RequestStateKeys`]).
 ///
 /// ```
 /// # use prynai_worker_engine::{Ask, Unanswered};
@@ -131,6 +133,49 @@ impl Ask {
                 InputRequest::Elicitation(ElicitRequest::new(params))
             }),
         }
+    }
+
+    /// Does work that comes before a question, once for all rounds of a call: a reservation, a draft, a slow search.
+    /// `key` names it among the work of the handler. Say first whether the client can be asked at all.
+    ///
+    /// A modern client carries the result to the next round in `requestState`, together with the answers: signed, so that
+    /// it cannot be changed, and readable. There it is found, and the work is left out. The state holds 256 KiB and is
+    /// good for a day. In a legacy session the handler waits for its answers, so there is only one round.
+    ///
+    /// A client that begins again without the state has the work done again. Whoever must not do it twice even then has
+    /// the client name the task in an argument, and keeps the result in a [`State`](crate::State) under that name.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`], to be returned from the handler: with the error of the work, or, before the work begins, because
+    /// `--state-key` is missing or the state cannot be used.
+    pub async fn once<T, E>(
+        &self,
+        key: &str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Unanswered>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<ErrorData>,
+    {
+        let rounds = match &self.0.way {
+            Way::Session(_) => None,
+            Way::Rounds(rounds) => Some(rounds),
+        };
+        if let Some(result) = rounds
+            .map(|rounds| rounds.result(key))
+            .transpose()?
+            .flatten()
+        {
+            return Ok(result);
+        }
+        let result = work
+            .await
+            .map_err(|error| Unanswered::Failed(error.into()))?;
+        if let Some(rounds) = rounds {
+            rounds.leave(key, &result)?;
+        }
+        Ok(result)
     }
 
     fn unsupported(&self, what: &str, needed: ClientCapabilities) -> Unanswered {

@@ -44,6 +44,14 @@ impl RequestStateKeys {
         self.0.is_empty()
     }
 
+    /// Refuses when nothing could be signed.
+    pub(crate) fn check(&self) -> Result<(), ErrorData> {
+        match self.is_empty() {
+            true => Err(no_key()),
+            false => Ok(()),
+        }
+    }
+
     /// Signs answers for the request that `binding` describes.
     pub(crate) fn seal(
         &self,
@@ -58,7 +66,7 @@ impl RequestStateKeys {
             .seal_json_with(answers, &options)
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         if state.len() > MOST_STATE_BYTES {
-            let reason = "the answers are too large to be carried to the next question";
+            let reason = "the answers and results are too large to be carried to the next question";
             return Err(ErrorData::invalid_params(reason, None));
         }
         Ok(state)
@@ -67,9 +75,7 @@ impl RequestStateKeys {
     /// Reads answers that were signed for the request that `binding` describes. Whatever is wrong, the
     /// client hears the same.
     pub(crate) fn open(&self, state: &str, binding: &str) -> Result<InputResponses, ErrorData> {
-        if self.is_empty() {
-            return Err(no_key());
-        }
+        self.check()?;
         self.0
             .iter()
             .find_map(|key| key.open_json_with(state, binding.as_bytes()).ok())
@@ -83,9 +89,11 @@ impl RequestStateKeys {
 
 fn no_key() -> ErrorData {
     tracing::error!(
-        "a tool asked a second question, which needs --state-key; set it, the same on every worker"
+        "a tool asked a second question, or asked after work, which needs --state-key; \
+         set it, the same on every worker"
     );
-    ErrorData::internal_error("the server is not set up for a second question", None)
+    let reason = "the server is not set up for a second question, nor for one after work";
+    ErrorData::internal_error(reason, None)
 }
 
 impl fmt::Debug for RequestStateKeys {

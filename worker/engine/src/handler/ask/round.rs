@@ -9,13 +9,17 @@ use rmcp::model::{
     ClientRequest, Extensions, InputRequest, InputRequests, InputRequiredResult, InputResponses,
     JsonObject,
 };
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::request_state::RequestStateKeys;
 use super::unanswered::Unanswered;
 use crate::handler::raw_message::RawMessage;
+
+/// What the names of results begin with among the answers of earlier rounds. Workers that know no results see answers to
+/// questions that nobody asks.
+const RESULT: &str = "ai.prynai/result:";
 
 /// The answers of a modern request: those it carries, and those given in earlier rounds, which its
 /// `requestState` carries.
@@ -27,7 +31,7 @@ pub(crate) struct Rounds {
     earlier: OnceLock<Result<InputResponses, ErrorData>>,
     keys: RequestStateKeys,
     asked: Asked,
-    /// Answers that the handler has read in this run; they go on with the next round.
+    /// Answers and results that the handler has read in this run; they go on with the next round.
     read: Mutex<InputResponses>,
 }
 
@@ -132,10 +136,7 @@ impl Rounds {
         key: &str,
         question: impl FnOnce() -> InputRequest,
     ) -> Result<T, Unanswered> {
-        let earlier = match self.earlier.get_or_init(|| self.open()) {
-            Ok(earlier) => earlier,
-            Err(error) => return Err(Unanswered::Failed(error.clone())),
-        };
+        let earlier = self.earlier()?;
         let Some(answer) = earlier.get(key).or_else(|| self.given.get(key)) else {
             return Err(self.not_yet(key, question()));
         };
@@ -145,6 +146,34 @@ impl Rounds {
         })?;
         self.read().insert(key.to_owned(), answer.clone());
         Ok(understood)
+    }
+
+    /// The result `key` that an earlier round left. What the client gives is none: only what was signed counts.
+    ///
+    /// # Errors
+    ///
+    /// When the state cannot be used, or none could be signed: then no work should begin.
+    pub(crate) fn result<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Unanswered> {
+        self.keys.check().map_err(Unanswered::Failed)?;
+        let key = format!("{RESULT}{key}");
+        let Some(result) = self.earlier()?.get(&key) else {
+            return Ok(None);
+        };
+        let understood = T::deserialize(result).map_err(not_json)?;
+        self.read().insert(key, result.clone());
+        Ok(Some(understood))
+    }
+
+    /// Leaves the result `key` to the next rounds.
+    pub(crate) fn leave<T: Serialize>(&self, key: &str, result: &T) -> Result<(), Unanswered> {
+        let result = serde_json::to_value(result).map_err(not_json)?;
+        self.read().insert(format!("{RESULT}{key}"), result);
+        Ok(())
+    }
+
+    fn earlier(&self) -> Result<&InputResponses, Unanswered> {
+        let opened = self.earlier.get_or_init(|| self.open()).as_ref();
+        opened.map_err(|error| Unanswered::Failed(error.clone()))
     }
 
     fn open(&self) -> Result<InputResponses, ErrorData> {
@@ -169,4 +198,10 @@ impl Rounds {
     fn read(&self) -> MutexGuard<'_, InputResponses> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A result that is no JSON, or that another version of the handler left: the author has to mend it.
+fn not_json(error: serde_json::Error) -> Unanswered {
+    let reason = format!("a result cannot be carried from round to round: {error}");
+    Unanswered::Failed(ErrorData::internal_error(reason, None))
 }
