@@ -46,6 +46,8 @@ INTERACTIVE = "python_interactive/client.py", "python_interactive"
 SERVICE = "python_service/service.py", "python_service"
 LANGCHAIN = "python_service/langchain_service.py", "python_service_langchain"
 LANGGRAPH = "langgraph_smoke.py", "python_service_langchain"
+APPROVAL = "agents/approval.py", "agents"
+APPROVAL_LEGACY = "agents/approval_legacy.py", "python_service_langchain"
 
 
 def interactive(*arguments: str) -> list[str]:
@@ -64,11 +66,12 @@ def as_service(
     client: str = DAEMON,
     secret: str = DAEMON_SECRET,
     settings: Mapping[str, str] | None = None,
+    typed: str | None = None,
 ) -> Ended:
     """Runs a program for services at a fleet that asks for tokens of the issuer."""
     authority = ["--authority", issuer.authority, "--local-authority"]
     command = [*python(*program), url, *authority, "--client-id", client, *arguments]
-    return run(command, issuer.ca, secret, settings=settings)
+    return run(command, issuer.ca, secret, settings=settings, typed=typed)
 
 
 def run(
@@ -77,8 +80,10 @@ def run(
     secret: str | None = None,
     visit: Callable[[str], object] | None = None,
     settings: Mapping[str, str] | None = None,
+    typed: str | None = None,
 ) -> Ended:
-    """`visit` is given the URL at which the program asks its user to sign in; `settings` are for its environment."""
+    """`visit` is given the URL at which the program asks its user to sign in; `settings` are for its environment, and
+    `typed` is what somebody types."""
     environment = {
         **clean_environment(),
         **(settings or {}),
@@ -90,26 +95,32 @@ def run(
         environment |= {"SSL_CERT_FILE": str(ca), "REQUESTS_CA_BUNDLE": str(ca)}
     if secret is not None:
         environment["CLIENT_SECRET"] = secret
-    with (
-        tempfile.TemporaryFile("w+") as out,
-        subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True
-        ) as program,
-    ):
-        deadline = threading.Timer(RUN_SECONDS, program.kill)
-        deadline.start()
-        try:
-            lines, sign_ins = [], 0
-            assert program.stderr is not None
-            for line in program.stderr:
-                lines.append(line)
-                if line.startswith(SIGN_IN_AT):
-                    sign_ins += 1
-                    assert visit is not None, f"it asks for a sign-in: {line}"
-                    visit(line.removeprefix(SIGN_IN_AT).strip())
-            status = program.wait()
-        finally:
-            deadline.cancel()
-            program.kill()
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as keyboard:
+        keyboard.write(typed or "")
+        keyboard.seek(0)
+        with subprocess.Popen(
+            command, env=environment, stdin=keyboard, stdout=out, stderr=subprocess.PIPE, text=True
+        ) as program:
+            deadline = threading.Timer(RUN_SECONDS, program.kill)
+            deadline.start()
+            try:
+                lines, sign_ins = followed(program, visit)
+                status = program.wait()
+            finally:
+                deadline.cancel()
+                program.kill()
         out.seek(0)
         return Ended(status, out.read(), "".join(lines), sign_ins)
+
+
+def followed(program: subprocess.Popen[str], visit: Callable[[str], object] | None) -> tuple[list[str], int]:
+    """What it wrote to its standard error until it closed it, and how often it asked for a sign-in."""
+    lines, sign_ins = [], 0
+    assert program.stderr is not None
+    for line in program.stderr:
+        lines.append(line)
+        if line.startswith(SIGN_IN_AT):
+            sign_ins += 1
+            assert visit is not None, f"it asks for a sign-in: {line}"
+            visit(line.removeprefix(SIGN_IN_AT).strip())
+    return lines, sign_ins

@@ -50,12 +50,14 @@ async fn a_client_that_brings_the_state_has_the_work_done_once() {
 
     let answer = json!({"requestState": state, "inputResponses": confirmed()});
     let bought = stage.response(&buy(&stage, lamp(), answer)).await;
-    assert_eq!(text(&bought), "Bought: lamp, by reservation 1.");
+    let expected = "Bought: lamp, by reservation 1; 1 sold so far.";
+    assert_eq!(text(&bought), expected);
 
     // The next client, or the same one that begins anew and lost the state.
     let answer = json!({"inputResponses": confirmed()});
     let bought = stage.response(&buy(&stage, lamp(), answer)).await;
-    assert_eq!(text(&bought), "Bought: lamp, by reservation 2.");
+    let expected = "Bought: lamp, by reservation 2; 2 sold so far.";
+    assert_eq!(text(&bought), expected);
     worker.stop(&stage).await;
 }
 
@@ -134,6 +136,7 @@ async fn in_a_session_the_work_is_done_while_the_handler_waits() {
     stage.post_mail(request.stream, &session, answer).await;
     let last = stage.rest_of(request.stream).await.pop();
     let response = message(&last.expect("a response"));
-    assert_eq!(text(&response), "Bought: lamp, by reservation 1.");
+    let expected = "Bought: lamp, by reservation 1; 1 sold so far.";
+    assert_eq!(text(&response), expected);
     worker.stop(&stage).await;
 }

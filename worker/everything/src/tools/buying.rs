@@ -55,7 +55,8 @@ impl Everything {
     }
 }
 
-/// Reserves, asks, and buys. However long the user takes, and whichever worker has the call then, one reservation is made.
+/// Reserves, asks, and buys. However long the user takes, and whichever worker has the call then, one reservation is
+/// made.
 async fn bought(order: &BuyArguments, ask: &Ask, state: &State) -> Result<String, Unanswered> {
     let item = &order.item;
     let number = ask.once("reservation", reservation(order, state)).await?;
@@ -65,31 +66,36 @@ async fn bought(order: &BuyArguments, ask: &Ask, state: &State) -> Result<String
     let content = answer.content.as_ref();
     let confirmed = answer.action == ElicitationAction::Accept
         && content.is_some_and(|content| content["confirm"] == true);
-    Ok(match confirmed {
-        true => format!("Bought: {item}, by reservation {number}."),
-        false => format!("Not bought: {item}, reservation {number}."),
-    })
+    if !confirmed {
+        return Ok(format!("Not bought: {item}, reservation {number}."));
+    }
+    let sold = count(&format!("sold:{item}"), state).await;
+    let sold = sold.map_err(|error| Unanswered::Failed(error.into()))?;
+    Ok(format!(
+        "Bought: {item}, by reservation {number}; {sold} sold so far."
+    ))
 }
 
-/// The number of a reservation: the first of an item is 1. An order that has a number gets the same one again, even when
-/// its client begins anew, without `requestState`.
+/// The number of a reservation: the first of an item is 1. An order that has a number gets the same one again, even
+/// when its client begins anew, without `requestState`.
 async fn reservation(order: &BuyArguments, state: &State) -> Result<i64, StateError> {
     let item = &order.item;
-    let reserve = async || {
-        let count = format!("reservations:{item}");
-        state.global().increment(&count, 1, Some(KEPT)).await
-    };
+    let reservations = format!("reservations:{item}");
     let Some(order) = &order.order else {
-        return reserve().await;
+        return count(&reservations, state).await;
     };
     let own = state.principal();
     let key = format!("order:{item}:{order}");
     if let Some(number) = own.get(&key).await? {
         return Ok(number);
     }
-    let number = reserve().await?;
+    let number = count(&reservations, state).await?;
     own.set(&key, &number, Some(KEPT)).await?;
     Ok(number)
+}
+
+async fn count(what: &str, state: &State) -> Result<i64, StateError> {
+    state.global().increment(what, 1, Some(KEPT)).await
 }
 
 fn confirmation(item: &str, number: i64) -> Result<ElicitRequestParams, Unanswered> {

@@ -138,9 +138,9 @@ impl Ask {
     /// Does work that comes before a question, once for all rounds of a call: a reservation, a draft, a slow search.
     /// `key` names it among the work of the handler. Say first whether the client can be asked at all.
     ///
-    /// A modern client carries the result to the next round in `requestState`, together with the answers: signed, so that
-    /// it cannot be changed, and readable. There it is found, and the work is left out. The state holds 256 KiB and is
-    /// good for a day. In a legacy session the handler waits for its answers, so there is only one round.
+    /// A modern client carries the result to the next round in `requestState`, together with the answers: signed, so
+    /// that it cannot be changed, and readable. There it is found, and the work is left out. The state holds 256 KiB
+    /// and is good for a day. In a legacy session the handler waits for its answers, so there is only one round.
     ///
     /// A client that begins again without the state has the work done again. Whoever must not do it twice even then has
     /// the client name the task in an argument, and keeps the result in a [`State`](crate::State) under that name.

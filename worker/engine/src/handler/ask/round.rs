@@ -17,8 +17,8 @@ use super::request_state::RequestStateKeys;
 use super::unanswered::Unanswered;
 use crate::handler::raw_message::RawMessage;
 
-/// What the names of results begin with among the answers of earlier rounds. Workers that know no results see answers to
-/// questions that nobody asks.
+/// What the names of results begin with among the answers of earlier rounds. Workers that know no results see answers
+/// to questions that nobody asks.
 const RESULT: &str = "ai.prynai/result:";
 
 /// The answers of a modern request: those it carries, and those given in earlier rounds, which its

@@ -1,0 +1,68 @@
+"""An agent waits for a person: it ends, and another process goes on with it, at a fleet that has been replaced.
+
+`buy` numbers its reservations, one for each time that it works before its question, so the number in an answer says how
+often it did.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from processes import Process
+from programs import APPROVAL, APPROVAL_LEGACY
+
+YES = ("--accept", '{"confirm": true}')
+
+
+@pytest.fixture
+def approval(serve, tmp_path):
+    """Runs the agent of one conversation, each time in a process of its own."""
+
+    def approval(*arguments):
+        kept = ["--checkpoints", str(tmp_path / "checkpoints.sqlite"), "--thread", "of a test"]
+        return serve(APPROVAL, *kept, *arguments).printed()
+
+    return approval
+
+
+def replaced(server) -> None:
+    """Every gateway and every worker by another one."""
+    replaceable = [process for process in server.processes if process.name.startswith(("gateway", "worker"))]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Process.restart, replaceable))
+
+
+def test_another_process_goes_on_at_a_fleet_that_was_replaced_and_the_work_is_done_once(approval, server):
+    asked = approval("--item", "lamp")
+    assert asked.startswith("Buy lamp, reservation 1? {")
+    replaced(server)
+    assert approval(*YES) == "The tool answered Bought: lamp, by reservation 1; 1 sold so far.."
+
+
+def test_a_process_that_dies_after_the_call_has_the_answer_again(approval, tmp_path):
+    approval("--item", "chair")
+    checkpoints, copy = tmp_path / "checkpoints.sqlite", tmp_path / "copy.sqlite"
+    shutil.copy(checkpoints, copy)
+    bought = approval(*YES)
+    # What the checkpoint would be if the process had died before it wrote the next one.
+    shutil.copy(copy, checkpoints)
+    assert approval(*YES) == bought == "The tool answered Bought: chair, by reservation 1; 1 sold so far.."
+
+
+def test_without_the_state_the_work_is_done_again(approval):
+    assert approval("--plain", "--item", "sofa").startswith("Buy sofa, reservation 1? {")
+    assert approval("--plain", *YES) == "The tool answered Bought: sofa, by reservation 2; 1 sold so far.."
+
+
+def test_without_the_state_a_numbered_order_keeps_its_reservation(approval):
+    assert approval("--plain", "--item", "table", "--order", "7").startswith("Buy table, reservation 1? {")
+    assert approval("--plain", "--decline") == "The tool answered Not bought: table, reservation 1.."
+
+
+def test_in_a_session_the_process_waits_for_the_person(serve):
+    printed = serve(APPROVAL_LEGACY, "--item", "bed", typed=json.dumps({"confirm": True})).printed()
+    assert printed == "Buy bed, reservation 1?\nThe tool answered Bought: bed, by reservation 1; 1 sold so far.."
