@@ -76,12 +76,16 @@ async def main(options: argparse.Namespace) -> None:
         checkpoints = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(options.checkpoints))
         graph = await agent(options, adapter, checkpoints)
         thread = {"configurable": {"thread_id": options.thread}}
-        waiting = [asked for task in (await graph.aget_state(thread)).tasks for asked in task.interrupts]
+        kept = await graph.aget_state(thread)
+        waiting = [asked for task in kept.tasks for asked in task.interrupts]
         if waiting:
             if options.answer is None:
                 sys.exit(f"the thread {options.thread} waits for an answer: give --accept or --decline")
             responses = {request["key"]: options.answer for request in waiting[0].value["requests"]}
             begin: Any = Command(resume={"responses": responses})
+        elif kept.next:
+            # A process died within a step, or did not reach the server: from the last checkpoint.
+            begin = None
         else:
             begin = {"messages": [HumanMessage(f"Buy one {options.item}.")]}
         # Each step is stored before the next one begins.

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langgraph.graph import MessagesState
 from langgraph.types import interrupt
 from langsmith import trace
-from mcp import ClientSession
+from mcp import ClientSession, MCPError
 from mcp.types import CallToolResult, ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
 from run_trace import traceparent
 
@@ -47,7 +47,12 @@ class Rounds:
     async def call(self, state: Conversation) -> dict[str, Any]:
         """The next tool call, or the next round of the one that waits."""
         wanted = unanswered(state)[0]
-        result = await self._call(wanted, name_of(wanted, state), state.get("round"))
+        try:
+            result = await self._call(wanted, name_of(wanted, state), state.get("round"))
+        except MCPError as error:
+            # Such as a `requestState` that has expired: the model reads it, and may call anew.
+            refused = ToolMessage(str(error), tool_call_id=wanted["id"], status="error")
+            return {"round": None, "messages": [refused]}
         if isinstance(result, InputRequiredResult):
             requests = [described(key, request) for key, request in (result.input_requests or {}).items()]
             return {"round": Round(requests=requests, request_state=result.request_state, answers=None)}

@@ -20,10 +20,10 @@ YES = ("--accept", '{"confirm": true}')
 
 @pytest.fixture
 def approval(serve, tmp_path):
-    """Runs the agent of one conversation, each time in a process of its own."""
+    """Runs the agent of a conversation, each time in a process of its own."""
 
-    def approval(*arguments):
-        kept = ["--checkpoints", str(tmp_path / "checkpoints.sqlite"), "--thread", "of a test"]
+    def approval(*arguments, thread="one"):
+        kept = ["--checkpoints", str(tmp_path / f"{thread}.sqlite"), "--thread", thread]
         return serve(APPROVAL, *kept, *arguments).printed()
 
     return approval
@@ -45,7 +45,7 @@ def test_another_process_goes_on_at_a_fleet_that_was_replaced_and_the_work_is_do
 
 def test_a_process_that_dies_after_the_call_has_the_answer_again(approval, tmp_path):
     approval("--item", "chair")
-    checkpoints, copy = tmp_path / "checkpoints.sqlite", tmp_path / "copy.sqlite"
+    checkpoints, copy = tmp_path / "one.sqlite", tmp_path / "copy.sqlite"
     shutil.copy(checkpoints, copy)
     bought = approval(*YES)
     # What the checkpoint would be if the process had died before it wrote the next one.
@@ -53,14 +53,19 @@ def test_a_process_that_dies_after_the_call_has_the_answer_again(approval, tmp_p
     assert approval(*YES) == bought == "The tool answered Bought: chair, by reservation 1; 1 sold so far.."
 
 
-def test_without_the_state_the_work_is_done_again(approval):
-    assert approval("--plain", "--item", "sofa").startswith("Buy sofa, reservation 1? {")
-    assert approval("--plain", *YES) == "The tool answered Bought: sofa, by reservation 2; 1 sold so far.."
+def test_an_adapter_that_keeps_no_state_has_the_work_done_again_unless_the_order_has_a_number(approval):
+    """LangChain's `MCPAdapter` as it is; the two conversations go on at the same time."""
 
+    def plain(item, *number):
+        asked = approval("--plain", "--item", item, *number, thread=item)
+        assert asked.startswith(f"Buy {item}, reservation 1? {{")
+        return approval("--plain", *YES, thread=item)
 
-def test_without_the_state_a_numbered_order_keeps_its_reservation(approval):
-    assert approval("--plain", "--item", "table", "--order", "7").startswith("Buy table, reservation 1? {")
-    assert approval("--plain", "--decline") == "The tool answered Not bought: table, reservation 1.."
+    with ThreadPoolExecutor() as threads:
+        unnumbered = threads.submit(plain, "sofa")
+        numbered = threads.submit(plain, "table", "--order", "7")
+    assert unnumbered.result() == "The tool answered Bought: sofa, by reservation 2; 1 sold so far.."
+    assert numbered.result() == "The tool answered Bought: table, by reservation 1; 1 sold so far.."
 
 
 def test_in_a_session_the_process_waits_for_the_person(serve):
