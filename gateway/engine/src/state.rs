@@ -136,8 +136,9 @@ impl AppState {
 
     /// How long an event stream lasts that begins now.
     pub(crate) fn lifetime(&self, caller: &Caller) -> Lifetime {
-        let most = self.settings.limits.max_stream_age;
-        Lifetime::begin(self.shutdown.clone(), most, caller.expires)
+        let limits = &self.settings.limits;
+        let (most, keep_alive) = (limits.max_stream_age, limits.keep_alive);
+        Lifetime::begin(self.shutdown.clone(), most, keep_alive, caller.expires)
     }
 
     /// What an open stream of a session does for it: it keeps the session from falling idle.

@@ -15,6 +15,7 @@ const REQUEST_TIMEOUT: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const CONNECTION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
 const SESSION_IDLE: RangeInclusive<Duration> = secs(1)..=secs(30 * 24 * 3600);
 const STREAM_AGE: RangeInclusive<Duration> = secs(1)..=secs(24 * 3600);
+const KEEP_ALIVE: RangeInclusive<Duration> = secs(1)..=secs(3600);
 
 /// A few sessions, and a result or two.
 const LEAST_KEPT: usize = 1024 * 1024;
@@ -119,6 +120,12 @@ pub struct LimitSettings {
     /// is in front: Azure Container Apps cuts at 240s.
     #[arg(long, env = "PRYNAI_MAX_STREAM_AGE", default_value = "200s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub max_stream_age: Duration,
+
+    /// Silence after which a comment is sent on an event stream, so that nothing in front takes its connection for
+    /// idle (1s to 1h). Keep it well below that limit: nginx and AWS load balancers cut after 60s, Azure Container
+    /// Apps after 240s.
+    #[arg(long, env = "PRYNAI_KEEP_ALIVE", default_value = "15s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub keep_alive: Duration,
 }
 
 impl LimitSettings {
@@ -141,7 +148,8 @@ impl LimitSettings {
         within("--request-timeout", self.request_timeout, REQUEST_TIMEOUT)?;
         within("--connection-idle", self.connection_idle, CONNECTION_IDLE)?;
         within("--session-idle", self.session_idle, SESSION_IDLE)?;
-        within("--max-stream-age", self.max_stream_age, STREAM_AGE)
+        within("--max-stream-age", self.max_stream_age, STREAM_AGE)?;
+        within("--keep-alive", self.keep_alive, KEEP_ALIVE)
     }
 
     /// The bounds of the bus that are the gateways' to set.
@@ -186,5 +194,15 @@ mod tests {
     fn connections_stay_for_longer_than_those_of_the_balancers_in_front() {
         let limits = Command::parse_from(["gateway"]).limits;
         assert!(limits.connection_idle > Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn streams_say_something_before_a_balancer_in_front_takes_them_for_idle() {
+        let limits = Command::parse_from(["gateway"]).limits;
+        assert!(limits.keep_alive < Duration::from_secs(60) / 2);
+        for (given, works) in [("999ms", false), ("1s", true), ("1h", true), ("61m", false)] {
+            let limits = Command::parse_from(["gateway", "--keep-alive", given]).limits;
+            assert_eq!(limits.check().is_ok(), works, "{given}");
+        }
     }
 }

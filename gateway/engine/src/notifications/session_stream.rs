@@ -23,7 +23,7 @@ use crate::metrics::open::Open;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::event_id::EventId;
-use crate::streams::event_stream::{EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream};
+use crate::streams::event_stream::{EventSource, RETRY_MS, Step, Wait, event_stream};
 use crate::streams::lifetime::{Closing, soon_after};
 use crate::streams::session_use::touch_every;
 use crate::streams::sse;
@@ -113,12 +113,12 @@ enum News {
 impl EventSource for SessionStream {
     type News = News;
 
-    async fn prepare(&mut self) -> Option<Wait> {
+    async fn prepare(&mut self, keep_alive: Duration) -> Option<Wait> {
         if self.touch_at <= Instant::now() && self.has_ended().await {
             return None;
         }
         Some(Wait {
-            quiet_until: soon_after(self.touch_every().min(KEEP_ALIVE)),
+            quiet_until: soon_after(self.touch_every().min(keep_alive)),
             closing: Closing {
                 by_age: self.resumable,
                 by_expiry: true,

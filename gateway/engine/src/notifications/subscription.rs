@@ -1,6 +1,7 @@
 //! A modern client's stream of changes, `subscriptions/listen` (2026-07-28, Subscriptions).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use crate::metrics::metrics;
 use crate::metrics::open::Open;
 use crate::refusal::RequestError;
 use crate::state::AppState;
-use crate::streams::event_stream::{EventSource, KEEP_ALIVE, Step, Wait, event_stream};
+use crate::streams::event_stream::{EventSource, Step, Wait, event_stream};
 use crate::streams::lifetime::{Closing, soon_after};
 use crate::streams::sse;
 
@@ -121,9 +122,9 @@ struct Subscription {
 impl EventSource for Subscription {
     type News = Heard;
 
-    async fn prepare(&mut self) -> Option<Wait> {
+    async fn prepare(&mut self, keep_alive: Duration) -> Option<Wait> {
         Some(Wait {
-            quiet_until: soon_after(KEEP_ALIVE),
+            quiet_until: soon_after(keep_alive),
             closing: Closing {
                 by_age: true,
                 by_expiry: true,

@@ -21,7 +21,6 @@ use crate::notifications::subscription;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::call_stream::{self, CallStream};
-use crate::streams::event_stream::KEEP_ALIVE;
 use crate::streams::respond::{accepted, json_response};
 use crate::streams::sse;
 use crate::versions;
@@ -223,7 +222,7 @@ async fn call(
 /// No status line before the first event, since the worker may decide 400 or 404. A call that stays
 /// silent is committed to an event stream all the same, so that comments keep its connection open.
 async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response, RequestError> {
-    let first = match tokio::time::timeout(KEEP_ALIVE, stream.next()).await {
+    let first = match tokio::time::timeout(stream.keep_alive(), stream.next()).await {
         Err(_) => {
             if let Err(error) = stream.open_log().await {
                 tracing::debug!(%error, "could not open the log of a call that has said nothing yet; its stream begins all the same");

@@ -22,7 +22,7 @@ use crate::refusal::{RequestError, status_of_modern_error};
 use crate::streams::canceller::CancelOnDrop;
 use crate::streams::event_id::EventId;
 use crate::streams::event_stream::{
-    EventSource, KEEP_ALIVE, RETRY_MS, Step, Wait, event_stream, last_of_stream,
+    EventSource, RETRY_MS, Step, Wait, event_stream, last_of_stream,
 };
 use crate::streams::hub::{Broken, HeldStream};
 use crate::streams::lifetime::{Closing, Lifetime};
@@ -146,6 +146,11 @@ impl CallStream {
         sse::event(Some(&id.to_string()), Some(RETRY_MS), "")
     }
 
+    /// The longest silence.
+    pub(crate) fn keep_alive(&self) -> Duration {
+        self.lifetime.keep_alive()
+    }
+
     /// The client's request id, when it is known.
     pub(crate) fn request_id(&self) -> Option<RawJson> {
         self.events.request_id.clone()
@@ -207,7 +212,7 @@ impl CallStream {
                 }
                 _ => {}
             }
-            let quiet = self.events.quiet().await;
+            let quiet = self.events.quiet(self.lifetime.keep_alive()).await;
             tokio::select! {
                 next_one = self.events.held.next() => match next_one {
                     Some(Ok(event)) => next = Some(event),
@@ -246,8 +251,8 @@ impl CallStream {
 impl EventSource for CallEvents {
     type News = Option<Result<StreamEvent, Broken>>;
 
-    async fn prepare(&mut self) -> Option<Wait> {
-        let quiet_until = Instant::now() + self.quiet().await;
+    async fn prepare(&mut self, keep_alive: Duration) -> Option<Wait> {
+        let quiet_until = Instant::now() + self.quiet(keep_alive).await;
         Some(Wait {
             quiet_until,
             closing: Closing {
@@ -293,10 +298,10 @@ impl CallEvents {
     }
 
     /// How long there may be silence before something is done about it.
-    async fn quiet(&mut self) -> Duration {
+    async fn quiet(&mut self, keep_alive: Duration) -> Duration {
         match &mut self.session {
-            Some(session) => session.keep_up().await.min(KEEP_ALIVE),
-            None => KEEP_ALIVE,
+            Some(session) => session.keep_up().await.min(keep_alive),
+            None => keep_alive,
         }
     }
 

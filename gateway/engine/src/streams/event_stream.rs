@@ -10,9 +10,6 @@ use crate::streams::lifetime::{Closing, Lifetime};
 use crate::streams::respond::sse_response;
 use crate::streams::sse;
 
-/// Silence after which a comment is sent on an event stream; below every known proxy's limit.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
 /// How long a client waits before it resumes a stream that we closed, in milliseconds.
 pub(crate) const RETRY_MS: u64 = 500;
 
@@ -21,8 +18,8 @@ pub(crate) trait EventSource: Send + 'static {
     /// What is waited for.
     type News: Send;
 
-    /// Called before each wait: how to wait. `None` ends the stream.
-    fn prepare(&mut self) -> impl Future<Output = Option<Wait>> + Send;
+    /// Called before each wait: how to wait, and in silence no longer than `keep_alive`. `None` ends the stream.
+    fn prepare(&mut self, keep_alive: Duration) -> impl Future<Output = Option<Wait>> + Send;
 
     /// What comes next. May be dropped and called again without loss.
     fn next(&mut self) -> impl Future<Output = Self::News> + Send;
@@ -125,7 +122,7 @@ impl<S: EventSource> Feeding<S> {
         let Some(Wait {
             quiet_until,
             closing,
-        }) = source.prepare().await
+        }) = source.prepare(lifetime.keep_alive()).await
         else {
             return Step::End;
         };
@@ -161,6 +158,7 @@ mod tests {
     use super::*;
 
     const AGE: Duration = Duration::from_secs(3600);
+    const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
     /// Has these things to tell, and then nothing.
     struct Script {
@@ -171,9 +169,9 @@ mod tests {
     impl EventSource for Script {
         type News = Step;
 
-        async fn prepare(&mut self) -> Option<Wait> {
+        async fn prepare(&mut self, keep_alive: Duration) -> Option<Wait> {
             Some(Wait {
-                quiet_until: Instant::now() + KEEP_ALIVE,
+                quiet_until: Instant::now() + keep_alive,
                 closing: self.closing,
             })
         }
@@ -203,7 +201,7 @@ mod tests {
                 by_stop: closes,
             },
         };
-        let lifetime = Lifetime::begin(shutdown.clone(), AGE, None);
+        let lifetime = Lifetime::begin(shutdown.clone(), AGE, KEEP_ALIVE, None);
         let first = vec![Bytes::from_static(b"first")];
         let response = event_stream(source, lifetime, first);
         response.into_body().into_data_stream()

@@ -14,6 +14,7 @@ const JITTER: f64 = 0.2;
 pub(crate) struct Lifetime {
     shutdown: Shutdown,
     ends: Instant,
+    keep_alive: Duration,
     expires: Option<Instant>,
 }
 
@@ -30,13 +31,25 @@ pub(crate) struct Closing {
 }
 
 impl Lifetime {
-    /// Begins now and lasts `most`, or a little less; `expires` is when the caller's token does.
-    pub(crate) fn begin(shutdown: Shutdown, most: Duration, expires: Option<Instant>) -> Self {
+    /// Begins now and lasts `most`, or a little less; after a silence of `keep_alive` something must be sent. `expires`
+    /// is when the caller's token does.
+    pub(crate) fn begin(
+        shutdown: Shutdown,
+        most: Duration,
+        keep_alive: Duration,
+        expires: Option<Instant>,
+    ) -> Self {
         Self {
             shutdown,
             ends: soon_after(most),
+            keep_alive,
             expires,
         }
+    }
+
+    /// The longest silence.
+    pub(crate) fn keep_alive(&self) -> Duration {
+        self.keep_alive
     }
 
     /// When age or expiry closes the stream.
@@ -75,8 +88,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stream_is_over_when_it_is_old_or_its_callers_token_expires() {
         let expires = Instant::now() + MINUTE / 2;
-        let ages = Lifetime::begin(Shutdown::new(), MINUTE, None);
-        let both = Lifetime::begin(Shutdown::new(), MINUTE, Some(expires));
+        let ages = Lifetime::begin(Shutdown::new(), MINUTE, MINUTE, None);
+        let both = Lifetime::begin(Shutdown::new(), MINUTE, MINUTE, Some(expires));
         let closing = |by_age, by_expiry| Closing {
             by_age,
             by_expiry,
