@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import timedelta
 
 import anyio
 from langchain_core.tools import BaseTool
@@ -19,6 +20,8 @@ from settings import auth, settings
 async def main(options: argparse.Namespace) -> None:
     # Not `headers`: those never change, and a token lasts for an hour.
     server = {"transport": "streamable_http", "url": options.url, "auth": auth(options)}
+    # A client that cannot come back for an answer waits for ever otherwise. Longer than the longest call.
+    server["session_kwargs"] = {"read_timeout_seconds": timedelta(minutes=10)}
     client = MultiServerMCPClient({"prynai": server})
     # One session for all calls. Tools of `client.get_tools()` open one for each call, which costs six requests.
     async with client.session("prynai") as session:

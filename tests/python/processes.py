@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,19 @@ OTHERS = ("PRYNAI_", "OTEL_", "LANGSMITH_", "LANGCHAIN_")
 class Process:
     """One child process. What it writes is kept in `log` and shown when something fails."""
 
-    def __init__(self, name: str, command: list[str], folder: Path, ready: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        folder: Path,
+        ready: Callable[[str], str | None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.command = command
+        self.environment = environment or {}
+        # How it ends when it is asked to.
+        self.ends_with = 0
         self.log = folder / f"{name}.log"
         self._folder = folder
         self._ready = ready
@@ -44,7 +54,7 @@ class Process:
         self._child = subprocess.Popen(
             self.command,
             cwd=self._folder,
-            env=clean_environment(),
+            env={**clean_environment(), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -102,7 +112,7 @@ class Process:
             self._child.wait()
             status = f"nothing: it still ran {STOP_SECONDS} s after SIGTERM"
         self._reader.join()
-        assert status == 0, f"{self.name} ended with {status}\n{self.last_lines()}"
+        assert status == self.ends_with, f"{self.name} ended with {status}\n{self.last_lines()}"
         errors = [line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line]
         assert not errors, "\n".join([f"{self.name} logged errors:", *errors])
 
@@ -127,9 +137,9 @@ class Server:
         return [line for line in map(json.loads, lines) if line.get("trace_id") == trace]
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], seconds: float = EVENT_SECONDS) -> Any:
     """Waits for what follows an answer, such as a line of the log; gives what `condition` gave when it was true."""
-    deadline = time.monotonic() + EVENT_SECONDS
+    deadline = time.monotonic() + seconds
     while not (came := condition()):
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.02)
@@ -144,11 +154,21 @@ class Starter:
         self.processes: list[Process] = []
         self._stack = stack
 
-    def start(self, name: str, command: list[str], ready: Callable[[str], str | None]) -> Process:
-        process = Process(name, command, self.folder, ready)
+    def start(
+        self,
+        name: str,
+        command: list[str],
+        ready: Callable[[str], str | None],
+        environment: Mapping[str, str] | None = None,
+    ) -> Process:
+        process = Process(name, command, self.folder, ready, environment)
         self.processes.append(process)
         self._stack.callback(process.stop)
         return process
+
+
+# Starts a balancer at a port in front of gateways, and gives its address.
+Balance = Callable[[Starter, int, Sequence[str]], str]
 
 
 @contextlib.contextmanager
@@ -169,6 +189,8 @@ def fleet(
     gateway_flags: Sequence[str] = (),
     worker_flags: Sequence[str] = (),
     port: int = 0,
+    worker_environment: Mapping[str, str] | None = None,
+    balance: Balance | None = None,
 ) -> Iterator[Server]:
     """`port` is where the balancer listens, if that must be known before it starts."""
     with contextlib.ExitStack() as stack:
@@ -177,7 +199,12 @@ def fleet(
         shared = ["--redis-url", redis_url, "--log-format", "json"]
 
         running = [
-            starter.start(f"worker-{n}", [binary(worker), *shared, *worker_flags], says("ready", "worker"))
+            starter.start(
+                f"worker-{n}",
+                [binary(worker), *shared, *worker_flags],
+                says("ready", "worker"),
+                worker_environment,
+            )
             for n in range(workers)
         ]
         for process in running:
@@ -196,9 +223,13 @@ def fleet(
             # Where it listens again when it is restarted.
             gateway.command = [address if part == "127.0.0.1:0" else part for part in gateway.command]
 
-        command = [sys.executable, str(HERE / "round_robin.py"), str(port), *upstreams]
-        balancer = starter.start("balancer", command, says("listening", "address"))
-        yield Server(f"http://{balancer.wait_until_ready()}/mcp", starter.processes, redis_url)
+        address = (balance or round_robin)(starter, port, upstreams)
+        yield Server(f"http://{address}/mcp", starter.processes, redis_url)
+
+
+def round_robin(starter: Starter, port: int, upstreams: Sequence[str]) -> str:
+    command = [sys.executable, str(HERE / "round_robin.py"), str(port), *upstreams]
+    return starter.start("balancer", command, says("listening", "address")).wait_until_ready()
 
 
 def start_redis(starter: Starter) -> str:

@@ -67,11 +67,12 @@ def as_service(
     secret: str = DAEMON_SECRET,
     settings: Mapping[str, str] | None = None,
     typed: str | None = None,
+    seconds: float = RUN_SECONDS,
 ) -> Ended:
     """Runs a program for services at a fleet that asks for tokens of the issuer."""
     authority = ["--authority", issuer.authority, "--local-authority"]
     command = [*python(*program), url, *authority, "--client-id", client, *arguments]
-    return run(command, issuer.ca, secret, settings=settings, typed=typed)
+    return run(command, issuer.ca, secret, settings=settings, typed=typed, seconds=seconds)
 
 
 def run(
@@ -81,6 +82,7 @@ def run(
     visit: Callable[[str], object] | None = None,
     settings: Mapping[str, str] | None = None,
     typed: str | None = None,
+    seconds: float = RUN_SECONDS,
 ) -> Ended:
     """`visit` is given the URL at which the program asks its user to sign in; `settings` are for its environment, and
     `typed` is what somebody types."""
@@ -101,7 +103,7 @@ def run(
         with subprocess.Popen(
             command, env=environment, stdin=keyboard, stdout=out, stderr=subprocess.PIPE, text=True
         ) as program:
-            deadline = threading.Timer(RUN_SECONDS, program.kill)
+            deadline = threading.Timer(seconds, program.kill)
             deadline.start()
             try:
                 lines, sign_ins = followed(program, visit)
