@@ -126,7 +126,7 @@ class Page(Scripts):
         self.assertGreater(len(places), 8)
         for start, end in places[::4]:
             planted = self.dev()[:start] + "prynai" + self.dev()[end:]
-            self.assertIn("prynai", self.groups(self.follow(planted, "restart")), self.dev()[start - 80 : end])
+            self.assertIn("prynai", self.groups(self.follow(planted)), self.dev()[start - 80 : end])
 
     def test_it_deploys_only_when_the_apps_have_stopped(self):
         run = self.follow(self.dev())
@@ -137,12 +137,16 @@ class Page(Scripts):
         self.assertTrue(max(stops) < min(asked) and max(asked) < min(started), run.lines)
 
     def test_what_the_page_defines_does_what_it_says(self):
-        run = self.follow(self.dev(), "restart; apps stop gateway; stopped gateway")
+        run = self.follow(self.dev(), "apps stop gateway; stopped gateway")
         self.assertEqual(run.code, 0, run.text)
-        restarted = [line for line in run.lines if "revision restart" in line and line.endswith("--revision revision1")]
-        apps = [line.split("--name ")[1].split()[0] for line in restarted]
-        self.assertEqual(apps, ["prynai-dev-gateway", "prynai-dev-worker"])
         self.assertEqual(len([line for line in run.lines if "/stop?" in line]), 3)
+
+    def test_each_key_is_replaced_by_a_new_one_of_its_own(self):
+        replaced = 'echo "keys: $ENVELOPE_KEY $STATE_KEY $first"'
+        page = self.dev().replace("### 4. Look", '```sh\nexport first="$ENVELOPE_KEY $STATE_KEY"\n```\n### 4. Look', 1)
+        (said,) = re.findall(r"keys: (.*)", self.follow(page, replaced).text)
+        self.assertEqual(len(set(said.split())), 4, said)
+        self.assertTrue(all(re.fullmatch("[0-9a-f]{64}", key) for key in said.split()), said)
 
     def test_a_line_that_would_answer_a_question_is_found(self):
         asks = 'scripts/deploy_aca "$VARIANT"\n'
