@@ -132,7 +132,7 @@ pub(crate) async fn dead(operations: &dyn Repairs, query: &Query, may_write: boo
         @if found.letters.is_empty() {
             p .calm { @if is_filtered { "None was found that is asked for." } @else { "No request was put aside." } }
         } @else {
-            p { "These requests could not be served, and their callers were told. Mend the reason first, then run "
+            p { "These requests could not be served. Mend the reason first, then run "
                 "them once more or drop them." }
             (letter_table("Dead letters, newest first", &found.letters, may_write))
         }

@@ -146,7 +146,11 @@ fn row(record: &AuditRecord<'_>) -> Vec<Markup> {
             None => what,
         },
         outcome(&record.outcome),
-        text(&record.principal),
+        html! {
+            (text(&record.principal))
+            // All who call without a token have one name.
+            @if let Some(address) = &record.address { " from " (said(address)) }
+        },
         took(record.queue_ms),
         took(record.duration_ms),
         html! { @if let Some(attempt) = record.attempt { (attempt) } @else { (dash()) } },

@@ -155,6 +155,8 @@ fn as_words(record: &AuditRecord<'_>) -> String {
         Some(_) => text(&record.principal),
         None => text(&record.address),
     };
+    // All who call without a token have one name.
+    let from = record.principal.as_ref().and(record.address.as_ref());
     let duration = record.duration_ms.map_or_else(|| "-".to_owned(), took);
     let mut line = [
         padded(&harmless(&record.timestamp), 24),
@@ -165,6 +167,9 @@ fn as_words(record: &AuditRecord<'_>) -> String {
     ]
     .join("  ");
     let mut add = |name: &str, value: String| line += &format!("  {name} {value}");
+    if let Some(address) = from {
+        add("from", harmless(address));
+    }
     if record.count() > 1 {
         add("times", record.count().to_string());
     }
@@ -232,6 +237,13 @@ mod tests {
         );
         assert!(line.ends_with("alice             call 01a2\n"), "{line:?}");
         assert!(!as_json(&record()).contains('\u{1b}'));
+        let nameless = AuditRecord {
+            principal: Some("anonymous".into()),
+            address: Some("192.0.2.7".into()),
+            ..record()
+        };
+        let line = as_words(&nameless);
+        assert!(line.ends_with("  from 192.0.2.7  call 01a2\n"), "{line:?}");
         let refused = AuditRecord {
             reason: Some("expired".into()),
             address: Some("192.0.2.7".into()),

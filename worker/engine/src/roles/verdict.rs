@@ -104,7 +104,8 @@ pub(crate) fn outcome_unknown(claim: &Claim) -> ErrorData {
 /// What the client of a request with [`Verdict::DeadLetter`] is told.
 pub(crate) fn given_up(claim: &Claim) -> ErrorData {
     ErrorData::internal_error(
-        "this request lost its worker every time it was begun; it is not tried again",
+        "this request was begun as often as it may be, and each time its worker was lost or stopped before it ended; it is \
+         not tried again",
         Some(json!({
             "reason": TOO_MANY_ATTEMPTS,
             "outcome": "unknown",
