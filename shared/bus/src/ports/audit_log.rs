@@ -11,7 +11,7 @@ use crate::wire::audit::AuditLine;
 /// for a call that may still end. What never came to a worker is noted here, by gateways.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// How many records are kept at least, and four times as many at most; the oldest make room.
+    /// How many records are kept at least, and eight times as many at most; the oldest make room.
     /// Zero: none is kept, and none need be made.
     fn records_kept(&self) -> usize;
 

@@ -214,7 +214,7 @@ pub struct BusLimits {
     pub session_idle: Duration,
     /// Dead letters kept; the oldest make room.
     pub dead_letters: usize,
-    /// Records of the audit kept at least, and four times as many at most; the oldest make room. Zero: there is no
+    /// Records of the audit kept at least, and eight times as many at most; the oldest make room. Zero: there is no
     /// audit.
     pub audit: usize,
 }
@@ -249,7 +249,7 @@ impl Default for BusLimits {
             open_retention: Duration::from_secs(24 * 3600),
             session_idle: Duration::from_secs(3600),
             dead_letters: 10_000,
-            audit: 20_000,
+            audit: 5_000,
         }
     }
 }

@@ -41,12 +41,12 @@ pub trait Sink: Send + Sync {
 #[derive(Debug, Clone, Args)]
 pub struct AuditSettings {
     /// Records of the audit that are kept on the bus at least (0 to 10000000), of some 330 bytes each: who called what,
-    /// whether it was allowed, and how it ended. Four times as many are kept when many calls end at once. The oldest
+    /// whether it was allowed, and how it ended. Eight times as many are kept when many calls end at once. The oldest
     /// make room, and 0 keeps none. The same for every gateway and worker (docs/audit.md).
     #[arg(
         long,
         env = "PRYNAI_AUDIT_RECORDS",
-        default_value_t = 20_000,
+        default_value_t = 5_000,
         value_name = "COUNT",
         value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000_000)
     )]

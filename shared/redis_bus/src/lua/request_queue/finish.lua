@@ -19,7 +19,6 @@
 local PER_REQUEST = 10
 -- Where these are among the arguments of a request, the stream being 0.
 local ENTRY, WORKER, DELIVERY, HOLDER, SESSION, RETENTION, CALL, RECORD, EVENTS = 1, 2, 3, 4, 5, 6, 7, 8, 9
-local RECORDS_PER_ENTRY = 4 -- of the audit, at most
 local OK, LOST, CANCELLED, FINISHED = 0, 1, 2, 3
 local call = redis.call
 local count = (#KEYS - 5) / 2
@@ -90,12 +89,18 @@ if call('XACK', KEYS[1], ARGV[1], unpack(entries)) < #entries then
   end
 end
 
-local news, holders, closed, marks, records = {}, {}, {}, {}, {}
+local news, holders, closed, marks = {}, {}, {}, {}
 
--- Records that come together share entries: one command for several.
+-- Records that come together share entries, up to eight of them one: one command for several. The table has all its
+-- places from the start, since one that grows is copied.
+local records = {
+  'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '',
+}
+local filled = 0
+
 local function add_records()
-  call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records))
-  records = {}
+  call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records, 1, filled))
+  filled = 0
 end
 
 at = 5
@@ -139,13 +144,13 @@ for i = 1, count do
     marks[#marks + 1] = ARGV[at]
   end
   if ends_now and ARGV[at + RECORD] ~= '' then
-    records[#records + 1] = 'record'
-    records[#records + 1] = ARGV[at + RECORD]
-    if #records == 2 * RECORDS_PER_ENTRY then add_records() end
+    filled = filled + 2
+    records[filled] = ARGV[at + RECORD]
+    if filled == #records then add_records() end
   end
   at = last + 2
 end
-if #records > 0 then add_records() end
+if filled > 0 then add_records() end
 
 call('XDEL', KEYS[1], unpack(entries))
 if #calls > 0 then call('ZREM', KEYS[4], unpack(calls)) end
