@@ -73,7 +73,7 @@ pub(crate) fn call_link(name: &str, shown: &Markup) -> Markup {
 pub(crate) fn state(word: &str) -> Markup {
     let kind = match word {
         "alive" | "runs" | "ended" | "good" | "ok" => "good",
-        "waits" | "handed back" | "note" | "open" | "refused" => "note",
+        "waits" | "handed back" | "draining" | "note" | "open" | "refused" => "note",
         "gone" | "stopped" | "cancelled" | "unknown" => "dim",
         _ => "bad",
     };

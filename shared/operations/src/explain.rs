@@ -7,6 +7,7 @@ use prynai_bus::wire::request::KNOCK;
 use serde::Serialize;
 
 use crate::lost;
+use crate::takers::{self, Takers};
 use crate::text::{counted, span};
 
 /// A request that waits for longer, while workers live, is told as one that needs attention.
@@ -69,7 +70,8 @@ pub fn attention(
     gateways: &[GatewaySight],
 ) -> Vec<Concern> {
     let mut found = Concerns(Vec::new());
-    let living = workers.iter().filter(|worker| worker.is_alive).count();
+    let takers = Takers::among(workers);
+    let living = takers.living();
     if !overview.has_group {
         found.push(
             "the consumer group of the workers is gone; the next process that uses the queue makes it again"
@@ -86,11 +88,12 @@ pub fn attention(
             "no worker lives, and {} claimed: start workers",
             counted(overview.running, "request is", "requests are")
         )),
-        Some(wait) if wait > LONG_WAIT_MS => found.0.push(Concern {
+        Some(wait) if takers.able == 0 || wait > LONG_WAIT_MS => found.0.push(Concern {
             said: format!(
-                "{}, the oldest for {}: the workers have no room, start more",
+                "{}, the oldest for {}: {}",
                 counted(overview.waiting, "request waits", "requests wait"),
-                span(wait)
+                span(wait),
+                takers.why()
             ),
             more: Some(More::Workers),
         }),
@@ -120,6 +123,7 @@ pub fn attention(
                 "worker {name} hears neither cancels nor answers of clients: it was killed a moment ago, or its \
                  subscription is cut off. If that lasts, look at its log, and restart it"
             )),
+            (true, true) if worker.is_silent => found.push(takers::silent(worker)),
             _ => {}
         }
     }
@@ -199,22 +203,24 @@ fn waiting(
     around: &Around<'_>,
     because: &mut Vec<String>,
 ) -> &'static str {
-    let living: Vec<_> = around
-        .workers
-        .iter()
-        .filter(|worker| worker.is_alive)
-        .collect();
-    if living.is_empty() {
+    let takers = Takers::among(around.workers);
+    if takers.living() == 0 {
         because.push("no worker lives that could claim it: start workers".to_owned());
-    } else {
-        let running: u64 = living.iter().map(|worker| worker.running).sum();
+    } else if takers.able > 0 {
+        let able =
+            |worker: &&WorkerSight| worker.is_alive && !worker.is_silent && !worker.is_draining;
+        let able = around.workers.iter().filter(able);
+        let running: u64 = able.map(|worker| worker.running).sum();
         because.push(format!(
             "no worker has claimed it yet: {}, and {} at {}; a worker claims no more than its --concurrency",
             counted(around.overview.waiting, "request waits", "requests wait"),
             counted(running, "runs", "run"),
-            counted(living.len() as u64, "worker", "workers"),
+            counted(takers.able, "worker", "workers"),
         ));
+    } else {
+        because.push(format!("no worker has claimed it: {}", takers.why()));
     }
+    because.extend(takers.who_takes_nothing());
     if !entry.is_readable {
         because.push(newer(entry));
     }

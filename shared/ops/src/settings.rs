@@ -199,8 +199,10 @@ pub enum EntryState {
     #[default]
     All,
     /// No worker has it.
+    #[value(alias = "waits")]
     Waiting,
     /// A worker has it.
+    #[value(alias = "runs")]
     Running,
 }
 
@@ -243,7 +245,7 @@ pub struct CancelAsked {
 pub struct DrainAsked {
     /// Its name, as `prynai-ops workers` shows it.
     pub worker: String,
-    /// How long to wait for its end. It drains on after that.
+    /// How long to wait for its end, which is told. It drains on after that.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = humantime::parse_duration)]
     pub wait: Duration,
     /// Does not ask.
@@ -308,6 +310,22 @@ mod tests {
             let settings = parse(&args).unwrap();
             assert!(settings.json);
             assert_eq!(settings.redis.keys.key_prefix, "x:");
+        }
+    }
+
+    #[test]
+    fn the_states_that_are_shown_are_accepted_as_filters() {
+        for (word, state) in [
+            ("waits", EntryState::Waiting),
+            ("waiting", EntryState::Waiting),
+            ("runs", EntryState::Running),
+            ("running", EntryState::Running),
+        ] {
+            let settings = parse(&["prynai-ops", "queue", "--state", word]).unwrap();
+            let Ask::Queue(filter) = settings.ask else {
+                panic!("{word}");
+            };
+            assert_eq!(filter.state, state, "{word}");
         }
     }
 

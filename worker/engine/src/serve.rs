@@ -25,6 +25,7 @@ use crate::metrics::metrics;
 use crate::roles::appender::Appender;
 use crate::roles::brief_logs::BriefLogs;
 use crate::roles::catalog_announcer::{CatalogAnnouncer, Tools};
+use crate::roles::drain_notice::DrainNotice;
 use crate::roles::finisher::{EndingWriter, Finisher};
 use crate::roles::holder_watch::HolderWatch;
 use crate::roles::intake::Intake;
@@ -132,6 +133,7 @@ impl Roles {
             announce_again: Arc::clone(&announce_again),
         };
         roles.support.spawn(signal_listener.run());
+        roles.support.spawn(DrainNotice(Arc::clone(worker)).run());
         let finishing = roles.start_finishing(worker, bus);
         let (events, waiting) = EventQueue::new();
         let logs = bus.clone();

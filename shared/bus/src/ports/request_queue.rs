@@ -129,6 +129,14 @@ pub trait RequestQueue: Send + Sync {
         entries: &[EntryId],
     ) -> Result<(), BusError>;
 
+    /// Says that `worker` drains, so that operators see it: it claims nothing more. That holds for `life`, so it is to
+    /// be repeated. It changes nothing about its entries.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn tell_draining(&self, worker: &WorkerId, life: Duration) -> Result<(), BusError>;
+
     /// As [`RequestQueue::renew`], for all entries that were handed out to `worker`, also those in an answer that it
     /// has not received.
     ///

@@ -32,9 +32,11 @@ pub(crate) async fn workers(operations: &dyn Repairs, query: &Query, may_write: 
     let mut workers = operations.workers().await?;
     workers.sort_by_key(|worker| match worker_state(worker) {
         "lost" => 0,
-        "deaf" => 1,
-        "alive" => 2,
-        _ => 3,
+        "silent" => 1,
+        "deaf" => 2,
+        "draining" => 3,
+        "alive" => 4,
+        _ => 5,
     });
     let shown = workers.get(..ROWS).unwrap_or(&workers);
     let body = html! {
@@ -42,7 +44,8 @@ pub(crate) async fn workers(operations: &dyn Repairs, query: &Query, may_write: 
         (worker_table("Workers, those with trouble first", shown, may_write))
         (rest(shown.len(), workers.len()))
         p .dim { "stopped: it ended in order; it stays here for an hour. lost: it is gone and had requests, which others "
-            "take over when its lease ends. deaf: it lives, and hears neither cancels nor answers of clients." }
+            "take over when its lease ends. deaf: it lives, and hears neither cancels nor answers of clients. silent: it claims "
+            "nothing although requests wait. draining: it claims nothing more, and ends after its calls." }
     };
     Ok((live("Workers", "workers", query), body))
 }
@@ -83,7 +86,7 @@ pub(super) fn worker_table(caption: &str, workers: &[WorkerSight], may_write: bo
                 (Some(oldest), Some(ms)) => call_link(oldest, &html! { (span(ms)) }),
                 _ => dash(),
             },
-            html! { @if may_write && worker.is_listening { (ask("drain", name, "Drain")) } },
+            html! { @if may_write && worker.is_listening && !worker.is_draining { (ask("drain", name, "Drain")) } },
         ]
     });
     let columns = if may_write {

@@ -6,6 +6,7 @@ use prynai_bus::LogState;
 use prynai_bus::RequestQueue;
 use prynai_bus::ids::{GatewayId, WorkerId};
 use prynai_bus::operations::{Diagnosis, GatewaySight, Orphan, Overview, WorkerSight};
+use tokio::time::Instant;
 
 use super::ms_since;
 use crate::bus::{MemoryBus, lock};
@@ -20,6 +21,9 @@ const SAMPLE: usize = 100;
 
 /// A worker looks for lost requests twice a second; one that was not heard of for longer, and has no lease, is gone.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// A worker with room claims each second, and takes at once what waits.
+const UNCLAIMED: Duration = Duration::from_secs(5);
 
 /// A claim of a worker that never said how long its leases last counts as orphaned after this.
 const LONGEST_LEASE: Duration = Duration::from_secs(60);
@@ -119,10 +123,18 @@ impl Partition {
         let has_stopped = seen.has_stopped();
         let lease = seen.lease.filter(|_| !has_stopped);
         let is_heard = seen.heard.elapsed() <= lease.unwrap_or_default().max(QUIET);
+        let is_idle = oldest.is_none() && is_listening;
+        let is_alive = !has_stopped && (is_heard || is_idle);
+        let drains_until = seen.drains_until;
+        let is_draining = is_alive && drains_until.is_some_and(|until| Instant::now() < until);
+        let waits = self.waiting.front();
+        let waits = waits.is_some_and(|waiting| waiting.since.elapsed() > UNCLAIMED);
         WorkerSight {
             worker: worker.to_string(),
-            is_alive: !has_stopped && (is_heard || (oldest.is_none() && is_listening)),
+            is_alive,
             has_stopped,
+            is_silent: is_alive && is_idle && !is_heard && !is_draining && waits,
+            is_draining,
             is_listening,
             heard_ms_ago: ms_since(seen.heard),
             lease_ms: lease.map(|lease| lease.as_millis() as u64),

@@ -102,6 +102,14 @@ impl RequestQueue for MemoryBus {
         Ok(())
     }
 
+    async fn tell_draining(&self, worker: &WorkerId, life: Duration) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        if let Some(seen) = partition.workers.get_mut(worker) {
+            seen.drains_until = Some(Instant::now() + life);
+        }
+        Ok(())
+    }
+
     async fn renew_all(&self, worker: &WorkerId, lease: Duration) -> Result<(), BusError> {
         let entries: Vec<EntryId> = {
             let partition = lock(&self.partition);

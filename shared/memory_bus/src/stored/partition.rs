@@ -49,6 +49,8 @@ pub(crate) struct WorkerSeen {
     pub(crate) heard: Instant,
     /// How long its leases last.
     pub(crate) lease: Option<Duration>,
+    /// Until when it counts as draining.
+    pub(crate) drains_until: Option<Instant>,
 }
 
 /// An entry that no worker has claimed.
@@ -358,7 +360,11 @@ impl Partition {
         self.workers.retain(|worker, seen| {
             seen.heard.elapsed() < REMEMBERED || running.values().any(|r| r.worker == *worker)
         });
-        let seen = WorkerSeen { heard, lease };
+        let seen = WorkerSeen {
+            heard,
+            lease,
+            drains_until: None,
+        };
         self.workers.insert(worker.clone(), seen);
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::Failed;
 use crate::explain::{Concern, attention};
+use crate::text::{gateway_state, worker_state};
 
 /// How the fleet is.
 #[derive(Debug, Serialize)]
@@ -59,33 +60,32 @@ pub fn server(overview: &Overview) -> String {
     text
 }
 
-/// How many workers live, are deaf, and are gone. Those that stopped in order are left out: nobody misses them.
+/// How many workers live, and how, and how many are gone. Those that stopped in order are left out: nobody misses them.
 pub fn living_workers(workers: &[WorkerSight]) -> String {
     let missed = workers.iter().filter(|worker| !worker.has_stopped);
-    living(missed.map(|worker| (worker.is_alive, worker.is_listening)))
+    living(missed.map(|worker| (worker.is_alive, worker_state(worker))))
 }
 
 /// How many gateways live, and are deaf. Those that are gone are left out: the bus does not say which of them stopped
 /// in order, and nothing is to be done about any.
 pub fn living_gateways(gateways: &[GatewaySight]) -> String {
     let there = gateways.iter().filter(|gateway| gateway.is_alive);
-    living(there.map(|gateway| (true, gateway.is_listening)))
+    living(there.map(|gateway| (true, gateway_state(gateway))))
 }
 
-/// How many processes live, are deaf, and are gone: whether each lives, and hears.
-fn living(processes: impl Iterator<Item = (bool, bool)>) -> String {
-    let (mut alive, mut deaf, mut gone) = (0, 0, 0);
-    for (is_alive, is_listening) in processes {
-        alive += u32::from(is_alive);
-        deaf += u32::from(is_alive && !is_listening);
-        gone += u32::from(!is_alive);
-    }
+/// How many processes live, in which state, and are gone: whether each lives, and its state.
+fn living(processes: impl Iterator<Item = (bool, &'static str)>) -> String {
+    let processes: Vec<_> = processes.collect();
+    let alive = processes.iter().filter(|(is_alive, _)| *is_alive).count();
     let mut text = format!("{alive} alive");
-    if deaf > 0 {
-        text += &format!(", {deaf} of them deaf");
+    for state in ["deaf", "silent", "draining"] {
+        let count = processes.iter().filter(|(_, is)| *is == state).count();
+        if count > 0 {
+            text += &format!(", {count} of them {state}");
+        }
     }
-    if gone > 0 {
-        text += &format!(", {gone} gone");
+    if processes.len() > alive {
+        text += &format!(", {} gone", processes.len() - alive);
     }
     text
 }

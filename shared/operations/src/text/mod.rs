@@ -28,12 +28,15 @@ pub fn entry_state(entry: &EntrySight) -> &'static str {
     }
 }
 
-/// How a worker is, in a word. `stopped`: it ended in order. `lost`: it is gone, and has requests.
+/// How a worker is, in a word. `stopped`: it ended in order. `lost`: it is gone, and has requests. `silent`: it claims
+/// nothing although requests wait. `draining`: it claims nothing more, and ends after its calls.
 pub fn worker_state(worker: &WorkerSight) -> &'static str {
     if worker.has_stopped {
         return "stopped";
     }
     match (worker.is_alive, worker.is_listening, worker.running) {
+        (true, true, _) if worker.is_silent => "silent",
+        (true, true, _) if worker.is_draining => "draining",
         (true, true, _) => "alive",
         (true, false, _) => "deaf",
         (false, _, 0) => "gone",

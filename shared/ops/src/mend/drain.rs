@@ -1,9 +1,11 @@
 //! Letting a worker end in order.
 
+use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 use prynai_bus::operations::Repairs;
 use prynai_operations::mend::drain::{find, find_listening};
+use prynai_operations::text::{counted, harmless, span};
 use serde::Serialize;
 
 use super::confirm;
@@ -26,6 +28,8 @@ pub struct Drained {
     pub has_ended: bool,
     /// It hears what it is told. If it neither hears nor has ended, nobody knows whether it drains.
     pub is_listening: bool,
+    /// It said that it drains.
+    pub is_draining: bool,
     /// Entries that it still has.
     pub running: u64,
 }
@@ -40,8 +44,13 @@ pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<D
     confirm(&question, asked.yes)?;
     let id = name.as_str().into();
     let (begun, mut deaf) = (Instant::now(), 0);
+    let mut is_told = false;
     loop {
         let is_listening = repairs.drain(&id).await?;
+        if is_listening && !is_told {
+            is_told = true;
+            told(asked);
+        }
         deaf = if is_listening { 0 } else { deaf + 1 };
         let worker = find(repairs, name).await?;
         let lives = worker.as_ref().is_some_and(|worker| worker.is_alive);
@@ -52,11 +61,24 @@ pub(crate) async fn drain(repairs: &dyn Repairs, asked: &DrainAsked) -> Result<D
                 worker: name.clone(),
                 has_ended,
                 is_listening,
+                is_draining: worker.as_ref().is_some_and(|worker| worker.is_draining),
                 running: worker.map_or(0, |worker| worker.running),
             });
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Says at once what was done and what is waited for, beside what is answered in the end.
+fn told(asked: &DrainAsked) {
+    let wait = asked.wait.as_millis().try_into().unwrap_or(u64::MAX);
+    let told = format!(
+        "The worker {} was told to drain; waiting for its end for {} at most (--wait).",
+        asked.worker,
+        span(wait)
+    );
+    // Whoever closed standard error does not want to know.
+    let _ = writeln!(stderr(), "{}", harmless(&told));
 }
 
 impl Shown for Drained {
@@ -70,9 +92,14 @@ impl Shown for Drained {
             (true, running) => format!(
                 "The worker {name} has ended and left {running} requests, which others take over.\n"
             ),
+            (false, _) if !self.is_draining => format!(
+                "The worker {name} was told, and has not confirmed yet that it drains: if that lasts, its process stands \
+                 still, or its release does not say so (prynai-ops workers).\n"
+            ),
             (false, running) => format!(
-                "The worker {name} drains: it still runs {running} requests, and ends after them \
-                 (prynai-ops queue --worker {name}).\n"
+                "The worker {name} drains: it still runs {}, and ends after them \
+                 (prynai-ops queue --worker {name}).\n",
+                counted(running, "request", "requests")
             ),
         }
     }

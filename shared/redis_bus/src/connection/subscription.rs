@@ -229,6 +229,7 @@ impl<T: Send + 'static> Subscriber<T> {
     /// Tries until it succeeds; `None` when the receiver is gone.
     async fn subscribe_again(&self) -> Option<Confirmed> {
         let mut backoff = Backoff::endless();
+        let mut is_told = false;
         loop {
             tokio::select! {
                 () = self.news.closed() => return None,
@@ -236,6 +237,11 @@ impl<T: Send + 'static> Subscriber<T> {
             }
             match self.subscribe().await {
                 Ok(confirmed) => return Some(confirmed),
+                // A Redis that is away is told elsewhere; this one answered, and refused.
+                Err(fault) if !is_told && !fault.is_unanswered() => {
+                    is_told = true;
+                    tracing::warn!(channel = self.channel, %fault, "cannot subscribe; trying again");
+                }
                 Err(fault) => {
                     tracing::debug!(channel = self.channel, %fault, "cannot subscribe");
                 }

@@ -77,6 +77,14 @@ impl RedisOperations {
         Ok((next, keys.collect()))
     }
 
+    /// The oldest entry that no worker has claimed.
+    pub(super) async fn oldest_waiting(&self) -> Result<Option<String>, Fault> {
+        match self.handed_out().await? {
+            Some(handed_out) => self.first_after(&handed_out).await,
+            None => self.first_after("-").await,
+        }
+    }
+
     pub(super) async fn read_overview(&self) -> Result<Overview, Fault> {
         let keys = &self.keys;
         let mut counts = pipe();
@@ -102,14 +110,11 @@ impl RedisOperations {
         let now_ms = unix_ms(time);
         let age = |entry: &str| added_ms(entry).map(|added| now_ms.saturating_sub(added));
         let pending = self.pending().await?;
-        let oldest_waiting_ms = match self.handed_out().await? {
-            Some(handed_out) => self.first_after(&handed_out).await?,
-            None => self.first_after("-").await?,
-        };
+        let oldest_waiting = self.oldest_waiting().await?;
         Ok(Overview {
             now_ms,
             waiting: queued.saturating_sub(pending.running),
-            oldest_waiting_ms: oldest_waiting_ms.as_deref().and_then(age),
+            oldest_waiting_ms: oldest_waiting.as_deref().and_then(age),
             running: pending.running,
             oldest_running_ms: pending.oldest.as_deref().and_then(age),
             unattributed: pending.unattributed,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use prynai_bus::ids::GatewayId;
+use prynai_bus::ids::{GatewayId, WorkerId};
 use prynai_bus::operations::{GatewaySight, WorkerSight};
 use redis::{Value, cmd, from_redis_value, pipe};
 
@@ -21,6 +21,9 @@ const AT_ONCE: usize = 100;
 /// A worker looks for lost requests twice a second; one that was not heard of for longer, and has no lease, is gone.
 const QUIET_MS: u64 = 10_000;
 
+/// A worker with room claims each second, and takes at once what waits.
+const UNCLAIMED_MS: u64 = 5_000;
+
 impl RedisOperations {
     pub(super) async fn read_workers(&self) -> Result<Vec<WorkerSight>, Fault> {
         let mut consumers = cmd("XINFO");
@@ -35,7 +38,27 @@ impl RedisOperations {
         for workers in workers.chunks_mut(AT_ONCE) {
             self.complete(workers, now_ms).await?;
         }
+        self.mark_silent(&mut workers, now_ms).await?;
         Ok(workers)
+    }
+
+    /// Marks those that claim nothing although requests wait. As long as none does, nobody can tell: Redis before 7.2
+    /// does not note that a worker asked if it got nothing.
+    async fn mark_silent(&self, workers: &mut [WorkerSight], now_ms: u64) -> Result<(), Fault> {
+        let is_quiet = |worker: &&mut WorkerSight| {
+            let is_idle = worker.is_alive && worker.running == 0 && !worker.is_draining;
+            is_idle && !was_heard(worker)
+        };
+        let mut quiet = workers.iter_mut().filter(is_quiet).peekable();
+        if quiet.peek().is_none() {
+            return Ok(());
+        }
+        let oldest = self.oldest_waiting().await?;
+        let waits_since = oldest.as_deref().and_then(added_ms);
+        if waits_since.is_some_and(|since| now_ms.saturating_sub(since) > UNCLAIMED_MS) {
+            quiet.for_each(|worker| worker.is_silent = worker.is_listening);
+        }
+        Ok(())
     }
 
     /// Adds what the list of consumers does not say.
@@ -50,6 +73,15 @@ impl RedisOperations {
             leases.arg(&worker.worker);
         }
         let leases: Vec<Option<u64>> = self.run(&Command::single(leases)).await?;
+        let mut draining = pipe();
+        for worker in &*workers {
+            let worker = WorkerId::from(worker.worker.as_str());
+            draining.cmd("EXISTS").arg(self.keys.draining(&worker));
+        }
+        let draining: Vec<bool> = self.run(&Command::pipeline(draining)).await?;
+        for (worker, is_draining) in workers.iter_mut().zip(draining) {
+            worker.is_draining = is_draining;
+        }
         let mut oldest = pipe();
         for worker in &*workers {
             oldest.cmd("XPENDING").arg(self.keys.queue()).arg(GROUP);
@@ -64,10 +96,10 @@ impl RedisOperations {
             let lease_ms = lease_ms.filter(|lease_ms| *lease_ms > 0);
             worker.lease_ms = lease_ms;
             worker.is_listening = is_listening;
-            let is_heard = worker.heard_ms_ago <= lease_ms.unwrap_or(0).max(QUIET_MS);
             // Redis before 7.2 does not note that a worker asked if it got nothing.
             let is_idle = worker.running == 0 && is_listening;
-            worker.is_alive = !worker.has_stopped && (is_heard || is_idle);
+            worker.is_alive = !worker.has_stopped && (was_heard(worker) || is_idle);
+            worker.is_draining &= worker.is_alive;
             if let Some((entry, ..)) = oldest.into_iter().next() {
                 worker.oldest_ms = added_ms(&entry).map(|added| now_ms.saturating_sub(added));
                 worker.oldest = Some(entry);
@@ -146,6 +178,11 @@ impl RedisOperations {
     }
 }
 
+/// Whether a worker was heard of within its lease.
+fn was_heard(worker: &WorkerSight) -> bool {
+    worker.heard_ms_ago <= worker.lease_ms.unwrap_or(0).max(QUIET_MS)
+}
+
 /// A worker as the list of consumers tells it.
 fn worker(consumer: &HashMap<String, Value>) -> Option<WorkerSight> {
     let number = |name| from_redis_value::<u64>(consumer.get(name)?.clone()).ok();
@@ -153,6 +190,8 @@ fn worker(consumer: &HashMap<String, Value>) -> Option<WorkerSight> {
         worker: from_redis_value(consumer.get("name")?.clone()).ok()?,
         is_alive: false,
         has_stopped: false,
+        is_silent: false,
+        is_draining: false,
         is_listening: false,
         heard_ms_ago: number("idle")?,
         lease_ms: None,

@@ -19,7 +19,7 @@ use crate::connection::command::Command;
 use crate::fault::Fault;
 use crate::queue::claims::malformed;
 use crate::queue::entry::QueueEntry;
-use crate::scripts::{self, DeadEntry, WriteCode};
+use crate::scripts::{self, DeadEntry, WriteCode, millis};
 use crate::wire::batches::Batches;
 use crate::wire::keys::{GROUP, NOBODY};
 use crate::wire::lines;
@@ -170,6 +170,14 @@ impl RequestQueue for RedisBus {
             let renew = scripts::renew(&self.keys, worker, lease, Some(entries));
             self.run(&renew).await?;
         }
+        Ok(())
+    }
+
+    async fn tell_draining(&self, worker: &WorkerId, life: Duration) -> Result<(), BusError> {
+        let mut tell = cmd("SET");
+        tell.arg(self.keys.draining(worker)).arg(1);
+        tell.arg("PX").arg(millis(life).max(1));
+        self.run(&Command::<()>::single(tell)).await?;
         Ok(())
     }
 

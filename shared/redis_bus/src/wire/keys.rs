@@ -74,6 +74,11 @@ impl Keys {
         format!("{}leases", self.partition)
     }
 
+    /// Says that this worker drains (string).
+    pub(crate) fn draining(&self, worker: &WorkerId) -> String {
+        format!("{}draining:{worker}", self.partition)
+    }
+
     /// When a worker last looked for lost requests, in Unix milliseconds (string).
     pub(crate) fn looked(&self) -> String {
         format!("{}looked", self.partition)

@@ -85,6 +85,42 @@ async fn a_lost_worker_a_dead_gateway_and_a_dead_letter_are_named() {
 }
 
 #[tokio::test]
+async fn a_worker_that_stands_still_is_named_instead_of_asking_for_more() {
+    let mut cluster = Cluster::new().worker_args(&["--lease", "1s"]).start().await;
+    let url = cluster.redis.url();
+    let (client, gateway) = (cluster.client.clone(), cluster.gateway(0));
+    let ready = cluster.worker_process(0).logged("ready").await;
+    let worker = ready["worker"].as_str().expect("text");
+    cluster.worker_process(0).signal("-STOP");
+    // A read that it had begun is over by then, so nothing is handed out to it.
+    assert_eventually!(
+        ops_json(&url, &["workers"]).await["workers"][0]["heard_ms_ago"].as_u64() > Some(10_500)
+    );
+    let call = modern(1, "tools/call", tool("echo", json!({ "text": "x" })));
+    let waits = tokio::spawn(async move { client.modern(&gateway, &call).await.status() });
+    let named = format!("worker {worker} claims nothing although requests wait");
+    let found = eventually!({
+        let found = attention(&url).await;
+        found.contains(&named).then_some(found)
+    });
+    assert!(found.contains("restart it"), "{found}");
+    assert!(!found.contains("start more"), "{found}");
+    let told = ops_json(&url, &["workers"]).await;
+    assert_eq!(told["workers"][0]["is_silent"], true, "{told}");
+    let told = ops(&url, &["workers"]).await.stdout;
+    assert!(told.contains("silent"), "{told}");
+    let queue = ops_json(&url, &["queue", "--state", "waits"]).await;
+    let stream = queue["entries"][0]["stream"].as_str().expect("text");
+    let told = why(&url, stream).await;
+    assert!(told.contains("silent: restart it"), "{told}");
+    assert!(!told.contains("--concurrency"), "{told}");
+
+    cluster.worker_process(0).signal("-CONT");
+    assert_eq!(waits.await.expect("is answered"), 200);
+    assert_eventually!(!attention(&url).await.contains(worker));
+}
+
+#[tokio::test]
 async fn a_fleet_without_workers_and_one_without_its_group_are_named() {
     let mut cluster = Cluster::new().start().await;
     let url = cluster.redis.url();

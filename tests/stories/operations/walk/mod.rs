@@ -279,6 +279,8 @@ async fn a_gateway_is_deaf(fleet: &mut Fleet) {
     let log = fleet.second.log().join("\n");
     assert!(log.contains(&names[0]), "{names:?} {log}");
     assert!(log.contains("subscription lost"), "{log}");
+    let refused = "cannot subscribe; trying again";
+    assert_eventually!(fleet.second.log().join("\n").contains(refused));
     // Mended: it may hear again, and is restarted.
     let _: String = redis
         .command(&["ACL", "SETUSER", "second", "allchannels"])

@@ -8,11 +8,13 @@
 //! 4. `signal_listener` brings cancels and mail to running calls; `holder_watch` cancels the calls of lost gateways
 //! 5. `appender` writes what running calls have to tell, and `finisher` ends requests; `brief_logs` lets logs expire
 //!    soon where their caller has too many
-//! 6. `catalog_announcer` tells gateways what the handler serves
+//! 6. `catalog_announcer` tells gateways what the handler serves, and `drain_notice` tells operators that this worker
+//!    drains
 
 pub(crate) mod appender;
 pub(crate) mod brief_logs;
 pub(crate) mod catalog_announcer;
+pub(crate) mod drain_notice;
 pub(crate) mod finisher;
 pub(crate) mod holder_watch;
 pub(crate) mod intake;

@@ -77,6 +77,10 @@ pub struct WorkerSight {
     pub is_alive: bool,
     /// Whether it said that it ends: it was stopped in order.
     pub has_stopped: bool,
+    /// Whether it claims nothing although it lives, has nothing to do, and requests wait: its process stands still.
+    pub is_silent: bool,
+    /// Whether it says that it drains: it claims nothing more, and ends when its calls have ended.
+    pub is_draining: bool,
     /// Whether it hears cancels and answers of clients. One that does not, and lives, is deaf.
     pub is_listening: bool,
     /// When it was last heard of, in milliseconds.
