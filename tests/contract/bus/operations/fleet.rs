@@ -14,6 +14,8 @@ for_both_buses! {
     a_worker_is_told_with_what_it_runs,
     a_worker_that_stopped_is_not_taken_for_a_lost_one,
     a_worker_without_work_lives_as_long_as_it_listens,
+    a_worker_that_drains_is_told_so_for_a_while,
+    a_worker_that_claims_nothing_is_silent_only_while_requests_wait,
     a_gateway_is_told_while_it_lives_and_afterwards,
     all_sessions_are_passed,
     a_session_is_told_with_its_calls,
@@ -104,6 +106,48 @@ async fn a_worker_without_work_lives_as_long_as_it_listens(kind: Kind) {
     assert!(look().await.is_alive);
     drop(signals);
     prynai_test_redis::assert_eventually!(!look().await.is_alive);
+}
+
+async fn a_worker_that_drains_is_told_so_for_a_while(kind: Kind) {
+    let scene = kind.scene().await;
+    let operations = scene.operations().await;
+    let renewed = scene.workers.renew(&scene.worker, LONG_LEASE, &[]).await;
+    renewed.unwrap();
+    scene.claimed(&scene.request()).await;
+    let look = async || operations.workers().await.unwrap().remove(0);
+    assert!(!look().await.is_draining);
+    let told = scene.workers.tell_draining(&scene.worker, LONG_LEASE).await;
+    told.unwrap();
+    assert!(look().await.is_draining);
+    let brief = Duration::from_millis(1);
+    let told = scene.workers.tell_draining(&scene.worker, brief).await;
+    told.unwrap();
+    prynai_test_redis::assert_eventually!(!look().await.is_draining);
+    let told = scene.workers.tell_draining(&scene.worker, LONG_LEASE).await;
+    told.unwrap();
+    let ended = scene
+        .workers
+        .renew(&scene.worker, Duration::ZERO, &[])
+        .await;
+    ended.unwrap();
+    let told = look().await;
+    assert!(told.has_stopped && !told.is_draining, "{told:?}");
+}
+
+async fn a_worker_that_claims_nothing_is_silent_only_while_requests_wait(kind: Kind) {
+    let scene = kind.scene().await;
+    let operations = scene.operations().await;
+    let _signals = begun(scene.workers.signal_news(&scene.worker).await.unwrap()).await;
+    let claim = scene.claimed(&scene.request()).await;
+    scene.respond(&claim.ownership(&scene.worker), 1).await;
+    let look = async || operations.workers().await.unwrap().remove(0);
+    prynai_test_redis::assert_eventually!(look().await.heard_ms_ago > 10_500);
+    assert!(!look().await.is_silent);
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    // A healthy worker may be about to take it.
+    assert!(!look().await.is_silent);
+    prynai_test_redis::assert_eventually!(look().await.is_silent);
+    assert!(look().await.is_alive);
 }
 
 async fn a_gateway_is_told_while_it_lives_and_afterwards(kind: Kind) {
