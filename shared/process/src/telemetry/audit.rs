@@ -40,7 +40,7 @@ pub trait Sink: Send + Sync {
 /// Where the audit goes.
 #[derive(Debug, Clone, Args)]
 pub struct AuditSettings {
-    /// Records of the audit that are kept on the bus at least (0 to 10000000), of some 330 bytes each: who called what,
+    /// Records of the audit that are kept on the bus at least (0 to 10000000), of some 340 bytes each: who called what,
     /// whether it was allowed, and how it ended. Eight times as many are kept when many calls end at once. The oldest
     /// make room, and 0 keeps none. The same for every gateway and worker (docs/audit.md).
     #[arg(

@@ -91,8 +91,8 @@ end
 
 local news, holders, closed, marks = {}, {}, {}, {}
 
--- Records that come together share entries, up to eight of them one: one command for several. The table has all its
--- places from the start, since one that grows is copied.
+-- Records that come together share entries, up to eight in each, so that one command adds several. The table has all
+-- its places from the start, since one that grows is copied.
 local records = {
   'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '',
 }
