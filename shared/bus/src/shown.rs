@@ -50,7 +50,7 @@ pub fn method(method: &str) -> Cow<'_, str> {
 /// The tool, prompt or resource that a message of this method names. Of a URI what stands before its query, without
 /// user and password: there may stand a secret, or an argument.
 pub fn name<'a>(method: &str, name: &'a str) -> Cow<'a, str> {
-    if !method.starts_with("resources/") {
+    if !method.starts_with("resources/") && method != "skills/get" {
         return visible(name, MOST_OF_NAME);
     }
     let uri = name.split(['?', '#']).next().unwrap_or_default();
@@ -98,6 +98,11 @@ mod tests {
         for (of, uri, shown) in [
             ("resources/read", "db://a/b?key=secret", "db://a/b"),
             ("resources/read", "db://a#part", "db://a"),
+            (
+                "skills/get",
+                "db://a/SKILL.md?key=secret",
+                "db://a/SKILL.md",
+            ),
             ("resources/read", "db://me:secret@a/b", "db://a/b"),
             ("resources/read", "db://me:sec@ret@a?b@c", "db://a"),
             ("resources/read", "db://me@a", "db://a"),

@@ -24,13 +24,18 @@ pub(crate) fn check_standard(
 ) -> Result<(), RequestError> {
     must_equal(headers, &versions::HEADER, "MCP-Protocol-Version", version)?;
     must_equal(headers, &METHOD, "Mcp-Method", method)?;
-    match target {
+    match target.filter(|_| has_name(method)) {
         Some(target) => {
             let sent = decoded(single(headers, &NAME, "Mcp-Name")?, "Mcp-Name")?;
             equal("Mcp-Name", &sent, target)
         }
         None => Ok(()),
     }
+}
+
+/// Whether requests of a method name their target in `Mcp-Name`. The skills extension asks for none.
+fn has_name(method: &str) -> bool {
+    !matches!(method, "resources/directory/read" | "skills/get")
 }
 
 /// Checks the `Mcp-Param-*` headers that a tool's schema asks for.
@@ -227,6 +232,9 @@ mod tests {
         let mut doubled = good.to_vec();
         doubled.push(("mcp-name", "echo"));
         assert!(check(&doubled).is_err());
+        let listed = [good[0], ("mcp-method", "skills/get")];
+        let skill = Some("skill://a/SKILL.md");
+        assert!(check_standard(&headers(&listed), "2026-07-28", "skills/get", skill).is_ok());
         let mut cased = good.to_vec();
         cased[1].1 = "Tools/Call";
         assert!(check(&cased).is_err());

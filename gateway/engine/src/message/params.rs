@@ -118,11 +118,13 @@ impl Params {
 
 impl<'a> ParamsView<'a> {
     /// The member that names the target of a method that has one. Extension methods may give
-    /// `name` and `uri` another meaning, so theirs are not looked at.
+    /// `name` and `uri` another meaning, so only those of known extensions are looked at: whether a handler serves one
+    /// is not known here, and one that does not says that there is no such method, whatever the parameters are.
     pub(crate) fn target(&self, method: &str) -> Result<Option<String>, RequestError> {
         match method {
             "tools/call" | "prompts/get" => self.name().map(Some),
             "resources/read" => self.uri().map(Some),
+            "resources/directory/read" | "skills/get" => Ok(self.uri().ok()),
             _ => Ok(None),
         }
     }

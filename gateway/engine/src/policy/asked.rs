@@ -13,8 +13,8 @@ pub(super) enum Asked {
     Tool(String),
     /// To get a prompt, or to have its arguments completed.
     Prompt(String),
-    /// To read a resource, to list what is in it, or to hear of its updates; or to have the arguments of a template
-    /// completed, which tells of everything under it.
+    /// To read a resource, to list what is in it, or to hear of its updates; to get the entry of a skill, which one of
+    /// its files names; or to have the arguments of a template completed, which tells of everything under it.
     Resource(String),
     /// What no policy can forbid: lists show what their caller may see, everything else concerns the caller alone.
     Nothing,
@@ -27,12 +27,12 @@ pub(super) enum Asked {
 pub(super) enum List {
     Tools,
     Prompts,
-    /// Templates are shown by the resources that they stand for.
+    /// Templates are shown by the resources that they stand for, skills by their `SKILL.md`.
     Resources,
 }
 
 /// Methods and notifications of MCP's own that are open to everybody who may be here at all.
-const OPEN: [&str; 14] = [
+const OPEN: [&str; 15] = [
     "initialize",
     "logging/setLevel",
     "notifications/cancelled",
@@ -45,6 +45,7 @@ const OPEN: [&str; 14] = [
     "resources/templates/list",
     "resources/unsubscribe",
     "server/discover",
+    "skills/list",
     "subscriptions/listen",
     "tools/list",
 ];
@@ -69,15 +70,8 @@ pub(super) fn is_open(method: &str) -> bool {
 
 /// Whether a method has a place of its own in a policy, and none among `methods`.
 pub(super) fn is_core(method: &str) -> bool {
-    let targeted = [
-        "completion/complete",
-        "prompts/get",
-        "resources/directory/read",
-        "resources/read",
-        "resources/subscribe",
-        "tools/call",
-    ];
-    targeted.contains(&method) || is_open(method)
+    let targeted = ["completion/complete", "prompts/get", "tools/call"];
+    targeted.contains(&method) || names_resource(method) || is_open(method)
 }
 
 /// What a message asks for.
@@ -89,13 +83,22 @@ pub(super) fn asked(method: &str, params: &Params) -> Result<Asked, RequestError
     Ok(match method {
         "tools/call" => Asked::Tool(params.view()?.name()?),
         "prompts/get" => Asked::Prompt(params.view()?.name()?),
-        "resources/read" | "resources/subscribe" | "resources/directory/read" => {
-            Asked::Resource(params.view()?.uri()?)
-        }
+        method if names_resource(method) => Asked::Resource(params.view()?.uri()?),
         "completion/complete" => completed(params.read::<Completed>()?)?,
         open if is_open(open) => Asked::Nothing,
         other => Asked::Method(other.to_owned()),
     })
+}
+
+/// Whether a method names a resource by `uri`.
+pub(super) fn names_resource(method: &str) -> bool {
+    [
+        "resources/directory/read",
+        "resources/read",
+        "resources/subscribe",
+        "skills/get",
+    ]
+    .contains(&method)
 }
 
 fn completed(Completed { r#ref: Object(raw) }: Completed) -> Result<Asked, RequestError> {
@@ -117,9 +120,10 @@ pub(super) fn list(method: &str) -> Option<List> {
     match method {
         "tools/list" => Some(List::Tools),
         "prompts/list" => Some(List::Prompts),
-        "resources/list" | "resources/templates/list" | "resources/directory/read" => {
-            Some(List::Resources)
-        }
+        "resources/list"
+        | "resources/templates/list"
+        | "resources/directory/read"
+        | "skills/list" => Some(List::Resources),
         _ => None,
     }
 }

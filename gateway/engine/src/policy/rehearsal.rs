@@ -8,7 +8,7 @@ use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::principal::{CallerKind, Identity, Principal};
 
-use super::asked::{Asked, is_open};
+use super::asked::{Asked, is_open, names_resource};
 use super::file::PolicyFile;
 use super::limits::Request;
 use super::rules::Rules;
@@ -113,9 +113,7 @@ fn asked(method: &str, name: Option<&str>) -> Option<Asked> {
     Some(match method {
         "tools/call" => Asked::Tool(name()?),
         "prompts/get" => Asked::Prompt(name()?),
-        "resources/read" | "resources/subscribe" | "resources/directory/read" => {
-            Asked::Resource(name()?)
-        }
+        method if names_resource(method) => Asked::Resource(name()?),
         // Whether it was about a prompt or a template, no record says.
         "completion/complete" => return None,
         open if is_open(open) => Asked::Nothing,

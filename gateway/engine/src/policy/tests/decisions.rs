@@ -260,6 +260,8 @@ fn a_message_asks_for_what_its_handler_will_take_it_for() {
         ("resources/read", r#"{"uri":"u","name":"a"}"#, resource("u")),
         ("resources/subscribe", r#"{"uri":"u"}"#, resource("u")),
         ("resources/directory/read", r#"{"uri":"u"}"#, resource("u")),
+        ("skills/get", r#"{"uri":"u"}"#, resource("u")),
+        ("skills/list", "{}", Asked::Nothing),
         (
             "completion/complete",
             r#"{"ref":{"type":"ref/prompt","name":"a","uri":"u"}}"#,
@@ -291,6 +293,7 @@ fn what_does_not_say_what_it_asks_for_is_refused() {
         ("tools/call", r#"{"name":7}"#),
         ("tools/call", r#"{"name":"a","name":"b"}"#),
         ("resources/read", r#"{"uri":null}"#),
+        ("skills/get", r#"{"name":"a"}"#),
         ("completion/complete", "{}"),
         ("completion/complete", r#"{"ref":["ref/resource","a","b"]}"#),
         (

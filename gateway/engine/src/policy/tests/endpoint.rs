@@ -54,6 +54,9 @@ fn requests() -> Vec<(&'static str, Value, bool)> {
             json!({"uri": "x://closed/a"}),
             false,
         ),
+        ("skills/get", json!({"uri": "x://open/SKILL.md"}), true),
+        ("skills/get", json!({"uri": "x://closed/SKILL.md"}), false),
+        ("skills/list", json!({}), true),
         (
             "completion/complete",
             reference("ref/prompt", "name", "greet"),

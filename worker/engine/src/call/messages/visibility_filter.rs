@@ -57,7 +57,7 @@ struct Hints {
     read_only_hint: Option<bool>,
 }
 
-const LISTS: [List; 5] = [
+const LISTS: [List; 6] = [
     List {
         method: "tools/list",
         member: "tools",
@@ -77,6 +77,12 @@ const LISTS: [List; 5] = [
     List {
         method: "resources/directory/read",
         member: "resources",
+        shows: Shown::resource,
+    },
+    // An extension's. Of a skill that is shown the whole entry is, since hosts refuse one that leaves out files.
+    List {
+        method: "skills/list",
+        member: "skills",
         shows: Shown::resource,
     },
     List {
@@ -260,6 +266,11 @@ mod tests {
                 "resources/directory/read",
                 r#"{"resources":[{"uri":"x://a"},{"uri":"x://../y"},{"uri":"y"}]}"#,
                 r#"{"resources":[{"uri":"x://a"}]}"#,
+            ),
+            (
+                "skills/list",
+                r#"{"skills":[{"uri":"x://a/SKILL.md","resources":[{"uri":"y"}]},{"uri":"y/SKILL.md"}]}"#,
+                r#"{"skills":[{"uri":"x://a/SKILL.md","resources":[{"uri":"y"}]}]}"#,
             ),
             (
                 "resources/templates/list",
