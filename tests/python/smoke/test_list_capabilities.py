@@ -15,10 +15,17 @@ TOOLS = {
     "book_table",
     "buy",
     "plan_trip",
+    "show_counter",
     "touch_resource",
     "whoami",
 }
-RESOURCES = {"everything://readme", "everything://logo", "everything://counter"}
+RESOURCES = {
+    "everything://readme",
+    "everything://logo",
+    "everything://counter",
+    "skill://demo-skill/SKILL.md",
+    "ui://everything/counter",
+}
 
 
 async def test_the_server_introduces_itself(connect):

@@ -47,14 +47,7 @@ async fn what_is_no_method_is_not_found() {
 }
 
 /// Methods of one era only, of extensions that this server does not announce, and what no handler is asked.
-const ELSEWHERE: [&str; 6] = [
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-    "skills/list",
-    "skills/get",
-    "resources/directory/read",
-];
+const ELSEWHERE: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cancel"];
 
 #[tokio::test]
 async fn removed_methods_and_those_of_other_extensions_are_not_found() {
@@ -85,6 +78,23 @@ async fn removed_methods_and_those_of_other_extensions_are_not_found() {
                     -32601,
                 )])
                 .await;
+        }
+    }
+    target.assert_unharmed().await;
+}
+
+#[tokio::test]
+async fn a_skill_or_directory_that_is_not_named_is_refused() {
+    let mut target = Target::start().await;
+    for method in ["skills/get", "resources/directory/read"] {
+        for params in ["", r#""uri":7"#, r#""uri":null"#, r#""uri":["a:b"]"#] {
+            for (era, status) in [(Legacy, 200), (Modern, 400)] {
+                let request = target.post(era, method, None, request(era, method, params));
+                let what = format!("{era:?} {method} {params}");
+                target
+                    .attack([refused(what, request, status, -32602)])
+                    .await;
+            }
         }
     }
     target.assert_unharmed().await;

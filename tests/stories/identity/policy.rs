@@ -14,7 +14,7 @@ const POLICY: &str = r#"
 [[allow]]
 tools = ["echo", "long_*", "touch_resource"]
 prompts = ["greet"]
-resources = ["everything://readme", "everything://notes/re*"]
+resources = ["everything://readme", "everything://notes/re*", "skill://demo-skill/SKILL.md"]
 
 [[allow]]
 tools = ["*"]
@@ -24,6 +24,7 @@ to = "users"
 
 const NOTE: &str = "everything://notes/retry";
 const OTHER_NOTE: &str = "everything://notes/resume";
+const SKILL: &str = "skill://demo-skill/SKILL.md";
 const CLOSED_NOTE: &str = "everything://notes/cancel";
 
 fn fleet(policy: &PolicyFile) -> ClusterPlan {
@@ -88,8 +89,9 @@ async fn lists_show_what_may_be_called() {
             "resources/list",
             "resources",
             "uri",
-            &["everything://readme"],
+            &["everything://readme", SKILL],
         ),
+        ("skills/list", "skills", "uri", &[SKILL]),
         (
             "resources/templates/list",
             "resourceTemplates",
@@ -124,6 +126,14 @@ async fn what_may_not_be_called_reaches_no_handler() {
         (
             "resources/read",
             json!({ "uri": "everything://notes/../counter" }),
+        ),
+        (
+            "skills/get",
+            json!({ "uri": "skill://demo-skill/scripts/run.sh" }),
+        ),
+        (
+            "resources/directory/read",
+            json!({ "uri": "skill://demo-skill" }),
         ),
         ("completion/complete", completion),
     ] {

@@ -4,20 +4,25 @@
 //! 2. `resources`: static, binary, changing, templated
 //! 3. `prompts`: with titles and arguments
 //! 4. `completion`: of prompt and template arguments
+//! 5. `skills`: a skill, with a script
+//! 6. `apps`: a page that hosts show beside the result of a tool
 
 use rmcp::handler::server::router::prompt::PromptRouter;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
-    CompleteRequestParams, CompleteResult, Implementation, ListResourceTemplatesResult,
-    ListResourcesResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig,
+    CompleteRequestParams, CompleteResult, GetSkillRequestParams, GetSkillResult, Implementation,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, PaginatedRequestParams,
+    ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, prompt_handler, tool_handler};
 
+mod apps;
 mod completion;
 mod prompts;
 mod resources;
+pub mod skills;
 mod tools;
 
 /// The reference handler.
@@ -85,6 +90,30 @@ impl ServerHandler for Everything {
         Ok(read.into())
     }
 
+    async fn list_skills(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        Ok(skills::list())
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        skills::get(&request.uri)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        skills::directory(&request.uri)
+    }
+
     async fn complete(
         &self,
         request: CompleteRequestParams,
@@ -110,5 +139,6 @@ pub fn every_capability() -> ServerCapabilities {
         .enable_resources_subscribe()
         .enable_completions()
         .enable_logging()
+        .enable_skills_with_directory_read()
         .build()
 }

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use prynai_worker::State;
 
+use crate::{apps, skills};
+
 /// The counter that is a resource.
 pub(super) const COUNTER: &str = "counter";
 /// The resource that is a counter.
@@ -58,6 +60,8 @@ pub(super) fn list() -> ListResourcesResult {
             .with_title("Counter")
             .with_description("The value of the counter that bump_counter counts up")
             .with_mime_type("text/plain"),
+        skills::resource(),
+        apps::resource(),
     ])
 }
 
@@ -73,7 +77,10 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 
 /// Whether a URI names a resource.
 pub(super) fn exists(uri: &str) -> bool {
-    [README_URI, LOGO_URI, COUNTER_URI].contains(&uri) || note(uri).is_some()
+    [README_URI, LOGO_URI, COUNTER_URI].contains(&uri)
+        || note(uri).is_some()
+        || skills::read(uri).is_some()
+        || apps::read(uri).is_some()
 }
 
 /// The key of a counter in the state store.
@@ -98,11 +105,15 @@ pub(super) async fn read(
             let value = number(extensions, &counter_key(COUNTER)).await?;
             ResourceContents::text(value.to_string(), uri)
         }
-        _ => {
-            let text = note(uri).ok_or_else(|| not_found(uri))?;
-            let updates = number(extensions, &touched_key(uri)).await?;
-            ResourceContents::text(format!("{text}\n(updated {updates} times)"), uri)
-        }
+        _ => match note(uri) {
+            Some(text) => {
+                let updates = number(extensions, &touched_key(uri)).await?;
+                ResourceContents::text(format!("{text}\n(updated {updates} times)"), uri)
+            }
+            None => skills::read(uri)
+                .or_else(|| apps::read(uri))
+                .ok_or_else(|| not_found(uri))?,
+        },
     };
     Ok(ReadResourceResult::new(vec![contents]))
 }

@@ -20,6 +20,7 @@ use prynai_worker::State;
 
 mod asking;
 mod buying;
+mod showing;
 mod whoami;
 
 /// How long a counter and the marks of notes outlive their last change.
@@ -207,7 +208,11 @@ impl Everything {
 impl Everything {
     /// All tools.
     pub(super) fn tools() -> ToolRouter<Self> {
-        Self::plain_tools() + Self::asking_tools() + Self::buying_tools() + Self::caller_tools()
+        Self::plain_tools()
+            + Self::asking_tools()
+            + Self::buying_tools()
+            + Self::caller_tools()
+            + Self::showing_tools()
     }
 }
 

@@ -5,8 +5,8 @@ mod endings;
 mod scene;
 
 use rmcp::model::{
-    ProtocolVersion, ReadResourceRequestParams, ResourceContents, ServerNotification,
-    SubscriptionFilter,
+    GetSkillRequestParams, ProtocolVersion, ReadResourceRequestParams, ResourceContents,
+    ServerNotification, SkillResources, SubscriptionFilter,
 };
 use rmcp::service::ClientLifecycleMode;
 use serde_json::json;
@@ -98,6 +98,29 @@ async fn cancels(scene: &mut Scene) {
     scene.is_idle().await;
 }
 
+async fn uses_skills(scene: &mut Scene) {
+    let skills = scene.client.list_all_skills().await.expect("skills");
+    let [skill] = &skills[..] else {
+        panic!("not one skill: {skills:?}");
+    };
+    let get = GetSkillRequestParams::new(&skill.uri);
+    let got = scene.client.get_skill(get).await.expect("the skill");
+    assert_eq!(got.skill, *skill);
+    let SkillResources::Files(files) = &skill.resources else {
+        panic!("its files are known: {skill:?}");
+    };
+    for file in files {
+        let read = ReadResourceRequestParams::new(&file.uri);
+        let read = scene.client.read_resource(read).await.expect("a file");
+        let [ResourceContents::TextResourceContents { text, .. }] = &read.contents[..] else {
+            panic!("not one text: {read:?}");
+        };
+        file.verify(text.as_bytes()).expect("what was promised");
+    }
+    let unknown = GetSkillRequestParams::new("skill://no-such-skill/SKILL.md");
+    assert!(scene.client.get_skill(unknown).await.is_err());
+}
+
 /// One test for each capability, in a module that is named after the era.
 macro_rules! capabilities {
     ($era:ident, $mode:expr, $($capability:ident: $check:ident),+ $(,)?) => {
@@ -125,6 +148,7 @@ capabilities!(
     read: reads,
     update: hears_updates_of_a_session,
     cancel: cancels,
+    skills: uses_skills,
 );
 
 capabilities!(
@@ -140,4 +164,5 @@ capabilities!(
     read: reads,
     update: hears_updates_while_it_listens,
     cancel: cancels,
+    skills: uses_skills,
 );
