@@ -88,12 +88,11 @@ async fn a_skill_or_directory_that_is_not_named_is_refused() {
     let mut target = Target::start().await;
     for method in ["skills/get", "resources/directory/read"] {
         for params in ["", r#""uri":7"#, r#""uri":null"#, r#""uri":["a:b"]"#] {
-            for (era, status) in [(Legacy, 200), (Modern, 400)] {
+            for era in [Legacy, Modern] {
                 let request = target.post(era, method, None, request(era, method, params));
                 let what = format!("{era:?} {method} {params}");
-                target
-                    .attack([refused(what, request, status, -32602)])
-                    .await;
+                // A worker says so, which answers the request.
+                target.attack([refused(what, request, 200, -32602)]).await;
             }
         }
     }
