@@ -51,6 +51,21 @@ Each capability is tried with a client of its own:
 
 """
 
+# Whatever an extension is used with.
+EXTENSIONS = {"skills": "skills", "apps": "apps"}
+
+EXTENSIONS_INTRODUCTION = """
+## Extensions
+
+What hosts do with the extensions that the reference handler serves, at the same fleet:
+
+- **skills** (`io.modelcontextprotocol/skills`): the host finds a skill, gets its entry, reads each of its files and
+  compares it with the digest of the entry, and lists the directories;
+- **apps** (`io.modelcontextprotocol/ui`): the host finds the app of a tool, shows it in Chromium with the result of the
+  tool, and passes on the tool calls of the app, which shows their results.
+
+"""
+
 ENDINGS_INTRODUCTION = """
 ## What clients survive
 
@@ -99,11 +114,25 @@ class Row:
         self.reasons |= other.reasons
 
 
-def page(rows: Sequence[Row], endings: Sequence[Row]) -> str:
+def page(rows: Sequence[Row], endings: Sequence[Row], extensions: Sequence[Row]) -> str:
     notes: list[str] = []
     tables = [table(rows, CAPABILITIES, notes), table(endings, ENDINGS, notes)]
     numbered = "".join(note_text(number, note) for number, note in enumerate(notes, 1))
-    return f"{INTRODUCTION}{tables[0]}{ENDINGS_INTRODUCTION}{tables[1]}\n## Not supported by the client\n\n{numbered}"
+    used = extension_table(extensions)
+    return (
+        f"{INTRODUCTION}{tables[0]}{EXTENSIONS_INTRODUCTION}{used}{ENDINGS_INTRODUCTION}{tables[1]}"
+        f"\n## Not supported by the client\n\n{numbered}"
+    )
+
+
+def extension_table(rows: Sequence[Row]) -> str:
+    """One row for each extension that a client was tried with."""
+    lines = [["extension", "client", "version", "protocol revision", "outcome"], ["---"] * 5]
+    for row in rows:
+        for extension, shown in row.columns.items():
+            outcome = "FAILED" if extension in row.failed() else "ok"
+            lines.append([shown, row.client, row.version, row.revision, outcome])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def note_text(number: int, note: str) -> str:

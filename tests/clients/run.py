@@ -1,10 +1,10 @@
 """Runs real clients against a fleet of two gateways and two workers behind a per-request balancer, and writes
 docs/compatibility.md. scripts/clients calls it.
 
-    python run.py FOLDER [--check]
+    python run.py FOLDER BROWSER_FOLDER BROWSER [--check]
 
-FOLDER holds the installed clients: a virtual environment for each python/requirements-NAME.txt, and node/. What the
-clients and the fleet said goes to FOLDER/results. With --check the page is compared and not written. The exit code is 0
+FOLDER holds the installed clients: a virtual environment for each python/requirements-NAME.txt, and node/. BROWSER is
+the program, BROWSER_FOLDER holds what ../browser needs. What the clients and the fleet said goes to FOLDER/results. With --check the page is compared and not written. The exit code is 0
 if nothing failed and, with --check, the page says what came out.
 """
 
@@ -23,9 +23,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "python"))
+sys.path.insert(1, str(HERE.parent / "browser" / "apps"))
 
+import apps  # noqa: E402
 from fleet_work import FleetWork, served  # noqa: E402
-from page import CAPABILITIES, ENDINGS, Row, page, same  # noqa: E402
+from page import CAPABILITIES, ENDINGS, EXTENSIONS, Row, page, same  # noqa: E402
 from processes import Server, clean_environment, fleet  # noqa: E402
 from refusing_fleet import GATEWAY_FLAGS, WORKER_FLAGS, RefusingFleet  # noqa: E402
 
@@ -116,6 +118,18 @@ class Clients:
             return [str(environment / "node_modules/.bin/node"), str(environment / Path(program.file).name)]
         return [str(environment / "bin/python"), str(HERE / program.file)]
 
+    def run_skills(self, revision: str, server: Server) -> Row:
+        """The host of skills of the TypeScript SDK."""
+        row = Row("TypeScript SDK 2.x, `@modelcontextprotocol/client`", revision, columns={"skills": EXTENSIONS["skills"]})
+        program = Program(row.client, "node/skills.mjs", "node")
+        name = f"skills-{revision}"
+        for line in map(json.loads, self._printed(name, [*self.command(program), server.url, revision]).splitlines()):
+            row.version = line.get("version", row.version)
+            if "capability" in line:
+                row.outcomes[line["capability"]] = line["outcome"]
+        self._tell(row, name)
+        return row
+
     def run_rmcp(self) -> tuple[list[Row], list[Row]]:
         """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, and
         endings::ending."""
@@ -168,6 +182,29 @@ class Clients:
             print("\n".join(self.log(name).read_text().splitlines()[-LOG_LINES_SHOWN:]), flush=True)
 
 
+def run_apps(folder: Path, browser: str) -> list[Row]:
+    """The host of apps of `@modelcontextprotocol/ext-apps`, in a browser and on a fleet of its own."""
+    package = folder / "node_modules/@modelcontextprotocol/ext-apps/package.json"
+    version = json.loads(package.read_text())["version"]
+    rows = []
+    for revision, found in apps.outcomes(folder.resolve(), browser).items():
+        outcome = "ok" if set(found.values()) == {"ok"} else "failed"
+        columns = {"apps": EXTENSIONS["apps"]}
+        row = Row("MCP Apps, `@modelcontextprotocol/ext-apps`", revision, version, {"apps": outcome}, columns=columns)
+        print(f"{row.client} {row.version}, {row.revision}: {found}", flush=True)
+        rows.append(row)
+    return rows
+
+
+def extensions_of(rows: list[Row]) -> list[Row]:
+    """What clients reported of extensions beside their capabilities."""
+    return [
+        Row(row.client, row.revision, row.version, row.outcomes, columns={"skills": EXTENSIONS["skills"]})
+        for row in rows
+        if "skills" in row.outcomes
+    ]
+
+
 def run_endings(clients: Clients) -> list[Row]:
     """What clients survive, on a fleet that can be made to refuse."""
     folder = clients.results / "refusing"
@@ -192,7 +229,7 @@ def run_endings(clients: Clients) -> list[Row]:
     return rows
 
 
-def main(folder: Path, check: bool) -> int:
+def main(folder: Path, browser_folder: Path, browser: str, check: bool) -> int:
     clients = Clients(folder)
     rows = []
     # Ends with an error when a process did not stop well, or logged an error.
@@ -205,12 +242,16 @@ def main(folder: Path, check: bool) -> int:
                     server.check_alive()
                     rows.append(clients.run(program, revision, server, address))
                     assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
+        extensions = [clients.run_skills(revision, server) for revision in (HANDSHAKE, STATELESS)]
     endings = run_endings(clients)
-    for some, more in zip((rows, endings), clients.run_rmcp(), strict=True):
+    of_rmcp = clients.run_rmcp()
+    extensions += extensions_of(of_rmcp[0])
+    extensions += run_apps(browser_folder, browser)
+    for some, more in zip((rows, endings), of_rmcp, strict=True):
         some.extend(more)
 
-    written = page(rows, endings)
-    failed = any(row.failed() for row in [*rows, *endings])
+    written = page(rows, endings, extensions)
+    failed = any(row.failed() for row in [*rows, *endings, *extensions])
     if not check:
         PAGE.write_text(written)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")
@@ -225,4 +266,4 @@ def main(folder: Path, check: bool) -> int:
 if __name__ == "__main__":
     # So that the processes are stopped when this one is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    sys.exit(main(Path(sys.argv[1]), "--check" in sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], "--check" in sys.argv[4:]))

@@ -44,6 +44,6 @@ export function programOf(name) {
   return path.join(INSTALLED, '.bin', name);
 }
 
-function say(line) {
+export function say(line) {
   console.log(JSON.stringify(line));
 }
