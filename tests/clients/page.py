@@ -57,10 +57,10 @@ EXTENSIONS = {"skills": "skills", "apps": "apps"}
 EXTENSIONS_INTRODUCTION = """
 ## Extensions
 
-What hosts do with the extensions that the reference handler serves, at the same fleet:
+What hosts do with the extensions that the reference handler serves, at such a fleet:
 
 - **skills** (`io.modelcontextprotocol/skills`): the host finds a skill, gets its entry, reads each of its files and
-  compares it with the digest of the entry, and lists the directories;
+  compares it with the digest of the entry; that of the TypeScript SDK also lists the directories;
 - **apps** (`io.modelcontextprotocol/ui`): the host finds the app of a tool, shows it in Chromium with the result of the
   tool, and passes on the tool calls of the app, which shows their results.
 
