@@ -66,5 +66,5 @@ agree() { # question, the word that agrees
   local said=""
   printf '\n%s Type %s to go on: ' "$1" "$2"
   read -r said || true
-  [ "$said" = "$2" ] || give_up "nothing was done, because you did not type $2"
+  [ "$said" = "$2" ] || give_up "this is as far as it went, because you did not type $2"
 }

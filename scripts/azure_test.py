@@ -144,10 +144,15 @@ class Deploy(Scripts):
         for typed in ("no\n", "", "y\n"):
             run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed=typed)
             self.assertEqual(run.code, 1)
+            self.assertTrue(run.called("az account show"))
+            self.assertFalse(run.called("az provider register"))
+            # The subscription is agreed to, the registry is not.
+            run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed=f"yes\n{typed}")
+            self.assertEqual(run.code, 1)
             self.assertTrue(run.called("az deployment group what-if"))
             self.assertFalse(run.called("az deployment group create"))
-        # The registry is agreed to, the rest is not.
-        run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed="yes\nno\n")
+        # The registry is agreed to as well, the rest is not.
+        run = self.run_script("deploy_aca", "dev", settings=DEPLOY, answers=NOTHING_THERE, typed="yes\nyes\nno\n")
         self.assertEqual(run.code, 1)
         self.assertEqual(len([line for line in run.lines if line.startswith("az deployment group create")]), 1)
 
@@ -160,11 +165,13 @@ class Deploy(Scripts):
     def test_an_image_is_not_made_of_what_is_in_no_commit(self):
         with open(self.repository / "aca" / "main.bicep", "a") as file:
             file.write("// changed\n")
+        (self.repository / "aca" / "policy.toml").write_text("new\n")
         for arguments in (["--yes"], ["--dry-run"]):
             run = self.run_script("deploy_aca", "dev", *arguments, settings=DEPLOY, answers=NOTHING_THERE)
             self.assertEqual(run.code, 1)
             self.assertIn("in no commit", run.text)
             self.assertIn("aca/main.bicep", run.text)
+            self.assertIn("aca/policy.toml", run.text)
             # Before anything is made, and also before anything is said to be made.
             self.assertEqual(run.calls, [])
             self.assertEqual(run.shown, [])
@@ -184,8 +191,9 @@ class Deploy(Scripts):
         asked = run.lines[run.position("az keyvault list-deleted")]
         self.assertIn("'/subscriptions/sub/resourceGroups/fleet/'", asked)
         self.assertIn("starts_with(name, 'prynai-')", asked)
-        run = self.run_script("deploy_aca", "prod", settings=DEPLOY, answers=answers, typed="yes\nno\n")
+        run = self.run_script("deploy_aca", "prod", settings=DEPLOY, answers=answers, typed="yes\nyes\nno\n")
         self.assertEqual(run.code, 1)
+        self.assertTrue(run.called("az keyvault list-deleted"))
         self.assertFalse(run.called("az keyvault recover"))
         run = self.run_script("deploy_aca", "prod", "--yes", settings=DEPLOY, answers=NOTHING_THERE)
         self.assertFalse(run.called("az keyvault recover"))
