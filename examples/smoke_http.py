@@ -110,7 +110,9 @@ class Web:
         reply = until_well(lambda: self.send("POST" if form else "GET", url, headers, body))
         text = reply.read()
         if reply.status != 200:
-            raise Failed(f"{url} answered {reply.status}")
+            # An issuer says why, such as AADSTS7000215.
+            said = text[:500].decode(errors="replace")
+            raise Failed(f"{url} answered {reply.status}: {said!r}")
         return json.loads(text)
 
 
