@@ -62,6 +62,12 @@ pub(crate) fn headers(text: &str) -> Result<http::HeaderMap, String> {
         let value = decoded(value.trim()).ok_or_else(wrong)?;
         let mut value = http::HeaderValue::from_bytes(&value).map_err(|_| wrong())?;
         value.set_sensitive(true);
+        // The exporter takes no others, and does not say of which header it speaks.
+        if value.to_str().is_err() {
+            return Err(format!(
+                "--otlp-headers: the value of {name} has characters that are not visible ASCII"
+            ));
+        }
         headers.append(name, value);
     }
     Ok(headers)
@@ -215,6 +221,11 @@ mod tests {
             let refused = headers(wrong).unwrap_err();
             assert!(!refused.contains(wrong), "{refused}");
         }
+        let refused = headers("x-api-key=lsv2_…").unwrap_err();
+        assert!(
+            refused.contains("x-api-key") && !refused.contains("lsv2"),
+            "{refused}"
+        );
     }
 
     #[test]
