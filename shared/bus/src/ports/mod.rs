@@ -249,7 +249,7 @@ impl Default for BusLimits {
             open_retention: Duration::from_secs(24 * 3600),
             session_idle: Duration::from_secs(3600),
             dead_letters: 10_000,
-            audit: 1_000,
+            audit: 5_000,
         }
     }
 }

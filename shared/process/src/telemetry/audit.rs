@@ -46,7 +46,7 @@ pub struct AuditSettings {
     #[arg(
         long,
         env = "PRYNAI_AUDIT_RECORDS",
-        default_value_t = 1_000,
+        default_value_t = 5_000,
         value_name = "COUNT",
         value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000_000)
     )]

@@ -10,6 +10,7 @@ use super::RedisOperations;
 use super::entries::added_ms;
 use crate::connection::command::Command;
 use crate::fault::Fault;
+use crate::wire::lines::RECORDS;
 
 /// An entry of the stream with its fields.
 type Entry = (String, Vec<(String, Vec<u8>)>);
@@ -52,17 +53,18 @@ impl RedisOperations {
     }
 }
 
-/// The records of entries, each of which has one or several. One that has none is told as one that cannot be read, so
-/// that whoever reads on gets past it.
+/// The records of entries, each of which has one or several, a line each. One that has none is told as one that cannot
+/// be read, so that whoever reads on gets past it.
 fn sights(entries: Vec<Entry>) -> Vec<AuditSight> {
     let mut sights = Vec::new();
     for (entry, fields) in &entries {
-        let records = fields.iter().filter(|(field, _)| field == "record");
-        let before = sights.len();
-        sights.extend(records.map(|(_, line)| sight(entry, line)));
-        if sights.len() == before {
-            sights.push(sight(entry, &[]));
-        }
+        let records = fields.iter().find(|(field, _)| field == RECORDS);
+        let lines = records.map_or(&[][..], |(_, lines)| lines);
+        sights.extend(
+            lines
+                .split(|byte| *byte == b'\n')
+                .map(|line| sight(entry, line)),
+        );
     }
     sights
 }

@@ -7,6 +7,7 @@ use redis::pipe;
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
+use crate::wire::lines::RECORDS;
 
 /// Records that one pipeline adds.
 const NOTED_AT_ONCE: usize = 256;
@@ -31,7 +32,7 @@ impl AuditLog for RedisBus {
                     .arg("~")
                     .arg(self.limits.audit)
                     .arg("*")
-                    .arg("record")
+                    .arg(RECORDS)
                     .arg(record.as_str())
                     .ignore();
             }

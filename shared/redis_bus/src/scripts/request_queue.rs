@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, StreamId, WorkerId};
+use prynai_bus::wire::audit::AuditLine;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{BusLimits, Finish};
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
@@ -27,6 +28,9 @@ lua!(IS_QUEUED, "request_queue/is_queued.lua");
 lua!(BACKLOG, "request_queue/backlog.lua");
 lua!(UNRECEIVED, "request_queue/unreceived.lua");
 lua!(FIND_OR_WITHDRAW, "request_queue/find_or_withdraw.lua");
+
+/// Records that share an entry of the audit, as finish.lua has it.
+const RECORDS_AN_ENTRY: usize = 8;
 
 /// From this idle time on a lease was handed back: that is written as a delivery in 1970.
 pub(crate) const HANDED_BACK: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -169,16 +173,23 @@ pub(crate) fn finish(
             )
             .arg(millis(limits.retention(owner.era)))
             .arg(lines::call_of(owner).unwrap_or_default())
-            .arg(record(request, limits));
+            .arg(record(request, limits).map_or("", |_| "1"));
         add_events(&mut command, request, &mut lines);
+    }
+    let records = requests.writes.iter();
+    let records: Vec<&str> = records
+        .filter_map(|request| record(request, limits))
+        .collect();
+    for entry in records.chunks(RECORDS_AN_ENTRY) {
+        command.arg(entry.join("\n"));
     }
     Command::script(&FINISH, command)
 }
 
-/// What the audit keeps of a request; empty if it keeps nothing.
-fn record<'a>(request: &'a Finish, limits: &BusLimits) -> &'a str {
+/// What the audit keeps of a request.
+fn record<'a>(request: &'a Finish, limits: &BusLimits) -> Option<&'a str> {
     let record = request.record.as_ref().filter(|_| limits.audit > 0);
-    record.map_or("", |record| record.as_str())
+    record.map(AuditLine::as_str)
 }
 
 /// Whether an entry is in the queue.

@@ -11,6 +11,9 @@ use prynai_bus::{BusError, Ownership, PositionedChange};
 
 use crate::connection::budget::LARGE;
 
+/// The field of an entry of the audit that has its records, a line each.
+pub(crate) const RECORDS: &str = "records";
+
 /// The event that says "cancelled", cut where its offset goes: only the script knows that.
 pub(crate) struct CancelledLine {
     pub(crate) before_offset: String,

@@ -188,7 +188,7 @@ async fn whoever_reads_the_audit_gets_past_what_is_no_record() {
     let prefix = unique_prefix();
     let scene = Scene::on(&server, &prefix, BusLimits::default()).await;
     let audit = format!("{prefix}{{main.0}}:audit");
-    for fields in [["what", "is this?"], ["record", "no JSON"]] {
+    for fields in [["what", "is this?"], ["records", "no JSON"]] {
         let add = [&["XADD", &audit, "*"][..], &fields].concat();
         server.command::<String>(&add).await;
     }

@@ -9,8 +9,10 @@
 --   1 consumer group   2 gateway channels' common start   3 what to publish instead of the events, or ''
 --   4 most entries of the audit
 --   then for each request: stream, entry, worker, delivery, holder, session or '', retention in ms,
---   the call among those of its session or '', record for the audit or '',
+--   the call among those of its session or '', '1' if it has a record for the audit or '',
 --   number of events (0 when there is no final event), then of each event, the final one last: offset, event line
+--   and last the entries of the audit: the records of those that have one, in their order, a line each; each entry but
+--   the last has eight
 -- Returns a code (scripts/write_code.rs) for each request
 --   0 ended, now or before   1 not the owner, or the log is gone: entry left alone
 --   2 cancelled   3 finished with another event, or another entry's
@@ -91,17 +93,8 @@ end
 
 local news, holders, closed, marks = {}, {}, {}, {}
 
--- Records that come together share entries, up to eight in each, so that one command adds several. The table has all
--- its places from the start, since one that grows is copied.
-local records = {
-  'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '', 'record', '',
-}
-local filled = 0
-
-local function add_records()
-  call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', unpack(records, 1, filled))
-  filled = 0
-end
+-- How many requests have a record, and which of these records are not kept.
+local recorded, dropped, is_dropped = 0, 0, {}
 
 at = 5
 for i = 1, count do
@@ -143,14 +136,27 @@ for i = 1, count do
     closed[#closed + 1] = ARGV[at]
     marks[#marks + 1] = ARGV[at]
   end
-  if ends_now and ARGV[at + RECORD] ~= '' then
-    filled = filled + 2
-    records[filled] = ARGV[at + RECORD]
-    if filled == #records then add_records() end
+  if ARGV[at + RECORD] ~= '' then
+    recorded = recorded + 1
+    if not ends_now then dropped, is_dropped[recorded] = dropped + 1, true end
   end
   at = last + 2
 end
-if filled > 0 then add_records() end
+
+local function add_records(lines) call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[4], '*', 'records', lines) end
+
+if dropped == 0 then
+  for i = at, #ARGV do add_records(ARGV[i]) end
+elseif dropped < recorded then
+  local kept, record = {}, 0
+  for i = at, #ARGV do
+    for line in ARGV[i]:gmatch('[^\n]+') do
+      record = record + 1
+      if not is_dropped[record] then kept[#kept + 1] = line end
+    end
+  end
+  for i = 1, #kept, 8 do add_records(table.concat(kept, '\n', i, math.min(i + 7, #kept))) end
+end
 
 call('XDEL', KEYS[1], unpack(entries))
 if #calls > 0 then call('ZREM', KEYS[4], unpack(calls)) end
