@@ -1,7 +1,7 @@
 //! [`Catalog`](prynai_bus::Catalog): what the workers serve; outlives them.
 
 use prynai_bus::wire::FORMAT;
-use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool, TaskUse};
 use prynai_bus::wire::change::Change;
 
 use crate::scene::{Kind, begun, json, next};
@@ -22,6 +22,7 @@ pub(crate) fn catalog(version: &str) -> CatalogRecord {
         )]
         .into(),
         audit: vec!["text".to_owned()],
+        tasks: TaskUse::Always,
     };
     CatalogRecord {
         v: FORMAT,

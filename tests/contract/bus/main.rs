@@ -40,3 +40,4 @@ mod scene;
 mod session_store;
 mod signal_channel;
 mod state_store;
+mod task_store;

@@ -18,6 +18,7 @@ use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::session::{LogLevel, Session};
 use prynai_bus::wire::signal::Signal;
+use prynai_bus::wire::task::TaskBirth;
 use prynai_bus::wire::{WireError, check_format};
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ samples! {
     "catalog_audited",
     "catalog_prompts",
     "catalog_read_only",
+    "catalog_tasks",
     "change_catalog_changed",
     "change_prompts_list_changed",
     "change_resource_updated",
@@ -49,12 +51,14 @@ samples! {
     "event_message",
     "event_pause",
     "event_see_log",
+    "event_task",
     "request_anonymous",
     "request_knock",
     "request_legacy",
     "request_modern",
     "request_ruled",
     "request_signed",
+    "request_task",
     "request_trace_state",
     "request_traced",
     "request_visible",
@@ -63,6 +67,7 @@ samples! {
     "signal_cancel",
     "signal_drain",
     "signal_mail",
+    "task_birth",
 }
 
 /// How one kind of entry is read and written.
@@ -152,6 +157,16 @@ impl Wire for Signal {
 }
 
 impl Wire for CatalogRecord {
+    fn read(text: &str) -> Result<Self, WireError> {
+        Self::from_json(text)
+    }
+
+    fn write(&self) -> String {
+        self.to_json().expect("JSON")
+    }
+}
+
+impl Wire for TaskBirth {
     fn read(text: &str) -> Result<Self, WireError> {
         Self::from_json(text)
     }

@@ -1,10 +1,13 @@
 //! Events, changes, signals, catalogs and sessions.
 
-use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use std::time::Duration;
+
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool, TaskUse};
 use prynai_bus::wire::change::{Change, ChangeEntry};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::session::Session;
 use prynai_bus::wire::signal::{Signal, SignalKind};
+use prynai_bus::wire::task::TaskBirth;
 
 use crate::{SAMPLES, Wire, passes, raw, session, session_id, stream};
 
@@ -18,9 +21,14 @@ fn events() {
         r#"{"jsonrpc":"2.0","id":"call-7","#,
         r#""result":{"content":[{"type":"text","text":"done"}]}}"#
     );
+    let task = concat!(
+        r#"{"jsonrpc":"2.0","id":"call-7","result":{"resultType":"task","#,
+        r#""taskId":"0198c5f2a7b47c3e9d10b2f4c6e8a012","status":"working"}}"#
+    );
     let event = |offset, kind, text| StreamEvent::new(stream(), offset, kind, raw(text));
     passes("event_message", &event(1, EventKind::Message, message));
     passes("event_final", &event(2, EventKind::Final, response));
+    passes("event_task", &event(2, EventKind::Task, task));
     passes("event_cancelled", &StreamEvent::cancelled(stream(), 3));
     passes("event_pause", &StreamEvent::pause(stream(), 2));
     passes("event_see_log", &StreamEvent::see_log(stream()));
@@ -82,6 +90,7 @@ fn a_catalog() {
         )]
         .into(),
         audit: Vec::new(),
+        tasks: TaskUse::AfterATime,
     };
     let versions = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
     let expected = CatalogRecord {
@@ -107,6 +116,7 @@ fn a_catalog_with_a_tool_that_only_reads() {
         read_only: true,
         header_params: Default::default(),
         audit: Vec::new(),
+        tasks: TaskUse::AfterATime,
     };
     let expected = CatalogRecord {
         v: 1,
@@ -154,6 +164,35 @@ fn a_catalog_with_a_tool_that_is_audited() {
         prompts: Default::default(),
     };
     passes("catalog_audited", &expected);
+}
+
+#[test]
+fn a_catalog_with_tools_whose_calls_are_tasks() {
+    let tool = |tasks| CatalogTool {
+        tasks,
+        ..CatalogTool::default()
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "mill", "version": "0.4.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2026-07-28".to_owned()],
+        tools: [
+            ("count".to_owned(), tool(TaskUse::Never)),
+            ("grind".to_owned(), tool(TaskUse::Always)),
+            ("rebuild".to_owned(), tool(TaskUse::Required)),
+        ]
+        .into(),
+        prompts: Default::default(),
+    };
+    passes("catalog_tasks", &expected);
+}
+
+#[test]
+fn the_birth_of_a_task() {
+    let birth = TaskBirth::new(1_785_000_000_000, Duration::from_secs(2));
+    passes("task_birth", &birth);
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn a_legacy_request() {
         trace: None,
         trace_state: None,
         rule: None,
+        takes_task: false,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
             r#""arguments":{"seconds":2.0},"_meta":{"progressToken":12345678901234567890}}}"#
@@ -93,6 +94,7 @@ fn modern_request(principal: Principal) -> RequestEnvelope {
         trace: None,
         trace_state: None,
         rule: None,
+        takes_task: false,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
@@ -150,6 +152,7 @@ fn a_request_of_whose_answer_the_caller_may_see_a_part() {
         trace: None,
         trace_state: None,
         rule: None,
+        takes_task: false,
         visible: Some(Visible {
             names: ["add".to_owned(), "report_*".to_owned()].into(),
             read_only: ["*".to_owned()].into(),
@@ -207,6 +210,15 @@ fn a_request_that_a_rule_allows() {
         ..a_list()
     };
     passes("request_ruled", &expected);
+}
+
+#[test]
+fn a_request_whose_client_takes_a_task() {
+    let expected = RequestEnvelope {
+        takes_task: true,
+        ..a_list()
+    };
+    passes("request_task", &expected);
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod cancel;
 mod idempotency;
 mod questions;
 mod skills;
+mod tasks;
 mod unchanged;

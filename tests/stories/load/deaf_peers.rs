@@ -16,7 +16,7 @@ use prynai_test_harness::client::{MODERN, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::memory;
 use prynai_test_redis::assert_eventually;
-use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerHealth};
+use prynai_worker::{RequestStateKeys, TaskTerms, WorkerConfig, WorkerHealth};
 use reqwest::StatusCode;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::ProgressNotificationParam;
@@ -80,6 +80,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
         caller_kept: 64 * 1024 * 1024,
         health: WorkerHealth::default(),
         state_keys: RequestStateKeys::random(),
+        tasks: TaskTerms::default(),
     };
     let handler = Talker(Talker::tool_router());
     let bus = bus.expect("Redis is there");

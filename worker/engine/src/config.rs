@@ -27,6 +27,34 @@ pub struct WorkerConfig {
     pub caller_kept: usize,
     /// Sign what modern clients carry from one question to the next.
     pub state_keys: RequestStateKeys,
+    /// When calls become tasks, and how long these may take.
+    pub tasks: TaskTerms,
     /// Where the worker says whether it takes requests.
     pub health: WorkerHealth,
+}
+
+/// When calls become tasks, and how long these may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskTerms {
+    /// How long a call has run when it becomes a task, if its tool does not say otherwise and its client takes one;
+    /// `None`: it does not.
+    pub after: Option<Duration>,
+    /// How long a task may take from its birth on.
+    pub timeout: Duration,
+    /// How long a task can be asked for once it has ended.
+    pub kept: Duration,
+    /// How often a client is to ask.
+    pub poll: Duration,
+}
+
+impl Default for TaskTerms {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self {
+            after: Some(Duration::from_secs(20)),
+            timeout: day,
+            kept: day,
+            poll: Duration::from_secs(2),
+        }
+    }
 }

@@ -156,6 +156,8 @@ impl Roles {
             max_result: config.max_result,
             event_shares: EventShares::new(config.caller_kept),
             audit: Arc::clone(&audit),
+            task_terms: config.tasks,
+            tools: prepared.tools.clone(),
         };
         let intake = Arc::new(Intake::new(Arc::clone(worker), leases, Arc::new(runner)));
         roles.intake.spawn(Processor(Arc::clone(&intake)).run());
@@ -278,6 +280,7 @@ fn call_ports(bus: &Arc<dyn Bus>, events: EventQueue, config: &WorkerConfig) -> 
         signals: bus.clone(),
         outcomes: bus.clone(),
         state: bus.clone(),
+        tasks: bus.clone(),
         worker: config.id.clone(),
         patience: PATIENCE,
         outcomes_kept: config.idempotency_window,

@@ -15,7 +15,7 @@ use prynai_process::settings::byte_size;
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::RedisSettings;
 use prynai_traces::TraceSettings;
-use prynai_worker_engine::{RequestStateKeys, WorkerConfig, WorkerHealth};
+use prynai_worker_engine::{RequestStateKeys, TaskTerms, WorkerConfig, WorkerHealth};
 
 /// As much as the log of a stream may hold.
 const LARGEST_RESULT: usize = 64 * 1024 * 1024;
@@ -134,6 +134,38 @@ pub struct WorkerSettings {
     )]
     pub max_result: usize,
 
+    /// How long a call runs before it becomes a task (0 or 1s to 24h), whose client asks for the answer later, from
+    /// any connection; 0: never. A tool may say otherwise, and only clients that declare the extension
+    /// io.modelcontextprotocol/tasks get tasks.
+    #[arg(
+        long,
+        env = "PRYNAI_TASK_AFTER",
+        default_value = "20s",
+        value_name = "DURATION",
+        value_parser = task_after
+    )]
+    pub task_after: Duration,
+
+    /// How long a task may take (1s to 30d); then it is stopped, and ends with an error.
+    #[arg(
+        long,
+        env = "PRYNAI_TASK_TIMEOUT",
+        default_value = "24h",
+        value_name = "DURATION",
+        value_parser = task_time
+    )]
+    pub task_timeout: Duration,
+
+    /// How long the result of a task is kept (1s to 30d).
+    #[arg(
+        long,
+        env = "PRYNAI_TASK_TTL",
+        default_value = "24h",
+        value_name = "DURATION",
+        value_parser = task_time
+    )]
+    pub task_ttl: Duration,
+
     /// Secret that signs what clients of 2026-07-28 carry from one question to the next, 32 characters
     /// or more and the same on every worker; tools that ask one question need none. To replace it, give
     /// the new and the old one, separated by a comma.
@@ -197,6 +229,12 @@ impl WorkerSettings {
             idempotency_window: self.idempotency_window,
             max_result: self.max_result,
             caller_kept: BusLimits::default().caller_kept,
+            tasks: TaskTerms {
+                after: (!self.task_after.is_zero()).then_some(self.task_after),
+                timeout: self.task_timeout,
+                kept: self.task_ttl,
+                ..TaskTerms::default()
+            },
             health: WorkerHealth::default(),
         }
     }
@@ -205,6 +243,20 @@ impl WorkerSettings {
 fn lease(text: &str) -> Result<Duration, String> {
     let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
     within(duration(text)?, least..=most, "between 1s and 1h")
+}
+
+fn task_after(text: &str) -> Result<Duration, String> {
+    let after = duration(text)?;
+    if after.is_zero() {
+        return Ok(after);
+    }
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
+    within(after, least..=most, "0, or between 1s and 24h")
+}
+
+fn task_time(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_secs(1), Duration::from_secs(30 * 24 * 3600));
+    within(duration(text)?, least..=most, "between 1s and 30d")
 }
 
 fn idempotency_window(text: &str) -> Result<Duration, String> {

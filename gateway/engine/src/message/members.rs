@@ -53,6 +53,7 @@ pub(super) type Place = Option<Range<usize>>;
 pub(super) struct Members {
     pub(super) name: Place,
     pub(super) uri: Place,
+    pub(super) task_id: Place,
     pub(super) cursor: Place,
     pub(super) request_state: Place,
     pub(super) arguments: Place,
@@ -66,6 +67,7 @@ pub(super) struct Members {
 pub(super) const NO_MEMBERS: &Members = &Members {
     name: None,
     uri: None,
+    task_id: None,
     cursor: None,
     request_state: None,
     arguments: None,
@@ -84,6 +86,8 @@ pub(super) struct ReadMembers<'a> {
     name: Option<&'a RawValue>,
     #[serde(borrow, default)]
     uri: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "taskId")]
+    task_id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     cursor: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "requestState")]
@@ -112,6 +116,7 @@ impl ReadMembers<'_> {
         Members {
             name: place(self.name),
             uri: place(self.uri),
+            task_id: place(self.task_id),
             cursor: place(self.cursor),
             request_state: place(self.request_state),
             arguments: place(self.arguments),

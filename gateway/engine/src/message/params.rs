@@ -9,6 +9,7 @@ use std::time::Duration;
 use prynai_bus::wire::absent::is_absent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::session::LogLevel;
+use prynai_bus::wire::task::TASKS;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -125,6 +126,7 @@ impl<'a> ParamsView<'a> {
             "tools/call" | "prompts/get" => self.name().map(Some),
             "resources/read" => self.uri().map(Some),
             "resources/directory/read" | "skills/get" => Ok(self.uri().ok()),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => self.task_id().map(Some),
             _ => Ok(None),
         }
     }
@@ -144,6 +146,26 @@ impl<'a> ParamsView<'a> {
     /// What `uri` says, of a method that must have one.
     pub(crate) fn uri(&self) -> Result<String, RequestError> {
         self.string("uri", &self.members.uri)
+    }
+
+    /// What `taskId` says, of a method that must have one.
+    pub(crate) fn task_id(&self) -> Result<String, RequestError> {
+        self.string("taskId", &self.members.task_id)
+    }
+
+    /// Whether the client takes a task in place of an answer (ext-tasks, draft, Capability Negotiation): it says so in
+    /// each request.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Capabilities<'a> {
+            #[serde(borrow, default)]
+            extensions: BTreeMap<Cow<'a, str>, &'a RawValue>,
+        }
+        // Few clients do, so few texts are read.
+        let capabilities = self.meta(META_CLIENT_CAPABILITIES);
+        let said = capabilities.filter(|text| text.contains(TASKS));
+        let read = said.and_then(|text| serde_json::from_str::<Capabilities<'_>>(text).ok());
+        read.is_some_and(|read| read.extensions.contains_key(TASKS))
     }
 
     /// The arguments, if there are any.

@@ -70,6 +70,8 @@ pub(crate) enum RequestError {
     },
     #[error("header mismatch: {0}")]
     HeaderMismatch(String),
+    #[error("declare the extension {0} in the capabilities of the request")]
+    MissingExtension(&'static str),
     #[error("{0}")]
     Forbidden(String),
     /// The caller is not known. Only the layer that knows callers says so.
@@ -154,6 +156,7 @@ impl RequestError {
                 (StatusCode::BAD_REQUEST, code::UNSUPPORTED_PROTOCOL_VERSION)
             }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
+            Self::MissingExtension(_) => (StatusCode::BAD_REQUEST, code::MISSING_CLIENT_CAPABILITY),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, code::INVALID_REQUEST),
             Self::Forbidden(_) | Self::InsufficientScope { .. } | Self::NotAllowed(_) => {
                 (StatusCode::FORBIDDEN, code::INVALID_REQUEST)
@@ -216,6 +219,7 @@ impl RequestError {
             Self::SessionUnknown => "session_unknown",
             Self::UnsupportedVersion { .. } => "unsupported_version",
             Self::HeaderMismatch(_) => "header_mismatch",
+            Self::MissingExtension(_) => "missing_extension",
             Self::Forbidden(_) => "forbidden",
             Self::Unauthorized(_) => "unauthorized",
             Self::InsufficientScope { .. } => "insufficient_scope",
@@ -257,6 +261,9 @@ impl RequestError {
                 "reason": "insufficient_scope",
                 "scopes": missing.scopes,
                 "roles": missing.roles,
+            }),
+            Self::MissingExtension(extension) => json!({
+                "requiredCapabilities": { "extensions": { *extension: {} } },
             }),
             Self::NotAllowed(_) => json!({ "reason": "policy" }),
             Self::BodyTooLarge { .. } => json!({ "reason": "body_too_large" }),

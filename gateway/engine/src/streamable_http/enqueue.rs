@@ -44,6 +44,8 @@ pub(super) struct CallParts {
     pub(super) method: String,
     pub(super) message: RawJson,
     pub(super) session: Option<Session>,
+    /// The client takes a task in place of the answer.
+    pub(super) takes_task: bool,
 }
 
 /// Holds the stream, then queues the request: no event can be missed. The client may go away at any
@@ -116,6 +118,7 @@ pub(super) async fn enqueue_notification(
         method: notification.method.clone(),
         message: notification.raw.clone(),
         session,
+        takes_task: false,
     };
     let envelope = envelope(state, head, parts);
     let bytes = envelope.message.as_str().len();
@@ -155,6 +158,7 @@ fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> Reques
         method,
         message,
         session,
+        takes_task,
     } = parts;
     let now = state.bus.now_ms();
     let most = state.settings.limits.request_timeout;
@@ -181,6 +185,7 @@ fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> Reques
         trace: head.operation.trace(),
         trace_state: head.operation.trace_state().cloned(),
         rule: head.operation.rule().map(str::to_owned),
+        takes_task,
         message,
     }
 }

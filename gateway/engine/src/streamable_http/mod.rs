@@ -11,6 +11,7 @@ mod modern;
 mod named_session;
 mod oversized;
 mod session_call;
+mod tasks;
 
 use std::time::Duration;
 

@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::absent::is_empty_list;
-use prynai_bus::wire::catalog::CatalogRecord;
+use prynai_bus::wire::catalog::{CatalogRecord, TaskUse};
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::request::Era;
+use prynai_bus::wire::task::TASKS;
 
 use super::enqueue::{Call, CallParts, enqueue, enqueue_notification};
-use super::{EVENTS, check_room, local_answers, prefers_events, takes_events};
+use super::{EVENTS, check_room, local_answers, prefers_events, takes_events, tasks};
 use crate::admission::Permit;
 use crate::message::envelope::{Message, Notification, Request};
 use crate::message::members::{META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION};
@@ -134,9 +135,20 @@ async fn serve(
             let permit = state.admission.stream(head.share(None))?;
             subscription::listen(&state, head.caller, &request, &catalog, permit)
         }
+        method if tasks::REMOVED.contains(&method) => {
+            Err(RequestError::MethodNotFound(method.to_owned()))
+        }
+        method if tasks::METHODS.contains(&method) => {
+            state.check_policy(head, method, &request.params).await?;
+            tasks::answer(&state, head, &request, view).await
+        }
         method => {
             state.check_policy(head, method, &request.params).await?;
             check_tool_headers(&catalog, head.headers, method, target.as_deref(), view)?;
+            let takes_task = method == "tools/call" && view.takes_tasks();
+            if !takes_task && answers_with_a_task(&catalog, method, target.as_deref()) {
+                return Err(RequestError::MissingExtension(TASKS));
+            }
             check_room(&state, head, method, view).await?;
             let parts = CallParts {
                 stream: StreamId::generate(),
@@ -144,6 +156,7 @@ async fn serve(
                 protocol_version: version,
                 target,
                 timeout: view.timeout()?,
+                takes_task,
                 request_id: Some(request.id),
                 method: request.method,
                 message: request.raw,
@@ -194,6 +207,13 @@ fn check_tool_headers(
         Some(tool) => mirrored_headers::check_params(headers, tool, view.arguments()),
         None => Ok(()),
     }
+}
+
+/// Whether a tool answers with tasks alone.
+fn answers_with_a_task(catalog: &CatalogRecord, method: &str, target: Option<&str>) -> bool {
+    let tool = target.filter(|_| method == "tools/call");
+    let tool = tool.and_then(|tool| catalog.tools.get(tool));
+    tool.is_some_and(|tool| tool.tasks == TaskUse::Required)
 }
 
 async fn call(

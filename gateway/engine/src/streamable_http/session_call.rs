@@ -71,6 +71,7 @@ fn parts(request: Request, session: Session) -> Result<CallParts, RequestError> 
         method: request.method,
         message: request.raw,
         session: Some(session),
+        takes_task: false,
     })
 }
 

@@ -233,7 +233,7 @@ impl CallStream {
             events.held.release();
         }
         match (event.kind, &event.message) {
-            (EventKind::Final, Some(message)) => {
+            (EventKind::Final | EventKind::Task, Some(message)) => {
                 let status = match events.era {
                     Era::Legacy => StatusCode::OK,
                     Era::Modern => modern_status(message),
@@ -350,7 +350,8 @@ impl CallEvents {
         if let Some(cancel) = &mut self.cancel {
             cancel.disarm();
         }
-        if self.era == Era::Modern {
+        // The log of a task outlives its response.
+        if self.era == Era::Modern && last.kind != EventKind::Task {
             self.held.release();
         }
     }

@@ -64,14 +64,14 @@ impl Canceller {
         }
     }
 
-    /// Cancels a call, also while the bus is away. Without its `entry` nobody knows whether it was queued: its client
-    /// was refused and will send it again.
+    /// Cancels a call whose client is gone, also while the bus is away; one that has become a task needs none. Without
+    /// its `entry` nobody knows whether it was queued: its client was refused and will send it again.
     pub(crate) fn cancel(&self, stream: StreamId, entry: Option<EntryId>, era: Era) {
         let otherwise = "could not cancel a call, so it runs to its end";
         let signals = self.signals.clone();
         self.keep_trying(stream, otherwise, move || {
             let (signals, entry) = (signals.clone(), entry.clone());
-            async move { signals.cancel_call(&stream, entry.as_ref(), era).await }
+            async move { signals.abandon_call(&stream, entry.as_ref(), era).await }
         });
     }
 

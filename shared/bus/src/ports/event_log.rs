@@ -9,6 +9,7 @@ use super::{BusError, NewsReceiver};
 use crate::ids::{GatewayId, SessionId, StreamId};
 use crate::wire::event::StreamEvent;
 use crate::wire::request::Era;
+use crate::wire::task::TaskBirth;
 
 /// The log of each stream, and the news of it.
 ///
@@ -184,12 +185,14 @@ pub enum LogState {
 pub type Appended = Result<(), Refusal>;
 
 /// What became of a take-over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TakeOver {
     /// The stream is yours; the next offset is `newest + 1`.
     Taken {
         /// Offset of the newest event.
         newest: u64,
+        /// The call has become a task.
+        task: Option<TaskBirth>,
     },
     /// There is nothing to do: remove the entry.
     Refused(Refusal),

@@ -34,6 +34,7 @@ mod request_queue;
 mod session_store;
 mod signal_channel;
 mod state_store;
+mod task_store;
 
 pub use audit_log::AuditLog;
 pub use catalog::Catalog;
@@ -47,6 +48,7 @@ pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
+pub use task_store::TaskStore;
 
 use crate::wire::WireError;
 use crate::wire::request::Era;
@@ -65,6 +67,7 @@ pub trait Bus:
     + OutcomeStore
     + AuditLog
     + RateLimiter
+    + TaskStore
 {
     /// Checks that the bus takes writes, and that every subscription opened through it still hears what is published. A
     /// probe that takes the way of all publications finds that out.

@@ -44,6 +44,19 @@ pub trait SignalChannel: Send + Sync {
         era: Era,
     ) -> Result<(), BusError>;
 
+    /// Cancels a call whose client or whose gateway is gone, as [`SignalChannel::cancel_call`], unless it has become a
+    /// task: then it changes nothing. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn abandon_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError>;
+
     /// Puts a client's message, an answer or the progress of one, into the mailbox of a call, and wakes the worker. The
     /// call must run, belong to `session`, and have written at least one event.
     ///

@@ -15,7 +15,7 @@ use super::{FORMAT, WireError};
 use crate::shown;
 
 /// The last moment of the year 9999, which is as far as RFC 3339 goes, in Unix milliseconds.
-const LATEST_MS: u64 = 253_402_300_799_999;
+pub(super) const LATEST_MS: u64 = 253_402_300_799_999;
 
 /// Bytes of the longest address, which is one of IPv6 with an IPv4 address at its end.
 const LONGEST_ADDRESS: usize = 45;

@@ -46,6 +46,30 @@ pub struct CatalogTool {
     /// The arguments that the audit is to have, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audit: Vec<String>,
+    /// When its calls become tasks.
+    #[serde(default, skip_serializing_if = "TaskUse::is_usual")]
+    pub tasks: TaskUse,
+}
+
+/// When calls of a tool become tasks, if their clients take tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskUse {
+    /// Never.
+    Never,
+    /// After the time that the workers are set to.
+    #[default]
+    AfterATime,
+    /// At once.
+    Always,
+    /// At once, and no client is served that takes none.
+    Required,
+}
+
+impl TaskUse {
+    fn is_usual(&self) -> bool {
+        *self == Self::AfterATime
+    }
 }
 
 impl CatalogRecord {

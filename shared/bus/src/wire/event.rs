@@ -33,6 +33,8 @@ pub enum EventKind {
     Pause,
     /// The response; nothing follows.
     Final,
+    /// The response, which names a task: nothing follows for this client, but the log lives on, since the call does.
+    Task,
     /// The request was cancelled; nothing follows and the client gets no response.
     Cancelled,
 }
@@ -77,7 +79,10 @@ impl StreamEvent {
 
     /// Whether the stream ends with it.
     pub fn ends_stream(&self) -> bool {
-        matches!(self.kind, EventKind::Final | EventKind::Cancelled)
+        matches!(
+            self.kind,
+            EventKind::Final | EventKind::Task | EventKind::Cancelled
+        )
     }
 
     /// The single line of JSON that is logged and published.

@@ -21,6 +21,7 @@ pub mod request;
 pub mod response;
 pub mod session;
 pub mod signal;
+pub mod task;
 pub mod trace;
 pub mod visible;
 

@@ -20,7 +20,7 @@ pub const KNOCK: &str = "notifications/prynai/knock";
 const OVERDUE_MS: u64 = 1_000;
 
 /// Fields of an entry, with a signature.
-const MOST_FIELDS: usize = 19;
+const MOST_FIELDS: usize = 20;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,9 @@ pub struct RequestEnvelope {
     pub trace_state: Option<TraceState>,
     /// The rule of the policy that allowed it, for the audit; absent without a policy, and when no rule is needed.
     pub rule: Option<String>,
+    /// The client takes a task in place of the answer, and so does its gateway. Workers of releases that do not know it
+    /// answer as ever.
+    pub takes_task: bool,
     /// The JSON-RPC message, unchanged.
     pub message: RawJson,
 }
@@ -103,6 +106,7 @@ struct FieldTexts<'a> {
     trace: Option<&'a str>,
     trace_state: Option<&'a str>,
     rule: Option<&'a str>,
+    task: Option<&'a str>,
 }
 
 // === impl Era ===
@@ -146,6 +150,7 @@ impl RequestEnvelope {
             trace: None,
             trace_state: None,
             rule: None,
+            takes_task: false,
             message: RawJson::from_value(&message)?,
         })
     }
@@ -195,6 +200,9 @@ impl RequestEnvelope {
         if let Some(rule) = &self.rule {
             fields.push(("rule", rule.as_str().into()));
         }
+        if self.takes_task {
+            fields.push(("task", "1".into()));
+        }
         Ok(fields)
     }
 
@@ -242,6 +250,7 @@ impl RequestEnvelope {
             trace: texts.trace.and_then(|text| text.parse().ok()),
             trace_state: texts.trace_state.and_then(|text| text.parse().ok()),
             rule: texts.rule.map(str::to_owned),
+            takes_task: texts.task == Some("1"),
         })
     }
 }
@@ -270,6 +279,7 @@ impl<'a> FieldTexts<'a> {
             "trace" => &mut self.trace,
             "tracestate" => &mut self.trace_state,
             "rule" => &mut self.rule,
+            "task" => &mut self.task,
             _ => return,
         };
         *place = Some(text);

@@ -89,7 +89,9 @@ impl EventLog for MemoryBus {
     async fn keep_briefly(&self, stream: &StreamId) -> Result<(), BusError> {
         let mut partition = lock(&self.partition);
         let logs = &mut partition.logs;
-        if logs.get(stream).map(Log::state) == Some(LogState::Finished) {
+        // How long a task can be asked for has been said to its client.
+        let can_end = |log: &Log| log.state() == LogState::Finished && log.task.is_none();
+        if logs.get(stream).is_some_and(can_end) {
             logs.live_at_most(stream, self.limits.brief_retention);
         }
         Ok(())
@@ -140,8 +142,12 @@ impl Partition {
         };
         log.own(owner);
         let newest = log.newest();
-        self.logs
-            .live_for(&owner.stream, Some(limits.open_retention));
-        TakeOver::Taken { newest }
+        let task = log.task.as_ref().map(|task| task.birth.clone());
+        // As above.
+        if task.is_none() {
+            self.logs
+                .live_for(&owner.stream, Some(limits.open_retention));
+        }
+        TakeOver::Taken { newest, task }
     }
 }

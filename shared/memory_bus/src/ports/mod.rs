@@ -12,3 +12,4 @@ mod session_store;
 mod shares;
 mod signal_channel;
 mod state_store;
+mod task_store;

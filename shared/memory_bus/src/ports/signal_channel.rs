@@ -12,7 +12,7 @@ use prynai_bus::{
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
-use crate::stored::log::Log;
+use crate::stored::log::{Log, Task};
 use crate::stored::partition::{Lease, Partition};
 
 #[async_trait]
@@ -24,6 +24,20 @@ impl SignalChannel for MemoryBus {
         era: Era,
     ) -> Result<(), BusError> {
         lock(&self.partition).cancel(stream, entry, era, &self.limits);
+        Ok(())
+    }
+
+    async fn abandon_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        let log = partition.logs.get(stream);
+        if log.is_none_or(|log| log.task.is_none()) {
+            partition.cancel(stream, entry, era, &self.limits);
+        }
         Ok(())
     }
 
@@ -108,10 +122,11 @@ impl Partition {
         log.cancel(entry_is_gone, &self.log_counts);
         let event = StreamEvent::cancelled(*stream, log.newest() + 1);
         // The mark must be there when a worker claims the entry, however late that is.
+        let kept = log.task.as_mut().map(Task::end);
         let life = if entry_is_gone {
-            limits.retention(era)
+            kept.unwrap_or_else(|| limits.retention(era))
         } else {
-            limits.open_retention
+            limits.open_retention.max(kept.unwrap_or_default())
         };
         self.logs.live_for(stream, Some(life));
         if let Some(holder) = holder {

@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::task::{Promotion, TaskBirth};
 use prynai_bus::{BusLimits, LogPage, LogState, Mail, Ownership, Refusal};
+use tokio::time::Instant;
 
 /// The log of one stream, with the mailbox of its call.
 pub(crate) struct Log {
@@ -26,9 +29,24 @@ pub(crate) struct Log {
     newest: u64,
     /// Nobody will look at the mark of this cancelled call any more.
     mark_is_seen: bool,
+    /// The call has become a task.
+    pub(crate) task: Option<Task>,
     pub(crate) mailbox: VecDeque<RawJson>,
     /// Messages that the owner received.
     mail_removed: u64,
+}
+
+/// What a log knows of its call as a task.
+pub(crate) struct Task {
+    pub(crate) birth: TaskBirth,
+    born: Instant,
+    pub(crate) principal: String,
+    pub(crate) changed_ms: u64,
+    /// Until when it can be asked for, Unix milliseconds.
+    pub(crate) until_ms: u64,
+    /// How long it can be asked for once it has ended.
+    kept: Duration,
+    pub(crate) message: Option<String>,
 }
 
 /// How many logs there are of those that operators ask for.
@@ -72,6 +90,7 @@ impl Log {
             bytes: 0,
             newest: 0,
             mark_is_seen: false,
+            task: None,
             mailbox: VecDeque::new(),
             mail_removed: 0,
         }
@@ -198,6 +217,21 @@ impl Log {
         Ok(Some(earlier))
     }
 
+    /// Logs the response that names the call as a task.
+    pub(crate) fn name_task(&mut self, promotion: &Promotion) -> Result<(), Refusal> {
+        if self.state == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        self.push(&promotion.event);
+        self.task = Some(Task::new(promotion));
+        Ok(())
+    }
+
+    /// The message of the newest event.
+    pub(crate) fn response(&self) -> Option<&RawJson> {
+        self.events.last()?.message.as_ref()
+    }
+
     fn new_among<'a>(&self, events: &'a [StreamEvent]) -> &'a [StreamEvent] {
         let known = events.partition_point(|event| event.offset <= self.newest);
         &events[known..]
@@ -265,12 +299,52 @@ impl Log {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// About what an event takes.
 fn size(event: &StreamEvent) -> usize {
     event
         .message
         .as_ref()
         .map_or(0, |message| message.as_str().len())
+}
+
+impl Task {
+    pub(crate) fn new(promotion: &Promotion) -> Self {
+        let birth = promotion.birth.clone();
+        Self {
+            born: Instant::now(),
+            principal: promotion.principal.clone(),
+            changed_ms: birth.created_ms,
+            until_ms: birth.created_ms.saturating_add(millis(promotion.ttl)),
+            kept: promotion.kept,
+            message: None,
+            birth,
+        }
+    }
+
+    /// It says something of itself.
+    pub(crate) fn say(&mut self, message: &str) {
+        self.message = Some(message.to_owned());
+        self.changed_ms = self.now_ms();
+    }
+
+    /// It ends: it can be asked for as long as its client was told, and long enough to fetch its result. Says for how
+    /// long that is from now on.
+    pub(crate) fn end(&mut self) -> Duration {
+        self.changed_ms = self.now_ms();
+        let kept = self.changed_ms.saturating_add(millis(self.kept));
+        self.until_ms = self.until_ms.max(kept);
+        Duration::from_millis(self.until_ms - self.changed_ms)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.birth
+            .created_ms
+            .saturating_add(millis(self.born.elapsed()))
+    }
 }
 
 impl Count {

@@ -12,7 +12,7 @@ use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
 use tokio::time::Instant;
 
 use crate::stored::expiry::ExpiringMap;
-use crate::stored::log::{Log, LogCounts};
+use crate::stored::log::{Log, LogCounts, Task};
 use crate::stored::news::Topics;
 
 /// How long a worker is remembered after it was heard of.
@@ -251,7 +251,9 @@ impl Partition {
         let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
         if let Some(log) = log {
             log.see_mark();
-            self.logs.live_for(stream, Some(limits.retention(era)));
+            let life = log.task.as_mut().map(Task::end);
+            let life = life.unwrap_or_else(|| limits.retention(era));
+            self.logs.live_for(stream, Some(life));
         }
     }
 
@@ -281,14 +283,26 @@ impl Partition {
         Ok(log)
     }
 
-    /// Publishes what was logged, and lets the log live on.
+    /// Publishes what was logged, unless nobody waits for it because the call has become a task, and lets the log live
+    /// on.
     pub(crate) fn publish_written<'a>(
         &mut self,
         stream: &StreamId,
         logged: impl IntoIterator<Item = &'a StreamEvent>,
         life: Duration,
     ) {
-        if let Some(holder) = self.logs.get(stream).and_then(|log| log.holder.clone()) {
+        let Some(log) = self.logs.get_mut(stream) else {
+            return;
+        };
+        let has_ended = log.state() == LogState::Finished;
+        if let Some(task) = &mut log.task {
+            if has_ended {
+                let life = task.end();
+                self.logs.live_for(stream, Some(life));
+            }
+            return;
+        }
+        if let Some(holder) = log.holder.clone() {
             for event in logged {
                 self.events.publish(&holder, event.clone());
             }

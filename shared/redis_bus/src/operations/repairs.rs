@@ -40,7 +40,8 @@ impl Repairs for RedisOperations {
             signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
         };
         let limits = BusLimits::default();
-        let cancel = scripts::cancel_call(&self.keys, &limits, stream, Some(entry), era, &said);
+        let (keys, entry) = (&self.keys, Some(entry));
+        let cancel = scripts::cancel_call(keys, &limits, stream, entry, era, &said, true);
         let marked = self.run(&cancel).await.map_err(Fault::at_start)?;
         Ok(marked == 1)
     }

@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use prynai_bus::ids::{GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::request::Era;
+use prynai_bus::wire::task::TaskBirth;
 use prynai_bus::{
     Append, Appended, BusError, EventLog, LogPage, LogState, NewsReceiver, Ownership, TakeOver,
 };
@@ -80,9 +81,13 @@ impl EventLog for RedisBus {
 
     async fn take_over(&self, owner: &Ownership) -> Result<TakeOver, BusError> {
         let take_over = scripts::take_over(&self.keys, &self.limits, owner);
-        let (code, newest) = self.run(&take_over).await?;
+        let (code, newest, task) = self.run(&take_over).await?;
+        let task = (!task.is_empty()).then(|| TaskBirth::from_json(&task));
         Ok(match WriteCode::try_from(code)?.into() {
-            Ok(()) => TakeOver::Taken { newest },
+            Ok(()) => TakeOver::Taken {
+                newest,
+                task: task.transpose()?,
+            },
             Err(refusal) => TakeOver::Refused(refusal),
         })
     }

@@ -12,3 +12,4 @@ mod session_store;
 pub(crate) mod shares;
 mod signal_channel;
 mod state_store;
+mod task_store;

@@ -25,13 +25,16 @@ impl SignalChannel for RedisBus {
         entry: Option<&EntryId>,
         era: Era,
     ) -> Result<(), BusError> {
-        let said = CancelLines {
-            event: lines::cancelled(*stream)?,
-            signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
-        };
-        let cancel = scripts::cancel_call(&self.keys, &self.limits, stream, entry, era, &said);
-        self.run(&cancel).await?;
-        Ok(())
+        self.cancel(stream, entry, era, true).await
+    }
+
+    async fn abandon_call(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+    ) -> Result<(), BusError> {
+        self.cancel(stream, entry, era, false).await
     }
 
     async fn post_mail(
@@ -90,6 +93,25 @@ impl SignalChannel for RedisBus {
         self.subscriptions
             .open(&self.keys, channel, Signal::from_line)
             .await
+    }
+}
+
+impl RedisBus {
+    async fn cancel(
+        &self,
+        stream: &StreamId,
+        entry: Option<&EntryId>,
+        era: Era,
+        task_too: bool,
+    ) -> Result<(), BusError> {
+        let (keys, limits) = (&self.keys, &self.limits);
+        let said = CancelLines {
+            event: lines::cancelled(*stream)?,
+            signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
+        };
+        let cancel = scripts::cancel_call(keys, limits, stream, entry, era, &said, task_too);
+        self.run(&cancel).await?;
+        Ok(())
     }
 }
 

@@ -149,7 +149,7 @@ impl RedisBus {
         let mut offset = 1;
         if owner.delivery > 1 {
             match self.take_over(owner).await? {
-                TakeOver::Taken { newest } => offset = newest + 1,
+                TakeOver::Taken { newest, .. } => offset = newest + 1,
                 TakeOver::Refused(_) => return Ok(()),
             }
         }

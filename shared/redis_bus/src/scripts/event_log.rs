@@ -66,8 +66,13 @@ pub(super) fn add_events<'a>(
     }
 }
 
-/// Makes a redelivered claim the owner: a [`WriteCode`](super::WriteCode), and the newest offset if it is done.
-pub(crate) fn take_over(keys: &Keys, limits: &BusLimits, owner: &Ownership) -> Command<(i64, u64)> {
+/// Makes a redelivered claim the owner: a [`WriteCode`](super::WriteCode), and the newest offset if it is done, with
+/// what is known of the task if the call is one.
+pub(crate) fn take_over(
+    keys: &Keys,
+    limits: &BusLimits,
+    owner: &Ownership,
+) -> Command<(i64, u64, String)> {
     let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
     let mut command = TAKE_OVER.with_keys(&names);
     command

@@ -15,6 +15,7 @@ mod session_store;
 mod shares;
 mod signal_channel;
 mod state_store;
+mod task_store;
 mod write_code;
 
 pub(crate) use catalog::*;
@@ -28,6 +29,7 @@ pub(crate) use session_store::*;
 pub(crate) use shares::*;
 pub(crate) use signal_channel::*;
 pub(crate) use state_store::*;
+pub(crate) use task_store::*;
 pub(crate) use write_code::*;
 
 /// Declares the script of a file in `lua/`.

@@ -20,7 +20,7 @@ pub(crate) struct CancelLines {
     pub(crate) signal: String,
 }
 
-/// Marks a call as cancelled and tells everybody.
+/// Marks a call as cancelled and tells everybody; one that has become a task only if `task_too`.
 pub(crate) fn cancel_call(
     keys: &Keys,
     limits: &BusLimits,
@@ -28,6 +28,7 @@ pub(crate) fn cancel_call(
     entry: Option<&EntryId>,
     era: Era,
     said: &CancelLines,
+    task_too: bool,
 ) -> Command<i64> {
     let mut command = CANCEL_CALL.with_keys(&[
         keys.log(stream),
@@ -49,7 +50,8 @@ pub(crate) fn cancel_call(
         .arg(millis(limits.retention(era)))
         .arg(limits.queue)
         .arg(millis(HANDED_BACK))
-        .arg(era.as_str());
+        .arg(era.as_str())
+        .arg(if task_too { "task" } else { "" });
     Command::script(&CANCEL_CALL, command)
 }
 

@@ -8,6 +8,7 @@ use prynai_bus::operations::Shelf;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
+use prynai_bus::wire::task::{Promotion, TaskBirth};
 use prynai_bus::{Append, Bucket, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
 use redis::FromRedisValue;
 
@@ -89,6 +90,13 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let window = limits.session_idle;
     let change = FieldChange::Subscribe("subscription:test://a");
     let ones = [entry.clone()];
+    let promotion = Promotion {
+        principal: "somebody".to_owned(),
+        birth: TaskBirth::new(1, window),
+        ttl: window,
+        kept: window,
+        event: StreamEvent::pause(stream, 1),
+    };
     let finishes = Batches::of(&finishes).next().unwrap().unwrap();
     let appends = Batches::of(&appends).next().unwrap().unwrap();
     let streams = [stream, stream, stream];
@@ -139,8 +147,23 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "cancel_call",
             0,
-            parts(cancel_call(k, l, &stream, Some(&entry), Era::Modern, &said)),
+            parts(cancel_call(
+                k,
+                l,
+                &stream,
+                Some(&entry),
+                Era::Modern,
+                &said,
+                true,
+            )),
         ),
+        (
+            "promote",
+            0,
+            parts(promote(k, &owner, &promotion, "{}", "{}")),
+        ),
+        ("note_status", 0, parts(note_status(k, &owner, "half", 1))),
+        ("task", 0, parts(task(k, &stream, "somebody", 100))),
         (
             "post_mail",
             0,

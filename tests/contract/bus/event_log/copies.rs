@@ -97,7 +97,13 @@ async fn a_copy_takes_nothing_over(kind: Kind) {
     // The original may be taken over as ever.
     let new = scene.passed_on(&own, &other).await.ownership(&other);
     let taken = scene.workers.take_over(&new).await.unwrap();
-    assert_eq!(taken, TakeOver::Taken { newest: 1 });
+    assert_eq!(
+        taken,
+        TakeOver::Taken {
+            newest: 1,
+            task: None
+        }
+    );
     scene.respond(&new, 2).await;
     assert_eq!(scene.depth().await, (0, 0));
 }

@@ -29,7 +29,13 @@ async fn a_take_over_shuts_the_former_owner_out(kind: Kind) {
     let worker = WorkerId::generate();
     let new = scene.passed_on(&old, &worker).await.ownership(&worker);
     let taken = scene.workers.take_over(&new).await.unwrap();
-    assert_eq!(taken, TakeOver::Taken { newest: 2 });
+    assert_eq!(
+        taken,
+        TakeOver::Taken {
+            newest: 2,
+            task: None
+        }
+    );
 
     for offset in [1, 2, 3] {
         let late = message(old.stream, offset);
@@ -53,7 +59,13 @@ async fn a_take_over_before_any_event_shuts_the_first_write_out(kind: Kind) {
     let worker = WorkerId::generate();
     let new = scene.passed_on(&old, &worker).await.ownership(&worker);
     let taken = scene.workers.take_over(&new).await.unwrap();
-    assert_eq!(taken, TakeOver::Taken { newest: 0 });
+    assert_eq!(
+        taken,
+        TakeOver::Taken {
+            newest: 0,
+            task: None
+        }
+    );
 
     let late = message(old.stream, 1);
     let refused = scene.workers.append(&old, &late).await.unwrap();
@@ -68,7 +80,13 @@ async fn a_take_over_may_be_repeated(kind: Kind) {
     let new = scene.passed_on(&old, &worker).await.ownership(&worker);
     for _ in 0..2 {
         let taken = scene.workers.take_over(&new).await.unwrap();
-        assert_eq!(taken, TakeOver::Taken { newest: 0 });
+        assert_eq!(
+            taken,
+            TakeOver::Taken {
+                newest: 0,
+                task: None
+            }
+        );
     }
     scene.respond(&new, 1).await;
 }
@@ -88,7 +106,14 @@ async fn a_take_over_begins_the_retention_anew(kind: Kind) {
     // The other log is the younger one.
     assert_eventually!({
         let taken = scene.workers.take_over(&new).await.unwrap();
-        assert_eq!(taken, TakeOver::Taken { newest: 1 }, "the log is lost");
+        assert_eq!(
+            taken,
+            TakeOver::Taken {
+                newest: 1,
+                task: None
+            },
+            "the log is lost"
+        );
         scene.log(neglected.stream).await.is_none()
     });
     let expected = Some((vec![first], LogState::Open));

@@ -10,6 +10,7 @@ mod queued;
 mod sessions;
 mod stores;
 mod streams;
+mod tasks;
 
 use std::cell::Cell;
 use std::future::Future;

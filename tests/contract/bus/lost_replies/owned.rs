@@ -66,7 +66,13 @@ async fn what_a_lost_reclaim_took_is_given_again() {
 
         let owner = claims[0].ownership(&worker);
         let taken = shaky.scene.workers.take_over(&owner).await.unwrap();
-        assert_eq!(taken, TakeOver::Taken { newest: 0 });
+        assert_eq!(
+            taken,
+            TakeOver::Taken {
+                newest: 0,
+                task: None
+            }
+        );
     })
     .await;
 }

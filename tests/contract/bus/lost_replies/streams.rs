@@ -61,7 +61,13 @@ async fn a_stream_is_taken_over() {
             .await
             .ownership(&worker);
         let taken = shaky.done(|| shaky.bus.take_over(&owner)).await;
-        assert_eq!(taken, TakeOver::Taken { newest: 1 });
+        assert_eq!(
+            taken,
+            TakeOver::Taken {
+                newest: 1,
+                task: None
+            }
+        );
         shaky.scene.respond(&owner, 2).await;
     })
     .await;

@@ -26,7 +26,7 @@ pub(super) fn state(state: LogState) -> State {
 
 pub(super) fn taken_over(taken: TakeOver) -> Answer {
     match taken {
-        TakeOver::Taken { newest } => Answer::taken(few(newest)),
+        TakeOver::Taken { newest, .. } => Answer::taken(few(newest)),
         TakeOver::Refused(refusal) => answer(Err(refusal)),
     }
 }
@@ -37,6 +37,7 @@ pub(super) fn news(event: &StreamEvent) -> Event {
         EventKind::Final => Kind::Final,
         EventKind::Cancelled => Kind::Cancelled,
         EventKind::Pause => panic!("nobody pauses here"),
+        EventKind::Task => panic!("nobody promotes here"),
     };
     let offset = few(event.offset);
     Event { kind, offset }

@@ -146,7 +146,7 @@ impl RawClient {
             .header("MCP-Protocol-Version", MODERN)
             .header("Mcp-Method", text(&message["method"]));
         let params = &message["params"];
-        for name in [&params["name"], &params["uri"]] {
+        for name in [&params["name"], &params["uri"], &params["taskId"]] {
             if let Some(name) = name.as_str() {
                 request = request.header("Mcp-Name", name);
             }

@@ -7,9 +7,10 @@ use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::Era;
+use prynai_bus::wire::task::Promotion;
 use prynai_bus::{
     Append, Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore,
-    Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver,
+    Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
 };
 use prynai_process::outage::Outage;
 
@@ -24,6 +25,7 @@ pub(crate) struct CallPorts {
     pub(crate) signals: Arc<dyn SignalChannel>,
     pub(crate) outcomes: Arc<dyn OutcomeStore>,
     pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) tasks: Arc<dyn TaskStore>,
     pub(crate) worker: WorkerId,
     /// How long the bus may be away before a call counts as lost.
     pub(crate) patience: Duration,
@@ -108,10 +110,22 @@ impl CallBus {
         self.retry("take mail", take_mail).await
     }
 
-    /// Cancels the call, which is of the modern era: nobody waits for it.
-    pub(crate) async fn cancel(&self) -> Result<(), Stop> {
+    /// Makes a task of the call.
+    pub(crate) async fn promote(&self, promotion: &Promotion) -> Result<Appended, Stop> {
+        let promote = || self.ports.tasks.promote(&self.ownership, promotion);
+        self.retry("make a task of the call", promote).await
+    }
+
+    /// Notes what the task says of itself.
+    pub(crate) async fn note_status(&self, message: &str) -> Result<Appended, Stop> {
+        let note = || self.ports.tasks.note_status(&self.ownership, message);
+        self.retry("note what a task says", note).await
+    }
+
+    /// Cancels the call, which is of the modern era, unless it is a task: nobody waits for it.
+    pub(crate) async fn abandon(&self) -> Result<(), Stop> {
         let (stream, entry) = (&self.ownership.stream, Some(&self.ownership.entry));
-        let cancel = || self.ports.signals.cancel_call(stream, entry, Era::Modern);
+        let cancel = || self.ports.signals.abandon_call(stream, entry, Era::Modern);
         self.retry("cancel the call", cancel).await.map(drop)
     }
 

@@ -1,6 +1,7 @@
 //! What the handler and the client of one call say to each other.
 
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::{Claim, Refusal};
 use rmcp::ErrorData;
 use rmcp::model::NumberOrString;
 use tokio::time::Instant;
@@ -9,8 +10,10 @@ use crate::call::changes::ChangePublisher;
 use crate::call::event_writer::EventWriter;
 use crate::call::messages::inbound;
 use crate::call::messages::outbound::{Outbound, Sent};
+use crate::call::promotion::Promoting;
 use crate::call::request_transport::HandlerLink;
 use crate::call::running::{Slot, Stop};
+use crate::handler::become_task::BecomeTask;
 use crate::handler::close_stream::CloseStream;
 
 /// Brings to and fro what the handler of one call and its client say, until there is a response.
@@ -21,20 +24,27 @@ pub(crate) struct Conversation<'a> {
     pub(crate) handler: HandlerLink,
     pub(crate) close: CloseStream,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) promoting: Promoting,
+    pub(crate) become_task: BecomeTask,
+    pub(crate) claim: &'a Claim,
     pub(crate) changes: &'a ChangePublisher,
 }
 
 impl Conversation<'_> {
     /// The final message; `None` when the deadline passed before.
     pub(crate) async fn relay(&mut self) -> Result<Option<RawJson>, Stop> {
-        let (slot, deadline) = (self.slot, self.deadline);
+        let slot = self.slot;
         let controls = &slot.controls;
         let mut received = 0;
+        // Before anything that the handler says: of some tools every call is a task.
+        if self.promoting.begins_as_task() {
+            self.promote().await?;
+        }
         loop {
             let outgoing = tokio::select! {
                 biased;
                 reason = controls.stopped() => return Err(reason),
-                () = until(deadline) => return Ok(None),
+                () = until(self.deadline) => return Ok(None),
                 // Also when nothing was asked: what nobody waits for must not stay in the mailbox.
                 () = controls.mail() => {
                     // It may take long to get a place.
@@ -42,15 +52,35 @@ impl Conversation<'_> {
                     tokio::select! {
                         biased;
                         reason = controls.stopped() => return Err(reason),
-                        () = until(deadline) => return Ok(None),
+                        () = until(self.deadline) => return Ok(None),
                         () = slot.resume() => {}
                     }
                     self.deliver(&mut received).await?;
                     continue;
                 }
                 outgoing = self.handler.outgoing.recv(), if self.writer.has_room() => outgoing,
+                () = self.promoting.due() => {
+                    self.promote().await?;
+                    continue;
+                }
+                () = self.become_task.asked() => {
+                    if self.promoting.may_become_task() {
+                        self.promote().await?;
+                    }
+                    self.become_task.tell(self.promoting.is_task());
+                    continue;
+                }
+                () = self.promoting.has_news() => {
+                    if let Some(said) = self.promoting.news() {
+                        self.note_status(&said).await?;
+                    }
+                    continue;
+                }
                 () = self.close.asked() => {
-                    self.writer.pause().await?;
+                    // Nobody waits for a task.
+                    if !self.promoting.is_task() {
+                        self.writer.pause().await?;
+                    }
                     continue;
                 }
                 // The last to be looked at, so that all that is ready goes together.
@@ -65,6 +95,7 @@ impl Conversation<'_> {
             };
             match self.outbound.translate(*outgoing.message) {
                 Sent::Final(message) => return Ok(Some(message)),
+                Sent::Event(message) if self.promoting.is_task() => self.promoting.hear(&message),
                 Sent::Event(message) => self.writer.put(message),
                 Sent::Question { number, message } => {
                     self.writer.put(message);
@@ -89,6 +120,33 @@ impl Conversation<'_> {
                 }
                 Sent::Nothing => {}
             }
+        }
+    }
+
+    /// Makes a task of the call.
+    async fn promote(&mut self) -> Result<(), Stop> {
+        let (claim, id, now_ms) = (
+            self.claim,
+            self.outbound.request_id(),
+            self.writer.bus().now_ms(),
+        );
+        let promoting = &self.promoting;
+        let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
+        match self.writer.promote(promotion).await? {
+            Some(birth) => {
+                self.deadline = self.promoting.promoted(birth);
+                self.slot.becomes_task();
+            }
+            None => self.promoting.given_up(),
+        }
+        Ok(())
+    }
+
+    async fn note_status(&self, said: &str) -> Result<(), Stop> {
+        match self.writer.bus().note_status(said).await? {
+            Ok(()) => Ok(()),
+            Err(Refusal::Cancelled) => Err(Stop::Cancelled),
+            Err(Refusal::LostOwnership | Refusal::Finished | Refusal::LogFull) => Err(Stop::Lost),
         }
     }
 

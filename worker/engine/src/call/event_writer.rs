@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::task::{Promotion, TaskBirth};
 use prynai_bus::{Refusal, TakeOver};
 
 use crate::call::call_bus::CallBus;
@@ -64,23 +65,21 @@ impl EventWriter {
         &self.bus
     }
 
-    /// Makes a redelivered claim the owner of its stream.
+    /// Makes a redelivered claim the owner of its stream, and says what is known of the task if the call is one.
     ///
     /// # Errors
     ///
     /// Why the call must end.
-    pub(crate) async fn take_over(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn take_over(&mut self) -> Result<Option<TaskBirth>, Stop> {
         match self.bus.take_over().await? {
-            TakeOver::Taken { newest } => self.next = newest + 1,
+            TakeOver::Taken { newest, task } => {
+                self.next = newest + 1;
+                Ok(task)
+            }
             // Either way the entry is removed without a word: that is what a cancel does.
-            TakeOver::Refused(Refusal::Cancelled | Refusal::Finished) => {
-                return Err(Stop::Cancelled);
-            }
-            TakeOver::Refused(Refusal::LostOwnership | Refusal::LogFull) => {
-                return Err(Stop::Lost);
-            }
+            TakeOver::Refused(Refusal::Cancelled | Refusal::Finished) => Err(Stop::Cancelled),
+            TakeOver::Refused(Refusal::LostOwnership | Refusal::LogFull) => Err(Stop::Lost),
         }
-        Ok(())
     }
 
     /// Whether the stream holds events, of this attempt or an earlier one.
@@ -108,6 +107,30 @@ impl EventWriter {
     pub(crate) async fn pause(&mut self) -> Result<(), Stop> {
         self.take(StreamEvent::pause(self.bus.ownership().stream, self.next));
         self.flush().await.map(drop)
+    }
+
+    /// Makes a task of the call, with the next event as the response that names it: after all that was said before.
+    /// `None` when it becomes none.
+    ///
+    /// # Errors
+    ///
+    /// Why the call must end.
+    pub(crate) async fn promote(
+        &mut self,
+        promotion: impl FnOnce(u64) -> Option<Promotion>,
+    ) -> Result<Option<TaskBirth>, Stop> {
+        self.flush().await?;
+        let Some(promotion) = promotion(self.next) else {
+            return Ok(None);
+        };
+        match self.bus.promote(&promotion).await? {
+            Ok(()) => {
+                self.next += 1;
+                Ok(Some(promotion.birth))
+            }
+            Err(Refusal::Cancelled) => Err(Stop::Cancelled),
+            Err(Refusal::LostOwnership | Refusal::Finished | Refusal::LogFull) => Err(Stop::Lost),
+        }
     }
 
     fn take(&mut self, event: StreamEvent) {

@@ -20,6 +20,7 @@ pub(crate) mod event_writer;
 pub(crate) mod gone_holders;
 pub(crate) mod idempotency;
 pub(crate) mod messages;
+pub(crate) mod promotion;
 pub(crate) mod run_line;
 pub(crate) mod runner;
 pub(crate) mod running;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use prynai_bus::wire::catalog::TaskUse;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::{Claim, Finish};
@@ -13,6 +14,7 @@ use rmcp::model::{
 use rmcp::service::serve_directly_with_ct;
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
@@ -28,13 +30,17 @@ use crate::call::idempotency::{self, Use};
 use crate::call::messages::outbound::{self, Muted, Outbound};
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::messages::{inbound, response};
+use crate::call::promotion::Promoting;
 use crate::call::request_transport;
 use crate::call::run_line::{RunEnd, RunLine};
 use crate::call::running::{Slot, Stop};
+use crate::config::TaskTerms;
 use crate::handler::ask::request_state::RequestStateKeys;
+use crate::handler::become_task::BecomeTask;
 use crate::handler::close_stream::CloseStream;
 use crate::handler::context;
 use crate::handler::guard::{Guard, RunSpan};
+use crate::roles::catalog_announcer::Tools;
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
 const ENDING: Duration = Duration::from_secs(2);
@@ -61,6 +67,8 @@ pub(crate) struct CallRunner<H> {
     pub(crate) max_result: usize,
     pub(crate) event_shares: Arc<EventShares>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) task_terms: TaskTerms,
+    pub(crate) tools: watch::Receiver<Tools>,
 }
 
 /// A request that waits for a response, with its place among the running calls.
@@ -68,6 +76,8 @@ struct Call<'a> {
     claim: &'a Claim,
     id: &'a RawJson,
     slot: &'a Slot,
+    /// When it is too late, Unix milliseconds by the clock of the bus.
+    deadline_ms: Option<u64>,
 }
 
 impl<H: ServerHandler> RunCall for CallRunner<H> {
@@ -128,18 +138,29 @@ impl<H: ServerHandler> CallRunner<H> {
             return Err(Stop::Cancelled);
         }
         let bus = self.ports.of(claim, controls);
-        if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
-            bus.cancel().await?;
-            return Err(Stop::Cancelled);
-        }
         let mut writer = EventWriter::new(bus).within(Arc::clone(events));
-        if claim.delivery > 1 {
-            writer.take_over().await?;
+        let task = match claim.delivery > 1 {
+            true => writer.take_over().await?,
+            false => None,
+        };
+        if task.is_some() {
+            slot.becomes_task();
+        } else if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
+            writer.bus().abandon().await?;
+            return Err(Stop::Cancelled);
         }
         if let Some(reason) = controls.reason() {
             return Err(reason);
         }
-        let in_time = in_time(envelope, writer.bus().now_ms());
+        let deadline_ms = match &task {
+            Some(birth) => Some(
+                birth
+                    .created_ms
+                    .saturating_add(millis(self.task_terms.timeout)),
+            ),
+            None => envelope.deadline_ms,
+        };
+        let in_time = in_time(deadline_ms, writer.bus().now_ms());
         let Some(id) = &envelope.request_id else {
             if in_time.is_err() {
                 let stream = &envelope.stream;
@@ -149,10 +170,19 @@ impl<H: ServerHandler> CallRunner<H> {
             slot.begin();
             return self.notify(envelope, writer.bus()).await.map(|()| None);
         };
-        let call = Call { claim, id, slot };
-        let begun = in_time.and_then(|()| inbound::parse_request(envelope));
+        let promoting = Promoting::new(envelope, self.task_use(envelope), self.task_terms, task);
+        let call = Call {
+            claim,
+            id,
+            slot,
+            deadline_ms,
+        };
+        let begun = in_time.and_then(|()| Ok((inbound::parse_request(envelope)?, promoting?)));
         let message = match begun {
-            Ok(request) => self.run_once(&call, request, &mut writer).await?,
+            Ok((request, promoting)) => {
+                self.run_once(&call, request, promoting, &mut writer)
+                    .await?
+            }
             Err(error) => response::error(id, &error),
         };
         writer.end(message).await.map(Some)
@@ -163,13 +193,14 @@ impl<H: ServerHandler> CallRunner<H> {
         &self,
         call: &Call<'_>,
         request: ClientRequest,
+        promoting: Promoting,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let once = match idempotency::key_use(call.claim, &request) {
             Ok(Some(once)) => once,
             Ok(None) => {
                 call.slot.begin();
-                return self.converse(call, request, writer).await;
+                return self.converse(call, request, promoting, writer).await;
             }
             Err(error) => return Ok(response::error(call.id, &error)),
         };
@@ -178,7 +209,7 @@ impl<H: ServerHandler> CallRunner<H> {
             Use::Respond(message) => return Ok(message),
         }
         call.slot.begin();
-        let response = match self.converse(call, request, writer).await {
+        let response = match self.converse(call, request, promoting, writer).await {
             // What the call said before goes first: whoever repeats it gets only the response.
             Ok(message) => writer.flush().await.map(|_| message),
             Err(stop) => Err(stop),
@@ -199,17 +230,21 @@ impl<H: ServerHandler> CallRunner<H> {
         &self,
         call: &Call<'_>,
         mut request: ClientRequest,
+        promoting: Promoting,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
         let (claim, slot, bus) = (call.claim, call.slot, writer.bus());
         let (envelope, controls) = (&claim.request, &slot.controls);
         let filter = self.filters.of(envelope);
-        let repeated = writer.has_written();
+        // A task says how far it is in each attempt.
+        let repeated = writer.has_written() && !promoting.is_task();
         let mut outbound = Outbound::new(claim, call.id, &request, repeated, filter);
         outbound.limit(self.max_result);
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
+        let become_task = BecomeTask::default();
+        request.extensions_mut().insert(become_task.clone());
         if prynai_traces::tracer().is_some() {
             request.extensions_mut().insert(RunSpan(Span::current()));
         }
@@ -220,7 +255,7 @@ impl<H: ServerHandler> CallRunner<H> {
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
-        let deadline = envelope.deadline_ms.map(|deadline| {
+        let deadline = call.deadline_ms.map(|deadline| {
             let left = deadline.saturating_sub(bus.now_ms());
             Instant::now() + Duration::from_millis(left)
         });
@@ -231,6 +266,9 @@ impl<H: ServerHandler> CallRunner<H> {
             handler,
             close,
             deadline,
+            promoting,
+            become_task,
+            claim,
             changes: &self.changes,
         };
         let response = conversation.relay().await;
@@ -243,6 +281,16 @@ impl<H: ServerHandler> CallRunner<H> {
             let _ = tokio::time::timeout(ENDING, service.waiting()).await;
         }
         response.map(|message| message.unwrap_or_else(|| outbound.error(&overdue())))
+    }
+
+    /// When calls of its tool become tasks; a call of anything else never does (ext-tasks, draft, Supported Methods).
+    fn task_use(&self, envelope: &RequestEnvelope) -> TaskUse {
+        if envelope.method != "tools/call" {
+            return TaskUse::Never;
+        }
+        let tools = self.tools.borrow();
+        let tool = envelope.name.as_ref().and_then(|name| tools.get(name));
+        tool.map_or(TaskUse::AfterATime, |tool| tool.tasks)
     }
 
     fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
@@ -315,12 +363,16 @@ fn overdue() -> ErrorData {
 }
 
 /// Whether there is still time to begin.
-fn in_time(envelope: &RequestEnvelope, now_ms: u64) -> Result<(), ErrorData> {
-    match envelope.deadline_ms {
+fn in_time(deadline_ms: Option<u64>, now_ms: u64) -> Result<(), ErrorData> {
+    match deadline_ms {
         Some(deadline) if now_ms > deadline => Err(ErrorData::internal_error(
             "the request waited for longer than its deadline and was not begun",
             Some(json!({"reason": "deadline"})),
         )),
         _ => Ok(()),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

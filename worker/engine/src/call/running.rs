@@ -318,6 +318,13 @@ impl Slot {
         }
     }
 
+    /// The call has become a task: it lives by no connection.
+    pub(crate) fn becomes_task(&self) {
+        if let Some(call) = self.running.lock().calls.get_mut(&self.stream) {
+            call.modern_holder = None;
+        }
+    }
+
     /// Notes that there is a response, which the bus does not have yet.
     pub(crate) fn has_responded(&self) {
         if let Some(began) = self.began.get() {

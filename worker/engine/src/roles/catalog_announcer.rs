@@ -27,6 +27,7 @@ use crate::handler::guard::Guard;
 use crate::handler::header_params::header_params;
 use crate::handler::redelivery::Redelivery;
 use crate::handler::state::State;
+use crate::handler::task_use::Tasks as TaskHint;
 
 /// Announced again this often, in case the bus has lost everything.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -271,6 +272,7 @@ fn entry(tool: &Tool) -> (String, CatalogTool) {
         read_only: hints.is_some_and(|hints| hints.read_only_hint == Some(true)),
         header_params,
         audit: Audited::of(tool),
+        tasks: TaskHint::of(tool),
     };
     (tool.name.clone().into_owned(), entry)
 }

@@ -75,7 +75,7 @@ impl HolderWatch {
             // The mark wakes the call.
             self.worker
                 .signals
-                .cancel_call(stream, entry, Era::Modern)
+                .abandon_call(stream, entry, Era::Modern)
                 .await?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use prynai_bus::{
 };
 use prynai_memory_bus::MemoryBus;
 use prynai_process::lifecycle::Shutdown;
-use prynai_worker_engine::{RequestStateKeys, WorkerConfig, WorkerHealth};
+use prynai_worker_engine::{RequestStateKeys, TaskTerms, WorkerConfig, WorkerHealth};
 use rmcp::ServerHandler;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -89,6 +89,7 @@ impl Stage {
             max_result: 1024 * 1024,
             caller_kept: 64 * 1024 * 1024,
             health: WorkerHealth::default(),
+            tasks: TaskTerms::default(),
         };
         let shutdown = Shutdown::new();
         let bus: Arc<dyn Bus> = self.bus.clone();

@@ -128,6 +128,7 @@ impl EventSight {
             EventKind::Message => "message",
             EventKind::Pause => "pause",
             EventKind::Final => "final",
+            EventKind::Task => "task",
             EventKind::Cancelled => "cancelled",
         };
         self.kind = Some(kind.to_owned());

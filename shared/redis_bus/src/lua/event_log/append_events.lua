@@ -85,7 +85,8 @@ end
 local answers, news, holders = {}, {}, {}
 for i, s in ipairs(streams) do
   answers[i] = append(s)
-  if answers[i] == OK and s.events > 0 then
+  -- A task has no holder.
+  if answers[i] == OK and s.events > 0 and s.holder then
     call('PEXPIRE', s.log, ARGV[3])
     if not news[s.holder] then
       news[s.holder] = {}

@@ -7,5 +7,7 @@
 -- Returns
 --   1 it ends earlier   0 it does not
 
-if redis.call('HGET', KEYS[1], 'state') ~= 'finished' then return 0 end
+local log = redis.call('HMGET', KEYS[1], 'state', 'task')
+-- How long a task can be asked for has been said to its client.
+if log[1] ~= 'finished' or log[2] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[1], 'LT')

@@ -30,7 +30,7 @@ for i = 1, count do logs[i] = KEYS[4 + 2 * i] end
 -- One look for all: most requests are ended by their first write.
 local none_has_a_log = call('EXISTS', unpack(logs)) == 0
 
--- By the number of a request: whether its log is made here, what is known of a log that is closed here, and whether it
+-- By the number of a request: whether its log is made here, what is known of a log that is closed here, and of one that
 -- was cancelled. Every call is ended here, and a table takes long to make: a first write needs none of its own.
 local made, closing, cancelled = {}, {}, {}
 
@@ -44,10 +44,10 @@ local function admit(i, at, from, last)
     return is_first and OK or LOST
   end
   local log = none_has_a_log and {}
-    or call('HMGET', logs[i], 'state', 'owner', 'newest', 'holder', 'mail', 'entry')
+    or call('HMGET', logs[i], 'state', 'owner', 'newest', 'holder', 'mail', 'entry', 'kept')
   local state, owner, newest = log[1], log[2], log[3]
   local is_copy = log[6] and log[6] ~= entry
-  cancelled[i] = state == 'cancelled' and not is_copy
+  cancelled[i] = state == 'cancelled' and not is_copy and { task_kept = log[7] }
   if last < from then
     local lease = call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)[1]
     if lease and (lease[2] ~= ARGV[at + WORKER] or lease[4] ~= tonumber(delivery)) then return LOST end
@@ -62,7 +62,7 @@ local function admit(i, at, from, last)
   if owner and owner ~= ARGV[at + WORKER] .. ':' .. delivery then return LOST end
   if not owner and delivery ~= '1' then return LOST end
   if state == 'finished' then return ARGV[last] == newest and OK or FINISHED end
-  closing[i] = { newest = tonumber(newest or 0), holder = log[4], mail = log[5] }
+  closing[i] = { newest = tonumber(newest or 0), holder = log[4], mail = log[5], task_kept = log[7] }
   return OK
 end
 
@@ -96,6 +96,15 @@ local news, holders, closed, marks = {}, {}, {}, {}
 -- How many requests have a record, and which of these records are not kept.
 local recorded, dropped, is_dropped = 0, 0, {}
 
+-- Keeps the log of a task that ends for as long as its client was told, and long enough to fetch the result.
+local function keep_task(log, kept)
+  local now = call('TIME')
+  now = now[1] * 1000 + math.floor(now[2] / 1000)
+  local last = math.max(now + kept, tonumber(call('HGET', log, 'until')))
+  call('HSET', log, 'changed', string.format('%.0f', now), 'until', string.format('%.0f', last))
+  call('PEXPIREAT', log, string.format('%.0f', last))
+end
+
 at = 5
 for i = 1, count do
   local from = at + PER_REQUEST
@@ -106,7 +115,9 @@ for i = 1, count do
   local ends_now = is_written
     or ((last < from or cancelled[i]) and answers[i] ~= LOST and is_queued(ARGV[at + ENTRY]))
   if is_written then
-    local holder = seen and seen.holder or ARGV[at + HOLDER]
+    local holder = ARGV[at + HOLDER]
+    -- A task has none.
+    if seen then holder = seen.holder end
     local owner = ARGV[at + WORKER] .. ':' .. ARGV[at + DELIVERY]
     while seen and from < last and tonumber(ARGV[from]) <= seen.newest do from = from + 2 end
     if seen or ARGV[at + SESSION] == '' then
@@ -116,23 +127,31 @@ for i = 1, count do
       call('HSET', logs[i], 'state', 'finished', 'owner', owner, 'entry', ARGV[at + ENTRY], 'newest', ARGV[last],
         'session', ARGV[at + SESSION], unpack(ARGV, from, last + 1))
     end
-    call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    if seen and seen.task_kept then
+      keep_task(logs[i], seen.task_kept)
+    else
+      call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    end
     if seen then
       closed[#closed + 1] = ARGV[at]
       if seen.mail then call('DEL', KEYS[5 + 2 * i]) end
     end
-    local lines = news[holder]
-    if not lines then
+    local lines = holder and news[holder]
+    if holder and not lines then
       lines = {}
       news[holder], holders[#holders + 1] = lines, holder
     end
-    if ARGV[3] ~= '' then
+    if lines and ARGV[3] ~= '' then
       lines[#lines + 1] = ARGV[3]
-    else
+    elseif lines then
       for line = from + 1, last + 1, 2 do lines[#lines + 1] = ARGV[line] end
     end
   elseif cancelled[i] and answers[i] ~= LOST then
-    call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    if cancelled[i].task_kept then
+      keep_task(logs[i], cancelled[i].task_kept)
+    else
+      call('PEXPIRE', logs[i], ARGV[at + RETENTION])
+    end
     closed[#closed + 1] = ARGV[at]
     marks[#marks + 1] = ARGV[at]
   end

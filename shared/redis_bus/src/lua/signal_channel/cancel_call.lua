@@ -8,22 +8,26 @@
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
 --   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
 --  11 most marks      12 idle time from which a lease counts as handed back, ms   13 era
+--  14 'task' if a task is cancelled as well, or ''
 -- Returns
 --   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
+local task_kept = log[6]
 -- Marked before its entry was known: neither holder nor worker has been told.
-if state == 'cancelled' and not holder and is_known then state = nil end
+if state == 'cancelled' and not holder and not task_kept and is_known then state = nil end
 if state and state ~= 'open' then return 0 end
+if task_kept and ARGV[14] == '' then return 0 end
 
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
   entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
 end
 
-local now = redis.call('TIME')[1] * 1000
+local time = redis.call('TIME')
+local now = time[1] * 1000
 -- Older marks than the logs they are about tell nothing.
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', '(' .. (now - ARGV[9]))
 
@@ -57,6 +61,13 @@ if entry or not is_known then
 else
   redis.call('PEXPIRE', KEYS[1], ARGV[10])
   redis.call('ZREM', KEYS[3], ARGV[2])
+end
+-- Its client can ask for it as long as for one that ended by itself.
+if task_kept then
+  local changed = now + math.floor(time[2] / 1000)
+  local last = string.format('%.0f', math.max(changed + task_kept, tonumber(log[7])))
+  redis.call('HSET', KEYS[1], 'changed', string.format('%.0f', changed), 'until', last)
+  redis.call('PEXPIREAT', KEYS[1], last, 'GT')
 end
 
 if holder then

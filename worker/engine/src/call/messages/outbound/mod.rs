@@ -125,6 +125,11 @@ impl Outbound {
         self.most = most;
     }
 
+    /// The id of the client's request.
+    pub(crate) fn request_id(&self) -> &RawJson {
+        &self.request_id
+    }
+
     /// What need not come here.
     pub(crate) fn muted(&self) -> Muted {
         self.muted

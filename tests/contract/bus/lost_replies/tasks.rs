@@ -1,0 +1,71 @@
+//! Calls that become tasks.
+
+use prynai_bus::wire::task::TaskState;
+
+use super::{always, in_every_way, tiny_pages};
+use crate::scene::next;
+use crate::task_store::promotion;
+
+#[tokio::test]
+async fn a_call_becomes_a_task_once() {
+    always(async |shaky| {
+        let mut events = shaky.scene.events_of(&shaky.scene.gateway).await;
+        let owner = shaky.scene.owned().await;
+        let promotion = promotion(&owner, 1);
+        let promoted = shaky.done(|| shaky.bus.promote(&owner, &promotion)).await;
+        assert_eq!(promoted, Ok(()));
+        let task = shaky.scene.task(owner.stream).await.expect("is there");
+        assert_eq!(task.birth, promotion.birth);
+        let sentinel = shaky.scene.respond(&shaky.scene.owned().await, 1).await;
+        let heard = [next(&mut events).await, next(&mut events).await];
+        assert_eq!(heard, [promotion.event, sentinel], "heard once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_task_says_is_noted() {
+    always(async |shaky| {
+        let owner = shaky.scene.owned().await;
+        shaky.scene.promote(&owner, 1).await;
+        let noted = shaky.done(|| shaky.bus.note_status(&owner, "half")).await;
+        assert_eq!(noted, Ok(()));
+        let task = shaky.scene.task(owner.stream).await.expect("is there");
+        assert_eq!(task.message.as_deref(), Some("half"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_task_is_looked_at() {
+    in_every_way(tiny_pages(), async |shaky| {
+        let owner = shaky.scene.owned().await;
+        let promotion = promotion(&owner, 1);
+        shaky.scene.promote(&owner, 1).await;
+        shaky.scene.respond(&owner, 2).await;
+        let look = || shaky.bus.task(&owner.stream, &promotion.principal);
+        let task = shaky.done(look).await.expect("is there");
+        assert!(matches!(task.state, TaskState::Ended(_)), "{task:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_task_is_not_abandoned() {
+    always(async |shaky| {
+        let (task, call) = (shaky.scene.owned().await, shaky.scene.owned().await);
+        shaky.scene.promote(&task, 1).await;
+        shaky.scene.say(&call, 1).await;
+        for owner in [&task, &call] {
+            let abandon = || {
+                let entry = Some(&owner.entry);
+                shaky.bus.abandon_call(&owner.stream, entry, owner.era)
+            };
+            shaky.done(abandon).await;
+        }
+        let streams = [task.stream, call.stream];
+        let marked = shaky.scene.workers.cancelled_among(&streams).await;
+        assert_eq!(marked.expect("looked"), [call.stream]);
+    })
+    .await;
+}

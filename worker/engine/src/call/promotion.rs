@@ -1,0 +1,189 @@
+//! When a call becomes a task, and what it says of itself then (extension `io.modelcontextprotocol/tasks`).
+
+use std::time::Duration;
+
+use prynai_bus::wire::catalog::TaskUse;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::task::{Promotion, TASKS, TaskBirth, TaskSight};
+use prynai_bus::{Claim, shown};
+use rmcp::ErrorData;
+use rmcp::model::ErrorCode;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::call::messages::response;
+use crate::config::TaskTerms;
+
+/// A client lacks a capability that the request needs (2026-07-28, Errors).
+const MISSING_CAPABILITY: i32 = -32021;
+
+/// What a task says of itself is written this often at most.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes of what it says.
+const MOST_OF_STATUS: usize = 1024;
+
+/// Whether and when a call becomes a task.
+pub(crate) struct Promoting {
+    terms: TaskTerms,
+    /// What has been known of the task from its first moment on, once there is one.
+    birth: Option<TaskBirth>,
+    /// Its client takes a task in place of the answer.
+    is_taken: bool,
+    /// When it becomes one.
+    due: Option<Instant>,
+    /// What it says of itself and the bus does not know yet.
+    said: Option<String>,
+    /// When that may be written.
+    may_say: Instant,
+}
+
+impl Promoting {
+    /// For a call that begins now; `birth` if it is a task from an earlier attempt on.
+    ///
+    /// # Errors
+    ///
+    /// When its tool serves no client that takes no tasks.
+    pub(crate) fn new(
+        envelope: &RequestEnvelope,
+        used: TaskUse,
+        terms: TaskTerms,
+        birth: Option<TaskBirth>,
+    ) -> Result<Self, ErrorData> {
+        let after = match used {
+            TaskUse::Required if !envelope.takes_task && birth.is_none() => return Err(required()),
+            TaskUse::Never => None,
+            TaskUse::AfterATime => terms.after,
+            TaskUse::Always | TaskUse::Required => Some(Duration::ZERO),
+        };
+        let is_taken = envelope.takes_task && birth.is_none();
+        let after = after.filter(|_| is_taken);
+        let now = Instant::now();
+        Ok(Self {
+            terms,
+            birth,
+            is_taken,
+            due: after.and_then(|after| now.checked_add(after)),
+            said: None,
+            may_say: now,
+        })
+    }
+
+    /// Whether the call is a task.
+    pub(crate) fn is_task(&self) -> bool {
+        self.birth.is_some()
+    }
+
+    /// Whether the call can become a task.
+    pub(crate) fn may_become_task(&self) -> bool {
+        self.is_taken && !self.is_task()
+    }
+
+    /// Whether the call is to be a task before its handler says anything.
+    pub(crate) fn begins_as_task(&self) -> bool {
+        self.may_become_task() && self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Waits until the call shall become a task.
+    pub(crate) async fn due(&self) {
+        until(self.due.filter(|_| !self.is_task())).await;
+    }
+
+    /// The task that it becomes now, and the response that names it, at `offset`.
+    pub(crate) fn promotion(
+        &self,
+        claim: &Claim,
+        id: &RawJson,
+        offset: u64,
+        now_ms: u64,
+    ) -> Option<Promotion> {
+        let (request, terms) = (&claim.request, &self.terms);
+        let mut promotion = Promotion {
+            principal: request.principal.subject.clone(),
+            birth: TaskBirth::new(now_ms, terms.poll),
+            ttl: terms.timeout,
+            kept: terms.kept,
+            event: StreamEvent::new(request.stream, offset, EventKind::Task, id.clone()),
+        };
+        let created = TaskSight::of(&promotion, claim.entry.clone());
+        let result = created.created(&request.stream).ok()?;
+        promotion.event.message = Some(response::result(id, result).ok()?);
+        Some(promotion)
+    }
+
+    /// It has become a task: nobody waits, and it has the time of a task. Says until when.
+    pub(crate) fn promoted(&mut self, birth: TaskBirth) -> Option<Instant> {
+        self.birth = Some(birth);
+        Instant::now().checked_add(self.terms.timeout)
+    }
+
+    /// It shall not become one after all.
+    pub(crate) fn given_up(&mut self) {
+        self.due = None;
+        self.is_taken = false;
+    }
+
+    /// Notes what the handler says: of progress the newest, of anything else nothing.
+    pub(crate) fn hear(&mut self, message: &RawJson) {
+        self.said = status(message).or(self.said.take());
+    }
+
+    /// Waits until there is something to write of what it says.
+    pub(crate) async fn has_news(&self) {
+        until(self.said.as_ref().map(|_| self.may_say)).await;
+    }
+
+    /// What is to be written of what it says.
+    pub(crate) fn news(&mut self) -> Option<String> {
+        self.may_say = Instant::now() + STATUS_PAUSE;
+        self.said.take()
+    }
+}
+
+/// What a progress notification says to a person.
+fn status(message: &RawJson) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Notification {
+        method: String,
+        params: Progress,
+    }
+    #[derive(Deserialize)]
+    struct Progress {
+        progress: f64,
+        total: Option<f64>,
+        message: Option<String>,
+    }
+    let said: Notification = message.read().ok()?;
+    if said.method != "notifications/progress" {
+        return None;
+    }
+    let Progress {
+        progress,
+        total,
+        message,
+    } = said.params;
+    let text = message.unwrap_or_else(|| match total {
+        Some(total) => format!("{progress} of {total}"),
+        None => progress.to_string(),
+    });
+    Some(shown::visible(&text, MOST_OF_STATUS).into_owned())
+}
+
+fn required() -> ErrorData {
+    ErrorData::new(
+        ErrorCode(MISSING_CAPABILITY),
+        "this tool answers with a task; declare the extension io.modelcontextprotocol/tasks",
+        Some(json!({"requiredCapabilities": {"extensions": {TASKS: {}}}})),
+    )
+}
+
+/// Waits for a time, for ever if there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
