@@ -38,6 +38,7 @@ pub fn modern_request(holder: &GatewayId) -> RequestEnvelope {
         trace_state: None,
         rule: None,
         takes_task: false,
+        again: false,
         message: json(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
     }
 }

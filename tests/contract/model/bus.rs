@@ -5,11 +5,12 @@ use std::fmt;
 /// A worker, by number.
 pub(crate) type Worker = u8;
 
-/// The fencing token: worker and delivery.
+/// The fencing token: worker and delivery, and of which entry, since a task that waited for its client has another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token {
     pub(crate) worker: Worker,
     pub(crate) delivery: u8,
+    pub(crate) round: u8,
 }
 
 /// A step of the bus on one stream, and the script that does it.
@@ -47,6 +48,14 @@ pub(crate) enum Step {
     DeadLetter(Token),
     /// `cancel_call.lua`
     Cancel { knows_entry: bool },
+    /// `cancel_call.lua`, for a client that is gone
+    Abandon { knows_entry: bool },
+    /// `promote.lua`, with the offset of the response that names the task
+    Promote { by: Token, offset: u8 },
+    /// `park.lua`
+    Park(Token),
+    /// `answer.lua`, with all that the task waits for
+    Answer,
     /// `release.lua`
     Release,
     /// Time passes: nobody renewed the lease.
@@ -79,6 +88,7 @@ pub(crate) struct Event {
 pub(crate) enum Kind {
     Message,
     Final,
+    Task,
     Cancelled,
 }
 
@@ -115,6 +125,10 @@ pub(crate) enum Flaw {
     UnbegunCallsAreCounted,
     DeadLettersAreNotedTwice,
     RepeatedEventsAreToldAgain,
+    PromoteLetsAnybodyIn,
+    PromoteOverlooksMarks,
+    TasksAreAbandoned,
+    StragglersWriteToTheNextRound,
 }
 
 /// A mistake of those who use the bus.
@@ -130,7 +144,12 @@ pub(crate) enum Slip {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.worker, self.delivery)
+        let Self {
+            worker,
+            delivery,
+            round,
+        } = self;
+        write!(f, "{worker}:{delivery}.{round}")
     }
 }
 
@@ -200,7 +219,7 @@ impl Outcome {
 // === impl Flaw ===
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::AppendLetsAnybodyIn,
         Self::FinishLetsAnybodyIn,
         Self::TakeOverWithoutLease,
@@ -217,5 +236,9 @@ impl Flaw {
         Self::UnbegunCallsAreCounted,
         Self::DeadLettersAreNotedTwice,
         Self::RepeatedEventsAreToldAgain,
+        Self::PromoteLetsAnybodyIn,
+        Self::PromoteOverlooksMarks,
+        Self::TasksAreAbandoned,
+        Self::StragglersWriteToTheNextRound,
     ];
 }

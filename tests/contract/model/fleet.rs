@@ -2,7 +2,7 @@
 
 use crate::bus::{Answer, Flaw, Outcome, Slip, Step, Token, Worker};
 use crate::seen::Seen;
-use crate::stream::Stream;
+use crate::stream::{State, Stream};
 use crate::worker::Work;
 
 const WORKERS: usize = 2;
@@ -24,6 +24,10 @@ pub(crate) struct Plan {
     pub(crate) cancels: u8,
     /// Steps whose answer is lost, so that they are done again.
     pub(crate) repeats: u8,
+    /// Whether calls can become tasks.
+    pub(crate) tasks: bool,
+    /// How often a task waits for its client.
+    pub(crate) rounds: u8,
     pub(crate) flaw: Option<Flaw>,
     pub(crate) slip: Option<Slip>,
 }
@@ -50,6 +54,7 @@ struct Happened {
     hand_backs: u8,
     cancels: u8,
     repeats: u8,
+    rounds: u8,
 }
 
 /// Something that happens next.
@@ -69,6 +74,10 @@ pub(crate) enum Move {
     WorkInVain(Worker),
     /// The handler ends; `along`: with an event that was not written before.
     Answer { worker: Worker, along: bool },
+    /// The call of a worker is to become a task.
+    Promote(Worker),
+    /// A task asks its client.
+    Ask(Worker),
     /// A wake-up is heard.
     Hear(Worker),
     /// For want of room, or because the worker stops.
@@ -129,12 +138,20 @@ impl Fleet {
             let cancel = |knows_entry| Move::Bus(Step::Cancel { knows_entry });
             moves.push(cancel(false));
             moves.extend(self.asked.then(|| cancel(true)));
+            if plan.tasks && self.asked {
+                moves.push(Move::Bus(Step::Abandon { knows_entry: true }));
+            }
+        }
+        if self.stream.is_asking() {
+            moves.push(Move::Bus(Step::Answer));
+            moves.extend(may_lose.then_some(Move::BusInVain(Step::Answer)));
         }
         if self.owes() && self.stream.log().is_none() {
             moves.push(Move::Bus(Step::OpenLog));
         }
         // A gateway that does not know whether it queued the request keeps its log.
-        let may_release = !self.in_doubt && (self.seen.has_end || self.seen.has_cancelled);
+        let may_release =
+            !self.in_doubt && !self.seen.has_task && (self.seen.has_end || self.seen.has_cancelled);
         if may_release {
             // The end of its retention does the same to the log.
             moves.push(Move::Bus(Step::Release));
@@ -179,6 +196,12 @@ impl Fleet {
             let answer = |along| Move::Answer { worker, along };
             moves.push(answer(false));
             moves.extend(work.can_send_more().then(|| answer(true)));
+        }
+        if plan.tasks && work.can_promote() {
+            moves.push(Move::Promote(worker));
+        }
+        if work.can_ask() && self.happened.rounds < plan.rounds {
+            moves.push(Move::Ask(worker));
         }
         if self.happened.hand_backs < plan.hand_backs && !work.is_owed() {
             let hand_back = |begun| Move::HandBack { worker, begun };
@@ -229,13 +252,19 @@ impl Fleet {
                     self.change(worker, |_| Work::Idle);
                     return self.note_claim(worker, answer);
                 }
-                self.change(worker, |work| work.after(answer, plan.attempts));
+                let is_task = self.seen.has_task;
+                self.change(worker, |work| work.after(answer, plan.attempts, is_task));
             }
             Move::WorkInVain(worker) => {
                 self.happened.repeats += 1;
                 self.work(worker, plan)?;
             }
             Move::Answer { worker, along } => self.change(worker, |work| work.answered(along)),
+            Move::Promote(worker) => self.change(worker, Work::promoting),
+            Move::Ask(worker) => {
+                self.happened.rounds += 1;
+                self.change(worker, Work::asking);
+            }
             Move::Hear(worker) => self.change(worker, Work::cancelled),
             Move::HandBack { worker, begun } => {
                 self.happened.hand_backs += 1;
@@ -256,7 +285,7 @@ impl Fleet {
     fn take_bus(&mut self, step: Step, plan: &Plan) -> Result<(), &'static str> {
         match step {
             Step::Enqueue => self.asked = true,
-            Step::Cancel { .. } => self.happened.cancels += 1,
+            Step::Cancel { .. } | Step::Abandon { .. } => self.happened.cancels += 1,
             Step::LeaseEnds => self.happened.lapses += u8::from(!self.is_orphaned()),
             _ => {}
         }
@@ -287,9 +316,12 @@ impl Fleet {
             return Ok(());
         }
         match (step, given) {
-            (Step::Claim(worker), Some(_)) => self.change(worker, |_| Work::OwedRead(worker)),
+            (Step::Claim(worker), Some(_)) => {
+                let round = self.stream.round();
+                self.change(worker, |_| Work::OwedRead { worker, round });
+            }
             (Step::Reclaim(worker), Some((delivery, _))) => {
-                let by = Token { worker, delivery };
+                let by = self.token(worker, delivery);
                 self.change(worker, |_| Work::OwedReclaim(by));
             }
             _ => {}
@@ -321,9 +353,17 @@ impl Fleet {
         if delivery > 1 + crashes + lapses + hand_backs {
             return Err("a delivery counts that no fault explains");
         }
-        let by = Token { worker, delivery };
+        let by = self.token(worker, delivery);
         self.change(worker, |_| Work::Claimed { by, cancelled });
         Ok(())
+    }
+
+    fn token(&self, worker: Worker, delivery: u8) -> Token {
+        Token {
+            worker,
+            delivery,
+            round: self.stream.round(),
+        }
     }
 
     /// The next step of a worker.
@@ -359,6 +399,11 @@ impl Fleet {
         self.seen.note(step, &outcome)?;
         let is_settled = self.seen.has_end || self.seen.has_cancelled;
         let is_settled = is_settled || self.in_doubt || self.seen.is_refused;
+        let is_settled = is_settled || self.stream.is_asking();
+        let was_cancelled = self.stream.end_of_task() == Some(State::Cancelled);
+        if was_cancelled && !self.seen.has_cancelled {
+            return Err("a task ends with its connection");
+        }
         if self.asked && !self.owes() && !is_settled {
             return Err("a request goes unanswered");
         }

@@ -27,8 +27,19 @@ const PLAN: Plan = Plan {
     hand_backs: 1,
     cancels: 2,
     repeats: 1,
+    tasks: false,
+    rounds: 0,
     flaw: None,
     slip: None,
+};
+
+/// Calls that become tasks, and wait for their clients.
+const TASKS: Plan = Plan {
+    lapses: 1,
+    hand_backs: 0,
+    tasks: true,
+    rounds: 1,
+    ..PLAN
 };
 
 /// Enough for each of the mistakes.
@@ -43,6 +54,14 @@ const MILD: Plan = Plan {
 fn the_promises_hold_in_every_state() {
     match explore(&PLAN) {
         // Far fewer would mean that something is never tried.
+        Explored::Sound(states) => assert!(states > 100_000, "{states} states"),
+        found => panic!("{found:?}"),
+    }
+}
+
+#[test]
+fn the_promises_hold_for_tasks() {
+    match explore(&TASKS) {
         Explored::Sound(states) => assert!(states > 100_000, "{states} states"),
         found => panic!("{found:?}"),
     }
@@ -72,6 +91,15 @@ fn planted_mistakes_are_found() {
         ),
     ] {
         let found = explore(&MILD.with(flaw));
+        let is_it = matches!(found, Explored::Broken(broken, _) if broken == promise);
+        assert!(is_it, "{flaw:?}: {found:?}");
+    }
+    for (flaw, promise) in [
+        (Flaw::PromoteLetsAnybodyIn, "a former owner publishes"),
+        (Flaw::PromoteOverlooksMarks, "something follows the cancel"),
+        (Flaw::TasksAreAbandoned, "a task ends with its connection"),
+    ] {
+        let found = explore(&TASKS.with(flaw));
         let is_it = matches!(found, Explored::Broken(broken, _) if broken == promise);
         assert!(is_it, "{flaw:?}: {found:?}");
     }

@@ -11,8 +11,11 @@ use crate::bus::{Flaw, Outcome, Step, Token};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Stream {
     entry: Entry,
+    /// Which entry it is: a task that waited for its client has another one.
+    round: u8,
     log: Option<Log>,
-    is_noted: bool,
+    /// The rounds whose entries were noted as dead.
+    noted: Vec<u8>,
 }
 
 /// The queue entry.
@@ -50,6 +53,15 @@ pub(crate) struct Log {
     has_holder: bool,
     /// It is among the unfinished streams: `release.lua` leaves it alone, and it is kept for long.
     is_unfinished: bool,
+    is_task: bool,
+    /// The task waits for its client.
+    is_asking: bool,
+    /// Which entry's it is.
+    round: u8,
+    /// Who let the task wait last.
+    parked_by: Option<Token>,
+    /// Nobody writes until somebody takes it over.
+    is_locked: bool,
 }
 
 /// Whether more is to come.
@@ -70,8 +82,13 @@ impl Stream {
             Step::Claim(worker) => self.claim(worker).into(),
             Step::Reclaim(worker) => self.reclaim(worker, flaw).into(),
             Step::Unreceived(worker) => {
-                let delivery = 1;
-                self.give_again(Token { worker, delivery }).into()
+                let (delivery, round) = (1, self.round);
+                let of = Token {
+                    worker,
+                    delivery,
+                    round,
+                };
+                self.give_again(of).into()
             }
             Step::ReclaimAgain(of) => self.give_again(of).into(),
             Step::FindOrWithdraw => self.find_or_withdraw().into(),
@@ -83,6 +100,10 @@ impl Stream {
             Step::Finish { by, earlier, last } => self.finish(by, earlier, last, flaw),
             Step::DeadLetter(by) => self.dead_letter(by, flaw),
             Step::Cancel { knows_entry } => self.cancel(knows_entry, flaw),
+            Step::Abandon { knows_entry } => self.abandon(knows_entry, flaw),
+            Step::Promote { by, offset } => self.promote(by, offset, flaw),
+            Step::Park(by) => self.park(by).into(),
+            Step::Answer => self.answer().into(),
             Step::Release => self.release(flaw).into(),
             Step::LeaseEnds => self.end_lease().into(),
             Step::LogExpires => self.expire().into(),
@@ -92,6 +113,11 @@ impl Stream {
     /// Whether the entry is in the queue.
     pub(crate) fn is_queued(&self) -> bool {
         matches!(self.entry, Entry::Waiting | Entry::Pending(_))
+    }
+
+    /// Which entry it has.
+    pub(crate) fn round(&self) -> u8 {
+        self.round
     }
 
     /// Whose the entry is.
@@ -105,6 +131,17 @@ impl Stream {
     /// The log, if there is one.
     pub(crate) fn log(&self) -> Option<&Log> {
         self.log.as_ref()
+    }
+
+    /// Whether it is a task that waits for its client.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.log.is_some_and(|log| log.is_asking)
+    }
+
+    /// Whether it is a task that has ended, and how.
+    pub(crate) fn end_of_task(&self) -> Option<State> {
+        let log = self.log.filter(|log| log.is_task)?;
+        Some(log.state).filter(|state| *state != State::Open)
     }
 
     fn state(&self) -> Option<State> {

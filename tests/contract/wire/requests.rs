@@ -32,6 +32,7 @@ fn a_legacy_request() {
         trace_state: None,
         rule: None,
         takes_task: false,
+        again: false,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":"call-7","method":"tools/call","params":{"name":"long_running","#,
             r#""arguments":{"seconds":2.0},"_meta":{"progressToken":12345678901234567890}}}"#
@@ -95,6 +96,7 @@ fn modern_request(principal: Principal) -> RequestEnvelope {
         trace_state: None,
         rule: None,
         takes_task: false,
+        again: false,
         message: raw(concat!(
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":"#,
             r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#
@@ -153,6 +155,7 @@ fn a_request_of_whose_answer_the_caller_may_see_a_part() {
         trace_state: None,
         rule: None,
         takes_task: false,
+        again: false,
         visible: Some(Visible {
             names: ["add".to_owned(), "report_*".to_owned()].into(),
             read_only: ["*".to_owned()].into(),

@@ -142,7 +142,10 @@ async fn what_is_no_task_of_the_caller_is_refused() {
     for task in &unknown {
         for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
             let response = about(client, &url, method, task).await;
-            assert_eq!(response["error"]["code"], -32602, "{method} {task}: {response}");
+            assert_eq!(
+                response["error"]["code"], -32602,
+                "{method} {task}: {response}"
+            );
             let params = json!({ "taskId": task["taskId"] });
             let undeclared = client.modern(&url, &modern(1, method, params)).await;
             assert_eq!(undeclared.status(), StatusCode::BAD_REQUEST);
@@ -164,12 +167,38 @@ async fn the_name_of_a_task_is_mirrored_in_a_header() {
     let (client, url) = (&cluster.client, cluster.gateway(0));
     let task = begun(client, &url, long_running(15, 100)).await;
     let asked = taking_tasks(2, "tasks/get", json!({ "taskId": task["taskId"] }));
-    let mut request = client.modern_request(&url, &asked).build().expect("a request");
-    request.headers_mut().insert("Mcp-Name", "another".parse().expect("ASCII"));
-    let reply = reqwest::Client::new().execute(request).await.expect("is answered");
+    let mut request = client
+        .modern_request(&url, &asked)
+        .build()
+        .expect("a request");
+    request
+        .headers_mut()
+        .insert("Mcp-Name", "another".parse().expect("ASCII"));
+    let reply = reqwest::Client::new()
+        .execute(request)
+        .await
+        .expect("is answered");
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
     let refused: Value = reply.json().await.expect("JSON");
     assert_eq!(refused["error"]["code"], -32020, "{refused}");
+}
+
+#[tokio::test]
+async fn who_takes_no_tasks_cannot_listen_to_them() {
+    let cluster = Cluster::new().start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let params = json!({ "notifications": { "taskIds": ["a"], "toolsListChanged": true } });
+    let refused = client
+        .modern(&url, &modern(1, "subscriptions/listen", params.clone()))
+        .await;
+    assert_eq!(refused.response().await["error"]["code"], -32021);
+    let listened = taking_tasks(2, "subscriptions/listen", params);
+    let mut events = client.modern(&url, &listened).await.events();
+    let acknowledged = events
+        .expect("notifications/subscriptions/acknowledged")
+        .await;
+    let agreed = &acknowledged["params"]["notifications"];
+    assert_eq!(*agreed, json!({ "toolsListChanged": true }));
 }
 
 #[tokio::test]

@@ -29,6 +29,10 @@ pub(crate) struct Metrics {
     pub(crate) given_up: Counter,
     /// Copies of running requests that became dead letters.
     pub(crate) copies: Counter,
+    /// Calls that became tasks.
+    pub(crate) tasks_created: Counter,
+    /// Tasks that left this worker, to wait for answers of their clients.
+    pub(crate) tasks_asking: Counter,
     /// How often handlers held the runtime up.
     pub(crate) blocked: Counter,
 }
@@ -65,6 +69,14 @@ impl Metrics {
                 "reason",
                 "`too_many_attempts` (each attempt lost its worker) or `copy` (somebody put a running request into \
                  the queue again)",
+            )],
+        );
+        let tasks = all.counters(
+            "prynai_worker_tasks_total",
+            "What calls of this worker did as tasks.",
+            &[(
+                "step",
+                "`created` (a call became a task) or `asked` (it left this worker, to wait for answers of its client)",
             )],
         );
         Self {
@@ -104,6 +116,8 @@ impl Metrics {
             reclaimed_dead: reclaimed("dead_letter"),
             given_up: dead.with_label_values(&["too_many_attempts"]),
             copies: dead.with_label_values(&["copy"]),
+            tasks_created: tasks.with_label_values(&["created"]),
+            tasks_asking: tasks.with_label_values(&["asked"]),
             blocked: all.counter(
                 "prynai_worker_runtime_blocked_total",
                 "How often handlers held up the threads that all calls share, for half a second or longer.",
@@ -113,6 +127,10 @@ impl Metrics {
 
     /// A request was claimed for the first time; `now_ms` by the clock of the bus.
     pub(crate) fn claimed(&self, claim: &Claim, now_ms: u64) {
+        // A task that comes back with answers was claimed before.
+        if claim.request.again {
+            return;
+        }
         let waited = now_ms.saturating_sub(claim.request.queued_at_ms);
         let waited = Duration::from_millis(waited);
         self.queue.observe(waited.as_secs_f64());

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::task::TASKS;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::notifier::{Filter, Notifier};
@@ -35,6 +37,8 @@ struct RequestedFilter {
     prompts_list_changed: Option<bool>,
     resources_list_changed: Option<bool>,
     resource_subscriptions: Option<BTreeSet<String>>,
+    /// Agreed to by none of our gateways: clients ask how far their tasks are.
+    task_ids: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +59,9 @@ pub(crate) fn listen(
         .0
         .read()
         .map_err(|error| RequestError::InvalidParams(error.to_string()))?;
+    if notifications.task_ids.is_some() && !request.params.view()?.takes_tasks() {
+        return Err(RequestError::MissingExtension(TASKS));
+    }
     let uris = notifications.resource_subscriptions.iter().flatten();
     if uris.clone().count() > MAX_LISTENED_URIS {
         return Err(RequestError::InvalidParams(format!(

@@ -186,6 +186,7 @@ fn envelope(state: &AppState, head: RequestHead<'_>, parts: CallParts) -> Reques
         trace_state: head.operation.trace_state().cloned(),
         rule: head.operation.rule().map(str::to_owned),
         takes_task,
+        again: false,
         message,
     }
 }

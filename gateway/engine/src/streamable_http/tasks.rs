@@ -1,12 +1,16 @@
 //! What clients ask about tasks: answered from the bus, at any gateway, also while no worker runs (ext-tasks, draft).
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use axum::response::Response;
-use prynai_bus::BusError;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::json_rpc;
+use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::task::{TASKS, TaskSight, TaskState};
+use prynai_bus::{Answered, BusError};
+use serde::Deserialize;
 
 use crate::message::envelope::Request;
 use crate::message::params::ParamsView;
@@ -20,6 +24,9 @@ pub(super) const METHODS: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cance
 
 /// Methods of an earlier form of tasks (2025-11-25) that this one does not have.
 pub(super) const REMOVED: [&str; 2] = ["tasks/list", "tasks/result"];
+
+/// Most answers of one `tasks/update`.
+const MOST_ANSWERS: usize = 100;
 
 /// An acknowledgement.
 const DONE: &str = r#"{"resultType":"complete"}"#;
@@ -35,38 +42,64 @@ pub(super) async fn answer(
         return Err(RequestError::MissingExtension(TASKS));
     }
     let _permit = state.admission.errand(head.share(None))?;
-    let named: Result<StreamId, _> = view.task_id()?.parse();
+    let name: StreamId = view.task_id()?.parse().map_err(|_| unknown())?;
     let principal = &head.caller.principal.subject;
-    let task = match &named {
-        Ok(name) => state.bus.task(name, principal).await?,
-        Err(_) => None,
-    };
-    let (Ok(name), Some(task)) = (named, task) else {
-        return Err(RequestError::InvalidParams(
-            "you have no such task, or its time is over".to_owned(),
-        ));
-    };
-    let result = match request.method.as_str() {
-        "tasks/get" => detailed(&task, &name)?,
-        "tasks/cancel" => {
-            cancel(state, name, &task).await?;
-            DONE.to_owned()
-        }
-        // What answers no open question is ignored.
-        _ => DONE.to_owned(),
-    };
-    let body = json_rpc::result(&request.id, &result);
-    Ok(json_response(StatusCode::OK, body))
+    if request.method == "tasks/update" {
+        let given = answers(request)?;
+        let answered = state.bus.answer(&name, principal, &given).await?;
+        return match answered.ok_or_else(unknown)? {
+            Answered::Taken => Ok(result(request, DONE)),
+            Answered::TooLarge => Err(invalid("the answers to this task are too large")),
+        };
+    }
+    let task = state
+        .bus
+        .task(&name, principal)
+        .await?
+        .ok_or_else(unknown)?;
+    if request.method == "tasks/get" {
+        let detailed = task.detailed(&name).map_err(BusError::from)?;
+        return Ok(result(request, detailed.as_str()));
+    }
+    cancel(state, name, &task).await?;
+    Ok(result(request, DONE))
 }
 
-fn detailed(task: &TaskSight, name: &StreamId) -> Result<String, RequestError> {
-    let detailed = task.detailed(name).map_err(BusError::from)?;
-    Ok(detailed.as_str().to_owned())
+/// For one of another caller as for one that never was.
+fn unknown() -> RequestError {
+    invalid("you have no such task, or its time is over")
+}
+
+fn invalid(reason: &str) -> RequestError {
+    RequestError::InvalidParams(reason.to_owned())
+}
+
+fn result(request: &Request, result: &str) -> Response {
+    json_response(StatusCode::OK, json_rpc::result(&request.id, result))
+}
+
+/// What `inputResponses` of `tasks/update` says.
+fn answers(request: &Request) -> Result<BTreeMap<String, RawJson>, RequestError> {
+    #[derive(Deserialize)]
+    struct Message {
+        params: Update,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Update {
+        input_responses: BTreeMap<String, RawJson>,
+    }
+    let read = request.raw.read::<Message>();
+    let answers = read.map_err(|_| invalid("inputResponses must be an object"))?;
+    match answers.params.input_responses {
+        many if many.len() > MOST_ANSWERS => Err(invalid("inputResponses has too many answers")),
+        answers => Ok(answers),
+    }
 }
 
 /// A task that has ended stays as it is.
 async fn cancel(state: &AppState, name: StreamId, task: &TaskSight) -> Result<(), RequestError> {
-    if task.state != TaskState::Working {
+    if matches!(task.state, TaskState::Ended(_) | TaskState::Cancelled) {
         return Ok(());
     }
     let (bus, entry) = (state.bus.clone(), task.entry.clone());

@@ -48,7 +48,7 @@ pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
-pub use task_store::TaskStore;
+pub use task_store::{Answered, TaskStore};
 
 use crate::wire::WireError;
 use crate::wire::request::Era;
@@ -213,6 +213,12 @@ pub struct BusLimits {
     pub modern_retention: Duration,
     /// How long the log of an unfinished stream outlives its last event.
     pub open_retention: Duration,
+    /// Tasks that can be asked for.
+    pub tasks: usize,
+    /// Those of one share.
+    pub caller_tasks: usize,
+    /// Bytes of the questions of a task and the answers to them.
+    pub task_input: usize,
     /// How long a session outlives its last use.
     pub session_idle: Duration,
     /// Dead letters kept; the oldest make room.
@@ -250,6 +256,9 @@ impl Default for BusLimits {
             brief_retention: Duration::from_secs(10),
             modern_retention: Duration::from_secs(60),
             open_retention: Duration::from_secs(24 * 3600),
+            tasks: 100_000,
+            caller_tasks: 10_000,
+            task_input: 256 * 1024,
             session_idle: Duration::from_secs(3600),
             dead_letters: 10_000,
             audit: 5_000,

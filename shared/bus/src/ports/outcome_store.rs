@@ -93,8 +93,8 @@ pub struct KeyUse {
 pub enum KeyState {
     /// The record is this one's.
     Yours,
-    /// Another call runs under the key.
-    Running,
+    /// Another call runs under the key: this one.
+    Running(StreamId),
     /// A call under the key has ended.
     Ended(Outcome),
     /// The key was used to ask for something else.

@@ -1,18 +1,35 @@
 //! Calls whose clients need not stay for the answer.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::BusError;
 use super::event_log::Appended;
-use super::ownership::Ownership;
+use super::ownership::{Ownership, Refusal};
 use crate::ids::StreamId;
-use crate::wire::task::{Promotion, TaskSight};
+use crate::wire::message::RawJson;
+use crate::wire::task::{Inputs, Parking, Promotion, TaskSight};
+
+/// What became of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// They were taken.
+    Taken,
+    /// None was: the questions and answers of the task would be more than they may.
+    TooLarge,
+}
 
 /// Calls that have become tasks. A task is a stream whose client comes and goes: its log lives on without a holder, and
 /// whoever it belongs to asks what became of it, at any gateway and without a worker.
 ///
-/// A task ends as its call does, with [`super::RequestQueue::finish`]. It can be asked for as long as [`Promotion::ttl`]
-/// says, and from its end on as long as [`Promotion::kept`] says, whichever is longer. No gateway releases its log.
+/// A task that asks its client something leaves its worker ([`TaskStore::park`]), and comes to any worker with the
+/// answers ([`TaskStore::answer`]). A worker takes it over first, as a redelivered call, although it is a first
+/// delivery ([`crate::wire::request::RequestEnvelope::again`]).
+///
+/// A task ends as its call does, with [`super::RequestQueue::finish`]. It can be asked for as long as
+/// [`Promotion::ttl`] says, and from its end on as long as [`Promotion::kept`] says, whichever is longer. No gateway
+/// releases its log.
 #[async_trait]
 pub trait TaskStore: Send + Sync {
     /// Makes a task of a call that runs, in one atomic step with the response that names it, which is published to the
@@ -22,6 +39,8 @@ pub trait TaskStore: Send + Sync {
     /// * the end of a connection or of its gateway cancels nothing ([`super::SignalChannel::abandon_call`]).
     ///
     /// May be repeated. Refused as any write of the owner is: whoever cancelled or took the call over before was first.
+    /// Refused with [`super::Refusal::LogFull`] when there are as many tasks as there may be
+    /// ([`super::BusLimits::tasks`], [`super::BusLimits::caller_tasks`]); then the call stays what it is.
     ///
     /// # Errors
     ///
@@ -35,6 +54,38 @@ pub trait TaskStore: Send + Sync {
     ///
     /// When the bus is away.
     async fn note_status(&self, owner: &Ownership, message: &str) -> Result<Appended, BusError>;
+
+    /// Lets a task wait for its client, and takes its request out of the queue: until its client has answered, it
+    /// costs no worker anything. May be repeated.
+    ///
+    /// Refused as any write of the owner is, and with [`super::Refusal::LogFull`] when the questions and answers of the
+    /// task would be more than [`super::BusLimits::task_input`]; then the task goes on.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn park(&self, owner: &Ownership, parking: &Parking) -> Result<Appended, BusError>;
+
+    /// What a task that its owner has just taken over was told so far.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away, or somebody else than a gateway of this fleet wrote an answer.
+    async fn inputs(&self, owner: &Ownership) -> Result<Result<Inputs, Refusal>, BusError>;
+
+    /// Takes answers of the client of a task by key, all or none; what answers no open question is ignored. With the
+    /// last one that the task waits for, its request is queued again, as an entry of its own, in the same step. May be
+    /// repeated. `None` as with [`TaskStore::task`].
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::QueueFull`]: nothing was taken. When the bus is away.
+    async fn answer(
+        &self,
+        name: &StreamId,
+        principal: &str,
+        answers: &BTreeMap<String, RawJson>,
+    ) -> Result<Option<Answered>, BusError>;
 
     /// The task of this name, if it is `principal`'s; `None` for one of another principal as for one that never was,
     /// and once its time is over.

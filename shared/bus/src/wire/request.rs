@@ -19,8 +19,11 @@ pub const KNOCK: &str = "notifications/prynai/knock";
 /// How long the deadline of a knock has passed when it is queued: more than clocks are apart.
 const OVERDUE_MS: u64 = 1_000;
 
+/// The field of an entry that the bus adds when it queues a request again; its signature does not cover it.
+pub const AGAIN: &str = "again";
+
 /// Fields of an entry, with a signature.
-const MOST_FIELDS: usize = 20;
+const MOST_FIELDS: usize = 21;
 
 /// One request as the gateway queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,8 @@ pub struct RequestEnvelope {
     /// The client takes a task in place of the answer, and so does its gateway. Workers of releases that do not know it
     /// answer as ever.
     pub takes_task: bool,
+    /// It is of a task whose client has answered. Only the bus says so, when it queues the request again.
+    pub again: bool,
     /// The JSON-RPC message, unchanged.
     pub message: RawJson,
 }
@@ -107,6 +112,7 @@ struct FieldTexts<'a> {
     trace_state: Option<&'a str>,
     rule: Option<&'a str>,
     task: Option<&'a str>,
+    again: Option<&'a str>,
 }
 
 // === impl Era ===
@@ -151,6 +157,7 @@ impl RequestEnvelope {
             trace_state: None,
             rule: None,
             takes_task: false,
+            again: false,
             message: RawJson::from_value(&message)?,
         })
     }
@@ -251,6 +258,7 @@ impl RequestEnvelope {
             trace_state: texts.trace_state.and_then(|text| text.parse().ok()),
             rule: texts.rule.map(str::to_owned),
             takes_task: texts.task == Some("1"),
+            again: texts.again == Some("1"),
         })
     }
 }
@@ -280,6 +288,7 @@ impl<'a> FieldTexts<'a> {
             "tracestate" => &mut self.trace_state,
             "rule" => &mut self.rule,
             "task" => &mut self.task,
+            AGAIN => &mut self.again,
             _ => return,
         };
         *place = Some(text);

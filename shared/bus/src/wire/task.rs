@@ -1,12 +1,16 @@
 //! A task: a call whose client need not stay for its answer (extension `io.modelcontextprotocol/tasks`).
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::audit::AuditLine;
 use super::event::StreamEvent;
 use super::message::RawJson;
+use super::principal::Share;
 use super::{FORMAT, WireError, check_format};
 use crate::ids::{EntryId, StreamId};
 
@@ -29,6 +33,8 @@ pub struct TaskBirth {
 pub struct Promotion {
     /// Whose it is ([`super::principal::Principal::subject`]).
     pub principal: String,
+    /// To whose tasks it counts.
+    pub share: Share,
     /// What is known of the task from now on.
     pub birth: TaskBirth,
     /// How long the task can be asked for from now on.
@@ -37,6 +43,50 @@ pub struct Promotion {
     pub kept: Duration,
     /// The response to the client, which names the task: the next event of the stream.
     pub event: StreamEvent,
+}
+
+/// What a task asks its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What the client names it by: no two questions of a task have the same.
+    pub key: String,
+    /// What the handler names it by.
+    pub name: String,
+    /// The request to the client.
+    pub request: RawJson,
+}
+
+/// A task that begins to wait for its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parking {
+    /// What it asks; something.
+    pub questions: Vec<Question>,
+    /// What its handler left for the time when it is entered again.
+    pub left: Option<String>,
+    /// What the audit is to have of it if it is cancelled while it waits.
+    pub record: Option<AuditLine>,
+}
+
+/// What a task has been told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// How often it has waited.
+    pub round: u32,
+    /// What its handler left.
+    pub left: Option<String>,
+    /// The answers to all questions so far, in the order in which these were asked.
+    pub answers: Vec<Answer>,
+}
+
+/// What the client answered to a question of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What the client names the question by.
+    pub key: String,
+    /// What the handler names it by.
+    pub name: String,
+    /// The answer.
+    pub answer: RawJson,
 }
 
 /// What there is to say of a task.
@@ -61,6 +111,8 @@ pub struct TaskSight {
 pub enum TaskState {
     /// It waits for a worker, or runs.
     Working,
+    /// It waits for answers of its client to these requests, by key.
+    Asking(BTreeMap<String, RawJson>),
     /// It has ended: the JSON-RPC response to the call.
     Ended(RawJson),
     /// It was cancelled.
@@ -81,6 +133,8 @@ struct Shown<'a> {
     ttl_ms: u64,
     poll_interval_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_requests: Option<&'a BTreeMap<String, RawJson>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RawValue>,
@@ -93,6 +147,13 @@ struct Response<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+}
+
+/// An error of JSON-RPC, as far as it is for people.
+#[derive(Deserialize)]
+struct Failure<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
 }
 
 impl TaskSight {
@@ -127,30 +188,41 @@ impl TaskSight {
     }
 
     fn result(&self, result_type: &str, name: &StreamId) -> Result<RawJson, WireError> {
+        let is_whole = result_type == "complete";
         let response: Option<Response<'_>> = match &self.state {
             TaskState::Ended(response) => Some(response.read()?),
-            TaskState::Working | TaskState::Cancelled => None,
+            TaskState::Working | TaskState::Asking(_) | TaskState::Cancelled => None,
         };
         let (result, error) =
             response.map_or((None, None), |response| (response.result, response.error));
+        // Says why it failed, where nothing else is said (ext-tasks, draft, Task Execution Errors).
+        let failure: Option<Failure<'_>> =
+            error.and_then(|error| serde_json::from_str(error.get()).ok());
+        let failure = failure.as_ref().map(|failure| failure.message.as_ref());
         let status = match &self.state {
             TaskState::Working => "working",
+            TaskState::Asking(_) => "input_required",
             TaskState::Cancelled => "cancelled",
             // A tool that reports an error has completed.
             TaskState::Ended(_) if error.is_some() => "failed",
             TaskState::Ended(_) => "completed",
         };
+        let input_requests = match &self.state {
+            TaskState::Asking(requests) if is_whole => Some(requests),
+            _ => None,
+        };
         Ok(RawJson::from_value(&Shown {
             result_type,
             task_id: name.to_string(),
             status,
-            status_message: self.message.as_deref(),
+            status_message: failure.or(self.message.as_deref()),
             created_at: time(self.birth.created_ms),
             last_updated_at: time(self.changed_ms),
             ttl_ms: millis(self.ttl),
             poll_interval_ms: self.birth.poll_ms,
-            result,
-            error,
+            input_requests,
+            result: result.filter(|_| is_whole),
+            error: error.filter(|_| is_whole),
         })?)
     }
 }
@@ -193,5 +265,77 @@ impl TaskBirth {
         let birth: Self = serde_json::from_str(json)?;
         check_format(birth.v)?;
         Ok(birth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NAME: &str = "0198c5f2a7b47c3e9d10b2f4c6e8a012";
+
+    fn shown(state: TaskState) -> (Value, Value) {
+        let task = TaskSight {
+            entry: EntryId::from("1-1"),
+            birth: TaskBirth::new(1_785_000_000_000, Duration::from_secs(2)),
+            changed_ms: 1_785_000_001_500,
+            ttl: Duration::from_secs(60),
+            message: Some("half".to_owned()),
+            state,
+        };
+        let name: StreamId = NAME.parse().expect("a name");
+        let [created, detailed] = [task.created(&name), task.detailed(&name)]
+            .map(|shown| shown.expect("is shown").read().expect("JSON"));
+        (created, detailed)
+    }
+
+    fn expected(status: &str) -> Value {
+        json!({
+            "resultType": "complete",
+            "taskId": NAME,
+            "status": status,
+            "statusMessage": "half",
+            "createdAt": "2026-07-25T17:20:00.000Z",
+            "lastUpdatedAt": "2026-07-25T17:20:01.500Z",
+            "ttlMs": 60_000,
+            "pollIntervalMs": 2_000,
+        })
+    }
+
+    fn raw(text: &str) -> RawJson {
+        RawJson::parse(text).expect("JSON")
+    }
+
+    #[test]
+    fn a_task_is_shown_in_each_of_its_states() {
+        let (created, working) = shown(TaskState::Working);
+        assert_eq!(working, expected("working"));
+        let mut named = expected("working");
+        named["resultType"] = json!("task");
+        assert_eq!(created, named);
+        assert_eq!(shown(TaskState::Cancelled).1, expected("cancelled"));
+
+        let asked = BTreeMap::from([("name".to_owned(), raw(r#"{"method":"roots/list"}"#))]);
+        let (created, asking) = shown(TaskState::Asking(asked));
+        let mut waiting = expected("input_required");
+        waiting["inputRequests"] = json!({ "name": { "method": "roots/list" } });
+        assert_eq!(asking, waiting);
+        assert!(created.get("inputRequests").is_none(), "{created}");
+
+        // An error of a tool is a result.
+        let response = raw(r#"{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":[]}}"#);
+        let (created, ended) = shown(TaskState::Ended(response));
+        let mut completed = expected("completed");
+        completed["result"] = json!({ "isError": true, "content": [] });
+        assert_eq!(ended, completed);
+        assert!(created.get("result").is_none(), "{created}");
+
+        let response = raw(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#);
+        let mut failed = expected("failed");
+        failed["error"] = json!({ "code": -32603, "message": "no" });
+        failed["statusMessage"] = json!("no");
+        assert_eq!(shown(TaskState::Ended(response)).1, failed);
     }
 }

@@ -19,7 +19,7 @@ const HOLDER_LIFE: Duration = Duration::from_secs(10);
 #[async_trait]
 impl Repairs for MemoryBus {
     async fn cancel(&self, stream: &StreamId, entry: &EntryId, era: Era) -> Result<bool, BusError> {
-        Ok(lock(&self.partition).cancel(stream, Some(entry), era, &self.limits))
+        Ok(self.cancel_now(stream, Some(entry), era))
     }
 
     async fn letter(&self, letter: &EntryId) -> Result<Option<Letter>, BusError> {

@@ -12,8 +12,9 @@ use prynai_bus::{
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
-use crate::stored::log::{Log, Task};
+use crate::stored::log::Log;
 use crate::stored::partition::{Lease, Partition};
+use crate::stored::task::Task;
 
 #[async_trait]
 impl SignalChannel for MemoryBus {
@@ -23,7 +24,7 @@ impl SignalChannel for MemoryBus {
         entry: Option<&EntryId>,
         era: Era,
     ) -> Result<(), BusError> {
-        lock(&self.partition).cancel(stream, entry, era, &self.limits);
+        self.cancel_now(stream, entry, era);
         Ok(())
     }
 
@@ -91,6 +92,22 @@ impl SignalChannel for MemoryBus {
     }
 }
 
+impl MemoryBus {
+    /// Marks a call as cancelled, and says whether it did. One that waits for its client ends here: no worker will come
+    /// to end it.
+    pub(crate) fn cancel_now(&self, stream: &StreamId, entry: Option<&EntryId>, era: Era) -> bool {
+        let mut partition = lock(&self.partition);
+        let has = partition.cancel(stream, entry, era, &self.limits);
+        let log = partition.logs.get_mut(stream).filter(|_| has);
+        let task = log.and_then(|log| log.task.as_mut());
+        let waited = task.and_then(|task| task.waiting.take());
+        if let Some(record) = waited.and_then(|waited| waited.record) {
+            lock(&self.audit).add(record, self.unix_ms());
+        }
+        has
+    }
+}
+
 impl Partition {
     /// Marks a call as cancelled, and says whether it did: one that is over is left alone.
     pub(crate) fn cancel(
@@ -118,6 +135,7 @@ impl Partition {
         if log.state() != LogState::Open {
             return false;
         }
+        let entry_is_gone = entry_is_gone || log.is_asking();
         let (holder, owner) = (log.holder.clone(), log.owner().cloned());
         log.cancel(entry_is_gone, &self.log_counts);
         let event = StreamEvent::cancelled(*stream, log.newest() + 1);

@@ -1,15 +1,21 @@
 //! [`TaskStore`] in memory.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, StreamId};
-use prynai_bus::wire::task::{Promotion, TaskSight, TaskState};
-use prynai_bus::{Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore};
+use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight, TaskState};
+use prynai_bus::{
+    Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore,
+};
 
 use crate::bus::{MemoryBus, lock};
-use crate::stored::log::{Log, Task};
+use crate::stored::log::Log;
 use crate::stored::partition::Partition;
+use crate::stored::task::Task;
 
 #[async_trait]
 impl TaskStore for MemoryBus {
@@ -26,15 +32,30 @@ impl TaskStore for MemoryBus {
         let Some(log) = partition.logs.get_mut(&owner.stream) else {
             return Ok(Err(Refusal::LostOwnership));
         };
-        Ok(log.admit(owner).and_then(|()| {
-            let is_over = log.state() == LogState::Finished;
-            let task = log.task.as_mut().ok_or(Refusal::LostOwnership)?;
-            if is_over {
-                return Err(Refusal::Finished);
-            }
-            task.say(message);
-            Ok(())
-        }))
+        Ok(log.admit_to_task(owner).map(|task| task.say(message)))
+    }
+
+    async fn park(&self, owner: &Ownership, parking: &Parking) -> Result<Appended, BusError> {
+        Ok(lock(&self.partition).park(owner, parking, &self.limits))
+    }
+
+    async fn inputs(&self, owner: &Ownership) -> Result<Result<Inputs, Refusal>, BusError> {
+        let mut partition = lock(&self.partition);
+        let Some(log) = partition.logs.get_mut(&owner.stream) else {
+            return Ok(Err(Refusal::LostOwnership));
+        };
+        Ok(log.admit_to_task(owner).map(|task| task.inputs()))
+    }
+
+    async fn answer(
+        &self,
+        name: &StreamId,
+        principal: &str,
+        answers: &BTreeMap<String, RawJson>,
+    ) -> Result<Option<Answered>, BusError> {
+        let answered = lock(&self.partition).answer(name, principal, answers, &self.limits)?;
+        self.work.notify_one();
+        Ok(answered)
     }
 
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError> {
@@ -48,6 +69,69 @@ impl TaskStore for MemoryBus {
 }
 
 impl Partition {
+    fn park(&mut self, owner: &Ownership, parking: &Parking, limits: &BusLimits) -> Appended {
+        let request = self
+            .running(&owner.entry)
+            .map(|running| running.request.clone());
+        let log = self
+            .logs
+            .get_mut(&owner.stream)
+            .ok_or(Refusal::LostOwnership)?;
+        if log.is_parked_by(owner) {
+            return Ok(());
+        }
+        let task = log.admit_to_task(owner)?;
+        let request = request.ok_or(Refusal::LostOwnership)?;
+        if !task.park(owner, parking, request, limits.task_input) {
+            return Err(Refusal::LogFull);
+        }
+        log.is_locked = true;
+        self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        name: &StreamId,
+        principal: &str,
+        answers: &BTreeMap<String, RawJson>,
+        limits: &BusLimits,
+    ) -> Result<Option<Answered>, BusError> {
+        let room = self.check_room(limits.queue);
+        let log = self.logs.get_mut(name);
+        let is_open = log
+            .as_ref()
+            .is_some_and(|log| log.state() == LogState::Open);
+        let task = log.and_then(|log| log.task.as_mut());
+        let Some(task) = task.filter(|task| task.principal == principal) else {
+            return Ok(None);
+        };
+        if !is_open || task.waiting.is_none() {
+            return Ok(Some(Answered::Taken));
+        }
+        let (bytes, left) = task.with(answers);
+        if bytes > limits.task_input {
+            return Ok(Some(Answered::TooLarge));
+        }
+        if left == 0 {
+            room?;
+        }
+        task.take_answers(answers);
+        if left > 0 {
+            return Ok(Some(Answered::Taken));
+        }
+        if let Some(parked) = task.waiting.take() {
+            let entry = self.enqueue(RequestEnvelope {
+                again: true,
+                ..parked.request
+            });
+            if let Some(log) = self.logs.get_mut(name) {
+                log.queued_again(entry);
+            }
+        }
+        Ok(Some(Answered::Taken))
+    }
+
     fn promote(
         &mut self,
         owner: &Ownership,
@@ -55,14 +139,23 @@ impl Partition {
         limits: &BusLimits,
     ) -> Appended {
         let event = &promotion.event;
+        let has_room = self.task_counts.has_room(&promotion.share, limits);
         let log = self.log_for_write(owner, event, limits)?;
         if log.task.is_some() {
             return Ok(());
         }
-        log.name_task(promotion)?;
+        if log.state() == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        if !has_room {
+            return Err(Refusal::LogFull);
+        }
+        log.name_task(promotion);
         let holder = log.holder.take();
         let life = promotion.ttl.saturating_add(promotion.kept);
         self.logs.live_for(&owner.stream, Some(life));
+        self.task_counts
+            .add(owner.stream, promotion.share.clone(), life);
         if let Some(holder) = holder {
             self.events.publish(&holder, event.clone());
         }
@@ -72,6 +165,7 @@ impl Partition {
 
 fn sight(log: &Log, task: &Task) -> TaskSight {
     let state = match log.state() {
+        LogState::Open if log.is_asking() => TaskState::Asking(task.open_questions()),
         LogState::Open => TaskState::Working,
         LogState::Cancelled => TaskState::Cancelled,
         LogState::Finished => log.response().map_or(TaskState::Working, |response| {

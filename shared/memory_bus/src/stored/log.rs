@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::task::{Promotion, TaskBirth};
+use prynai_bus::wire::task::Promotion;
 use prynai_bus::{BusLimits, LogPage, LogState, Mail, Ownership, Refusal};
-use tokio::time::Instant;
+
+use crate::stored::task::Task;
 
 /// The log of one stream, with the mailbox of its call.
 pub(crate) struct Log {
@@ -31,22 +31,11 @@ pub(crate) struct Log {
     mark_is_seen: bool,
     /// The call has become a task.
     pub(crate) task: Option<Task>,
+    /// The task has left its worker: nobody writes until somebody takes it over.
+    pub(crate) is_locked: bool,
     pub(crate) mailbox: VecDeque<RawJson>,
     /// Messages that the owner received.
     mail_removed: u64,
-}
-
-/// What a log knows of its call as a task.
-pub(crate) struct Task {
-    pub(crate) birth: TaskBirth,
-    born: Instant,
-    pub(crate) principal: String,
-    pub(crate) changed_ms: u64,
-    /// Until when it can be asked for, Unix milliseconds.
-    pub(crate) until_ms: u64,
-    /// How long it can be asked for once it has ended.
-    kept: Duration,
-    pub(crate) message: Option<String>,
 }
 
 /// How many logs there are of those that operators ask for.
@@ -91,6 +80,7 @@ impl Log {
             newest: 0,
             mark_is_seen: false,
             task: None,
+            is_locked: false,
             mailbox: VecDeque::new(),
             mail_removed: 0,
         }
@@ -105,7 +95,7 @@ impl Log {
     }
 
     pub(crate) fn is_releasable(&self) -> bool {
-        self.state == LogState::Finished || self.mark_is_seen
+        self.state == LogState::Finished || self.mark_is_seen || self.is_asking()
     }
 
     pub(crate) fn newest(&self) -> u64 {
@@ -113,7 +103,8 @@ impl Log {
     }
 
     pub(crate) fn owner(&self) -> Option<&WorkerId> {
-        self.owner.as_ref().map(|owner| &owner.worker)
+        let owner = self.owner.as_ref().filter(|_| !self.is_locked);
+        owner.map(|owner| &owner.worker)
     }
 
     /// The worker that has begun to write, while more is to come.
@@ -153,6 +144,7 @@ impl Log {
         match &self.owner {
             _ if self.is_not_of(&owner.entry) => Err(Refusal::Finished),
             _ if self.state == LogState::Cancelled => Err(Refusal::Cancelled),
+            _ if self.is_locked => Err(Refusal::LostOwnership),
             Some(token) if *token == Token::of(owner) => Ok(()),
             None if owner.delivery == 1 => {
                 self.own(owner);
@@ -162,19 +154,37 @@ impl Log {
         }
     }
 
+    /// Lets the owner of a task in.
+    pub(crate) fn admit_to_task(&mut self, owner: &Ownership) -> Result<&mut Task, Refusal> {
+        if self.is_not_of(&owner.entry) {
+            return Err(Refusal::Finished);
+        }
+        if self.state == LogState::Cancelled {
+            return Err(Refusal::Cancelled);
+        }
+        if !self.is_owned_by(owner) || self.task.is_none() {
+            return Err(Refusal::LostOwnership);
+        }
+        if self.state == LogState::Finished {
+            return Err(Refusal::Finished);
+        }
+        self.task.as_mut().ok_or(Refusal::LostOwnership)
+    }
+
     /// Cancelled before anybody knew its entry: neither holder nor worker has been told.
     pub(crate) fn is_bare_mark(&self) -> bool {
-        self.state() == LogState::Cancelled && self.holder.is_none()
+        self.state() == LogState::Cancelled && self.holder.is_none() && self.task.is_none()
     }
 
     pub(crate) fn is_owned_by(&self, owner: &Ownership) -> bool {
-        self.owner.as_ref() == Some(&Token::of(owner))
+        !self.is_locked && self.owner.as_ref() == Some(&Token::of(owner))
     }
 
     /// Makes `owner` the only one that may write.
     pub(crate) fn own(&mut self, owner: &Ownership) {
         self.owner = Some(Token::of(owner));
         self.entry = Some(owner.entry.clone());
+        self.is_locked = false;
     }
 
     /// Logs events, and gives those whose offsets were not logged before.
@@ -218,13 +228,28 @@ impl Log {
     }
 
     /// Logs the response that names the call as a task.
-    pub(crate) fn name_task(&mut self, promotion: &Promotion) -> Result<(), Refusal> {
-        if self.state == LogState::Finished {
-            return Err(Refusal::Finished);
-        }
+    pub(crate) fn name_task(&mut self, promotion: &Promotion) {
         self.push(&promotion.event);
         self.task = Some(Task::new(promotion));
-        Ok(())
+    }
+
+    /// Whether it is a task that waits for its client.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.task
+            .as_ref()
+            .is_some_and(|task| task.waiting.is_some())
+    }
+
+    /// Whether this owner has let it wait.
+    pub(crate) fn is_parked_by(&self, owner: &Ownership) -> bool {
+        self.task
+            .as_ref()
+            .is_some_and(|task| task.is_parked_by(owner))
+    }
+
+    /// Its request is queued again, as this entry: whoever claims it takes it over.
+    pub(crate) fn queued_again(&mut self, entry: EntryId) {
+        self.entry = Some(entry);
     }
 
     /// The message of the newest event.
@@ -261,7 +286,7 @@ impl Log {
 
     /// The worker that may write, and under which delivery.
     pub(crate) fn token(&self) -> Option<(&WorkerId, u32)> {
-        let token = self.owner.as_ref()?;
+        let token = self.owner.as_ref().filter(|_| !self.is_locked)?;
         Some((&token.worker, token.delivery))
     }
 
@@ -299,52 +324,12 @@ impl Log {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// About what an event takes.
 fn size(event: &StreamEvent) -> usize {
     event
         .message
         .as_ref()
         .map_or(0, |message| message.as_str().len())
-}
-
-impl Task {
-    pub(crate) fn new(promotion: &Promotion) -> Self {
-        let birth = promotion.birth.clone();
-        Self {
-            born: Instant::now(),
-            principal: promotion.principal.clone(),
-            changed_ms: birth.created_ms,
-            until_ms: birth.created_ms.saturating_add(millis(promotion.ttl)),
-            kept: promotion.kept,
-            message: None,
-            birth,
-        }
-    }
-
-    /// It says something of itself.
-    pub(crate) fn say(&mut self, message: &str) {
-        self.message = Some(message.to_owned());
-        self.changed_ms = self.now_ms();
-    }
-
-    /// It ends: it can be asked for as long as its client was told, and long enough to fetch its result. Says for how
-    /// long that is from now on.
-    pub(crate) fn end(&mut self) -> Duration {
-        self.changed_ms = self.now_ms();
-        let kept = self.changed_ms.saturating_add(millis(self.kept));
-        self.until_ms = self.until_ms.max(kept);
-        Duration::from_millis(self.until_ms - self.changed_ms)
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.birth
-            .created_ms
-            .saturating_add(millis(self.born.elapsed()))
-    }
 }
 
 impl Count {

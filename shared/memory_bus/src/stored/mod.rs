@@ -10,3 +10,4 @@ pub(crate) mod news;
 pub(crate) mod partition;
 pub(crate) mod record;
 pub(crate) mod session;
+pub(crate) mod task;

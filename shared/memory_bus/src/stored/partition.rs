@@ -12,8 +12,9 @@ use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
 use tokio::time::Instant;
 
 use crate::stored::expiry::ExpiringMap;
-use crate::stored::log::{Log, LogCounts, Task};
+use crate::stored::log::{Log, LogCounts};
 use crate::stored::news::Topics;
+use crate::stored::task::{Task, TaskCounts};
 
 /// How long a worker is remembered after it was heard of.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -33,6 +34,7 @@ pub(crate) struct Partition {
     /// How many there are of them.
     pub(crate) call_count: u64,
     pub(crate) logs: ExpiringMap<StreamId, Log>,
+    pub(crate) task_counts: TaskCounts,
     pub(crate) log_counts: LogCounts,
     /// When the marks of calls that nobody may ever bring end, in that order.
     pub(crate) unknown_marks: VecDeque<Instant>,

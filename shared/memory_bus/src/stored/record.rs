@@ -28,7 +28,7 @@ impl Record {
         match &self.outcome {
             Some(outcome) => KeyState::Ended(outcome.clone()),
             None if self.stream == once.stream => KeyState::Lost,
-            None => KeyState::Running,
+            None => KeyState::Running(self.stream),
         }
     }
 }

@@ -90,11 +90,15 @@ impl RedisBus {
         let (code, outcome) = self.hot.run(&command).await?;
         Ok(match code {
             0 => KeyState::Yours,
-            1 => KeyState::Running,
+            1 => KeyState::Running(outcome.parse().map_err(|_| unnamed())?),
             2 => KeyState::Ended(Outcome::from_json(&outcome)?),
             3 => KeyState::Reused,
             4 => KeyState::Lost,
             other => return Err(unknown_code(other)),
         })
     }
+}
+
+fn unnamed() -> BusError {
+    BusError::Unexpected("a call under a key has no stream".to_owned())
 }

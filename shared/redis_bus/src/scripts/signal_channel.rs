@@ -36,6 +36,7 @@ pub(crate) fn cancel_call(
         keys.unfinished(),
         keys.cancelled(),
         keys.queue(),
+        keys.audit(),
     ]);
     command
         .arg(GROUP)
@@ -51,7 +52,8 @@ pub(crate) fn cancel_call(
         .arg(limits.queue)
         .arg(millis(HANDED_BACK))
         .arg(era.as_str())
-        .arg(if task_too { "task" } else { "" });
+        .arg(if task_too { "task" } else { "" })
+        .arg(limits.audit);
     Command::script(&CANCEL_CALL, command)
 }
 

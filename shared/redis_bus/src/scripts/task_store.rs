@@ -1,8 +1,10 @@
 //! Scripts of calls that become tasks.
 
-use prynai_bus::Ownership;
+use std::borrow::Cow;
+
 use prynai_bus::ids::StreamId;
-use prynai_bus::wire::task::Promotion;
+use prynai_bus::wire::task::{Parking, Promotion};
+use prynai_bus::{BusLimits, Ownership};
 
 use super::{lua, millis};
 use crate::connection::command::Command;
@@ -10,17 +12,27 @@ use crate::wire::keys::{GROUP, Keys};
 
 lua!(PROMOTE, "task_store/promote.lua");
 lua!(NOTE_STATUS, "task_store/note_status.lua");
+lua!(PARK, "task_store/park.lua");
+lua!(INPUTS, "task_store/inputs.lua");
+lua!(ANSWER, "task_store/answer.lua");
 lua!(TASK, "task_store/task.lua");
 
 /// Makes a task of a call: a [`WriteCode`](super::WriteCode). `task` and `event` are what lies in Redis.
 pub(crate) fn promote(
     keys: &Keys,
+    limits: &BusLimits,
     owner: &Ownership,
     promotion: &Promotion,
     task: &str,
     event: &str,
 ) -> Command<i64> {
-    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
+    let names = [
+        keys.log(&owner.stream),
+        keys.unfinished(),
+        keys.queue(),
+        keys.tasks(),
+        keys.tasks_of(&promotion.share),
+    ];
     let mut command = PROMOTE.with_keys(&names);
     command
         .arg(GROUP)
@@ -37,7 +49,9 @@ pub(crate) fn promote(
         .arg(&promotion.principal)
         .arg(promotion.birth.created_ms)
         .arg(millis(promotion.ttl))
-        .arg(millis(promotion.kept));
+        .arg(millis(promotion.kept))
+        .arg(limits.tasks)
+        .arg(limits.caller_tasks);
     Command::script(&PROMOTE, command)
 }
 
@@ -55,6 +69,61 @@ pub(crate) fn note_status(
         .arg(message)
         .arg(now_ms);
     Command::script(&NOTE_STATUS, command)
+}
+
+/// Lets a task wait for its client: a [`WriteCode`](super::WriteCode).
+pub(crate) fn park(
+    keys: &Keys,
+    limits: &BusLimits,
+    owner: &Ownership,
+    parking: &Parking,
+) -> Command<i64> {
+    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
+    let mut command = PARK.with_keys(&names);
+    let record = parking.record.as_ref().filter(|_| limits.audit > 0);
+    command
+        .arg(GROUP)
+        .arg(owner.stream.to_string())
+        .arg(owner.entry.as_str())
+        .arg(owner.token())
+        .arg(parking.left.as_deref().unwrap_or_default())
+        .arg(record.map_or("", |record| record.as_str()))
+        .arg(limits.task_input);
+    for question in &parking.questions {
+        command
+            .arg(&question.key)
+            .arg(&question.name)
+            .arg(question.request.as_str());
+    }
+    Command::script(&PARK, command)
+}
+
+/// What the client of a task has answered, as text.
+pub(crate) fn inputs(keys: &Keys, limits: &BusLimits, owner: &Ownership) -> Command<Vec<String>> {
+    let mut command = INPUTS.with_keys(&[keys.log(&owner.stream)]);
+    command.arg(owner.entry.as_str()).arg(owner.token());
+    Command::script(&INPUTS, command).expecting(limits.task_input)
+}
+
+/// Keeps sealed answers, by key, for a task of `principal`.
+pub(crate) fn answer<'a>(
+    keys: &Keys,
+    limits: &BusLimits,
+    name: &StreamId,
+    principal: &str,
+    answers: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
+) -> Command<Option<i64>> {
+    let names = [keys.log(name), keys.unfinished(), keys.queue()];
+    let mut command = ANSWER.with_keys(&names);
+    command
+        .arg(principal)
+        .arg(name.to_string())
+        .arg(limits.task_input)
+        .arg(limits.queue);
+    for (key, answer) in answers {
+        command.arg(key).arg(&*answer);
+    }
+    Command::script(&ANSWER, command)
 }
 
 /// What there is to say of a task of `principal`, with a response of `bytes` at most.

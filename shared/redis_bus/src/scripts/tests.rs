@@ -8,7 +8,7 @@ use prynai_bus::operations::Shelf;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::{Promotion, TaskBirth};
+use prynai_bus::wire::task::{Parking, Promotion, Question, TaskBirth};
 use prynai_bus::{Append, Bucket, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
 use redis::FromRedisValue;
 
@@ -92,10 +92,20 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
     let ones = [entry.clone()];
     let promotion = Promotion {
         principal: "somebody".to_owned(),
+        share: Principal::anonymous().share(),
         birth: TaskBirth::new(1, window),
         ttl: window,
         kept: window,
         event: StreamEvent::pause(stream, 1),
+    };
+    let parking = Parking {
+        questions: vec![Question {
+            key: "key".to_owned(),
+            name: "name".to_owned(),
+            request: request_id.clone(),
+        }],
+        left: None,
+        record: None,
     };
     let finishes = Batches::of(&finishes).next().unwrap().unwrap();
     let appends = Batches::of(&appends).next().unwrap().unwrap();
@@ -160,7 +170,14 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         (
             "promote",
             0,
-            parts(promote(k, &owner, &promotion, "{}", "{}")),
+            parts(promote(k, l, &owner, &promotion, "{}", "{}")),
+        ),
+        ("park", 0, parts(park(k, l, &owner, &parking))),
+        ("inputs", 0, parts(inputs(k, l, &owner))),
+        (
+            "answer",
+            0,
+            parts(answer(k, l, &stream, "somebody", [("key", "{}".into())])),
         ),
         ("note_status", 0, parts(note_status(k, &owner, "half", 1))),
         ("task", 0, parts(task(k, &stream, "somebody", 100))),

@@ -148,6 +148,16 @@ impl Keys {
         format!("{}unfinished", self.partition)
     }
 
+    /// The tasks that can be asked for, by their end (sorted set).
+    pub(crate) fn tasks(&self) -> String {
+        format!("{}tasks", self.partition)
+    }
+
+    /// Those of one share.
+    pub(crate) fn tasks_of(&self, share: &Share) -> String {
+        format!("{}tasks:{}", self.partition, escaped(share.as_str()))
+    }
+
     /// The log of a stream (hash).
     pub(crate) fn log(&self, stream: &StreamId) -> String {
         self.of_stream("log:", stream)

@@ -1,10 +1,12 @@
 //! Calls that become tasks.
 
+use prynai_bus::Answered;
 use prynai_bus::wire::task::TaskState;
 
 use super::{always, in_every_way, tiny_pages};
 use crate::scene::next;
 use crate::task_store::promotion;
+use crate::task_store::questions::{answers, parking};
 
 #[tokio::test]
 async fn a_call_becomes_a_task_once() {
@@ -32,6 +34,28 @@ async fn what_a_task_says_is_noted() {
         assert_eq!(noted, Ok(()));
         let task = shaky.scene.task(owner.stream).await.expect("is there");
         assert_eq!(task.message.as_deref(), Some("half"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_task_waits_for_its_client_and_comes_back_once() {
+    always(async |shaky| {
+        let scene = &shaky.scene;
+        let owner = scene.owned().await;
+        let principal = promotion(&owner, 1).principal;
+        scene.promote(&owner, 1).await;
+        let parking = parking(&["a"]);
+        let parked = shaky.done(|| shaky.bus.park(&owner, &parking)).await;
+        assert_eq!(parked, Ok(()));
+        assert_eq!(scene.depth().await, (0, 0));
+        let given = answers(&["a"]);
+        let answer = || shaky.bus.answer(&owner.stream, &principal, &given);
+        assert_eq!(shaky.done(answer).await, Some(Answered::Taken));
+        assert_eq!(scene.depth().await, (1, 0));
+        let (_, owner) = scene.come_back(&scene.worker).await;
+        let inputs = shaky.done(|| shaky.bus.inputs(&owner)).await;
+        assert_eq!(inputs.expect("is the owner").answers.len(), 1);
     })
     .await;
 }

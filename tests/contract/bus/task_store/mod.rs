@@ -2,12 +2,14 @@
 
 mod ends;
 mod promotions;
+pub(crate) mod questions;
 
 use std::time::Duration;
 
 use prynai_bus::Ownership;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::task::{Promotion, TaskBirth, TaskSight};
 
 use crate::scene::{Scene, json};
@@ -25,6 +27,7 @@ pub(crate) fn promotion(owner: &Ownership, offset: u64) -> Promotion {
     let text = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task"}}"#;
     Promotion {
         principal: OWNER.to_owned(),
+        share: Principal::named(OWNER).share(),
         birth: TaskBirth::new(BORN_MS, Duration::from_secs(2)),
         ttl: HOUR,
         kept: HOUR,

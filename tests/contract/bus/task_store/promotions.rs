@@ -1,9 +1,10 @@
 //! How a call becomes a task, and what it is until it ends.
 
 use prynai_bus::ids::{StreamId, WorkerId};
+use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::TaskState;
-use prynai_bus::{LogState, Refusal, TakeOver};
+use prynai_bus::wire::task::{Promotion, TaskState};
+use prynai_bus::{BusLimits, LogState, Refusal, TakeOver};
 
 use super::{BORN_MS, HOUR, OWNER, promotion};
 use crate::scene::{Kind, message, next};
@@ -19,6 +20,7 @@ for_both_buses! {
     a_cancelled_call_is_not_promoted,
     an_ended_call_is_not_promoted,
     a_copy_is_not_promoted,
+    tasks_are_bounded_in_all_and_for_each_caller,
     the_end_of_a_connection_cancels_a_call_but_no_task,
 }
 
@@ -210,6 +212,51 @@ async fn a_copy_is_not_promoted(kind: Kind) {
     scene.promote(&own, 2).await;
     let noted = scene.workers.note_status(&copy, "copy").await.unwrap();
     assert_eq!(noted, Err(Refusal::Finished));
+}
+
+async fn tasks_are_bounded_in_all_and_for_each_caller(kind: Kind) {
+    let limits = BusLimits {
+        tasks: 3,
+        caller_tasks: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    for _ in 0..2 {
+        scene.promote(&scene.owned().await, 1).await;
+    }
+    let third = scene.owned().await;
+    let refused = scene
+        .workers
+        .promote(&third, &promotion(&third, 1))
+        .await
+        .unwrap();
+    assert_eq!(refused, Err(Refusal::LogFull));
+    // It is a call as before.
+    scene.say(&third, 1).await;
+    scene.respond(&third, 2).await;
+
+    let mut others = Vec::new();
+    for (name, expected) in [("user:2", Ok(())), ("user:3", Err(Refusal::LogFull))] {
+        let owner = scene.owned().await;
+        let promotion = Promotion {
+            principal: name.to_owned(),
+            share: Principal::named(name).share(),
+            ..promotion(&owner, 1)
+        };
+        let promoted = scene.workers.promote(&owner, &promotion).await.unwrap();
+        assert_eq!(promoted, expected, "{name}");
+        others.push(owner);
+    }
+    // One that counts already does so once.
+    let again = Promotion {
+        principal: "user:2".to_owned(),
+        share: Principal::named("user:2").share(),
+        ..promotion(&others[0], 1)
+    };
+    assert_eq!(
+        scene.workers.promote(&others[0], &again).await.unwrap(),
+        Ok(())
+    );
 }
 
 async fn the_end_of_a_connection_cancels_a_call_but_no_task(kind: Kind) {

@@ -42,6 +42,8 @@ impl ReferenceStateMachine for Calls {
             (4, hand_out(Step::Claim)),
             (3, hand_out(Step::Reclaim)),
             (3, steps(any_stream(), cancel())),
+            (1, steps(any_stream(), abandon())),
+            (3, steps(any_stream(), Just(Step::Answer))),
             (1, steps(any_stream(), Just(Step::OpenLog))),
             (
                 1,
@@ -62,6 +64,8 @@ impl ReferenceStateMachine for Calls {
         if !streams.claims().is_empty() {
             calls.push((8, append(streams)));
             calls.push((4, of_a_claim(streams, Step::TakeOver)));
+            calls.push((4, promote(streams)));
+            calls.push((4, of_a_claim(streams, Step::Park)));
             calls.push((5, finish(streams)));
             calls.push((2, of_a_claim(streams, Step::DeadLetter)));
         }
@@ -87,8 +91,19 @@ fn makes_sense(streams: &Streams, (stream, step): (Number, Step)) -> bool {
     match step {
         Step::Enqueue => !was_asked_for,
         Step::Renew(_) | Step::HandBack { .. } => was_asked_for,
-        Step::Cancel { knows_entry } => was_asked_for || !knows_entry,
-        Step::Append { by, .. } | Step::TakeOver(by) | Step::DeadLetter(by) => was_claimed(by),
+        Step::Cancel { knows_entry } | Step::Abandon { knows_entry } => {
+            was_asked_for || !knows_entry
+        }
+        Step::Append { by, .. } | Step::TakeOver(by) | Step::DeadLetter(by) | Step::Park(by) => {
+            was_claimed(by)
+        }
+        Step::Promote { by, offset } => {
+            let is_counted = match streams.log(stream) {
+                Some((State::Open, newest)) => offset > newest,
+                _ => true,
+            };
+            was_claimed(by) && is_counted
+        }
         // The owner of an open log counts its offsets: none is used again for the response.
         Step::Finish { by, last, .. } => {
             let is_counted = match streams.log(stream) {
@@ -150,6 +165,20 @@ fn of_a_claim(streams: &Streams, step: fn(Token) -> Step) -> BoxedStrategy<Call>
 
 fn cancel() -> impl Strategy<Value = Step> {
     any::<bool>().prop_map(|knows_entry| Step::Cancel { knows_entry })
+}
+
+fn abandon() -> impl Strategy<Value = Step> {
+    any::<bool>().prop_map(|knows_entry| Step::Abandon { knows_entry })
+}
+
+/// With the next offset.
+fn promote(streams: &Streams) -> BoxedStrategy<Call> {
+    let newest = streams.newest();
+    let promote = claim(streams).prop_map(move |(stream, by)| {
+        let offset = newest[stream] + 1;
+        Call::Steps(vec![(stream, Step::Promote { by, offset })])
+    });
+    promote.boxed()
 }
 
 fn hand_back(worker: BoxedStrategy<Worker>) -> impl Strategy<Value = Step> {

@@ -1,5 +1,6 @@
 //! Both real buses.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,10 @@ use futures::future::join_all;
 use prynai_bus::ids::{EntryId, GatewayId, StreamId, WorkerId};
 use prynai_bus::testing::{json, modern_request};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
+use prynai_bus::wire::task::{Parking, Promotion, Question, TaskBirth, TaskSight, TaskState};
 use prynai_bus::{Append, Bus, BusError, Claim, Finish, News, NewsReceiver, Ownership};
 use prynai_test_redis::PATIENCE;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +23,15 @@ use super::translation::{answer, few, news, state, taken_over};
 use super::{Number, Published, STREAMS, Sight, Subject, WORKERS};
 use crate::bus::{Answer, Step, Token, Worker};
 
+/// Whose the tasks are.
+const OWNER: &str = "user:1";
+
+/// The key of every question.
+const KEY: &str = "k";
+
+/// Longer than any sequence.
+const LONG: Duration = Duration::from_secs(9 * 365 * 24 * 3600);
+
 /// A real bus with one gateway, which holds all the streams.
 pub(super) struct RealBus {
     bus: Arc<dyn Bus>,
@@ -27,6 +39,8 @@ pub(super) struct RealBus {
     workers: [WorkerId; WORKERS],
     requests: [RequestEnvelope; STREAMS],
     entries: [Option<EntryId>; STREAMS],
+    /// How often each has come back from its client.
+    rounds: [u8; STREAMS],
     claims: Vec<((Number, Token), Claim)>,
     events: NewsReceiver<StreamEvent>,
     signals: Vec<NewsReceiver<Signal>>,
@@ -48,6 +62,7 @@ impl RealBus {
             workers,
             requests: std::array::from_fn(|_| modern_request(&gateway)),
             entries: Default::default(),
+            rounds: [0; STREAMS],
             claims: Vec::new(),
             events,
             signals,
@@ -77,7 +92,12 @@ impl RealBus {
         let stream = self.number(claim.request.stream).expect("one of ours");
         assert_eq!(Some(&claim.entry), self.entries[stream].as_ref());
         let (delivery, cancelled) = (few(claim.delivery.into()), claim.cancelled);
-        let token = Token { worker, delivery };
+        let round = self.rounds[stream];
+        let token = Token {
+            worker,
+            delivery,
+            round,
+        };
         self.claims.push(((stream, token), claim));
         (stream, Answer::claimed(delivery, cancelled))
     }
@@ -124,6 +144,20 @@ impl RealBus {
                 let entry = self.entries[stream].as_ref().filter(|_| knows_entry);
                 bus.cancel_call(&id, entry, Era::Modern).await?;
             }
+            Step::Abandon { knows_entry } => {
+                let entry = self.entries[stream].as_ref().filter(|_| knows_entry);
+                bus.abandon_call(&id, entry, Era::Modern).await?;
+            }
+            Step::Promote { by, offset } => {
+                let promotion = self.promotion(stream, offset);
+                let promoted = bus.promote(&self.owner(stream, by), &promotion).await?;
+                return Ok(vec![answer(promoted)]);
+            }
+            Step::Park(by) => {
+                let parked = bus.park(&self.owner(stream, by), &parking()).await?;
+                return Ok(vec![answer(parked)]);
+            }
+            Step::Answer => self.answer(stream).await?,
             Step::Release => {
                 let ids: Vec<_> = streams.iter().map(|stream| self.id(*stream)).collect();
                 bus.release(&ids).await?;
@@ -137,6 +171,38 @@ impl RealBus {
             }
         }
         Ok(vec![Answer::Done; steps.len()])
+    }
+
+    fn promotion(&self, stream: Number, offset: u8) -> Promotion {
+        Promotion {
+            principal: OWNER.to_owned(),
+            share: Principal::named(OWNER).share(),
+            birth: TaskBirth::new(self.bus.now_ms(), PATIENCE),
+            ttl: LONG,
+            kept: LONG,
+            event: self.event(stream, offset, EventKind::Task),
+        }
+    }
+
+    async fn answer(&mut self, stream: Number) -> Result<(), BusError> {
+        let id = self.id(stream);
+        let is_asking = |task: &Option<TaskSight>| {
+            let state = task.as_ref().map(|task| &task.state);
+            matches!(state, Some(TaskState::Asking(_)))
+        };
+        let before = self.bus.task(&id, OWNER).await?;
+        let answers = BTreeMap::from([(KEY.to_owned(), json("{}"))]);
+        self.bus.answer(&id, OWNER, &answers).await?;
+        if let Some(task) = self
+            .bus
+            .task(&id, OWNER)
+            .await?
+            .filter(|_| is_asking(&before))
+        {
+            self.entries[stream] = Some(task.entry);
+            self.rounds[stream] += 1;
+        }
+        Ok(())
     }
 
     fn append(&self, (stream, step): (Number, Step)) -> Append {
@@ -287,6 +353,19 @@ impl Subject for RealBus {
             }
         }
         published
+    }
+}
+
+/// One question. Each round has the same key here, which no worker would do, and the bus does not mind.
+fn parking() -> Parking {
+    Parking {
+        questions: vec![Question {
+            key: KEY.to_owned(),
+            name: KEY.to_owned(),
+            request: json("{}"),
+        }],
+        left: None,
+        record: None,
     }
 }
 

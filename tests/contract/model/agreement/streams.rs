@@ -89,11 +89,23 @@ impl Streams {
     }
 
     fn take(&mut self, stream: Number, step: Step) -> Answer {
+        let before = self.streams[stream].round();
         let outcome = self.streams[stream].take(step, self.flaw);
+        if self.streams[stream].round() > before {
+            // Its new entry is the last one.
+            self.queue.retain(|queued| *queued != stream);
+            self.queue.push(stream);
+        }
         match (step, outcome.answer) {
             (Step::Enqueue, _) => self.queue.push(stream),
             (Step::Claim(worker) | Step::Reclaim(worker), Answer::Claimed { delivery, .. }) => {
-                self.claims.push((stream, Token { worker, delivery }));
+                let round = self.streams[stream].round();
+                let by = Token {
+                    worker,
+                    delivery,
+                    round,
+                };
+                self.claims.push((stream, by));
             }
             _ => {}
         }

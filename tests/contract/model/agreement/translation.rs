@@ -37,7 +37,7 @@ pub(super) fn news(event: &StreamEvent) -> Event {
         EventKind::Final => Kind::Final,
         EventKind::Cancelled => Kind::Cancelled,
         EventKind::Pause => panic!("nobody pauses here"),
-        EventKind::Task => panic!("nobody promotes here"),
+        EventKind::Task => Kind::Task,
     };
     let offset = few(event.offset);
     Event { kind, offset }

@@ -31,7 +31,11 @@ impl Stream {
     }
 
     fn deliver(&mut self, worker: Worker, delivery: u8) -> Answer {
-        let of = Token { worker, delivery };
+        let of = Token {
+            worker,
+            delivery,
+            round: self.round,
+        };
         let hold = Hold::Held;
         self.entry = Entry::Pending(Lease { of, hold });
         let cancelled = self.state() == Some(State::Cancelled);
@@ -111,14 +115,20 @@ impl Stream {
             Answer::Done => last.is_none() && flaw == Some(Flaw::SilentFinishLeaves),
             _ => flaw == Some(Flaw::RefusedFinishLeaves),
         };
-        if !stays {
+        if !stays && by.round == self.round {
             self.remove_entry();
         }
         outcome
     }
 
+    /// A task waits for its client; its log stays.
+    pub(super) fn leave_queue(&mut self) {
+        self.entry = Entry::Gone;
+    }
+
     fn may_remove(&self, by: Token) -> Answer {
         match self.lease() {
+            _ if by.round != self.round => Answer::Finished,
             Some(lease) if lease.of != by => Answer::Lost,
             _ => Answer::Done,
         }
@@ -135,14 +145,16 @@ impl Stream {
     }
 
     pub(super) fn dead_letter(&mut self, by: Token, flaw: Option<Flaw>) -> Outcome {
-        let is_anothers = |lease: Lease| lease.of.delivery != by.delivery;
+        let is_present = by.round == self.round;
+        let is_anothers = |lease: Lease| is_present && lease.of.delivery != by.delivery;
         let may = !self.lease().is_some_and(is_anothers);
-        if may {
+        if may && is_present {
             self.remove_entry();
         }
         let twice = flaw == Some(Flaw::DeadLettersAreNotedTwice);
-        let dead_letter = may && (!self.is_noted || twice);
-        self.is_noted |= may;
+        let is_noted = self.noted.contains(&by.round);
+        let dead_letter = may && (!is_noted || twice);
+        self.noted.extend((may && !is_noted).then_some(by.round));
         Outcome {
             dead_letter,
             ..Answer::Done.into()

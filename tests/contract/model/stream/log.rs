@@ -19,6 +19,9 @@ impl Stream {
             self.log = Some(Log::open(Some(by), last));
             return Outcome::published(Kind::Message, 1, last);
         };
+        if log.is_of_another(by, flaw) {
+            return Answer::Finished.into();
+        }
         if log.state == State::Cancelled && flaw != Some(Flaw::AppendOverlooksMarks) {
             return Answer::Cancelled.into();
         }
@@ -34,10 +37,13 @@ impl Stream {
         let first = log.first_new(first, flaw);
         log.owner = Some(by);
         log.newest = last;
-        Outcome::published(Kind::Message, first, last)
+        log.tell(Outcome::published(Kind::Message, first, last))
     }
 
     pub(super) fn take_over(&mut self, by: Token, flaw: Option<Flaw>) -> Answer {
+        if self.log.is_some_and(|log| log.is_of_another(by, flaw)) {
+            return Answer::Finished;
+        }
         match self.state() {
             Some(State::Cancelled) => return Answer::Cancelled,
             Some(State::Finished) if flaw != Some(Flaw::FinishedLogsAreReopened) => {
@@ -51,6 +57,7 @@ impl Stream {
         }
         let log = self.log.get_or_insert(Log::open(None, 0));
         log.owner = Some(by);
+        log.is_locked = false;
         Answer::taken(log.newest)
     }
 
@@ -70,6 +77,9 @@ impl Stream {
             self.log = Some(Log::open(Some(by), offset).finished());
             return Outcome::published(Kind::Final, 1, offset);
         };
+        if log.is_of_another(by, flaw) {
+            return Answer::Finished.into();
+        }
         if log.state == State::Cancelled && flaw != Some(Flaw::FinishOverlooksMarks) {
             return Answer::Cancelled.into();
         }
@@ -89,7 +99,7 @@ impl Stream {
         log.owner = Some(by);
         log.newest = offset;
         *log = log.finished();
-        Outcome::published(Kind::Final, first, offset)
+        log.tell(Outcome::published(Kind::Final, first, offset))
     }
 
     pub(super) fn cancel(&mut self, knows_entry: bool, flaw: Option<Flaw>) -> Outcome {
@@ -107,7 +117,8 @@ impl Stream {
         };
         self.log = Some(Log {
             state: State::Cancelled,
-            is_unfinished: !knows_entry || is_queued,
+            is_asking: false,
+            is_unfinished: log.is_unfinished && (!knows_entry || is_queued),
             ..log
         });
         let told = Event {
@@ -119,10 +130,91 @@ impl Stream {
             woken: if knows_entry {
                 self.leased_to()
             } else {
-                log.owner.map(|owner| owner.worker)
+                log.owner
+                    .filter(|_| !log.is_locked)
+                    .map(|owner| owner.worker)
             },
             ..Answer::Done.into()
         }
+    }
+
+    pub(super) fn abandon(&mut self, knows_entry: bool, flaw: Option<Flaw>) -> Outcome {
+        let is_task = self.log.is_some_and(|log| log.is_task);
+        match is_task && flaw != Some(Flaw::TasksAreAbandoned) {
+            true => Answer::Done.into(),
+            false => self.cancel(knows_entry, flaw),
+        }
+    }
+
+    pub(super) fn promote(&mut self, by: Token, offset: u8, flaw: Option<Flaw>) -> Outcome {
+        let is_leased = self.lease().is_some();
+        let log = match &mut self.log {
+            Some(log) => log,
+            None if by.delivery != 1 || offset != 1 || !is_leased => return Answer::Lost.into(),
+            none => none.insert(Log::open(Some(by), 0)),
+        };
+        if log.is_of_another(by, flaw) {
+            return Answer::Finished.into();
+        }
+        if log.state == State::Cancelled && flaw != Some(Flaw::PromoteOverlooksMarks) {
+            return Answer::Cancelled.into();
+        }
+        if !log.admits(by) && flaw != Some(Flaw::PromoteLetsAnybodyIn) {
+            return Answer::Lost.into();
+        }
+        if log.is_task {
+            return Answer::Done.into();
+        }
+        if log.state == State::Finished {
+            return Answer::Finished.into();
+        }
+        let named = log.tell(Outcome::published(Kind::Task, offset, offset));
+        *log = Log {
+            owner: Some(by),
+            newest: offset,
+            has_holder: false,
+            is_task: true,
+            ..*log
+        };
+        named
+    }
+
+    pub(super) fn park(&mut self, by: Token) -> Answer {
+        let is_queued = self.is_queued();
+        let Some(log) = &mut self.log else {
+            return Answer::Lost;
+        };
+        if log.parked_by == Some(by) {
+            return Answer::Done;
+        }
+        if log.round != by.round {
+            return Answer::Finished;
+        }
+        match log.state {
+            State::Cancelled => return Answer::Cancelled,
+            _ if !log.is_task || log.is_locked || log.owner != Some(by) => return Answer::Lost,
+            State::Finished => return Answer::Finished,
+            State::Open if !is_queued => return Answer::Lost,
+            State::Open => {}
+        }
+        *log = Log {
+            is_asking: true,
+            is_unfinished: false,
+            is_locked: true,
+            parked_by: Some(by),
+            ..*log
+        };
+        self.leave_queue();
+        Answer::Done
+    }
+
+    pub(super) fn answer(&mut self) -> Answer {
+        if let Some(log) = self.log.as_mut().filter(|log| log.is_asking) {
+            self.round += 1;
+            (log.round, log.is_asking, log.is_unfinished) = (self.round, false, true);
+            self.enqueue();
+        }
+        Answer::Done
     }
 
     pub(super) fn release(&mut self, flaw: Option<Flaw>) -> Answer {
@@ -134,7 +226,8 @@ impl Stream {
 
     /// One that waits for more is kept for so long that its end is not looked at.
     pub(super) fn expire(&mut self) -> Answer {
-        self.log = self.log.filter(|log| log.is_unfinished);
+        // A task is kept for as long as its client was told, which is longer than anything here.
+        self.log = self.log.filter(|log| log.is_unfinished || log.is_task);
         Answer::Done
     }
 }
@@ -149,6 +242,11 @@ impl Log {
             owner,
             has_holder: true,
             is_unfinished: true,
+            is_task: false,
+            is_asking: false,
+            round: owner.map_or(0, |owner| owner.round),
+            parked_by: None,
+            is_locked: false,
         }
     }
 
@@ -170,11 +268,24 @@ impl Log {
 
     /// The owner, and while there is none the first delivery.
     fn admits(&self, by: Token) -> bool {
-        self.owner.map_or(by.delivery == 1, |owner| owner == by)
+        !self.is_locked && self.owner.map_or(by.delivery == 1, |owner| owner == by)
+    }
+
+    /// Whether it is another entry's.
+    fn is_of_another(&self, by: Token, flaw: Option<Flaw>) -> bool {
+        self.round != by.round && flaw != Some(Flaw::StragglersWriteToTheNextRound)
+    }
+
+    /// Nobody waits for what a task says.
+    fn tell(&self, said: Outcome) -> Outcome {
+        match self.has_holder {
+            true => said,
+            false => said.answer.into(),
+        }
     }
 
     /// Cancelled before anybody knew the entry: neither holder nor worker has been told.
     fn is_bare_mark(&self) -> bool {
-        self.state == State::Cancelled && !self.has_holder
+        self.state == State::Cancelled && !self.has_holder && !self.is_task
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prynai_bus::ids::WorkerId;
+use prynai_bus::ids::{StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::Promotion;
+use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight};
 use prynai_bus::{
     Append, Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore,
     Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
@@ -120,6 +120,32 @@ impl CallBus {
     pub(crate) async fn note_status(&self, message: &str) -> Result<Appended, Stop> {
         let note = || self.ports.tasks.note_status(&self.ownership, message);
         self.retry("note what a task says", note).await
+    }
+
+    /// Lets the task wait for its client.
+    pub(crate) async fn park(&self, parking: &Parking) -> Result<Appended, Stop> {
+        let park = || self.ports.tasks.park(&self.ownership, parking);
+        self.retry("let a task wait for its client", park).await
+    }
+
+    /// What the task was told so far.
+    pub(crate) async fn inputs(&self) -> Result<Inputs, Stop> {
+        let read = || self.ports.tasks.inputs(&self.ownership);
+        match self.retry("read what a task was told", read).await? {
+            Ok(inputs) => Ok(inputs),
+            Err(Refusal::Cancelled | Refusal::Finished) => Err(Stop::Cancelled),
+            Err(Refusal::LostOwnership | Refusal::LogFull) => Err(Stop::Lost),
+        }
+    }
+
+    /// A task of this caller.
+    pub(crate) async fn task(
+        &self,
+        name: &StreamId,
+        principal: &str,
+    ) -> Result<Option<TaskSight>, Stop> {
+        let look = || self.ports.tasks.task(name, principal);
+        self.retry("look at a task", look).await
     }
 
     /// Cancels the call, which is of the modern era, unless it is a task: nobody waits for it.

@@ -1,6 +1,7 @@
 //! What the handler and the client of one call say to each other.
 
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::task::Inputs;
 use prynai_bus::{Claim, Refusal};
 use rmcp::ErrorData;
 use rmcp::model::NumberOrString;
@@ -13,8 +14,10 @@ use crate::call::messages::outbound::{Outbound, Sent};
 use crate::call::promotion::Promoting;
 use crate::call::request_transport::HandlerLink;
 use crate::call::running::{Slot, Stop};
+use crate::call::task_input::{self, Asks};
 use crate::handler::become_task::BecomeTask;
 use crate::handler::close_stream::CloseStream;
+use crate::metrics::metrics;
 
 /// Brings to and fro what the handler of one call and its client say, until there is a response.
 pub(crate) struct Conversation<'a> {
@@ -26,13 +29,22 @@ pub(crate) struct Conversation<'a> {
     pub(crate) deadline: Option<Instant>,
     pub(crate) promoting: Promoting,
     pub(crate) become_task: BecomeTask,
+    pub(crate) inputs: &'a Inputs,
     pub(crate) claim: &'a Claim,
     pub(crate) changes: &'a ChangePublisher,
 }
 
+/// What a handler ends with.
+pub(crate) enum Reply {
+    /// The response.
+    Response(RawJson),
+    /// Questions of a task.
+    Asks(Asks),
+}
+
 impl Conversation<'_> {
-    /// The final message; `None` when the deadline passed before.
-    pub(crate) async fn relay(&mut self) -> Result<Option<RawJson>, Stop> {
+    /// What the handler ends with; `None` when the deadline passed before.
+    pub(crate) async fn relay(&mut self) -> Result<Option<Reply>, Stop> {
         let slot = self.slot;
         let controls = &slot.controls;
         let mut received = 0;
@@ -91,10 +103,10 @@ impl Conversation<'_> {
             };
             let Some(outgoing) = outgoing else {
                 let error = ErrorData::internal_error("the handler ended without a response", None);
-                return Ok(Some(self.outbound.error(&error)));
+                return Ok(Some(Reply::Response(self.outbound.error(&error))));
             };
             match self.outbound.translate(*outgoing.message) {
-                Sent::Final(message) => return Ok(Some(message)),
+                Sent::Final(message) => return Ok(Some(self.reply(message))),
                 Sent::Event(message) if self.promoting.is_task() => self.promoting.hear(&message),
                 Sent::Event(message) => self.writer.put(message),
                 Sent::Question { number, message } => {
@@ -123,6 +135,18 @@ impl Conversation<'_> {
         }
     }
 
+    /// A task asks without ending.
+    fn reply(&self, message: RawJson) -> Reply {
+        let asks = self
+            .promoting
+            .is_task()
+            .then(|| task_input::asks(&message, self.inputs));
+        match asks.flatten() {
+            Some(asks) => Reply::Asks(asks),
+            None => Reply::Response(message),
+        }
+    }
+
     /// Makes a task of the call.
     async fn promote(&mut self) -> Result<(), Stop> {
         let (claim, id, now_ms) = (
@@ -134,6 +158,7 @@ impl Conversation<'_> {
         let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
         match self.writer.promote(promotion).await? {
             Some(birth) => {
+                metrics().tasks_created.inc();
                 self.deadline = self.promoting.promoted(birth);
                 self.slot.becomes_task();
             }

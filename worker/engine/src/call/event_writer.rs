@@ -129,7 +129,12 @@ impl EventWriter {
                 Ok(Some(promotion.birth))
             }
             Err(Refusal::Cancelled) => Err(Stop::Cancelled),
-            Err(Refusal::LostOwnership | Refusal::Finished | Refusal::LogFull) => Err(Stop::Lost),
+            Err(Refusal::LostOwnership | Refusal::Finished) => Err(Stop::Lost),
+            Err(Refusal::LogFull) => {
+                let stream = promotion.event.stream;
+                tracing::warn!(%stream, "there are as many tasks as there may be, so this call does not become one");
+                Ok(None)
+            }
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use prynai_bus::ids::StreamId;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::task::TaskState;
 use prynai_bus::{Claim, KeyState, KeyUse};
 use prynai_process::backoff::Backoff;
 use rmcp::ErrorData;
@@ -29,6 +31,9 @@ const MOST_BYTES: usize = 256 * 1024;
 /// How long a call waits for the end of another one under its key.
 const WAITING: Duration = Duration::from_secs(60);
 
+/// More than one entry has.
+const DELIVERIES: u32 = 100_000;
+
 /// What becomes of a call under a key.
 pub(crate) enum Use {
     /// It runs.
@@ -50,12 +55,16 @@ struct ResultType {
     result_type: Option<String>,
 }
 
-/// The client's use of a key; `None` without one.
+/// The client's use of a key, by a task that has waited for its client so often; `None` without one.
 ///
 /// # Errors
 ///
 /// When the key is not valid.
-pub(crate) fn key_use(claim: &Claim, request: &ClientRequest) -> Result<Option<KeyUse>, ErrorData> {
+pub(crate) fn key_use(
+    claim: &Claim,
+    request: &ClientRequest,
+    round: u32,
+) -> Result<Option<KeyUse>, ErrorData> {
     let ClientRequest::CallToolRequest(call) = request else {
         return Ok(None);
     };
@@ -77,7 +86,10 @@ pub(crate) fn key_use(claim: &Claim, request: &ClientRequest) -> Result<Option<K
         record: digest(&[subject, tool, key]),
         fingerprint: digest(&[tool, &arguments]),
         stream: claim.request.stream,
-        delivery: claim.delivery,
+        // Deliveries begin anew with each entry.
+        delivery: round
+            .saturating_mul(DELIVERIES)
+            .saturating_add(claim.delivery),
         share: claim.request.principal.share(),
     }))
 }
@@ -101,7 +113,12 @@ fn digest(parts: &[&str]) -> String {
 /// # Errors
 ///
 /// Why the call must end.
-pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<Use, Stop> {
+pub(crate) async fn begin(
+    once: &KeyUse,
+    claim: &Claim,
+    id: &RawJson,
+    bus: &CallBus,
+) -> Result<Use, Stop> {
     let mut backoff = Backoff::for_at_most(WAITING);
     loop {
         let refused = match bus.begin_once(once).await? {
@@ -109,7 +126,10 @@ pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<
             KeyState::Lost => return Err(Stop::Lost),
             KeyState::Ended(outcome) => return Ok(Use::Respond(repeat(id, outcome))),
             KeyState::Reused => reused(),
-            KeyState::Running => {
+            KeyState::Running(stream) => {
+                if let Some(task) = same_task(&stream, claim, id, bus).await? {
+                    return Ok(Use::Respond(task));
+                }
                 let waited = tokio::select! {
                     biased;
                     reason = bus.controls().stopped() => return Err(reason),
@@ -123,6 +143,23 @@ pub(crate) async fn begin(once: &KeyUse, id: &RawJson, bus: &CallBus) -> Result<
         };
         return Ok(Use::Respond(response::error(id, &refused)));
     }
+}
+
+/// The response that names the task of another call under the key, if that is one and has not ended.
+async fn same_task(
+    stream: &StreamId,
+    claim: &Claim,
+    id: &RawJson,
+    bus: &CallBus,
+) -> Result<Option<RawJson>, Stop> {
+    let request = &claim.request;
+    if !request.takes_task {
+        return Ok(None);
+    }
+    let task = bus.task(stream, &request.principal.subject).await?;
+    let task = task.filter(|task| matches!(task.state, TaskState::Working | TaskState::Asking(_)));
+    let created = task.and_then(|task| task.created(stream).ok());
+    Ok(created.and_then(|created| response::result(id, created).ok()))
 }
 
 /// Keeps how a call ended, before its client is told: whoever sends the key again is told the same.

@@ -13,6 +13,7 @@
 pub(crate) mod audit;
 pub(crate) mod call_bus;
 pub(crate) mod changes;
+pub(crate) mod deadline;
 pub(crate) mod ending;
 pub(crate) mod event_queue;
 pub(crate) mod event_shares;
@@ -24,6 +25,7 @@ pub(crate) mod promotion;
 pub(crate) mod run_line;
 pub(crate) mod runner;
 pub(crate) mod running;
+pub(crate) mod task_input;
 
 mod conversation;
 mod request_transport;

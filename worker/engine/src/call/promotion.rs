@@ -103,6 +103,7 @@ impl Promoting {
         let (request, terms) = (&claim.request, &self.terms);
         let mut promotion = Promotion {
             principal: request.principal.subject.clone(),
+            share: request.principal.share(),
             birth: TaskBirth::new(now_ms, terms.poll),
             ttl: terms.timeout,
             kept: terms.kept,

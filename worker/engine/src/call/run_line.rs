@@ -54,7 +54,7 @@ pub(crate) enum RunEnd<'a> {
 impl RunLine {
     /// A run begins; `now_ms` by the clock of the bus.
     pub(crate) fn begin(claim: &Claim, now_ms: u64) -> Self {
-        let waited = Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms));
+        let waited = waited(claim, now_ms);
         Self {
             began: Instant::now(),
             span: match prynai_traces::tracer() {
@@ -94,6 +94,15 @@ impl RunLine {
     }
 }
 
+/// How long a request had waited. What a task waited for its client is not counted, nor is what it then waits for a
+/// worker: the entry says when the call was made.
+fn waited(claim: &Claim, now_ms: u64) -> Duration {
+    match claim.request.again {
+        true => Duration::ZERO,
+        false => Duration::from_millis(now_ms.saturating_sub(claim.request.queued_at_ms)),
+    }
+}
+
 impl RunEnd<'_> {
     fn outcome(self, method: &str) -> (&'static str, Option<i64>) {
         match self {
@@ -106,11 +115,23 @@ impl RunEnd<'_> {
             RunEnd::Stopped(Stop::Cancelled) => ("cancelled", None),
             RunEnd::Stopped(Stop::Lost) => ("lost", None),
             RunEnd::Stopped(Stop::HandedBack) => ("handed_back", None),
+            RunEnd::Stopped(Stop::Asking) => ("asking", None),
         }
     }
 }
 
 impl Run {
+    /// How a task ends that is cancelled while it waits for its client.
+    pub(crate) fn cancelled_while_asking(claim: &Claim, now_ms: u64) -> Self {
+        Self {
+            outcome: "cancelled",
+            code: None,
+            reason: None,
+            waited: waited(claim, now_ms),
+            took: Duration::ZERO,
+        }
+    }
+
     /// The same, for a call whose client does not want it any more.
     pub(crate) fn cancelled(self) -> Self {
         Self {

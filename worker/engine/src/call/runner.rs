@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use prynai_bus::wire::catalog::TaskUse;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
+use prynai_bus::wire::task::Inputs;
 use prynai_bus::{Claim, Finish};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
@@ -21,7 +22,8 @@ use tracing::{Instrument, Span};
 use crate::call::audit::Audit;
 use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::changes::ChangePublisher;
-use crate::call::conversation::Conversation;
+use crate::call::conversation::{Conversation, Reply};
+use crate::call::deadline;
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_shares::{CallEvents, EventShares};
 use crate::call::event_writer::{EventWriter, LastEvents};
@@ -34,6 +36,7 @@ use crate::call::promotion::Promoting;
 use crate::call::request_transport;
 use crate::call::run_line::{RunEnd, RunLine};
 use crate::call::running::{Slot, Stop};
+use crate::call::task_input;
 use crate::config::TaskTerms;
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::become_task::BecomeTask;
@@ -78,6 +81,8 @@ struct Call<'a> {
     slot: &'a Slot,
     /// When it is too late, Unix milliseconds by the clock of the bus.
     deadline_ms: Option<u64>,
+    /// What its client was asked and has answered, if it is a task.
+    inputs: Inputs,
 }
 
 impl<H: ServerHandler> RunCall for CallRunner<H> {
@@ -101,6 +106,8 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 Err(Stop::Lost) => {
                     return tracing::debug!(%stream, "another worker has this call now; its response is dropped");
                 }
+                // Its entry is gone; with the answers there will be another one.
+                Err(Stop::Asking) => return,
                 Err(Stop::HandedBack) => return slot.keep_place(),
             };
             let message = event.as_ref().and_then(|event| event.message.as_ref());
@@ -139,12 +146,14 @@ impl<H: ServerHandler> CallRunner<H> {
         }
         let bus = self.ports.of(claim, controls);
         let mut writer = EventWriter::new(bus).within(Arc::clone(events));
-        let task = match claim.delivery > 1 {
+        let task = match claim.delivery > 1 || envelope.again {
             true => writer.take_over().await?,
             false => None,
         };
+        let mut inputs = Inputs::default();
         if task.is_some() {
             slot.becomes_task();
+            inputs = writer.bus().inputs().await?;
         } else if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
             writer.bus().abandon().await?;
             return Err(Stop::Cancelled);
@@ -153,14 +162,10 @@ impl<H: ServerHandler> CallRunner<H> {
             return Err(reason);
         }
         let deadline_ms = match &task {
-            Some(birth) => Some(
-                birth
-                    .created_ms
-                    .saturating_add(millis(self.task_terms.timeout)),
-            ),
+            Some(birth) => Some(deadline::of_task(birth, self.task_terms.timeout)),
             None => envelope.deadline_ms,
         };
-        let in_time = in_time(deadline_ms, writer.bus().now_ms());
+        let in_time = deadline::in_time(deadline_ms, writer.bus().now_ms());
         let Some(id) = &envelope.request_id else {
             if in_time.is_err() {
                 let stream = &envelope.stream;
@@ -176,10 +181,12 @@ impl<H: ServerHandler> CallRunner<H> {
             id,
             slot,
             deadline_ms,
+            inputs,
         };
         let begun = in_time.and_then(|()| Ok((inbound::parse_request(envelope)?, promoting?)));
         let message = match begun {
-            Ok((request, promoting)) => {
+            Ok((mut request, promoting)) => {
+                task_input::tell(&mut request, &call.inputs);
                 self.run_once(&call, request, promoting, &mut writer)
                     .await?
             }
@@ -196,7 +203,7 @@ impl<H: ServerHandler> CallRunner<H> {
         promoting: Promoting,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let once = match idempotency::key_use(call.claim, &request) {
+        let once = match idempotency::key_use(call.claim, &request, call.inputs.round) {
             Ok(Some(once)) => once,
             Ok(None) => {
                 call.slot.begin();
@@ -204,7 +211,7 @@ impl<H: ServerHandler> CallRunner<H> {
             }
             Err(error) => return Ok(response::error(call.id, &error)),
         };
-        match idempotency::begin(&once, call.id, writer.bus()).await? {
+        match idempotency::begin(&once, call.claim, call.id, writer.bus()).await? {
             Use::Run => {}
             Use::Respond(message) => return Ok(message),
         }
@@ -219,7 +226,7 @@ impl<H: ServerHandler> CallRunner<H> {
             Err(Stop::Cancelled) => {
                 idempotency::stopped(&once, &cancelled(), writer.bus()).await;
             }
-            Err(Stop::Lost | Stop::HandedBack) => {}
+            Err(Stop::Lost | Stop::HandedBack | Stop::Asking) => {}
         }
         response
     }
@@ -243,15 +250,19 @@ impl<H: ServerHandler> CallRunner<H> {
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
-        let become_task = BecomeTask::default();
-        request.extensions_mut().insert(become_task.clone());
+        let mut become_task = BecomeTask::NEVER;
+        if promoting.is_task() || promoting.may_become_task() {
+            become_task = BecomeTask::possible();
+            request.extensions_mut().insert(become_task.clone());
+        }
         if prynai_traces::tracer().is_some() {
             request.extensions_mut().insert(RunSpan(Span::current()));
         }
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, handler) = request_transport::open(message, outbound.muted());
-        let guard = self.guard(envelope);
+        let is_task = promoting.is_task() || promoting.begins_as_task();
+        let guard = self.guard(envelope, is_task, &call.inputs);
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
@@ -268,6 +279,7 @@ impl<H: ServerHandler> CallRunner<H> {
             deadline,
             promoting,
             become_task,
+            inputs: &call.inputs,
             claim,
             changes: &self.changes,
         };
@@ -280,7 +292,14 @@ impl<H: ServerHandler> CallRunner<H> {
             // The permit is kept until the handler is gone.
             let _ = tokio::time::timeout(ENDING, service.waiting()).await;
         }
-        response.map(|message| message.unwrap_or_else(|| outbound.error(&overdue())))
+        match response? {
+            Some(Reply::Response(message)) => Ok(message),
+            Some(Reply::Asks(asks)) => {
+                let refused = task_input::park(call.claim, asks, &self.audit, writer.bus()).await?;
+                Ok(outbound.error(&refused))
+            }
+            None => Ok(outbound.error(&deadline::overdue())),
+        }
     }
 
     /// When calls of its tool become tasks; a call of anything else never does (ext-tasks, draft, Supported Methods).
@@ -293,9 +312,14 @@ impl<H: ServerHandler> CallRunner<H> {
         tool.map_or(TaskUse::AfterATime, |tool| tool.tasks)
     }
 
-    fn guard(&self, envelope: &RequestEnvelope) -> Guard<H> {
+    /// What a task leaves for its next round stays on the bus, so no client could change it.
+    fn guard(&self, envelope: &RequestEnvelope, is_task: bool, inputs: &Inputs) -> Guard<H> {
         let handler = Arc::clone(&self.handler);
-        Guard::new(handler, envelope.era, self.state_keys.clone()).of_run(envelope)
+        let keys = match is_task {
+            true => self.state_keys.on_the_bus(inputs.round > 0),
+            false => self.state_keys.clone(),
+        };
+        Guard::new(handler, envelope.era, keys).of_run(envelope)
     }
 
     /// Lets the handler take note of something. It has nobody to talk to: what it says is dropped, but
@@ -314,7 +338,7 @@ impl<H: ServerHandler> CallRunner<H> {
         context::attach(notification.extensions_mut(), envelope, bus.state_store());
         let message = ClientJsonRpcMessage::notification(notification);
         let (transport, mut handler) = request_transport::open(message, Muted::NOTHING);
-        let guard = self.guard(envelope);
+        let guard = self.guard(envelope, false, &Inputs::default());
         let noted = guard.noted();
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
@@ -352,27 +376,4 @@ fn cancelled() -> ErrorData {
         "the call under this idempotency key was cancelled while it ran; the outcome is unknown",
         Some(json!({"reason": "cancelled", "outcome": "unknown"})),
     )
-}
-
-fn overdue() -> ErrorData {
-    ErrorData::internal_error(
-        "the call ran into its deadline and was stopped; the outcome is unknown: \
-         it may or may not have taken effect",
-        Some(json!({"reason": "deadline", "outcome": "unknown"})),
-    )
-}
-
-/// Whether there is still time to begin.
-fn in_time(deadline_ms: Option<u64>, now_ms: u64) -> Result<(), ErrorData> {
-    match deadline_ms {
-        Some(deadline) if now_ms > deadline => Err(ErrorData::internal_error(
-            "the request waited for longer than its deadline and was not begun",
-            Some(json!({"reason": "deadline"})),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

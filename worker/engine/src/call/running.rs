@@ -50,6 +50,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// Another worker owns it, or the bus was away for too long: write nothing more.
     Lost,
+    /// It is a task that waits for its client, and costs no worker anything until then.
+    Asking,
     /// This process ends; other workers shall have the call.
     HandedBack,
 }

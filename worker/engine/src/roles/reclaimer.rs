@@ -183,7 +183,7 @@ impl Reclaimer {
                 run = run.cancelled();
                 None
             }
-            Err(Stop::Lost) => return,
+            Err(Stop::Lost | Stop::Asking) => return,
             Err(Stop::HandedBack) => return slot.keep_place(),
         };
         let finish = Finish {
@@ -196,7 +196,7 @@ impl Reclaimer {
             match dead_letter(&claim, finish.clone(), writer.bus()).await {
                 Ok(()) => {}
                 Err(Stop::HandedBack) => return slot.keep_place(),
-                Err(Stop::Cancelled | Stop::Lost) => return,
+                Err(Stop::Cancelled | Stop::Lost | Stop::Asking) => return,
             }
         }
         let ending = Ending {
@@ -214,7 +214,10 @@ impl Reclaimer {
         verdict: Verdict,
         writer: &mut EventWriter,
     ) -> Result<Option<StreamEvent>, Stop> {
-        writer.take_over().await?;
+        let round = match writer.take_over().await? {
+            Some(_) => writer.bus().inputs().await?.round,
+            None => 0,
+        };
         let error = match verdict {
             Verdict::DeadLetter => verdict::given_up(claim),
             Verdict::AnswerUnknown | Verdict::Run => verdict::outcome_unknown(claim),
@@ -223,7 +226,8 @@ impl Reclaimer {
             return Ok(None);
         };
         let request = inbound::parse_request(&claim.request).ok();
-        let once = request.and_then(|request| idempotency::key_use(claim, &request).ok().flatten());
+        let once =
+            request.and_then(|request| idempotency::key_use(claim, &request, round).ok().flatten());
         let message = match once {
             Some(once) => idempotency::conclude(&once, id, &error, writer.bus()).await?,
             None => response::error(id, &error),

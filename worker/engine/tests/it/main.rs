@@ -13,4 +13,5 @@ mod questions;
 mod redelivery;
 mod stage;
 mod stopping;
+mod tasks;
 mod visible;

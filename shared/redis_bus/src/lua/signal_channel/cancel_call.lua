@@ -1,18 +1,18 @@
 -- Marks a call as cancelled, tells its holder and wakes its worker. A call that is over is left alone.
 --
--- KEYS 5
+-- KEYS 6
 --   1 log of the stream (hash)   2 mailbox (list)   3 unfinished streams (sorted set)
---   4 streams of cancelled requests (sorted set)   5 request queue (stream)
+--   4 streams of cancelled requests (sorted set)   5 request queue (stream)   6 audit (stream)
 -- ARGV
 --   1 consumer group   2 stream   3 entry or ''   4, 5 event line before and after its offset
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
 --   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
 --  11 most marks      12 idle time from which a lease counts as handed back, ms   13 era
---  14 'task' if a task is cancelled as well, or ''
+--  14 'task' if a task is cancelled as well, or ''   15 most entries of the audit
 -- Returns
 --   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until', 'queued', 'record')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
 local task_kept = log[6]
@@ -52,8 +52,13 @@ else
   redis.call('ZADD', KEYS[3], now, ARGV[2])
 end
 if log[4] then redis.call('DEL', KEYS[2]) end
+if log[8] then
+  -- It waits for its client, and no worker will come to end it.
+  if log[9] ~= '' then redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'record', log[9]) end
+  redis.call('HDEL', KEYS[1], 'queued', 'record')
+end
 
-if entry or not is_known then
+if (entry or not is_known) and not log[8] then
   -- The mark must be there when a worker claims the entry, however late that is.
   redis.call('PEXPIRE', KEYS[1], ARGV[9])
   redis.call('ZADD', KEYS[4], now, ARGV[2])

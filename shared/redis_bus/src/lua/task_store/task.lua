@@ -7,9 +7,11 @@
 -- Returns
 --   nil: no such task, or another's
 --   otherwise: the task as JSON, state, entry, when it changed, until when it can be asked for (both Unix ms), what it
---   said last or '', bytes of its response if it has more than the most or '', event line of its response or ''
+--   said last or '', bytes of its response if it has more than the most or '', event line of its response or '', then
+--   each question that it waits for: key, request
 
-local log = redis.call('HMGET', KEYS[1], 'principal', 'task', 'state', 'entry', 'changed', 'until', 'said', 'newest')
+local log = redis.call('HMGET', KEYS[1], 'principal', 'task', 'state', 'entry', 'changed', 'until', 'said', 'newest',
+  'queued', 'asked')
 if not log[2] or log[1] ~= ARGV[1] then return false end
 local bytes, line = '', ''
 if log[3] == 'finished' then
@@ -20,4 +22,12 @@ if log[3] == 'finished' then
     line = redis.call('HGET', KEYS[1], log[8])
   end
 end
-return { log[2], log[3], log[4], log[5], log[6], log[7] or '', bytes, line }
+local seen = { log[2], log[3], log[4], log[5], log[6], log[7] or '', bytes, line }
+if log[3] == 'open' and log[9] then
+  local asked = cmsgpack.unpack(log[10])
+  for i = 1, #asked, 2 do
+    local request = redis.call('HGET', KEYS[1], '?' .. asked[i])
+    if request then seen[#seen + 1], seen[#seen + 2] = asked[i], request end
+  end
+end
+return seen

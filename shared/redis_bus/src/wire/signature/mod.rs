@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use prynai_bus::wire::WireError;
+use prynai_bus::wire::request::AGAIN;
 use prynai_process::secret::{Secret, check_keys};
 use sha2::Sha256;
 
@@ -136,7 +137,8 @@ impl fmt::Debug for EnvelopeKeys {
     }
 }
 
-/// All fields but the signature, in the order of their bytes: also those that a later release adds.
+/// All fields but the signature and what the bus adds, in the order of their bytes: also those that a later release
+/// adds.
 fn request<'a, F: AsRef<[u8]>, V: AsRef<[u8]>>(
     queue: &'a str,
     fields: &'a [(F, V)],
@@ -145,7 +147,8 @@ fn request<'a, F: AsRef<[u8]>, V: AsRef<[u8]>>(
     let mut pairs: Vec<_> = pairs
         .map(|(field, value)| (field.as_ref(), value.as_ref()))
         .collect();
-    pairs.retain(|(field, _)| *field != SIGNATURE.as_bytes());
+    let is_signed = |field: &[u8]| ![SIGNATURE.as_bytes(), AGAIN.as_bytes()].contains(&field);
+    pairs.retain(|(field, _)| is_signed(field));
     pairs.sort_unstable();
     let mut parts = vec!["request".as_bytes(), queue.as_bytes()];
     parts.extend(pairs.into_iter().flat_map(|(field, value)| [field, value]));

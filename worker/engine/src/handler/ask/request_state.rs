@@ -17,7 +17,25 @@ const MOST_STATE_BYTES: usize = 256 * 1024;
 /// Keys that sign `requestState` (2026-07-28, Multi Round-Trip Requests). The first one signs, all are
 /// accepted, so that a key can be replaced without losing what is under way.
 #[derive(Clone, Default)]
-pub struct RequestStateKeys(Arc<[RequestStateCodec]>);
+pub struct RequestStateKeys {
+    codecs: Arc<[RequestStateCodec]>,
+    place: Place,
+}
+
+/// Where a state lies from one round to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// Its client carries it.
+    #[default]
+    Client,
+    /// It stays on the bus, from which nobody can have given the present one.
+    Bus,
+    /// It stays on the bus, and the present one may come from there.
+    BusAgain,
+}
+
+/// What the state of a task begins with, which need not be signed.
+const UNSIGNED: &str = "task:";
 
 impl RequestStateKeys {
     /// Keys from settings, the signing one first. Without keys no question may depend on another in
@@ -30,23 +48,36 @@ impl RequestStateKeys {
         check_keys("--state-key", keys)?;
         let codec = |key: &Secret| RequestStateCodec::try_new(key.expose().as_bytes());
         let codecs: Result<Arc<_>, _> = keys.iter().map(codec).collect();
-        codecs.map(Self).map_err(|error| error.to_string())
+        let place = Place::Client;
+        let keys = codecs.map(|codecs| Self { codecs, place });
+        keys.map_err(|error| error.to_string())
     }
 
     /// A key of its own for one process.
     pub fn random() -> Self {
         let key: [u8; 32] = rand::random();
-        Self(Arc::new([RequestStateCodec::new_unchecked(key)]))
+        Self {
+            codecs: Arc::new([RequestStateCodec::new_unchecked(key)]),
+            place: Place::Client,
+        }
+    }
+
+    /// The same for a task, which carries nothing to its client; `again`: what it left comes from the bus.
+    pub(crate) fn on_the_bus(&self, again: bool) -> Self {
+        Self {
+            codecs: Arc::clone(&self.codecs),
+            place: if again { Place::BusAgain } else { Place::Bus },
+        }
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.codecs.is_empty()
     }
 
     /// Refuses when nothing could be signed.
     pub(crate) fn check(&self) -> Result<(), ErrorData> {
-        match self.is_empty() {
+        match self.is_empty() && self.place == Place::Client {
             true => Err(no_key()),
             false => Ok(()),
         }
@@ -58,13 +89,13 @@ impl RequestStateKeys {
         answers: &InputResponses,
         binding: &str,
     ) -> Result<String, ErrorData> {
-        let signing = self.0.first().ok_or_else(no_key)?;
-        let options = SealOptions::new()
-            .associated_data(binding.as_bytes())
-            .ttl(STATE_TTL);
-        let state = signing
-            .seal_json_with(answers, &options)
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let state = match self.place {
+            Place::Client => self.sign(answers, binding)?,
+            Place::Bus | Place::BusAgain => {
+                let answers = serde_json::to_string(answers).map_err(internal)?;
+                format!("{UNSIGNED}{answers}")
+            }
+        };
         if state.len() > MOST_STATE_BYTES {
             let reason = "the answers and results are too large to be carried to the next question";
             return Err(ErrorData::invalid_params(reason, None));
@@ -72,11 +103,23 @@ impl RequestStateKeys {
         Ok(state)
     }
 
+    fn sign(&self, answers: &InputResponses, binding: &str) -> Result<String, ErrorData> {
+        let signing = self.codecs.first().ok_or_else(no_key)?;
+        let options = SealOptions::new()
+            .associated_data(binding.as_bytes())
+            .ttl(STATE_TTL);
+        signing.seal_json_with(answers, &options).map_err(internal)
+    }
+
     /// Reads answers that were signed for the request that `binding` describes. Whatever is wrong, the
     /// client hears the same.
     pub(crate) fn open(&self, state: &str, binding: &str) -> Result<InputResponses, ErrorData> {
         self.check()?;
-        self.0
+        let unsigned = state.strip_prefix(UNSIGNED);
+        if let Some(answers) = unsigned.filter(|_| self.place == Place::BusAgain) {
+            return serde_json::from_str(answers).map_err(internal);
+        }
+        self.codecs
             .iter()
             .find_map(|key| key.open_json_with(state, binding.as_bytes()).ok())
             .ok_or_else(|| {
@@ -85,6 +128,10 @@ impl RequestStateKeys {
                 ErrorData::invalid_params(reason, None)
             })
     }
+}
+
+fn internal(error: impl fmt::Display) -> ErrorData {
+    ErrorData::internal_error(error.to_string(), None)
 }
 
 fn no_key() -> ErrorData {
@@ -98,7 +145,7 @@ fn no_key() -> ErrorData {
 
 impl fmt::Debug for RequestStateKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestStateKeys({})", self.0.len())
+        write!(f, "RequestStateKeys({})", self.codecs.len())
     }
 }
 
@@ -133,6 +180,23 @@ mod tests {
         assert!(keys.open(&state, "y").is_err());
         assert!(keys.open(&format!("{state}-TAMPERED"), "x").is_err());
         assert!(keys.open("", "x").is_err());
+    }
+
+    #[test]
+    fn what_a_task_leaves_is_not_signed_and_no_client_can_give_it() {
+        let none = RequestStateKeys::default();
+        let first = none.on_the_bus(false);
+        let state = first.seal(&answers(), "x").expect("is left");
+        let again = none.on_the_bus(true);
+        assert_eq!(again.open(&state, "x").expect("is read"), answers());
+        for client in [first, none, keys(&["a"])] {
+            assert!(client.open(&state, "x").is_err());
+        }
+        // What was signed before the call became a task is good afterwards.
+        let keys = keys(&["a"]);
+        let state = keys.seal(&answers(), "x").expect("is sealed");
+        let opened = keys.on_the_bus(true).open(&state, "x");
+        assert_eq!(opened.expect("is opened"), answers());
     }
 
     #[test]

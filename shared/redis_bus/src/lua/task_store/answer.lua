@@ -1,0 +1,42 @@
+-- Keeps answers of the client of a task. With the last one that it waits for, its request is queued again.
+--
+-- KEYS 3
+--   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
+-- ARGV
+--   1 whose it must be   2 stream   3 most bytes of questions and answers   4 most entries of the queue
+--   then for each answer: key, answer
+-- Returns
+--   nil: no such task, or another's
+--   0 kept; what answers no open question is not   1 the task goes on   2 too many bytes   3 the queue is full
+
+local call = redis.call
+local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'queued', 'input', 'awaited')
+if not log[2] or log[1] ~= ARGV[1] then return false end
+if log[3] ~= 'open' or not log[4] then return 0 end
+
+local bytes, awaited, given = tonumber(log[5]), tonumber(log[6]), {}
+for i = 5, #ARGV, 2 do
+  if call('HEXISTS', KEYS[1], '?' .. ARGV[i]) == 1 and not given[ARGV[i]] then
+    given[ARGV[i]] = ARGV[i + 1]
+    bytes, awaited = bytes + #ARGV[i + 1], awaited - 1
+  end
+end
+if bytes > tonumber(ARGV[3]) then return 2 end
+if awaited == 0 and call('XLEN', KEYS[3]) >= tonumber(ARGV[4]) then return 3 end
+
+for key, answer in pairs(given) do
+  call('HDEL', KEYS[1], '?' .. key)
+  call('HSET', KEYS[1], '=' .. key, answer)
+end
+local now = call('TIME')
+call('HSET', KEYS[1], 'input', bytes, 'awaited', awaited,
+  'changed', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)))
+if awaited > 0 then return 0 end
+
+local request = cmsgpack.unpack(log[4])
+request[#request + 1], request[#request + 2] = 'again', '1'
+local entry = call('XADD', KEYS[3], '*', unpack(request))
+call('HSET', KEYS[1], 'entry', entry)
+call('HDEL', KEYS[1], 'queued', 'record')
+call('ZADD', KEYS[2], now[1] * 1000, ARGV[2])
+return 1

@@ -1,0 +1,264 @@
+//! Calls that become tasks, and what a task asks its client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use prynai_bus::TaskStore;
+use prynai_bus::ids::StreamId;
+use prynai_bus::wire::event::EventKind;
+use prynai_bus::wire::request::RequestEnvelope;
+use prynai_bus::wire::task::{TaskSight, TaskState};
+use prynai_worker_engine::{Ask, BecomeTask, RequestStateKeys, Tasks, Unanswered};
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams, ElicitationSchema,
+};
+use rmcp::{ErrorData, ServerHandler, tool_handler, tool_router};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, message, raw, soon, text};
+
+/// Has a tool for each way to become a task.
+#[derive(Clone)]
+struct Kitchen {
+    tools: ToolRouter<Self>,
+    shopped: Arc<AtomicU32>,
+}
+
+impl Kitchen {
+    fn new() -> Self {
+        Self {
+            tools: Self::tool_router(),
+            shopped: Arc::default(),
+        }
+    }
+
+    async fn order(&self, ask: &Ask) -> Result<String, Unanswered> {
+        let shop = async {
+            let times = self.shopped.fetch_add(1, Ordering::Relaxed) + 1;
+            Ok::<_, ErrorData>(times)
+        };
+        let shopped = ask.once("shop", shop).await?;
+        let mut said = format!("shopped {shopped} times");
+        for course in ["starter", "main"] {
+            let params = ElicitRequestParams::FormElicitationParams {
+                meta: None,
+                message: format!("Which {course}?"),
+                requested_schema: ElicitationSchema::new(BTreeMap::new()),
+            };
+            let answer = ask.elicitation(course, params).await?;
+            let dish = answer.content.unwrap_or_default();
+            said = format!("{said}, {course} {}", dish["dish"]);
+        }
+        Ok(said)
+    }
+}
+
+#[tool_router]
+impl Kitchen {
+    #[rmcp::tool(description = "Asks twice", meta = Tasks::Always.meta())]
+    async fn cook(&self, ask: Ask) -> Result<CallToolResponse, ErrorData> {
+        match self.order(&ask).await {
+            Ok(said) => Ok(CallToolResult::success(vec![ContentBlock::text(said)]).into()),
+            Err(unanswered) => unanswered.into_response(),
+        }
+    }
+
+    #[rmcp::tool(description = "Says whether it is a task")]
+    async fn look(&self, become_task: BecomeTask) -> String {
+        become_task.now().await.to_string()
+    }
+
+    #[rmcp::tool(description = "Answers with a task alone", meta = Tasks::Required.meta())]
+    async fn bake(&self) -> String {
+        "baked".to_owned()
+    }
+
+    #[rmcp::tool(description = "Is no task, however long it takes", meta = Tasks::Never.meta())]
+    async fn fry(&self, become_task: BecomeTask) -> String {
+        tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+        become_task.now().await.to_string()
+    }
+
+    #[rmcp::tool(description = "Takes an hour")]
+    async fn stew(&self) -> String {
+        tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+        "stewed".to_owned()
+    }
+}
+
+#[tool_handler(router = self.tools)]
+impl ServerHandler for Kitchen {}
+
+/// A call of alice's, who takes tasks.
+fn call(stage: &Stage, tool: &str) -> RequestEnvelope {
+    let params = json!({"name": tool, "arguments": {}});
+    RequestEnvelope {
+        takes_task: true,
+        ..stage.modern_with("tools/call", params, json!({"elicitation": {}}))
+    }
+}
+
+/// Calls a tool, whose response is to name a task.
+async fn begun(stage: &mut Stage, request: &RequestEnvelope) -> Value {
+    let events = stage.run(request).await;
+    let [only] = events.as_slice() else {
+        panic!("more than a response: {events:?}");
+    };
+    assert_eq!((only.kind, only.offset), (EventKind::Task, 1));
+    let created = message(only)["result"].clone();
+    assert_eq!(created["resultType"], "task");
+    assert_eq!(created["taskId"], request.stream.to_string());
+    created
+}
+
+async fn seen(stage: &Stage, task: StreamId) -> TaskSight {
+    let seen = stage.bus.task(&task, "alice").await.expect("looked");
+    seen.expect("is there")
+}
+
+/// Waits until a task is so far.
+async fn comes_to<T>(stage: &Stage, task: StreamId, state: impl Fn(TaskState) -> Option<T>) -> T {
+    let look = async {
+        loop {
+            if let Some(found) = state(seen(stage, task).await.state) {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("that a task gets on", look).await
+}
+
+async fn ends(stage: &Stage, task: StreamId) -> Value {
+    let ended = comes_to(stage, task, |state| match state {
+        TaskState::Ended(response) => Some(response),
+        _ => None,
+    });
+    ended.await.read().expect("JSON")
+}
+
+/// Waits until a task asks, and gives the keys and texts of its questions.
+async fn asks(stage: &Stage, task: StreamId) -> BTreeMap<String, String> {
+    let asked = comes_to(stage, task, |state| match state {
+        TaskState::Asking(requests) => Some(requests),
+        _ => None,
+    });
+    let asked = asked.await.into_iter();
+    let text = |request: Value| request["params"]["message"].as_str().map(str::to_owned);
+    let read = asked.map(|(key, request)| (key, text(request.read().expect("JSON"))));
+    read.map(|(key, text)| (key, text.expect("says something")))
+        .collect()
+}
+
+async fn answer(stage: &Stage, task: StreamId, key: &str, dish: &str) {
+    let answer = json!({"action": "accept", "content": {"dish": dish}});
+    let answers = BTreeMap::from([(key.to_owned(), raw(&answer))]);
+    let answered = stage.bus.answer(&task, "alice", &answers).await;
+    assert!(answered.expect("answered").is_some());
+}
+
+#[tokio::test]
+async fn a_task_that_asks_costs_no_worker_and_goes_on_at_any() {
+    let mut stage = Stage::new().await;
+    // What a task leaves for itself no client carries, so it needs no key.
+    let kitchen = Kitchen::new();
+    let worker = stage.serve_keyed(kitchen.clone(), 1, RequestStateKeys::default());
+    let request = call(&stage, "cook");
+    let task = request.stream;
+    begun(&mut stage, &request).await;
+    let question = BTreeMap::from([("starter".to_owned(), "Which starter?".to_owned())]);
+    assert_eq!(asks(&stage, task).await, question);
+    worker.stop(&stage).await;
+
+    answer(&stage, task, "starter", "soup").await;
+    assert_eq!(stage.bus.queue_depth(), (1, 0));
+    let worker = stage.serve_keyed(kitchen.clone(), 1, RequestStateKeys::default());
+    let question = BTreeMap::from([("main".to_owned(), "Which main?".to_owned())]);
+    assert_eq!(asks(&stage, task).await, question);
+    answer(&stage, task, "main", "rice").await;
+    let ended = ends(&stage, task).await;
+    let expected = r#"shopped 1 times, starter "soup", main "rice""#;
+    assert_eq!(text(&ended), expected);
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn a_tool_says_when_its_call_becomes_a_task() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve(Kitchen::new());
+    let request = call(&stage, "look");
+    begun(&mut stage, &request).await;
+    assert_eq!(text(&ends(&stage, request.stream).await), "true");
+    let request = call(&stage, "bake");
+    begun(&mut stage, &request).await;
+    assert_eq!(text(&ends(&stage, request.stream).await), "baked");
+
+    let of_one_without = |tool| RequestEnvelope {
+        takes_task: false,
+        ..call(&stage, tool)
+    };
+    let (look, bake) = (of_one_without("look"), of_one_without("bake"));
+    assert_eq!(text(&stage.response(&look).await), "false");
+    let refused = stage.response(&bake).await;
+    assert_eq!(refused["error"]["code"], -32021, "{refused}");
+    worker.stop(&stage).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_becomes_a_task_when_it_takes_long_unless_its_tool_says_never() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve(Kitchen::new());
+    let request = call(&stage, "stew");
+    begun(&mut stage, &request).await;
+    assert_eq!(seen(&stage, request.stream).await.state, TaskState::Working);
+    let patient = RequestEnvelope {
+        takes_task: false,
+        ..call(&stage, "stew")
+    };
+    stage.enqueue(&patient).await;
+    let fried = call(&stage, "fry");
+    stage.enqueue(&fried).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3700)).await;
+    for _ in 0..2 {
+        let event = stage.event().await;
+        assert_eq!(event.kind, EventKind::Final, "{event:?}");
+    }
+    let ended = seen(&stage, request.stream).await;
+    assert!(matches!(ended.state, TaskState::Ended(_)), "{ended:?}");
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn the_same_key_names_the_same_task() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve(Kitchen::new());
+    let keyed = |stage: &Stage| {
+        let mut params = json!({"name": "cook", "arguments": {}});
+        params["_meta"]["ai.prynai/idempotencyKey"] = "k-1".into();
+        RequestEnvelope {
+            takes_task: true,
+            ..stage.modern_with("tools/call", params, json!({"elicitation": {}}))
+        }
+    };
+    let first = keyed(&stage);
+    let created = begun(&mut stage, &first).await;
+    asks(&stage, first.stream).await;
+    let again = stage.run(&keyed(&stage)).await;
+    let last = message(again.last().expect("a response"));
+    assert_eq!(last["result"]["taskId"], created["taskId"], "{last}");
+    answer(&stage, first.stream, "starter", "soup").await;
+    asks(&stage, first.stream).await;
+    answer(&stage, first.stream, "main", "rice").await;
+    let ended = ends(&stage, first.stream).await;
+    let again = stage.run(&keyed(&stage)).await;
+    let last = message(again.last().expect("a response"));
+    let last = match last["result"]["resultType"].as_str() {
+        // A call is to be a task before anybody looks for its key.
+        Some("task") => panic!("{last}"),
+        _ => last,
+    };
+    assert_eq!(last["result"], ended["result"]);
+    worker.stop(&stage).await;
+}
