@@ -43,7 +43,7 @@ impl ReferenceStateMachine for Calls {
             (3, hand_out(Step::Reclaim)),
             (3, steps(any_stream(), cancel())),
             (1, steps(any_stream(), abandon())),
-            (3, steps(any_stream(), Just(Step::Answer))),
+            (10, steps(any_stream(), Just(Step::Answer))),
             (1, steps(any_stream(), Just(Step::OpenLog))),
             (
                 1,
@@ -64,8 +64,8 @@ impl ReferenceStateMachine for Calls {
         if !streams.claims().is_empty() {
             calls.push((8, append(streams)));
             calls.push((4, of_a_claim(streams, Step::TakeOver)));
-            calls.push((4, promote(streams)));
-            calls.push((4, of_a_claim(streams, Step::Park)));
+            calls.push((10, promote(streams)));
+            calls.push((10, of_a_claim(streams, Step::Park)));
             calls.push((5, finish(streams)));
             calls.push((2, of_a_claim(streams, Step::DeadLetter)));
         }
