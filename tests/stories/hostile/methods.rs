@@ -4,7 +4,7 @@ use super::{Legacy, Modern, Target, refused, request, taken};
 
 /// Not methods of the protocol. A handler may have methods of its own, so it is asked before a client hears -32601;
 /// over 2026-07-28 with the status 404 (Streamable HTTP, Protocol Version Header).
-const UNKNOWN: [&str; 10] = [
+const UNKNOWN: [&str; 9] = [
     "no/such/method",
     "Tools/call",
     "tools/call/",
@@ -14,8 +14,6 @@ const UNKNOWN: [&str; 10] = [
     "__proto__",
     "rpc.discover",
     "*",
-    // 2025-11-25 had it as an experiment.
-    "tasks/list",
 ];
 
 /// What a server asks of a client (2025-11-25, Client Features) and what is a notification by its name.
@@ -46,7 +44,7 @@ async fn what_is_no_method_is_not_found() {
     target.assert_unharmed().await;
 }
 
-/// Methods of one era only, of extensions that this server does not announce, and what no handler is asked.
+/// Methods of one era only: a modern client names its task in a header, and declares the extension.
 const ELSEWHERE: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cancel"];
 
 #[tokio::test]
@@ -59,6 +57,9 @@ async fn removed_methods_and_those_of_other_extensions_are_not_found() {
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
+        // 2025-11-25 had them as an experiment.
+        "tasks/list",
+        "tasks/result",
     ] {
         let params = r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{},"level":"info","uri":"a:b""#;
         let request = target.post(Modern, method, None, request(Modern, method, params));
@@ -67,17 +68,15 @@ async fn removed_methods_and_those_of_other_extensions_are_not_found() {
             .await;
     }
     for method in ELSEWHERE {
-        for (era, status) in [(Legacy, 200), (Modern, 404)] {
+        for (era, name, status, code) in [
+            (Legacy, None, 200, -32601),
+            (Modern, None, 400, -32020),
+            (Modern, Some("1"), 400, -32021),
+        ] {
             let params = r#""taskId":"1","inputResponses":{},"uri":"a:b""#;
-            let request = target.post(era, method, None, request(era, method, params));
-            target
-                .attack([refused(
-                    format!("{era:?} {method}"),
-                    request,
-                    status,
-                    -32601,
-                )])
-                .await;
+            let request = target.post(era, method, name, request(era, method, params));
+            let what = format!("{era:?} {method} {name:?}");
+            target.attack([refused(what, request, status, code)]).await;
         }
     }
     target.assert_unharmed().await;
