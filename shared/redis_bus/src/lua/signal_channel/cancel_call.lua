@@ -54,7 +54,7 @@ end
 if log[4] then redis.call('DEL', KEYS[2]) end
 if log[8] then
   -- It waits for its client, and no worker will come to end it.
-  if log[9] ~= '' then redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'record', log[9]) end
+  if log[9] ~= '' then redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'records', log[9]) end
   redis.call('HDEL', KEYS[1], 'queued', 'record')
 end
 
