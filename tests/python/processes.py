@@ -172,10 +172,10 @@ Balance = Callable[[Starter, int, Sequence[str]], str]
 
 
 @contextlib.contextmanager
-def standalone(folder: Path, program: str = "prynai-mcp") -> Iterator[Server]:
+def standalone(folder: Path, program: str = "prynai-mcp", flags: Sequence[str] = ()) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
-        command = [binary(program), "--listen", "127.0.0.1:0", "--log-format", "json"]
+        command = [binary(program), "--listen", "127.0.0.1:0", "--log-format", "json", *flags]
         address = starter.start("standalone", command, says("listening", "address")).wait_until_ready()
         yield Server(f"http://{address}/mcp", starter.processes)
 
