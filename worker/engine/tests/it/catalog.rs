@@ -91,12 +91,13 @@ async fn the_catalog_is_announced() {
         "echo",
         "long_running",
         "plan_trip",
+        "show_counter",
         "summarize",
         "whoami",
     ];
     assert_eq!(tools_with(|tool| tool.repeatable), reading);
     assert_eq!(tools_with(|tool| tool.read_only), reading);
-    assert_eq!(catalog.tools.len(), 10);
+    assert_eq!(catalog.tools.len(), 11);
     worker.stop(&stage).await;
 }
 

@@ -50,6 +50,7 @@ async fn every_list_is_shown_in_part_in_both_eras() {
                 "echo",
                 "long_running",
                 "plan_trip",
+                "show_counter",
                 "summarize",
                 "whoami",
             ],
