@@ -128,6 +128,10 @@ impl Partition {
             };
             self.logs.insert(*stream, log, Some(limits.open_retention));
         }
+        // A task that has come back with answers has another entry than the one that is known of it.
+        let of_task = self.logs.get(stream).filter(|log| log.task.is_some());
+        let of_task = of_task.and_then(|log| log.entry.clone());
+        let entry = entry.map(|known| of_task.as_ref().unwrap_or(known));
         let entry_is_gone = entry.is_some_and(|entry| self.request(entry).is_none());
         let Some(log) = self.logs.get_mut(stream) else {
             return false;

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use prynai_bus::ids::WorkerId;
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::signal::{Signal, SignalKind};
 use prynai_bus::wire::task::{Answer, Inputs, Parking, Question, TaskState};
-use prynai_bus::{Answered, BusError, BusLimits, Claim, Ownership, Refusal, TakeOver};
+use prynai_bus::{Answered, BusError, BusLimits, Claim, Finish, Ownership, Refusal, TakeOver};
 
 use super::{OWNER, promotion};
-use crate::scene::{Kind, LONG_LEASE, Scene, claim_one, finish, json, message, response};
+use crate::scene::{
+    Kind, LONG_LEASE, Scene, begun, claim_one, finish, json, message, next, response,
+};
 
 for_both_buses! {
     a_task_that_asks_leaves_the_queue_and_comes_back_with_the_answers,
@@ -16,6 +19,7 @@ for_both_buses! {
     what_answers_no_open_question_is_ignored,
     only_its_owner_answers_a_task,
     a_task_that_waits_is_cancelled,
+    a_task_that_came_back_is_cancelled_by_its_first_entry,
     who_let_a_task_wait_writes_nothing_more,
     a_task_is_let_wait_by_its_owner_alone,
     a_task_that_came_back_is_taken_over_as_any_other,
@@ -216,6 +220,27 @@ async fn a_task_that_waits_is_cancelled(kind: Kind) {
         assert_eq!(seen.state, TaskState::Cancelled);
     }
     assert_eq!(scene.answer(&task, &["a"]).await, Some(Answered::Taken));
+    assert_eq!(scene.depth().await, (0, 0));
+}
+
+/// A gateway that looked at the task before its client answered knows that entry.
+async fn a_task_that_came_back_is_cancelled_by_its_first_entry(kind: Kind) {
+    let scene = kind.scene().await;
+    let task = scene.asking(&["a"]).await;
+    scene.answer(&task, &["a"]).await;
+    let (_, owner) = scene.come_back(&scene.worker).await;
+    assert_ne!(owner.entry, task.entry);
+    let mut signals = begun(scene.workers.signal_news(&scene.worker).await.unwrap()).await;
+    scene.cancel(&task).await;
+    assert_eq!(
+        next(&mut signals).await,
+        Signal::new(task.stream, SignalKind::Cancel)
+    );
+    let stopped = Finish {
+        event: None,
+        ..finish(&owner, &response(owner.stream, 2))
+    };
+    assert_eq!(scene.workers.finish(&[stopped]).await.unwrap(), [Ok(())]);
     assert_eq!(scene.depth().await, (0, 0));
 }
 

@@ -12,18 +12,21 @@
 -- Returns
 --   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until', 'queued', 'record')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until', 'queued', 'record',
+  'entry')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
 local task_kept = log[6]
+-- A task that has come back with answers has another entry than the one that is known of it.
+local id = task_kept and log[10] or ARGV[3]
 -- Marked before its entry was known: neither holder nor worker has been told.
 if state == 'cancelled' and not holder and not task_kept and is_known then state = nil end
 if state and state ~= 'open' then return 0 end
 if task_kept and ARGV[14] == '' then return 0 end
 
 if is_known then
-  lease = redis.call('XPENDING', KEYS[5], ARGV[1], ARGV[3], ARGV[3], 1)[1]
-  entry = redis.call('XRANGE', KEYS[5], ARGV[3], ARGV[3])[1]
+  lease = redis.call('XPENDING', KEYS[5], ARGV[1], id, id, 1)[1]
+  entry = redis.call('XRANGE', KEYS[5], id, id)[1]
 end
 
 local time = redis.call('TIME')
