@@ -161,9 +161,9 @@ impl<'a> ParamsView<'a> {
             #[serde(borrow, default)]
             extensions: BTreeMap<Cow<'a, str>, &'a RawValue>,
         }
-        // Few clients do, so few texts are read.
+        // Few clients have any, so few texts are read. The name of the extension itself may be escaped.
         let capabilities = self.meta(META_CLIENT_CAPABILITIES);
-        let said = capabilities.filter(|text| text.contains(TASKS));
+        let said = capabilities.filter(|text| text.contains("extensions"));
         let read = said.and_then(|text| serde_json::from_str::<Capabilities<'_>>(text).ok());
         read.is_some_and(|read| read.extensions.contains_key(TASKS))
     }
@@ -297,6 +297,25 @@ mod tests {
             Ok(Message::Request(request)) => request,
             other => panic!("{params}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_client_takes_tasks_however_it_writes_that() {
+        let takes = |capabilities: &str| {
+            let key = "io.modelcontextprotocol/clientCapabilities";
+            let request = request(&format!(r#"{{"_meta":{{"{key}":{capabilities}}}}}"#));
+            request.params.view().expect("is read").takes_tasks()
+        };
+        assert!(takes(
+            r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#
+        ));
+        assert!(takes(
+            r#"{"extensions":{"io.modelcontextprotocol\/tasks":{}}}"#
+        ));
+        assert!(!takes(
+            r#"{"extensions":{"io.modelcontextprotocol/ui":{}}}"#
+        ));
+        assert!(!takes(r#"{"tasks":{}}"#));
     }
 
     #[test]
