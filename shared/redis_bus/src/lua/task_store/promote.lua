@@ -44,7 +44,7 @@ local life = string.format('%.0f', ARGV[14] + ARGV[15])
 call('PEXPIRE', KEYS[1], life)
 for i = 4, 5 do
   call('ZADD', KEYS[i], string.format('%.0f', made + life), ARGV[2])
-  call('PEXPIRE', KEYS[i], life)
+  if call('PTTL', KEYS[i]) < tonumber(life) then call('PEXPIRE', KEYS[i], life) end
 end
 call('PUBLISH', ARGV[8] .. holder, ARGV[10])
 return 0
