@@ -7,7 +7,7 @@ use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::request::Era;
+use prynai_bus::wire::request::{AGAIN, Era};
 use prynai_bus::{BusError, EventLog, Finish, Ownership, RequestQueue, TakeOver};
 use redis::pipe;
 use serde::Deserialize;
@@ -30,6 +30,8 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 struct Asker {
     ownership: Ownership,
     request_id: RawJson,
+    /// It is a task whose client has answered, so there is a log of it.
+    again: bool,
 }
 
 /// What is needed of a session, whatever its format.
@@ -147,7 +149,7 @@ impl RedisBus {
     async fn answer_unread(&self, asker: &Asker) -> Result<(), BusError> {
         let owner = &asker.ownership;
         let mut offset = 1;
-        if owner.delivery > 1 {
+        if owner.delivery > 1 || asker.again {
             match self.take_over(owner).await? {
                 TakeOver::Taken { newest, .. } => offset = newest + 1,
                 TakeOver::Refused(_) => return Ok(()),
@@ -193,6 +195,7 @@ impl Asker {
         Some(Self {
             ownership,
             request_id,
+            again: entry.field(AGAIN).is_some(),
         })
     }
 }
