@@ -14,6 +14,9 @@ use crate::metrics::metrics;
 use crate::roles::lease_keeper::LeaseKeeper;
 use crate::roles::worker::Worker;
 
+/// For how long a task that came back too early is held, so that it does not go round in circles.
+const EARLY: Duration = Duration::from_millis(100);
+
 /// What the processor and the reclaimer work with: they launch each claim as a task with a place in the table of
 /// running calls, or hand it back.
 pub(crate) struct Intake {
@@ -51,6 +54,9 @@ impl Intake {
         let tasks = &self.worker.tasks;
         match self.worker.running.register(&claim, permit) {
             Some(slot) => drop(tasks.spawn(task(claim, slot))),
+            None if claim.request.again => {
+                drop(tasks.spawn(hand_back_early(Arc::clone(&self.worker), claim)));
+            }
             None => drop(tasks.spawn(dead_letter_copy(Arc::clone(&self.worker.requests), claim))),
         }
     }
@@ -71,6 +77,22 @@ impl Intake {
             }
         }
         Ok(())
+    }
+}
+
+/// A task has come back with its answers, and this worker does not know yet that it had left: it is handed back until the
+/// call that asked is gone from here.
+async fn hand_back_early(worker: Arc<Worker>, claim: Claim) {
+    tokio::time::sleep(EARLY).await;
+    let entry = &claim.entry;
+    let back = worker
+        .requests
+        .hand_back(&worker.config.id, std::slice::from_ref(entry), false);
+    if let Err(error) = back.await {
+        tracing::warn!(
+            %entry, %error,
+            "a task that came back too early could not be handed back; it is tried again when its lease ends"
+        );
     }
 }
 
