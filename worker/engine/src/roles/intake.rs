@@ -80,8 +80,8 @@ impl Intake {
     }
 }
 
-/// A task has come back with its answers, and this worker does not know yet that it had left: it is handed back until the
-/// call that asked is gone from here.
+/// A task has come back with its answers, and this worker does not know yet that it had left: it is handed back until
+/// the call that asked is gone from here.
 async fn hand_back_early(worker: Arc<Worker>, claim: Claim) {
     tokio::time::sleep(EARLY).await;
     let entry = &claim.entry;

@@ -215,7 +215,12 @@ impl Reclaimer {
         writer: &mut EventWriter,
     ) -> Result<Option<StreamEvent>, Stop> {
         let round = match writer.take_over().await? {
-            Some(_) => writer.bus().inputs().await?.round,
+            Some(_) => match writer.bus().inputs().await {
+                Ok(inputs) => inputs.round,
+                // Answers that cannot be opened must not keep the task from its end.
+                Err(Stop::Lost) => 0,
+                Err(stop) => return Err(stop),
+            },
             None => 0,
         };
         let error = match verdict {

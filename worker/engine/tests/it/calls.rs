@@ -299,3 +299,34 @@ async fn a_copy_of_a_running_call_becomes_a_dead_letter() {
     worker.stop(&stage).await;
     assert_eq!(watch.begun.recv().await, None, "it was begun twice");
 }
+
+#[tokio::test]
+async fn a_task_that_comes_back_while_it_still_runs_here_is_no_copy() {
+    let mut stage = Stage::new().await;
+    let (probe, mut watch) = probe();
+    let worker = stage.serve(probe);
+    let request = stage.modern_call("hold", json!({}));
+    stage.begin(&request, &mut watch).await;
+    let mut back = request.clone();
+    back.again = true;
+    stage.enqueue(&back).await;
+    // Claims come in order, so it was claimed before this one.
+    let other = stage.modern_call("hold", json!({}));
+    stage.begin(&other, &mut watch).await;
+    assert_eq!(stage.bus.dead_letters().len(), 0);
+
+    watch.release.add_permits(2);
+    for stream in [request.stream, other.stream] {
+        let events = stage.rest_of(stream).await;
+        assert_eq!(text(&message(&events[0])), "released");
+    }
+    let all_ended = async {
+        while stage.bus.queue_depth() != (0, 0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon("the end of what came back", all_ended).await;
+    worker.stop(&stage).await;
+    assert_eq!(stage.bus.dead_letters().len(), 0);
+    assert_eq!(watch.begun.recv().await, None, "it was begun twice");
+}
