@@ -4,9 +4,9 @@ use prynai_bus::operations::{Operations, Repairs};
 use prynai_operations::look::{doctor, status};
 use prynai_operations::text::harmless_json;
 
-use crate::look::{Failed, Shown, call, processes, queue, sessions, top};
+use crate::look::{Failed, Shown, call, processes, queue, sessions, tasks, top};
 use crate::mend::{cancel, dead, drain, replay};
-use crate::settings::{Ask, DeadAsk, EXIT_WRONG};
+use crate::settings::{Ask, DeadAsk, EXIT_WRONG, TaskAsk};
 
 /// What is printed, and how the program ends.
 #[derive(Debug)]
@@ -49,6 +49,10 @@ pub async fn answer(
         Ask::Workers => text(&processes::workers(operations).await?, json, width),
         Ask::Gateways => text(&processes::gateways(operations).await?, json, width),
         Ask::Call(asked) => text(&call::read(operations, asked).await?, json, width),
+        Ask::Tasks(asked) => match &asked.ask {
+            None => text(&tasks::read(operations, &asked.filter).await?, json, width),
+            Some(TaskAsk::Show(asked)) => text(&tasks::show(operations, asked).await?, json, width),
+        },
         Ask::Sessions(filter) => text(&sessions::read(operations, filter).await?, json, width),
         Ask::Cancel(asked) => text(&cancel::cancel(repairs, asked).await?, json, width),
         Ask::Dead { ask } => match ask {

@@ -1,6 +1,7 @@
 //! What the program is asked for, and how it ends.
 
 mod dead;
+mod tasks;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use prynai_process::settings::parse_command_or_exit;
 use prynai_redis_bus::settings::RedisSettings;
 
 pub use self::dead::{DeadAsk, DropAsked, LetterAsked, LetterFilter, LetterName, ReplayAsked};
+pub use self::tasks::{TaskAsk, TaskAsked, TaskFilter, TaskState, TasksAsked};
 
 /// Something went wrong that no other code names.
 pub const EXIT_FAILED: u8 = 1;
@@ -92,11 +94,13 @@ pub enum Ask {
     Gateways,
     /// The life of one call: where it is, why it waits, its attempts, its events
     Call(CallAsked),
+    /// Tasks, oldest first: calls whose clients ask for the answer later. `tasks show` tells the whole life of one
+    Tasks(TasksAsked),
     /// Sessions of legacy clients. Walks through all keys of Redis in small steps
     Sessions(SessionFilter),
     /// What is set up wrongly or went wrong unnoticed, and what to do about each
     Doctor,
-    /// Cancels a call, as its client would
+    /// Cancels a call, as its client would; also a task that waits for its client
     Cancel(CancelAsked),
     /// Requests that could not be served: see them, run them once more, drop them
     Dead {
@@ -342,6 +346,13 @@ mod tests {
             &["prynai-ops", "dead", "drop", "--all", "1-0"],
             &["prynai-ops", "dead", "show", "x"],
             &["prynai-ops", "drain"],
+            &["prynai-ops", "tasks", "--state", "well"],
+            &["prynai-ops", "tasks", "--limit", "0"],
+            &["prynai-ops", "tasks", "--limit", "1001"],
+            &["prynai-ops", "tasks", "--older-than", "-1s"],
+            &["prynai-ops", "tasks", "show"],
+            &["prynai-ops", "tasks", "show", "1-0"],
+            &["prynai-ops", "tasks", "--limit", "3", "show", "x"],
             &["prynai-ops", "top", "--every", "10ms"],
             &["prynai-ops", "tail", "--last", "501"],
             &["prynai-ops", "tail", "--outcome", "well"],

@@ -68,6 +68,7 @@ samples! {
     "signal_drain",
     "signal_mail",
     "task_birth",
+    "task_birth_named",
 }
 
 /// How one kind of entry is read and written.

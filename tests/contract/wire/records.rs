@@ -193,6 +193,8 @@ fn a_catalog_with_tools_whose_calls_are_tasks() {
 fn the_birth_of_a_task() {
     let birth = TaskBirth::new(1_785_000_000_000, Duration::from_secs(2));
     passes("task_birth", &birth);
+    let named = birth.of_tool(Some("report".to_owned()));
+    passes("task_birth_named", &named);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::BusError;
 use super::event_log::Appended;
+use super::operations::TaskCounts;
 use super::ownership::{Ownership, Refusal};
 use crate::ids::StreamId;
 use crate::wire::message::RawJson;
@@ -94,4 +95,11 @@ pub trait TaskStore: Send + Sync {
     ///
     /// When the bus is away, or the task is of a newer release.
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError>;
+
+    /// How many tasks there are, for operators. It looks at the bus each time.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away, or its user may not count them.
+    async fn count_tasks(&self) -> Result<TaskCounts, BusError>;
 }

@@ -26,6 +26,9 @@ pub struct TaskBirth {
     pub created_ms: u64,
     /// How often its client should ask, in milliseconds.
     pub poll_ms: u64,
+    /// Its tool, as it is shown; for operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A call that becomes a task.
@@ -244,7 +247,14 @@ impl TaskBirth {
             v: FORMAT,
             created_ms,
             poll_ms: millis(poll),
+            name: None,
         }
+    }
+
+    /// The same, of a tool.
+    #[must_use]
+    pub fn of_tool(self, name: Option<String>) -> Self {
+        Self { name, ..self }
     }
 
     /// As it lies on the bus.

@@ -231,11 +231,11 @@ impl Act {
         Ok(match self {
             Self::Cancel(name) => {
                 let call = cancel::find(operations, name).await?;
-                let asked = format!(
-                    "Cancel {} of {}? Its client gets no answer.",
-                    call.what, call.caller
-                );
-                (asked, "Cancel the call")
+                let yes = match call.is_task {
+                    true => "Cancel the task",
+                    false => "Cancel the call",
+                };
+                (call.question(), yes)
             }
             Self::Replay(letter) => {
                 let sight = self.letter(operations, letter).await?;

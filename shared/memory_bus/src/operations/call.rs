@@ -22,11 +22,11 @@ const BESIDES: usize = 96;
 
 impl MemoryBus {
     pub(super) fn read_call(&self, name: &CallName) -> Result<Option<CallSight>, BusError> {
-        let found = lock(&self.partition).look_at_call(name)?;
+        let now_ms = self.now_ms();
+        let found = lock(&self.partition).look_at_call(name, now_ms)?;
         let Some((mut call, holder)) = found else {
             return Ok(None);
         };
-        call.now_ms = self.now_ms();
         call.holder = holder.map(|holder| self.look_at_gateway(&holder.as_str().into()));
         Ok(Some(call))
     }
@@ -51,10 +51,11 @@ impl MemoryBus {
 }
 
 impl Partition {
-    /// All but the time and the holder, of which the name is given.
+    /// All but the holder, of which the name is given.
     fn look_at_call(
         &self,
         name: &CallName,
+        now_ms: u64,
     ) -> Result<Option<(CallSight, Option<String>)>, BusError> {
         let entry = self.queued_call(name).map(|queued| queued.sight());
         let entry = entry.transpose()?;
@@ -78,6 +79,7 @@ impl Partition {
             .and_then(|log| log.holder.as_ref())
             .map(ToString::to_string);
         let holder = holder.or_else(|| entry.as_ref()?.holder.clone());
+        let holder = holder.filter(|_| log.is_none_or(|log| log.task.is_none()));
         let worker = entry.as_ref().and_then(|entry| entry.lease.as_ref());
         let worker = worker.map(|lease| WorkerId::from(lease.worker.as_str()));
         let worker = worker.and_then(|worker| {
@@ -85,13 +87,13 @@ impl Partition {
             Some(self.worker_sight(&worker, seen))
         });
         let call = CallSight {
-            now_ms: 0,
+            now_ms,
             stream: stream.map(|stream| stream.to_string()),
             is_cancelled: log.is_some_and(|log| log.state() == LogState::Cancelled),
             mail: log.map_or(0, |log| log.mailbox.len() as u64),
             log: log
                 .zip(stream)
-                .map(|(log, stream)| self.log_sight(log, &stream)),
+                .map(|(log, stream)| self.log_sight(log, &stream, now_ms)),
             entry,
             dead,
             worker,
@@ -100,7 +102,7 @@ impl Partition {
         Ok(Some((call, holder)))
     }
 
-    fn log_sight(&self, log: &Log, stream: &StreamId) -> LogSight {
+    fn log_sight(&self, log: &Log, stream: &StreamId, now_ms: u64) -> LogSight {
         let state = match log.state() {
             LogState::Open => "open",
             LogState::Finished => "finished",
@@ -121,6 +123,7 @@ impl Partition {
             newest: log.newest(),
             bytes: Some(log.bytes() as u64),
             kept_for_ms: life_ms.and_then(|ms| u64::try_from(ms).ok()),
+            task: self.task_facts(log, stream, now_ms),
         }
     }
 

@@ -51,6 +51,7 @@ impl MemoryBus {
             cancelled: partition.log_counts.cancelled.get(),
             sessions,
             session_calls: partition.call_count,
+            tasks: Some(partition.count_tasks()),
             has_catalog,
             server: None,
         }

@@ -6,7 +6,7 @@ use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
     AuditFrom, AuditSight, CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight,
-    Operations, Overview, Place, SessionPage, Shelf, WorkerSight,
+    Operations, Overview, Place, SessionPage, Shelf, TaskPage, TaskPlace, WorkerSight,
 };
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ mod entries;
 mod fleet;
 mod repairs;
 mod sessions;
+mod tasks;
 
 /// What names are cut to, in bytes.
 const LONGEST: usize = 300;
@@ -61,6 +62,16 @@ impl Operations for MemoryBus {
 
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError> {
         Ok(self.read_sessions(after))
+    }
+
+    async fn tasks(&self, after: Option<&TaskPlace>) -> Result<TaskPage, BusError> {
+        Ok(self.read_tasks(after))
+    }
+
+    async fn task_message(&self, task: &StreamId) -> Result<Option<String>, BusError> {
+        let partition = lock(&self.partition);
+        let task = partition.logs.get(task).and_then(|log| log.task.as_ref());
+        Ok(task.and_then(|task| task.message.clone()))
     }
 
     async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError> {

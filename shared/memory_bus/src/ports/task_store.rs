@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, StreamId};
+use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight, TaskState};
@@ -65,6 +66,10 @@ impl TaskStore for MemoryBus {
         };
         let task = log.task.as_ref().filter(|task| task.principal == principal);
         Ok(task.map(|task| sight(log, task)))
+    }
+
+    async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
+        Ok(lock(&self.partition).count_tasks())
     }
 }
 

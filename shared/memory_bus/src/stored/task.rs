@@ -39,7 +39,7 @@ pub(crate) struct Task {
     pub(crate) waiting: Option<ParkedRequest>,
     /// What it asked so far.
     asked: Vec<Asked>,
-    round: u32,
+    pub(crate) round: u32,
     left: Option<String>,
 }
 

@@ -112,11 +112,20 @@ impl OfCall {
 ///
 /// When the bus does not answer, or refuses.
 pub async fn of_call(operations: &dyn Operations, stream: StreamId) -> Result<OfCall, Failed> {
+    of_call_since(operations, stream, stream.named_ms().unwrap_or(0)).await
+}
+
+/// The same, looked for from two seconds before a moment, in Unix milliseconds.
+pub(super) async fn of_call_since(
+    operations: &dyn Operations,
+    stream: StreamId,
+    since_ms: u64,
+) -> Result<OfCall, Failed> {
     let filter = AuditFilter {
         call: Some(stream),
         ..AuditFilter::default()
     };
-    let begin = stream.named_ms().unwrap_or(0).saturating_sub(APART_MS);
+    let begin = since_ms.saturating_sub(APART_MS);
     let mut after = EntryId::from(format!("{begin}-0").as_str());
     let mut found = Vec::new();
     for _ in 0..PAGES {

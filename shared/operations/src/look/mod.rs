@@ -8,3 +8,4 @@ pub mod letters;
 pub mod queue;
 pub mod sessions;
 pub mod status;
+pub mod tasks;

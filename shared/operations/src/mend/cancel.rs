@@ -1,13 +1,14 @@
 //! Cancelling a call.
 
 use prynai_bus::ids::{EntryId, StreamId};
-use prynai_bus::operations::{CallName, CallSight, EntrySight, Operations, Repairs};
+use prynai_bus::operations::{CallName, CallSight, EntrySight, Operations, Repairs, TaskStatus};
 use prynai_bus::wire::request::Era;
 
 use crate::Failed;
+use crate::look::tasks;
 use crate::text::what;
 
-/// A call that waits or runs.
+/// A call that waits or runs, or a task that waits for its client.
 #[derive(Debug, Clone)]
 pub struct Queued {
     /// Its stream.
@@ -20,6 +21,19 @@ pub struct Queued {
     pub what: String,
     /// Who called.
     pub caller: String,
+    /// It has become a task.
+    pub is_task: bool,
+}
+
+impl Queued {
+    /// What is asked before it is cancelled.
+    pub fn question(&self) -> String {
+        let told = match self.is_task {
+            true => "Whoever asks for this task is told that it was cancelled.",
+            false => "Its client gets no answer.",
+        };
+        format!("Cancel {} of {}? {told}", self.what, self.caller)
+    }
 }
 
 /// Finds a call that can be cancelled.
@@ -29,14 +43,9 @@ pub struct Queued {
 /// When it is over, or nothing is known of it, or the bus does not answer, or refuses.
 pub async fn find(operations: &dyn Operations, name: &CallName) -> Result<Queued, Failed> {
     let call = operations.call(name).await?.ok_or_else(|| over(name))?;
-    let (entry, stream) = queued(&call).ok_or_else(|| over(name))?;
-    Ok(Queued {
-        stream,
-        entry: entry.entry.as_str().into(),
-        era: era(entry),
-        what: what(entry),
-        caller: caller(entry),
-    })
+    queued(&call)
+        .or_else(|| asking(&call))
+        .ok_or_else(|| over(name))
 }
 
 /// Cancels a call as its client would.
@@ -54,8 +63,12 @@ pub async fn cancel(repairs: &dyn Repairs, call: &Queued) -> Result<(), Failed> 
 
 /// Who called, in words.
 pub fn caller(entry: &EntrySight) -> String {
+    named(entry.principal.as_ref())
+}
+
+fn named(caller: Option<&String>) -> String {
     let somebody = "somebody unknown".to_owned();
-    entry.principal.clone().unwrap_or(somebody)
+    caller.cloned().unwrap_or(somebody)
 }
 
 /// The era of an entry.
@@ -70,8 +83,32 @@ fn over(name: &CallName) -> Failed {
     Failed::Unknown(format!("the call {name} is over, or was never there"))
 }
 
-/// The entry of a call that waits or runs, and its stream.
-fn queued(call: &CallSight) -> Option<(&EntrySight, StreamId)> {
-    let stream = call.stream.as_ref()?.parse().ok()?;
-    Some((call.entry.as_ref()?, stream))
+/// A call that waits or runs.
+fn queued(call: &CallSight) -> Option<Queued> {
+    let entry = call.entry.as_ref()?;
+    Some(Queued {
+        stream: call.stream.as_ref()?.parse().ok()?,
+        entry: entry.entry.as_str().into(),
+        era: era(entry),
+        what: what(entry),
+        caller: caller(entry),
+        is_task: call.log.as_ref().is_some_and(|log| log.task.is_some()),
+    })
+}
+
+/// A task that waits for its client, which has left the queue.
+fn asking(call: &CallSight) -> Option<Queued> {
+    let log = call.log.as_ref()?;
+    let task = log.task.as_ref()?;
+    if task.status != TaskStatus::InputRequired {
+        return None;
+    }
+    Some(Queued {
+        stream: call.stream.as_ref()?.parse().ok()?,
+        entry: log.entry.as_deref()?.into(),
+        era: Era::Modern,
+        what: tasks::what(task),
+        caller: named(task.principal.as_ref()),
+        is_task: true,
+    })
 }

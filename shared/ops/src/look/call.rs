@@ -86,7 +86,7 @@ impl Shown for OverCall {
     }
 }
 
-fn facts_of_record(record: &AuditRecord<'_>, fact: &mut impl FnMut(&str, &str)) {
+pub(super) fn facts_of_record(record: &AuditRecord<'_>, fact: &mut impl FnMut(&str, &str)) {
     let named = [&record.method, &record.name].into_iter().flatten();
     let what = named.map(|word| &**word).collect::<Vec<_>>().join(" ");
     let count = |count: Option<u32>| count.map(|count| count.to_string());

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod sessions;
 pub mod status;
 pub mod tail;
+pub mod tasks;
 pub mod top;
 
 /// What is shown: as JSON, or in words within a width.

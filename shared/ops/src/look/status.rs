@@ -1,5 +1,6 @@
 //! Is all well?
 
+use prynai_bus::operations::TaskCounts;
 use prynai_operations::explain::{Concern, More};
 use prynai_operations::look::status::{Status, living_gateways, living_workers, server};
 use prynai_operations::text::{counted, harmless, span};
@@ -35,6 +36,7 @@ impl Shown for Status {
                     "wait or run"
                 },
             ),
+            format!("tasks         {}", tasks(o.tasks)),
             format!(
                 "answers       {} under way; {} cancelled and not removed yet",
                 o.unfinished_streams,
@@ -69,6 +71,28 @@ Needs attention:
 ",
         ) + &found.collect::<String>()
     }
+}
+
+fn tasks(counts: Option<TaskCounts>) -> String {
+    let Some(counts) = counts else {
+        return "unknown: its user may not count them".to_owned();
+    };
+    format!(
+        "{} working, {} {} for {}; {} kept in all",
+        counts.working,
+        counts.input_required,
+        if counts.input_required == 1 {
+            "waits"
+        } else {
+            "wait"
+        },
+        if counts.input_required == 1 {
+            "its client"
+        } else {
+            "their clients"
+        },
+        counts.kept,
+    )
 }
 
 fn since(before: &str, ms: Option<u64>) -> String {

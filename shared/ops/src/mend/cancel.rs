@@ -32,11 +32,7 @@ pub(crate) async fn cancel(
     asked: &CancelAsked,
 ) -> Result<Cancelled, Failed> {
     let call = mend::find(repairs, &asked.call).await?;
-    let question = format!(
-        "Cancel {} of {}? Its client gets no answer.",
-        call.what, call.caller
-    );
-    confirm(&question, asked.yes)?;
+    confirm(&call.question(), asked.yes)?;
     mend::cancel(repairs, &call).await?;
     let mut is_removed = false;
     for _ in 0..LOOKS {

@@ -1,7 +1,9 @@
 //! One call: its entry, its log, its events, its worker and its holder.
 
 use prynai_bus::ids::{EntryId, StreamId};
-use prynai_bus::operations::{CallName, CallSight, EntrySight, EventSight, LogSight, Shelf};
+use prynai_bus::operations::{
+    CallName, CallSight, EntrySight, EventSight, LogSight, Shelf, TaskFacts,
+};
 use prynai_bus::shown;
 use prynai_bus::wire::event::StreamEvent;
 use redis::pipe;
@@ -24,8 +26,8 @@ const EVENTS: u64 = 100;
 const READ: usize = 64 * 1024;
 
 /// Fields of a log, in the order in which they are asked for.
-const FIELDS: [&str; 8] = [
-    "state", "owner", "entry", "holder", "session", "era", "newest", "bytes",
+const FIELDS: [&str; 9] = [
+    "state", "owner", "entry", "holder", "session", "era", "newest", "bytes", "task",
 ];
 
 /// What the log, the marks and the mailbox say: fields of the log, its life, the mark, messages in the mailbox.
@@ -46,10 +48,15 @@ impl RedisOperations {
         }
         let named = entry.as_ref().or(dead.as_ref());
         stream = stream.or_else(|| named?.stream.as_ref()?.parse().ok());
-        let (log, mark, mail) = match &stream {
+        let (mut log, mark, mail) = match &stream {
             Some(stream) => self.stream_facts(stream).await?,
             None => (None, None, 0),
         };
+        if let (Some(stream), Some(log)) = (&stream, &mut log)
+            && log.task.is_some()
+        {
+            log.task = self.look_at_task(stream).await?;
+        }
         let logged = log.as_ref().and_then(|log| log.entry.as_deref());
         if entry.is_none() && dead.is_none() {
             entry = self.entry_of(name, logged).await?;
@@ -71,8 +78,10 @@ impl RedisOperations {
                 .find(|w| w.worker == worker),
             None => None,
         };
+        let is_task = log.as_ref().is_some_and(|log| log.task.is_some());
         let holder = log.as_ref().and_then(|log| log.holder.clone());
         let holder = holder.or_else(|| entry.as_ref()?.holder.clone());
+        let holder = holder.filter(|_| !is_task);
         let holder = match holder {
             Some(holder) => self.look_at_gateways(&[holder]).await?.pop(),
             None => None,
@@ -212,6 +221,7 @@ fn log_sight(fields: &[Option<Vec<u8>>], life_ms: i64) -> Option<LogSight> {
             .unwrap_or(0),
         bytes: field("bytes").and_then(|bytes| bytes.parse().ok()),
         kept_for_ms: u64::try_from(life_ms).ok(),
+        task: field("task").map(|_| TaskFacts::default()),
     })
 }
 

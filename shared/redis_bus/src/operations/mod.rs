@@ -12,7 +12,7 @@ use prynai_bus::BusError;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{
     AuditFrom, AuditSight, CallName, CallSight, Diagnosis, EntryPage, EventSight, GatewaySight,
-    Operations, Overview, Place, Repairs, SessionPage, Shelf, WorkerSight,
+    Operations, Overview, Place, Repairs, SessionPage, Shelf, TaskPage, TaskPlace, WorkerSight,
 };
 use redis::FromRedisValue;
 use tokio::sync::Mutex;
@@ -38,6 +38,7 @@ mod overview;
 mod processes;
 mod repairs;
 mod sessions;
+mod tasks;
 
 /// A connection of operators that is about to be there.
 pub type Connecting = BoxFuture<'static, Result<Arc<dyn Repairs>, BusError>>;
@@ -160,6 +161,14 @@ impl Operations for RedisOperations {
 
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError> {
         self.read_sessions(after).await.map_err(Fault::at_start)
+    }
+
+    async fn tasks(&self, after: Option<&TaskPlace>) -> Result<TaskPage, BusError> {
+        self.read_tasks(after).await.map_err(Fault::at_start)
+    }
+
+    async fn task_message(&self, task: &StreamId) -> Result<Option<String>, BusError> {
+        self.read_task_message(task).await.map_err(Fault::at_start)
     }
 
     async fn audit(&self, from: AuditFrom<'_>) -> Result<Vec<AuditSight>, BusError> {

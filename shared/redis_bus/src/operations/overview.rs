@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prynai_bus::operations::{Overview, Place, ServerFacts};
+use prynai_bus::operations::{Overview, Place, ServerFacts, TaskCounts};
 use redis::{Value, cmd, from_redis_value, pipe};
 
 use super::RedisOperations;
@@ -10,6 +10,7 @@ use super::entries::added_ms;
 use crate::bus::clock::{Time, unix_ms};
 use crate::connection::command::Command;
 use crate::fault::Fault;
+use crate::scripts;
 use crate::server::info::fact;
 use crate::wire::keys::{GROUP, Keys, NOBODY};
 
@@ -124,9 +125,24 @@ impl RedisOperations {
             cancelled,
             sessions,
             session_calls,
+            tasks: self.task_counts().await?,
             has_catalog: catalog > 0,
             server: self.server_facts().await?,
         })
+    }
+
+    /// How many tasks there are; nothing where its user may not count them.
+    async fn task_counts(&self) -> Result<Option<TaskCounts>, Fault> {
+        let count = scripts::count_tasks_as_reader(&self.keys);
+        match self.run(&count).await {
+            Ok((working, input_required, kept)) => Ok(Some(TaskCounts {
+                working,
+                input_required,
+                kept,
+            })),
+            Err(fault) if fault.is_forbidden() => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// What workers have in their hands.
@@ -167,7 +183,7 @@ impl RedisOperations {
     /// The first entry of the queue after this one.
     async fn first_after(&self, entry: &str) -> Result<Option<String>, Fault> {
         let after = (entry != "-").then(|| entry.into());
-        let list = crate::scripts::list_entries(
+        let list = scripts::list_entries(
             &self.keys,
             prynai_bus::operations::Shelf::Queue,
             after.as_ref(),

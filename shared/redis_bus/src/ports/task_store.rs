@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, StreamId};
+use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
@@ -95,6 +96,15 @@ impl TaskStore for RedisBus {
             answer = self.run(&read(bytes)).await?;
         }
         answer.map(sight).transpose()
+    }
+
+    async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
+        let (working, input_required, kept) = self.run(&scripts::count_tasks(&self.keys)).await?;
+        Ok(TaskCounts {
+            working,
+            input_required,
+            kept,
+        })
     }
 }
 

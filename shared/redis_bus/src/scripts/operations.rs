@@ -1,6 +1,6 @@
 //! Scripts of what operators see, which only read, and of what they change.
 
-use prynai_bus::ids::EntryId;
+use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::{CallName, Shelf};
 
 use super::lua;
@@ -10,6 +10,7 @@ use crate::wire::keys::{GROUP, Keys};
 lua!(LIST_ENTRIES, "operations/list_entries.lua");
 lua!(REPLAY, "operations/replay.lua");
 lua!(LOOK_AT_SESSIONS, "operations/look_at_sessions.lua");
+lua!(LOOK_AT_TASKS, "operations/look_at_tasks.lua");
 
 /// Bytes of entries after which a run of the script looks at no further one: Redis serves nobody else meanwhile.
 const LOOKED_AT_ONCE: usize = 1024 * 1024;
@@ -94,4 +95,17 @@ pub(crate) fn look_at_sessions(keys: &Keys, sessions: &[&str]) -> Command<Vec<Ve
         command.arg(*session);
     }
     Command::script(&LOOK_AT_SESSIONS, command)
+}
+
+/// Reads tasks by their names, the first of them: their responses are searched, and Redis serves nobody else meanwhile.
+/// So many keys of questions are told of each.
+pub(crate) fn look_at_tasks(
+    keys: &Keys,
+    tasks: &[StreamId],
+    questions: usize,
+) -> Command<Vec<Vec<Vec<u8>>>> {
+    let logs: Vec<_> = tasks.iter().map(|task| keys.log(task)).collect();
+    let mut command = LOOK_AT_TASKS.reading_keys(&logs);
+    command.arg(LOOKED_AT_ONCE).arg(LONGEST).arg(questions);
+    Command::script(&LOOK_AT_TASKS, command)
 }

@@ -37,6 +37,7 @@ pub(crate) fn cancel_call(
         keys.cancelled(),
         keys.queue(),
         keys.audit(),
+        keys.asking(),
     ]);
     command
         .arg(GROUP)

@@ -16,6 +16,7 @@ lua!(PARK, "task_store/park.lua");
 lua!(INPUTS, "task_store/inputs.lua");
 lua!(ANSWER, "task_store/answer.lua");
 lua!(TASK, "task_store/task.lua");
+lua!(COUNT_TASKS, "task_store/count_tasks.lua");
 
 /// Makes a task of a call: a [`WriteCode`](super::WriteCode). `task` and `event` are what lies in Redis.
 pub(crate) fn promote(
@@ -78,7 +79,12 @@ pub(crate) fn park(
     owner: &Ownership,
     parking: &Parking,
 ) -> Command<i64> {
-    let names = [keys.log(&owner.stream), keys.unfinished(), keys.queue()];
+    let names = [
+        keys.log(&owner.stream),
+        keys.unfinished(),
+        keys.queue(),
+        keys.asking(),
+    ];
     let mut command = PARK.with_keys(&names);
     let record = parking.record.as_ref().filter(|_| limits.audit > 0);
     command
@@ -113,7 +119,12 @@ pub(crate) fn answer<'a>(
     principal: &str,
     answers: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
 ) -> Command<Option<i64>> {
-    let names = [keys.log(name), keys.unfinished(), keys.queue()];
+    let names = [
+        keys.log(name),
+        keys.unfinished(),
+        keys.queue(),
+        keys.asking(),
+    ];
     let mut command = ANSWER.with_keys(&names);
     command
         .arg(principal)
@@ -136,4 +147,18 @@ pub(crate) fn task(
     let mut command = TASK.with_keys(&[keys.log(name)]);
     command.arg(principal).arg(bytes);
     Command::script(&TASK, command).expecting(bytes)
+}
+
+/// How many tasks there are: those that wait for a worker or run, those that wait for their clients, and all.
+pub(crate) fn count_tasks(keys: &Keys) -> Command<(u64, u64, u64)> {
+    Command::script(&COUNT_TASKS, COUNT_TASKS.with_keys(&counted(keys)))
+}
+
+/// The same, for a user who may only read.
+pub(crate) fn count_tasks_as_reader(keys: &Keys) -> Command<(u64, u64, u64)> {
+    Command::script(&COUNT_TASKS, COUNT_TASKS.reading_keys(&counted(keys)))
+}
+
+fn counted(keys: &Keys) -> [String; 3] {
+    [keys.tasks(), keys.unfinished(), keys.asking()]
 }

@@ -181,6 +181,8 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ),
         ("note_status", 0, parts(note_status(k, &owner, "half", 1))),
         ("task", 0, parts(task(k, &stream, "somebody", 100))),
+        ("count_tasks", 0, parts(count_tasks(k))),
+        ("look_at_tasks", 3, parts(look_at_tasks(k, &streams, 1))),
         (
             "post_mail",
             0,
@@ -281,7 +283,7 @@ fn declared(lua: &Lua, repeated: usize) -> usize {
 #[test]
 fn every_script_gets_the_keys_it_declares() {
     for (name, repeated, lua, args) in commands() {
-        let may_write = !["list_entries", "look_at_sessions"].contains(&name);
+        let may_write = !["list_entries", "look_at_sessions", "look_at_tasks"].contains(&name);
         let how = if may_write { "EVALSHA" } else { "EVALSHA_RO" };
         assert_eq!(args[0], how, "{name}");
         let passed: usize = args[2].parse().unwrap();

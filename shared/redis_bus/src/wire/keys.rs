@@ -158,6 +158,11 @@ impl Keys {
         format!("{}tasks:{}", self.partition, escaped(share.as_str()))
     }
 
+    /// The tasks that wait for their clients, by when they can no longer be asked for (sorted set).
+    pub(crate) fn asking(&self) -> String {
+        format!("{}asking", self.partition)
+    }
+
     /// The log of a stream (hash).
     pub(crate) fn log(&self, stream: &StreamId) -> String {
         self.of_stream("log:", stream)

@@ -6,6 +6,7 @@ mod faults;
 mod foreign_entries;
 mod forgotten_connection;
 mod keys;
+mod load_of_tasks;
 mod signed;
 mod switch_over;
 

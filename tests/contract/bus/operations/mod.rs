@@ -5,3 +5,4 @@ mod entries;
 mod fleet;
 mod letters;
 mod repairs;
+mod tasks;

@@ -57,7 +57,7 @@ impl Scene {
         owner
     }
 
-    async fn park(&self, owner: &Ownership, keys: &[&str]) {
+    pub(crate) async fn park(&self, owner: &Ownership, keys: &[&str]) {
         let parked = self.workers.park(owner, &parking(keys)).await;
         assert_eq!(parked.expect("parked"), Ok(()));
     }

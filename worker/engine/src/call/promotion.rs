@@ -101,10 +101,12 @@ impl Promoting {
         now_ms: u64,
     ) -> Option<Promotion> {
         let (request, terms) = (&claim.request, &self.terms);
+        let name = request.name.as_deref();
+        let name = name.map(|name| shown::name(&request.method, name).into_owned());
         let mut promotion = Promotion {
             principal: request.principal.subject.clone(),
             share: request.principal.share(),
-            birth: TaskBirth::new(now_ms, terms.poll),
+            birth: TaskBirth::new(now_ms, terms.poll).of_tool(name),
             ttl: terms.timeout,
             kept: terms.kept,
             event: StreamEvent::new(request.stream, offset, EventKind::Task, id.clone()),

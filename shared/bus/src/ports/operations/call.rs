@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EntrySight, GatewaySight, WorkerSight};
+use super::{EntrySight, GatewaySight, TaskFacts, WorkerSight};
 use crate::ids::{EntryId, InvalidId, StreamId};
 use crate::wire::event::{EventKind, StreamEvent};
 
@@ -37,7 +37,7 @@ pub struct CallSight {
     pub mail: u64,
     /// The worker that has it.
     pub worker: Option<WorkerSight>,
-    /// The gateway to which its events go.
+    /// The gateway to which its events go; a task has none.
     pub holder: Option<GatewaySight>,
 }
 
@@ -64,6 +64,8 @@ pub struct LogSight {
     pub bytes: Option<u64>,
     /// How long it is kept if nothing is written to it, in milliseconds.
     pub kept_for_ms: Option<u64>,
+    /// The task that the call has become.
+    pub task: Option<TaskFacts>,
 }
 
 /// An event of a log.

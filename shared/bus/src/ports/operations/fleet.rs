@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::TaskCounts;
+
 /// Where a fleet is, or is not.
 #[derive(Debug, Clone, Serialize)]
 pub struct Place {
@@ -44,6 +46,8 @@ pub struct Overview {
     pub sessions: u64,
     /// Calls of sessions that wait or run.
     pub session_calls: u64,
+    /// Tasks; absent when the user of the bus may not count them.
+    pub tasks: Option<TaskCounts>,
     /// Whether workers announced what they serve.
     pub has_catalog: bool,
     /// What the server of the bus says of itself; absent when its user may not ask.

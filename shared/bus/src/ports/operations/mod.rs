@@ -12,6 +12,7 @@ mod fleet;
 mod queue;
 mod repairs;
 mod sessions;
+mod tasks;
 
 pub use audit::{AUDIT_PAGE, AuditFrom, AuditSight};
 pub use call::{CallName, CallSight, EventSight, LogSight};
@@ -20,6 +21,7 @@ pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
 pub use queue::{DeadSight, EntryPage, EntrySight, Lease, Shelf};
 pub use repairs::{Letter, Repairs, Replay, Replayed, queued_again};
 pub use sessions::{SessionPage, SessionSight};
+pub use tasks::{MOST_QUESTIONS, TaskCounts, TaskFacts, TaskPage, TaskPlace, TaskStatus};
 
 /// What operators see of a fleet. Gateways and workers do not use it.
 ///
@@ -65,6 +67,13 @@ pub trait Operations: Send + Sync {
     /// A page of sessions, in no order. `after` is [`SessionPage::next`] of the page before, 0 before the first. A
     /// session may be told twice, and a page may be empty although there are more.
     async fn sessions(&self, after: u64) -> Result<SessionPage, BusError>;
+
+    /// A page of tasks that can be asked for, in the order of their places. It begins after `after`, or with the first.
+    /// A page may be empty although there are more.
+    async fn tasks(&self, after: Option<&TaskPlace>) -> Result<TaskPage, BusError>;
+
+    /// What a task said of itself last, as text of its tool; `None` when there is no such task, or it said nothing.
+    async fn task_message(&self, task: &StreamId) -> Result<Option<String>, BusError>;
 
     /// A page of the audit, oldest record first. [`AuditFrom::After`] tells [`AUDIT_PAGE`] records or more, or all;
     /// calls that ended together may share an entry, which is never told in part.

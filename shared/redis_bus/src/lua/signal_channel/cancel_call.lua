@@ -1,8 +1,9 @@
 -- Marks a call as cancelled, tells its holder and wakes its worker. A call that is over is left alone.
 --
--- KEYS 6
+-- KEYS 7
 --   1 log of the stream (hash)   2 mailbox (list)   3 unfinished streams (sorted set)
 --   4 streams of cancelled requests (sorted set)   5 request queue (stream)   6 audit (stream)
+--   7 tasks that wait for their clients (sorted set)
 -- ARGV
 --   1 consumer group   2 stream   3 entry or ''   4, 5 event line before and after its offset
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
@@ -59,6 +60,7 @@ if log[8] then
   -- It waits for its client, and no worker will come to end it.
   if log[9] ~= '' then redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'records', log[9]) end
   redis.call('HDEL', KEYS[1], 'queued', 'record')
+  redis.call('ZREM', KEYS[7], ARGV[2])
 end
 
 if (entry or not is_known) and not log[8] then

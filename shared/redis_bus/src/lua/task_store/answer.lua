@@ -1,7 +1,8 @@
 -- Keeps answers of the client of a task. With the last one that it waits for, its request is queued again.
 --
--- KEYS 3
+-- KEYS 4
 --   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
+--   4 tasks that wait for their clients (sorted set)
 -- ARGV
 --   1 whose it must be   2 stream   3 most bytes of questions and answers   4 most entries of the queue
 --   then for each answer: key, answer
@@ -38,5 +39,6 @@ request[#request + 1], request[#request + 2] = 'again', '1'
 local entry = call('XADD', KEYS[3], '*', unpack(request))
 call('HSET', KEYS[1], 'entry', entry)
 call('HDEL', KEYS[1], 'queued', 'record')
+call('ZREM', KEYS[4], ARGV[2])
 call('ZADD', KEYS[2], now[1] * 1000, ARGV[2])
 return 1

@@ -1,7 +1,8 @@
 -- Lets a task wait for its client: keeps its questions and its request, and takes that out of the queue. Idempotent.
 --
--- KEYS 3
+-- KEYS 4
 --   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
+--   4 tasks that wait for their clients, by when they can no longer be asked for (sorted set)
 -- ARGV
 --   1 consumer group   2 stream   3 entry   4 fencing token   5 what its handler left, or ''
 --   6 record for the audit, should it be cancelled, or ''   7 most bytes of questions and answers
@@ -46,4 +47,7 @@ call('HSET', KEYS[1], 'owner', '-', 'parked', parked, 'asked', cmsgpack.pack(ask
 call('XACK', KEYS[3], ARGV[1], ARGV[3])
 call('XDEL', KEYS[3], ARGV[3])
 call('ZREM', KEYS[2], ARGV[2])
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.0f', now_ms))
+call('ZADD', KEYS[4], string.format('%.0f', now_ms + call('PTTL', KEYS[1])), ARGV[2])
 return 0
