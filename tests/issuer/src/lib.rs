@@ -16,8 +16,13 @@
 //! 1. `directory`: tenants, APIs, clients and users; `authority`: who the issuer is, with its directory and its keys
 //! 2. `tokens`: what Entra puts into a token; tokens to order, right ones and, by a twist, wrong ones; keys
 //! 3. `server`: routes and connections, TLS, endpoints that misbehave, and orders to a running issuer
-//! 4. `endpoints`: discovery, the sign-in and its page, the exchange that gives tokens, refusals
+//! 4. `endpoints`: discovery, the sign-in and its page, the exchange that gives tokens, a managed identity's, refusals
 //! 5. `process`: the same for scripts, as the binary `prynai-dev-issuer`
+//!
+//! It is as strict as Entra unless an option says otherwise. Strictness is no mode of its own, since a test that forgot
+//! to ask for it would prove nothing; each leniency is one option, so that a test names the one that it needs. What
+//! Entra has not is not there: no registration (RFC 7591), and no metadata under RFC 8414's name without
+//! [`Options::advertise_s256`].
 
 mod authority;
 mod clock;
@@ -39,11 +44,12 @@ use tokio_rustls::TlsAcceptor;
 
 use authority::Authority;
 pub use directory::{
-    API, API_URI, Api, Client, DAEMON, DAEMON_SECRET, Directory, INTERACTIVE, TENANT, User,
-    VS_CODE, Version,
+    API, API_SECRET, API_URI, Api, Client, DAEMON, DAEMON_SECRET, Directory, FederatedCredential,
+    GATEWAY_IDENTITY, INTERACTIVE, ManagedIdentity, TENANT, User, VS_CODE, Version,
 };
 pub use process::{IssuerSettings, run};
 pub use server::fault::{Endpoint, Fault};
+pub use tokens::certificate::ClientCertificate;
 use tokens::keys::SigningKey;
 pub use tokens::token::{TokenBuilder, TokenOrder};
 pub use tokens::twist::{SignWith, Twist};
@@ -86,6 +92,9 @@ pub struct Options {
     /// Signs in whoever `login_hint` names, or else the first user, at once and without a page.
     pub auto_approve: bool,
 
+    /// What a program shows to get the tokens of a managed identity: [`Issuer::identity_environment`].
+    pub identity_header: String,
+
     /// For how long access tokens are good, in whole seconds. Default: 60 to 90 minutes by chance.
     pub token_lifetime: Option<Duration>,
 }
@@ -118,6 +127,7 @@ impl Default for Options {
             advertise_s256: false,
             strict_resource: true,
             auto_approve: false,
+            identity_header: "identity-header-for-development".to_owned(),
             token_lifetime: None,
         }
     }
@@ -207,6 +217,17 @@ impl Issuer {
     /// Where the keys of the first tenant are.
     pub fn keys_url(&self) -> String {
         format!("{}/{}/discovery/v2.0/keys", self.base_url(), self.tenant())
+    }
+
+    /// What Container Apps tell a program with a managed identity, by environment variables: where it gets its tokens,
+    /// and what it shows there.
+    pub fn identity_environment(&self) -> [(String, String); 2] {
+        let endpoint = format!("{}{}", self.base_url(), endpoints::managed_identity::PATH);
+        let header = self.authority.identity_header.clone();
+        [
+            ("IDENTITY_ENDPOINT".to_owned(), endpoint),
+            ("IDENTITY_HEADER".to_owned(), header),
+        ]
     }
 
     /// The attacker's JWK set, for a `jku` header: the foreign key under the current `kid`.

@@ -85,6 +85,16 @@ pub struct IssuerSettings {
     )]
     pub identifier_uris: Vec<String>,
 
+    /// Redirect URI of the platform "Web" that the first API has as a client, such as the callback of an OAuth façade;
+    /// may be repeated.
+    #[arg(
+        long = "web-redirect-uri",
+        env = "PRYNAI_ISSUER_WEB_REDIRECT_URIS",
+        value_name = "URI",
+        value_delimiter = ','
+    )]
+    pub web_redirect_uris: Vec<String>,
+
     /// Says in the metadata that S256 is supported, and serves them under RFC 8414's name too. Entra does neither, and
     /// many MCP clients need it.
     #[arg(long, env = "PRYNAI_ISSUER_ADVERTISE_S256")]
@@ -152,6 +162,14 @@ impl IssuerSettings {
         directory.check()?;
         let first = &mut directory.apis[0].identifier_uris;
         first.extend(self.identifier_uris.iter().cloned());
+        let api = directory.apis[0].client_id.clone();
+        if !self.web_redirect_uris.is_empty() {
+            let mut clients = directory.clients.iter_mut();
+            let own = clients.find(|client| client.client_id == api);
+            let own = own.ok_or(format!("no client {api}, which --web-redirect-uri is for"))?;
+            own.web_redirect_uris
+                .extend(self.web_redirect_uris.iter().cloned());
+        }
         directory.check()?;
         Ok(directory)
     }
@@ -170,6 +188,7 @@ impl IssuerSettings {
             strict_resource: !self.lenient_resource,
             auto_approve: self.auto_approve,
             token_lifetime: self.token_lifetime,
+            ..Options::default()
         }
     }
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::authority::Authority;
 use crate::clock::now_s;
-use crate::directory::{Client, Directory, User};
+use crate::directory::{Client, Directory, Platform, User};
 use crate::endpoints::error::Refusal;
 use crate::endpoints::grants::{Code, SignIn};
 use crate::endpoints::page;
@@ -32,6 +32,7 @@ struct Attempt<'a> {
     client: &'a Client,
     tenant: String,
     redirect_uri: Url,
+    platform: Platform,
     parameters: &'a [(String, String)],
 }
 
@@ -97,13 +98,14 @@ impl<'a> Attempt<'a> {
         let client = directory
             .client(client_id)
             .ok_or_else(|| Refusal::unknown_client(client_id))?;
-        let redirect_uri = needed("redirect_uri")?;
+        let (redirect_uri, platform) = registered(client, needed("redirect_uri")?)?;
         Ok(Self {
             authority,
             directory,
             client,
             tenant,
-            redirect_uri: registered(client, redirect_uri)?,
+            redirect_uri,
+            platform,
             parameters,
         })
     }
@@ -183,6 +185,7 @@ impl<'a> Attempt<'a> {
                 user: user.name.clone(),
                 asked,
                 nonce: self.get("nonce").map(str::to_owned),
+                platform: self.platform,
             },
             redirect_uri: self.get("redirect_uri").unwrap_or_default().to_owned(),
             challenge: challenge.to_owned(),
@@ -228,11 +231,10 @@ fn get<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
         .filter(|value| !value.is_empty())
 }
 
-/// The URI, if it is one of the client's.
-fn registered(client: &Client, uri: &str) -> Result<Url, Refusal> {
-    let is_registered = client.redirect_uris.iter().any(|own| fits(own, uri));
-    let url = Url::parse(uri).ok().filter(|_| is_registered);
-    url.ok_or_else(|| {
+/// The URI and its platform, if it is one of the client's.
+fn registered(client: &Client, uri: &str) -> Result<(Url, Platform), Refusal> {
+    let url = Url::parse(uri).ok();
+    url.zip(client.platform(uri)).ok_or_else(|| {
         let message = format!(
             "The redirect URI '{uri}' specified in the request does not match the redirect URIs configured for the \
              application '{}'. Make sure the redirect URI sent in the request matches one added to your application.",
@@ -240,27 +242,6 @@ fn registered(client: &Client, uri: &str) -> Result<Url, Refusal> {
         );
         Refusal::new("invalid_request", 50_011, message)
     })
-}
-
-/// Byte by byte, but for the port of a loopback URI.
-fn fits(registered: &str, uri: &str) -> bool {
-    if registered == uri {
-        return true;
-    }
-    let (Some(registered), Some(uri)) = (portless(registered), portless(uri)) else {
-        return false;
-    };
-    registered == uri
-}
-
-fn portless(uri: &str) -> Option<Url> {
-    let mut url = Url::parse(uri).ok()?;
-    let is_loopback = ["localhost", "127.0.0.1", "[::1]"].contains(&url.host_str()?);
-    if url.scheme() != "http" || !is_loopback {
-        return None;
-    }
-    url.set_port(None).ok()?;
-    Some(url)
 }
 
 fn declined() -> Refusal {

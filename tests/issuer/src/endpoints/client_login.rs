@@ -1,58 +1,100 @@
 //! Which client asks, and whether it is that one.
 //!
-//! Sources: RFC 6749, sections 2.3.1 and 3.2.1.
+//! Sources: RFC 6749, sections 2.3.1 and 3.2.1; RFC 7521, section 4.2.
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 
+use crate::authority::Authority;
 use crate::directory::{Client, Directory};
+use crate::endpoints::assertion;
 use crate::endpoints::error::Refusal;
+use crate::tokens::claims::Proof;
 
-/// Finds the client of a token request, by `Authorization: Basic` or by what the body says.
+/// What a token request says of its client.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    client_assertion: Option<String>,
+    client_assertion_type: Option<String>,
+}
+
+/// A client, and how it has shown that it is that one.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'d> {
+    pub(crate) client: &'d Client,
+    pub(crate) proof: Proof,
+}
+
+/// Finds the client of a token request, by `Authorization: Basic` or by what the body says. Whether it had to show
+/// something is for the grant to say.
 ///
 /// # Errors
 ///
-/// When it is not registered, shows a wrong secret, none, or one although it is public.
+/// When it is not registered, shows something wrong, or shows anything although it is public.
 pub(crate) fn client<'d>(
+    authority: &Authority,
     directory: &'d Directory,
+    tenant: &str,
     headers: &HeaderMap,
-    client_id: Option<&str>,
-    client_secret: Option<&str>,
-) -> Result<&'d Client, Refusal> {
+    shown: &Shown,
+) -> Result<Known<'d>, Refusal> {
     let basic = headers
         .get(header::AUTHORIZATION)
-        .map(|value| basic(value.as_bytes()).ok_or_else(malformed))
+        .map(|value| basic(value.as_bytes()).ok_or_else(Refusal::malformed))
         .transpose()?;
+    let in_body = shown.client_secret.as_deref();
     let (id, secret) = match &basic {
-        // One way of authentication in a request.
-        Some(_) if client_secret.is_some() => return Err(malformed()),
-        Some((id, _)) if client_id.is_some_and(|named| named != id) => return Err(malformed()),
         Some((id, secret)) => (id.as_str(), Some(secret.as_str())),
         None => {
-            let id = client_id.ok_or_else(|| Refusal::missing("client_id"))?;
-            (id, client_secret)
+            let id = shown.client_id.as_deref();
+            (id.ok_or_else(|| Refusal::missing("client_id"))?, in_body)
         }
     };
+    // One client, and one way of authentication, in a request.
+    let is_another = shown.client_id.as_deref().is_some_and(|named| named != id);
+    let ways = [
+        basic.is_some(),
+        in_body.is_some(),
+        shown.client_assertion.is_some(),
+    ];
+    if is_another || ways.into_iter().filter(|is_taken| *is_taken).count() > 1 {
+        return Err(Refusal::malformed());
+    }
     let client = directory
         .client(id)
         .ok_or_else(|| Refusal::unknown_client(id))?;
-    match (&client.secret, secret) {
-        (None, None) => Ok(client),
-        (Some(right), Some(shown)) if right == shown => Ok(client),
-        (None, Some(_)) => Err(Refusal::client(
-            700_025,
-            "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
-        )),
-        (Some(_), None) => Err(no_secret()),
-        (Some(_), Some(_)) => Err(Refusal::client(
-            7_000_215,
-            format!(
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, \
-                 not the client secret ID, for a secret added to app '{id}'."
-            ),
-        )),
-    }
+    let proof = match (secret, &shown.client_assertion) {
+        (None, None) => Proof::None,
+        _ if client.is_public() => return Err(is_public()),
+        (Some(secret), _) if client.secret.as_deref() == Some(secret) => Proof::Secret,
+        (Some(_), _) => return Err(wrong_secret(id)),
+        (None, Some(assertion)) => {
+            let kind = shown.client_assertion_type.as_deref();
+            assertion::check(authority, client, tenant, assertion, kind)?;
+            Proof::Assertion
+        }
+    };
+    Ok(Known { client, proof })
+}
+
+fn wrong_secret(id: &str) -> Refusal {
+    let message = format!(
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the \
+         client secret ID, for a secret added to app '{id}'."
+    );
+    Refusal::client(7_000_215, message)
+}
+
+/// Of a client that has nothing to show, and shows it.
+pub(crate) fn is_public() -> Refusal {
+    Refusal::client(
+        700_025,
+        "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+    )
 }
 
 /// Of a client that must show a secret and does not.
@@ -60,14 +102,6 @@ pub(crate) fn no_secret() -> Refusal {
     Refusal::client(
         7_000_218,
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
-    )
-}
-
-fn malformed() -> Refusal {
-    Refusal::new(
-        "invalid_request",
-        9_002_313,
-        "Invalid request. Request is malformed or invalid.",
     )
 }
 

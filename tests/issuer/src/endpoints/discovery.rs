@@ -85,7 +85,7 @@ fn metadata(authority: &Authority, tenant: &str, version: Version) -> Result<Jso
         "authorization_endpoint": format!("{home}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{home}/oauth2/v2.0/token"),
         "jwks_uri": keys,
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
         "response_modes_supported": ["query"],
         "response_types_supported": ["code"],
         "subject_types_supported": ["pairwise"],

@@ -47,6 +47,14 @@ impl Refusal {
         Self::new("invalid_request", 900_144, message)
     }
 
+    pub(crate) fn malformed() -> Self {
+        Self::new(
+            "invalid_request",
+            9_002_313,
+            "Invalid request. Request is malformed or invalid.",
+        )
+    }
+
     /// Of a client that is not who it says (RFC 6749, section 5.2).
     pub(crate) fn client(code: u32, message: impl Into<String>) -> Self {
         Self {

@@ -18,20 +18,20 @@ use sha2::{Digest, Sha256};
 
 use crate::authority::Authority;
 use crate::clock::now_s;
-use crate::directory::{Client, Directory, Version};
-use crate::endpoints::client_login;
+use crate::directory::{Client, Directory, Platform, Version};
+use crate::endpoints::client_login::{self, Known, Shown};
 use crate::endpoints::error::Refusal;
 use crate::endpoints::grants::{Code, Redeemed, SignIn};
 use crate::endpoints::scope::{self, Asked};
-use crate::tokens::claims::{Grant, IdToken};
+use crate::tokens::claims::{Grant, IdToken, Proof};
 use crate::tokens::twist::Twist;
 
 /// The body of a token request.
 #[derive(Deserialize)]
 pub(crate) struct TokenRequest {
     grant_type: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
     code: Option<String>,
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
@@ -46,6 +46,9 @@ struct Exchange<'a> {
     authority: &'a Authority,
     directory: &'a Directory,
     client: &'a Client,
+    proof: Proof,
+    /// Of the web page that makes the request, if one does.
+    origin: Option<String>,
     request: TokenRequest,
     now_s: i64,
 }
@@ -66,16 +69,15 @@ pub(crate) async fn token(
     })?;
     let directory = authority.directory();
     let tenant = authority.home(&tenant)?;
-    let client = client_login::client(
-        &directory,
-        &headers,
-        request.client_id.as_deref(),
-        request.client_secret.as_deref(),
-    )?;
+    let Known { client, proof } =
+        client_login::client(&authority, &directory, &tenant, &headers, &request.shown)?;
+    let origin = headers.get(header::ORIGIN);
     let exchange = Exchange {
         authority: &authority,
         directory: &directory,
         client,
+        proof,
+        origin: origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned()),
         request,
         now_s: now_s(),
     };
@@ -126,6 +128,7 @@ impl Exchange<'_> {
                 "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
             ));
         }
+        self.check_platform(sign_in.platform)?;
         self.check_resource(&sign_in.asked)?;
         self.for_user(sign_in)
     }
@@ -139,6 +142,7 @@ impl Exchange<'_> {
             .find_refresh_token(name, self.now_s)
             .filter(|found| found.client == self.client.client_id && found.tenant == tenant)
             .ok_or_else(invalid_grant)?;
+        self.check_platform(sign_in.platform)?;
         if !self.request.scope.is_empty() {
             let openid = sign_in.asked.openid;
             sign_in.asked = self.asked_for_user()?;
@@ -146,6 +150,7 @@ impl Exchange<'_> {
             sign_in.asked.openid = openid;
         }
         self.check_resource(&sign_in.asked)?;
+        self.check_itself(&sign_in.asked)?;
         let redeemed = self
             .authority
             .grants()
@@ -157,9 +162,7 @@ impl Exchange<'_> {
     }
 
     fn client_credentials(&self, tenant: &str) -> Result<Value, Refusal> {
-        if self.client.secret.is_none() {
-            return Err(client_login::no_secret());
-        }
+        self.check_platform(Platform::Web)?;
         let asked = scope::for_itself(
             self.directory,
             &self.request.scope,
@@ -196,6 +199,36 @@ impl Exchange<'_> {
         )
     }
 
+    /// Whether the client redeems as those of this platform do.
+    ///
+    /// Source: learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow, "Redirect URIs for single-page
+    /// apps"; the page does not give the code for a secret that comes from a web page.
+    fn check_platform(&self, platform: Platform) -> Result<(), Refusal> {
+        match (platform, &self.origin, self.proof) {
+            (Platform::Spa, None, _) => Err(not_across_origins()),
+            (Platform::Web | Platform::Desktop, Some(origin), _) => Err(across_origins(origin)),
+            (Platform::Web, None, Proof::None) => Err(client_login::no_secret()),
+            (Platform::Spa | Platform::Desktop, _, Proof::Secret | Proof::Assertion) => {
+                Err(client_login::is_public())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A client that is the API itself signs in by any of its names, and refreshes by its client id only
+    /// (github.com/Softeria/ms-365-mcp-server/pull/508).
+    fn check_itself(&self, asked: &Asked) -> Result<(), Refusal> {
+        if asked.api != self.client.client_id || asked.uri == asked.api {
+            return Ok(());
+        }
+        let message = format!(
+            "Application '{}'({}) is requesting a token for itself. This scenario is supported only if resource is \
+             specified using the GUID based App Identifier.",
+            self.client.client_id, self.client.name
+        );
+        Err(Refusal::new("invalid_request", 90_009, message))
+    }
+
     /// What `resource` names now must be what was agreed to.
     fn check_resource(&self, asked: &Asked) -> Result<(), Refusal> {
         let uris = &asked.find_api(self.directory).identifier_uris;
@@ -227,6 +260,8 @@ impl Exchange<'_> {
             api,
             uri: &asked.uri,
             client: self.client,
+            proof: self.proof,
+            identity: None,
             user,
             scopes: asked.scopes.clone(),
             roles: api.own(assigned).map(str::to_owned).collect(),
@@ -271,6 +306,22 @@ fn answer(access_token: &str, expires_in: i64) -> Value {
 
 fn needed<'a>(field: &'a Option<String>, name: &str) -> Result<&'a str, Refusal> {
     field.as_deref().ok_or_else(|| Refusal::missing(name))
+}
+
+fn across_origins(origin: &str) -> Refusal {
+    let message = format!(
+        "Cross-origin token redemption is permitted only for the 'Single-Page Application' client-type. Request origin: \
+         '{origin}'."
+    );
+    Refusal::new("invalid_request", 9_002_326, message)
+}
+
+fn not_across_origins() -> Refusal {
+    Refusal::new(
+        "invalid_request",
+        9_002_327,
+        "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
+    )
 }
 
 fn redeemed() -> Refusal {

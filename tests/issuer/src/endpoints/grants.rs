@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::directory::Platform;
 use crate::endpoints::scope::Asked;
 use crate::tokens::claims::opaque;
 
@@ -23,6 +24,8 @@ pub(crate) struct SignIn {
     pub(crate) user: String,
     pub(crate) asked: Asked,
     pub(crate) nonce: Option<String>,
+    /// How the client must redeem what it gets for it.
+    pub(crate) platform: Platform,
 }
 
 /// What a code was given out for.

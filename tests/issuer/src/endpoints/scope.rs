@@ -57,6 +57,9 @@ impl Asked {
 
 /// Understands what a client asks for a user.
 ///
+/// A bare scope is Microsoft Graph's, and so no `resource` goes with it (claude-ai-mcp#514, claude-code#73460). Only an
+/// issuer that is not strict takes it for one of the API that `resource` names.
+///
 /// # Errors
 ///
 /// When no token can be for it, or the client has no consent.
@@ -73,23 +76,27 @@ pub(crate) fn for_user(
     if openid.is_empty() && of_an_api.is_empty() {
         return Err(Refusal::missing("scope"));
     }
-    // A name without an API is of the one that `resource` names, and else of Microsoft Graph.
     let fallback = resource
+        .filter(|_| !strict)
         .and_then(|uri| Some((by_uri(directory, uri)?, uri)))
         .unwrap_or((&GRAPH, &GRAPH.identifier_uris[0]));
     let mut found: Option<(&Api, &str)> = None;
-    let mut scopes = Vec::new();
+    let mut names = Vec::new();
     for full in of_an_api {
         let (api, uri, short) = split(directory, full, fallback)?;
         if found.is_some_and(|(other, _)| other.client_id != api.client_id) {
             return Err(several(scope));
         }
         found = Some((api, uri));
-        scopes.extend(granted(client, api, short)?);
+        names.push(short);
     }
     let (api, uri) = found.unwrap_or(fallback);
     if strict && resource.is_some_and(|uri| !api.identifier_uris.iter().any(|own| own == uri)) {
         return Err(mismatch());
+    }
+    let mut scopes = Vec::new();
+    for short in names {
+        scopes.extend(granted(client, api, short)?);
     }
     scopes.dedup();
     Ok(Asked {

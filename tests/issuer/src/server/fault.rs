@@ -33,6 +33,8 @@ pub enum Endpoint {
     Authorize,
     /// Where tokens come from.
     Token,
+    /// Where programs on Azure get the tokens of their identity.
+    ManagedIdentity,
     /// The attacker's JWK set, which nobody should ever ask for.
     ForeignKeys,
 }

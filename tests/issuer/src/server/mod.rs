@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::http::HeaderValue;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ORIGIN};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
@@ -24,7 +26,7 @@ use admin::Peer;
 use fault::Endpoint;
 
 use crate::authority::Authority;
-use crate::endpoints::{authorize, discovery, exchange};
+use crate::endpoints::{authorize, discovery, exchange, managed_identity};
 
 /// Connections at a time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1_000;
@@ -36,8 +38,10 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
     let watched = |endpoint: Endpoint, route: MethodRouter<Arc<Authority>>| {
         route.layer(from_fn_with_state((authority.clone(), endpoint), watch))
     };
-    let metadata = |route| watched(Endpoint::Metadata, route);
-    let keys = |route| watched(Endpoint::Keys, route);
+    let published =
+        |endpoint, route: MethodRouter<_>| watched(endpoint, route.layer(from_fn(across_origins)));
+    let metadata = |route| published(Endpoint::Metadata, route);
+    let keys = |route| published(Endpoint::Keys, route);
     Router::new()
         .route(
             "/{tenant}/v2.0/.well-known/openid-configuration",
@@ -65,7 +69,14 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         )
         .route(
             "/{tenant}/oauth2/v2.0/token",
-            watched(Endpoint::Token, post(exchange::token)),
+            watched(
+                Endpoint::Token,
+                post(exchange::token).layer(from_fn(across_origins)),
+            ),
+        )
+        .route(
+            managed_identity::PATH,
+            watched(Endpoint::ManagedIdentity, get(managed_identity::token)),
         )
         .route(
             "/foreign/keys",
@@ -85,6 +96,17 @@ async fn watch(
         Some(fault) => fault.answer(request, next).await,
         None => next.run(request).await,
     }
+}
+
+/// Lets web pages of other origins read the answer, as Entra does; whether they get a token is another question.
+async fn across_origins(request: Request, next: Next) -> Response {
+    let is_asked = request.headers().contains_key(ORIGIN);
+    let mut response = next.run(request).await;
+    if is_asked {
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    response
 }
 
 /// Serves until it is dropped, and every connection with it.

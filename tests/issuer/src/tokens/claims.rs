@@ -8,10 +8,24 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::directory::{Api, Client, User, Version, object_id};
+use crate::directory::{Api, Client, ManagedIdentity, User, Version, object_id};
 
 /// How far back `iat` and `nbf` lie, in seconds: Entra allows for clocks that are slow.
 const HEAD_START_S: i64 = 5 * 60;
+
+/// What the name of a managed identity begins with; its own name follows.
+const MANAGED: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/development/providers/\
+                       Microsoft.ManagedIdentity/userAssignedIdentities/";
+
+/// How a client has shown who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It has not.
+    None,
+    Secret,
+    /// By a token that it signed itself, or that somebody whom it trusts signed.
+    Assertion,
+}
 
 /// What an access token says.
 pub(crate) struct Grant<'a> {
@@ -22,6 +36,9 @@ pub(crate) struct Grant<'a> {
     /// What a v1 token is for: the App ID URI that it was asked by.
     pub(crate) uri: &'a str,
     pub(crate) client: &'a Client,
+    pub(crate) proof: Proof,
+    /// What the client is, if it is that.
+    pub(crate) identity: Option<&'a ManagedIdentity>,
     /// `None`: the client itself.
     pub(crate) user: Option<&'a User>,
     /// Short names; nothing but a user's token has them.
@@ -46,6 +63,10 @@ impl Grant<'_> {
         }));
         claims.extend(self.audience_and_client());
         claims.extend(self.rights());
+        if let Some(identity) = self.identity {
+            let name = format!("{MANAGED}{}", identity.client_id);
+            claims.insert("xms_mirid".to_owned(), name.into());
+        }
         if let Some(user) = self.user {
             claims.extend(self.names(user));
         }
@@ -53,11 +74,10 @@ impl Grant<'_> {
     }
 
     fn audience_and_client(&self) -> Map<String, Value> {
-        // 0: a public client; 1: it showed its secret.
-        let shown = if self.client.secret.is_some() {
-            "1"
-        } else {
-            "0"
+        let shown = match self.proof {
+            Proof::None => "0",
+            Proof::Secret => "1",
+            Proof::Assertion => "2",
         };
         object(match self.version {
             Version::V1 => json!({
@@ -106,6 +126,9 @@ impl Grant<'_> {
     }
 
     fn oid(&self) -> String {
+        if let Some(identity) = self.identity {
+            return identity.principal_id.clone();
+        }
         let name = self.user.map_or(&self.client.client_id, |user| &user.name);
         object_id(self.tenant, name)
     }

@@ -18,6 +18,9 @@ use uuid::Uuid;
 /// Entra publishes keys that no longer sign, and keys that do not sign yet. More than these are not kept.
 const MOST_KEYS: usize = 8;
 
+/// Of a line in PEM (RFC 7468, section 2).
+const PEM_COLUMNS: usize = 64;
+
 /// Pairs that were made in this process. A pair that no live issuer has is given out again: making one takes half a
 /// second in a debug build.
 static POOL: Mutex<Vec<Arc<Pair>>> = Mutex::new(Vec::new());
@@ -25,11 +28,12 @@ static POOL: Mutex<Vec<Arc<Pair>>> = Mutex::new(Vec::new());
 /// The private key and the parts of the public one.
 struct Pair {
     private: RsaKeyPair,
+    private_pem: String,
     public_pem: String,
     modulus: String,
     exponent: String,
-    /// Signed by itself, in Base64.
-    certificate: String,
+    /// Signed by itself.
+    certificate: CertificateDer<'static>,
 }
 
 /// A pair under a name.
@@ -73,6 +77,23 @@ impl SigningKey {
         &self.pair.public_pem
     }
 
+    /// The public key as an `RSAPublicKey` (RFC 8017, appendix A.1.1).
+    pub(crate) fn public_key(&self) -> &[u8] {
+        self.pair.private.public().as_ref()
+    }
+
+    pub(crate) fn private_pem(&self) -> &str {
+        &self.pair.private_pem
+    }
+
+    pub(crate) fn certificate_pem(&self) -> String {
+        let body = STANDARD.encode(&self.pair.certificate);
+        let lines = body.as_bytes().chunks(PEM_COLUMNS);
+        let lines = lines.map(|line| format!("{}\n", String::from_utf8_lossy(line)));
+        let lines = lines.collect::<String>();
+        format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
+    }
+
     /// The public key as a JWK (RFC 7517). Entra names the issuer in the keys of its v2 endpoint.
     pub(crate) fn jwk(&self, issuer: Option<&str>) -> Value {
         let mut jwk = json!({
@@ -82,7 +103,7 @@ impl SigningKey {
             "x5t": self.kid,
             "n": self.pair.modulus,
             "e": self.pair.exponent,
-            "x5c": [self.pair.certificate],
+            "x5c": [STANDARD.encode(&self.pair.certificate)],
             "cloud_instance_name": "microsoftonline.com",
         });
         if let Some(issuer) = issuer {
@@ -103,6 +124,12 @@ impl KeyRing {
 
     pub(crate) fn current(&self) -> SigningKey {
         self.published.last().expect("is never empty").clone()
+    }
+
+    /// A published key by its `kid`.
+    pub(crate) fn find(&self, kid: &str) -> Option<SigningKey> {
+        let found = self.published.iter().find(|key| key.kid == kid);
+        found.cloned()
     }
 
     /// The last key that was retired.
@@ -173,12 +200,16 @@ fn generate() -> Pair {
     let public = private.to_public_key();
     Pair {
         private: RsaKeyPair::from_pkcs8(der.as_bytes()).expect("is an RSA key"),
+        private_pem: private
+            .to_pkcs8_pem(LineEnding::LF)
+            .expect("a fresh key can be written")
+            .to_string(),
         public_pem: public
             .to_public_key_pem(LineEnding::LF)
             .expect("a fresh key can be written"),
         modulus: URL_SAFE_NO_PAD.encode(public.n().to_bytes_be()),
         exponent: URL_SAFE_NO_PAD.encode(public.e().to_bytes_be()),
-        certificate: STANDARD.encode(certificate(der.as_bytes())),
+        certificate: certificate(der.as_bytes()),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::authority::Authority;
 use crate::clock::now_s;
 use crate::directory::{Api, Client, DAEMON, Directory, INTERACTIVE, User, Version};
-use crate::tokens::claims::Grant;
+use crate::tokens::claims::{Grant, Proof};
 use crate::tokens::keys::SigningKey;
 use crate::tokens::twist::{SignWith, Twist, merge};
 
@@ -167,6 +167,11 @@ impl TokenOrder {
             api,
             uri: self.uri(api),
             client: &client,
+            proof: match client.is_public() {
+                true => Proof::None,
+                false => Proof::Secret,
+            },
+            identity: None,
             user: user.as_ref(),
             scopes: self.scopes.clone().unwrap_or_else(|| api.scopes.clone()),
             roles: self
@@ -192,10 +197,7 @@ impl TokenOrder {
         directory.client(id).cloned().unwrap_or_else(|| Client {
             client_id: id.to_owned(),
             name: id.to_owned(),
-            secret: None,
-            redirect_uris: Vec::new(),
-            scopes: Vec::new(),
-            app_roles: Vec::new(),
+            ..Client::default()
         })
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{exchange, http};
 
-const VERIFIER: &str = "a-verifier-that-is-long-enough-for-rfc-7636-section-4.1";
+pub(super) const VERIFIER: &str = "a-verifier-that-is-long-enough-for-rfc-7636-section-4.1";
 pub(super) const REDIRECT: &str = "http://127.0.0.1:49152/callback";
 pub(super) const SCOPE: &str = "api://prynai-mcp/mcp.call openid offline_access";
 

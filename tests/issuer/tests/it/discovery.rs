@@ -17,8 +17,16 @@ async fn metadata_say_no_more_than_entras_unless_told_to() {
         let base = issuer.base_url();
         format!("{base}/.well-known/oauth-authorization-server/{TENANT}/v2.0")
     };
-    let none = fetch(&rfc_8414(&issuer)).await;
-    assert_eq!(none.status(), 404);
+    let base = issuer.base_url();
+    for none in [
+        rfc_8414(&issuer),
+        format!("{base}/{TENANT}/v2.0/.well-known/oauth-authorization-server"),
+        format!("{base}/.well-known/oauth-authorization-server"),
+        format!("{base}/{TENANT}/oauth2/v2.0/register"),
+        format!("{base}/register"),
+    ] {
+        assert_eq!(fetch(&none).await.status(), 404, "{none}");
+    }
     let common = get(&format!(
         "{}/common/v2.0/.well-known/openid-configuration",
         issuer.base_url()

@@ -1,8 +1,11 @@
 //! The issuer of the tests, from outside: what it must be for tests of the gateway to mean something.
 
 mod application;
+mod assertions;
 mod daemon;
 mod discovery;
+mod managed_identity;
+mod platforms;
 mod process;
 mod redeem;
 mod sign_in;
@@ -42,12 +45,27 @@ async fn get(url: &str) -> Value {
 
 /// Asks the token endpoint.
 async fn exchange(issuer: &Issuer, fields: &[(&str, &str)]) -> (StatusCode, Value) {
-    let url = format!("{}/{TENANT}/oauth2/v2.0/token", issuer.base_url());
-    let response = client().post(url).form(fields).send().await;
-    let response = response.expect("an answer");
+    let response = exchange_from(issuer, None, fields).await;
     let status = response.status();
     let text = response.text().await.expect("a body");
     (status, serde_json::from_str(&text).expect("is JSON"))
+}
+
+/// Asks the token endpoint as a web page does, or without one.
+async fn exchange_from(issuer: &Issuer, origin: Option<&str>, fields: &[(&str, &str)]) -> Response {
+    let url = format!("{}/{TENANT}/oauth2/v2.0/token", issuer.base_url());
+    let mut request = client().post(url).form(fields);
+    if let Some(origin) = origin {
+        request = request.header("origin", origin);
+    }
+    request.send().await.expect("an answer")
+}
+
+/// What is refused: the status, the error and the number.
+fn refusal(status: StatusCode, body: &Value) -> (u16, String, u64) {
+    let error = body["error"].as_str().expect("an error").to_owned();
+    let number = body["error_codes"][0].as_u64().expect("a number");
+    (status.as_u16(), error, number)
 }
 
 /// The key set that the issuer serves.

@@ -91,14 +91,29 @@ async fn a_code_is_redeemed_once_and_with_all_that_it_was_asked_with() {
 }
 
 #[tokio::test]
-async fn a_resource_names_the_api_of_short_scopes() {
+async fn a_resource_goes_with_full_scopes_of_its_api_and_with_no_bare_one() {
     let issuer = start().await;
     issuer.change_directory(|directory| {
         let uris = &mut directory.apis[0].identifier_uris;
         uris.push("https://mcp.example/mcp".to_owned());
     });
+    for (scope, resource) in [
+        ("mcp.read", "https://mcp.example/mcp"),
+        ("mcp.read", "https://elsewhere.example/mcp"),
+        (
+            "https://mcp.example/mcp/mcp.read",
+            "https://mcp.example/mcp/",
+        ),
+        ("openid", "https://mcp.example/mcp"),
+    ] {
+        let changes = [("scope", scope), ("resource", resource)];
+        let sent = authorize(&issuer, &changes).await;
+        let description = sent_with(&sent, "error_description").1;
+        assert!(description.starts_with("AADSTS9010010: "), "{description}");
+        assert_eq!(sent_with(&sent, "error").1, "invalid_target");
+    }
     let changes = [
-        ("scope", "mcp.read"),
+        ("scope", "https://mcp.example/mcp/mcp.read"),
         ("resource", "https://mcp.example/mcp"),
     ];
     let code = code(&issuer, &changes).await;
@@ -119,9 +134,13 @@ async fn a_lenient_issuer_takes_any_resource() {
     })
     .await;
     let resource = [("resource", "http://127.0.0.1:1/mcp")];
-    let code = code(&issuer, &resource).await;
-    let (status, tokens) = redeem(&issuer, &code, &resource).await;
+    let other = code(&issuer, &resource).await;
+    let (status, tokens) = redeem(&issuer, &other, &resource).await;
     assert_eq!(status, 200, "{tokens}");
+    let own = [("resource", API_URI), ("scope", "mcp.read")];
+    let own = code(&issuer, &own).await;
+    let (_, tokens) = redeem(&issuer, &own, &[]).await;
+    assert_eq!(tokens["scope"], "api://prynai-mcp/mcp.read");
 }
 
 #[tokio::test]

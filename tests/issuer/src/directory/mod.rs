@@ -1,33 +1,20 @@
 //! What is registered at the issuer: tenants, the APIs that tokens are for, the clients that ask for them, the users
-//! who sign in.
+//! who sign in; `builtin` has what is registered without a configuration, `redirect` tells where codes may go.
 //!
 //! Shaped like Entra's app registrations, with one simplification: APIs, clients and users exist in every tenant, under
 //! object ids of their own in each.
+
+mod builtin;
+mod redirect;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The tenant when none is named.
-pub const TENANT: &str = "5f1c0a4e-7d0b-4c39-9a57-3b1f6d2e8c01";
-
-/// The client id of the built-in API.
-pub const API: &str = "8a2d6f30-41c7-4be1-b0a4-92f5c7e6d002";
-
-/// The App ID URI of the built-in API.
-pub const API_URI: &str = "api://prynai-mcp";
-
-/// The built-in client that people sign in with: public, code and PKCE, any port of the loopback address.
-pub const INTERACTIVE: &str = "c3b75f19-6a8e-4d02-8f43-1e9d0b7a5003";
-
-/// The built-in client that runs without a user.
-pub const DAEMON: &str = "e47f9b62-0d35-4a9c-a1c8-5d6b3f8e2004";
-
-/// The secret of [`DAEMON`]. Worth nothing elsewhere.
-pub const DAEMON_SECRET: &str = "daemon-secret-for-development";
-
-/// The client id of Visual Studio Code, which has one at Entra for every tenant.
-pub const VS_CODE: &str = "aebc6443-996d-45c2-90f0-388ff96faa56";
+pub use builtin::{
+    API, API_SECRET, API_URI, DAEMON, DAEMON_SECRET, GATEWAY_IDENTITY, INTERACTIVE, TENANT, VS_CODE,
+};
+pub(crate) use redirect::Platform;
 
 /// Everything that is registered.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -45,6 +32,10 @@ pub struct Directory {
 
     /// Who may sign in.
     pub users: Vec<User>,
+
+    /// What runs on Azure and needs no secret: the endpoint `/msi/token` gives their tokens.
+    #[serde(default)]
+    pub managed_identities: Vec<ManagedIdentity>,
 }
 
 /// A registered API.
@@ -85,8 +76,12 @@ pub enum Version {
     V2,
 }
 
-/// A registered client.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+/// A registered client. Without a secret, a certificate and a federated credential it is public.
+///
+/// Where codes may be sent is registered for a platform, and that platform decides how the client shows who it is when
+/// it redeems one (learn.microsoft.com/entra/identity-platform/reply-url and v2-oauth2-auth-code-flow). An application
+/// may have URIs of several platforms.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// Its client id.
@@ -95,19 +90,67 @@ pub struct Client {
     /// What people see.
     pub name: String,
 
-    /// Its secret; without one it is public.
+    /// Its secret.
     #[serde(default)]
     pub secret: Option<String>,
 
-    /// Where codes may be sent. A loopback URI fits with any port (RFC 8252, section 7.3).
+    /// Its certificates in PEM. It signs its assertions with the key of one of them (`private_key_jwt`).
+    #[serde(default)]
+    pub certificates: Vec<String>,
+
+    /// Whose tokens it may show in place of a secret.
+    #[serde(default)]
+    pub federated_credentials: Vec<FederatedCredential>,
+
+    /// Where codes may be sent, of the platform "Mobile and desktop": they are redeemed without a credential. A
+    /// loopback URI fits with any port (RFC 8252, section 7.3).
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+
+    /// The same of the platform "Web": they are redeemed with a credential.
+    #[serde(default)]
+    pub web_redirect_uris: Vec<String>,
+
+    /// The same of the platform "Single-page application": they are redeemed by a browser across origins.
+    #[serde(default)]
+    pub spa_redirect_uris: Vec<String>,
 
     /// The scopes that are consented to, by full names: `api://prynai-mcp/mcp.call`.
     #[serde(default)]
     pub scopes: Vec<String>,
 
     /// The roles it has when it runs without a user, by full names.
+    #[serde(default)]
+    pub app_roles: Vec<String>,
+}
+
+/// Whose tokens a client may show in place of a secret: a federated identity credential.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederatedCredential {
+    /// The `iss` of the token. Without one: the first tenant of this issuer, which is all that it can check.
+    #[serde(default)]
+    pub issuer: Option<String>,
+
+    /// The `sub` of the token: of a managed identity its principal id. Compared byte by byte.
+    pub subject: String,
+
+    /// What the token is for.
+    #[serde(default = "exchange_audience")]
+    pub audience: String,
+}
+
+/// A user-assigned managed identity.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagedIdentity {
+    /// Its client id, by which the endpoint is asked for it. The first is meant where none is named.
+    pub client_id: String,
+
+    /// Its object id: the `sub` and `oid` of its tokens.
+    pub principal_id: String,
+
+    /// The roles it has, by full names.
     #[serde(default)]
     pub app_roles: Vec<String>,
 }
@@ -132,69 +175,15 @@ fn default_tenants() -> Vec<String> {
     vec![TENANT.to_owned()]
 }
 
-fn default_domain() -> String {
-    "contoso.example".to_owned()
+/// learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity
+pub(crate) const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+fn exchange_audience() -> String {
+    EXCHANGE_AUDIENCE.to_owned()
 }
 
-impl Default for Directory {
-    /// A development set-up: one tenant and one API with v2 tokens, the clients named above, and the users alice (who
-    /// is an administrator) and bob.
-    fn default() -> Self {
-        let all = owned(&["api://prynai-mcp/mcp.read", "api://prynai-mcp/mcp.call"]);
-        let public = |client_id: &str, name: &str, redirect_uris: &[&str]| Client {
-            client_id: client_id.to_owned(),
-            name: name.to_owned(),
-            secret: None,
-            redirect_uris: owned(redirect_uris),
-            scopes: all.clone(),
-            app_roles: Vec::new(),
-        };
-        Self {
-            tenants: default_tenants(),
-            apis: vec![Api {
-                client_id: API.to_owned(),
-                identifier_uris: owned(&[API_URI]),
-                requested_access_token_version: Version::V2,
-                scopes: owned(&["mcp.read", "mcp.call"]),
-                app_roles: owned(&["Mcp.Read", "Mcp.Call", "Mcp.Admin"]),
-                idtyp: true,
-            }],
-            clients: vec![
-                public(
-                    INTERACTIVE,
-                    "Interactive client",
-                    &[
-                        "http://localhost",
-                        "http://127.0.0.1",
-                        "http://localhost/callback",
-                        "http://127.0.0.1/callback",
-                        "http://localhost/oauth/callback",
-                        "http://127.0.0.1/oauth/callback",
-                    ],
-                ),
-                public(
-                    VS_CODE,
-                    "Visual Studio Code",
-                    &["http://127.0.0.1", "https://vscode.dev/redirect"],
-                ),
-                Client {
-                    client_id: DAEMON.to_owned(),
-                    name: "Daemon".to_owned(),
-                    secret: Some(DAEMON_SECRET.to_owned()),
-                    redirect_uris: Vec::new(),
-                    scopes: Vec::new(),
-                    app_roles: owned(&["api://prynai-mcp/Mcp.Read", "api://prynai-mcp/Mcp.Call"]),
-                },
-            ],
-            users: vec![
-                User {
-                    app_roles: owned(&["api://prynai-mcp/Mcp.Admin"]),
-                    ..User::named("alice")
-                },
-                User::named("bob"),
-            ],
-        }
-    }
+fn default_domain() -> String {
+    "contoso.example".to_owned()
 }
 
 impl Directory {
@@ -215,7 +204,15 @@ impl Directory {
         });
         let clients = self.clients.iter().map(|client| client.client_id.as_str());
         let users = self.users.iter().map(|user| user.name.as_str());
-        for names in [tenants, apis.collect(), clients.collect(), users.collect()] {
+        let identities = self.managed_identities.iter();
+        let identities = identities.map(|identity| identity.client_id.as_str());
+        for names in [
+            tenants,
+            apis.collect(),
+            clients.collect(),
+            users.collect(),
+            identities.collect(),
+        ] {
             if let Some(name) = twice(names) {
                 return Err(format!("{name:?} is registered twice"));
             }
@@ -230,6 +227,12 @@ impl Directory {
 
     pub(crate) fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.client_id == id)
+    }
+
+    /// The one of this client id; the first, if none is given.
+    pub(crate) fn managed_identity(&self, client_id: Option<&str>) -> Option<&ManagedIdentity> {
+        let mut all = self.managed_identities.iter();
+        all.find(|identity| client_id.is_none_or(|id| id == identity.client_id))
     }
 
     /// By name or user principal name.
@@ -253,6 +256,15 @@ impl Api {
             let own = self.client_id == api || self.identifier_uris.iter().any(|uri| uri == api);
             own.then_some(short)
         })
+    }
+}
+
+impl Client {
+    /// Whether it has nothing to show who it is.
+    pub(crate) fn is_public(&self) -> bool {
+        self.secret.is_none()
+            && self.certificates.is_empty()
+            && self.federated_credentials.is_empty()
     }
 }
 
@@ -316,27 +328,4 @@ fn twice(mut names: Vec<&str>) -> Option<&str> {
     names.sort_unstable();
     let pair = names.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(pair[0])
-}
-
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compose_and_the_documentation_name_what_is_registered() {
-        let compose = include_str!("../../../compose/auth.yaml");
-        let security = include_str!("../../../docs/security.md");
-        for (text, names) in [
-            (compose, &[TENANT, API][..]),
-            (security, &[TENANT, API, DAEMON, DAEMON_SECRET, API_URI]),
-        ] {
-            for name in names {
-                assert!(text.contains(name), "{name}");
-            }
-        }
-    }
 }
