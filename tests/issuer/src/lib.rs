@@ -44,8 +44,9 @@ use tokio_rustls::TlsAcceptor;
 
 use authority::Authority;
 pub use directory::{
-    API, API_SECRET, API_URI, Api, Client, DAEMON, DAEMON_SECRET, Directory, FederatedCredential,
-    GATEWAY_IDENTITY, INTERACTIVE, ManagedIdentity, TENANT, User, VS_CODE, Version,
+    API, API_SECRET, API_URI, Api, AuthorizationServer, Client, DAEMON, DAEMON_SECRET, DOWNSTREAM,
+    DOWNSTREAM_URI, Directory, FederatedCredential, GATEWAY_IDENTITY, INTERACTIVE, ManagedIdentity,
+    TENANT, User, VS_CODE, Version,
 };
 pub use process::{IssuerSettings, run};
 pub use server::fault::{Endpoint, Fault};

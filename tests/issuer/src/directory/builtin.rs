@@ -18,6 +18,12 @@ pub const API_URI: &str = "api://prynai-mcp";
 /// makes on behalf of its callers. Worth nothing elsewhere.
 pub const API_SECRET: &str = "api-secret-for-development";
 
+/// The client id of the built-in API that [`API`] calls on behalf of its callers.
+pub const DOWNSTREAM: &str = "d03a7f5c-28be-4916-8c7b-6e1f4a5d9009";
+
+/// The App ID URI of [`DOWNSTREAM`].
+pub const DOWNSTREAM_URI: &str = "api://prynai-downstream";
+
 /// The client id of the built-in managed identity, whose token [`API`] may show in place of its secret.
 pub const GATEWAY_IDENTITY: &str = "1b6c2e84-93d0-4f7a-8e25-7c0d4a9b6006";
 
@@ -37,8 +43,8 @@ pub const DAEMON_SECRET: &str = "daemon-secret-for-development";
 pub const VS_CODE: &str = "aebc6443-996d-45c2-90f0-388ff96faa56";
 
 impl Default for Directory {
-    /// A development set-up: one tenant and one API with v2 tokens, the clients named above, a managed identity, and the
-    /// users alice (who is an administrator) and bob.
+    /// A development set-up: one tenant, the APIs with v2 tokens and the clients named above, a managed identity, and
+    /// the users alice (who is an administrator) and bob.
     fn default() -> Self {
         let all = owned(&["api://prynai-mcp/mcp.read", "api://prynai-mcp/mcp.call"]);
         let public = |client_id: &str, name: &str, redirect_uris: &[&str]| Client {
@@ -50,14 +56,26 @@ impl Default for Directory {
         };
         Self {
             tenants: default_tenants(),
-            apis: vec![Api {
-                client_id: API.to_owned(),
-                identifier_uris: owned(&[API_URI]),
-                requested_access_token_version: Version::V2,
-                scopes: owned(&["mcp.read", "mcp.call"]),
-                app_roles: owned(&["Mcp.Read", "Mcp.Call", "Mcp.Admin"]),
-                idtyp: true,
-            }],
+            apis: vec![
+                Api {
+                    client_id: API.to_owned(),
+                    identifier_uris: owned(&[API_URI]),
+                    requested_access_token_version: Version::V2,
+                    scopes: owned(&["mcp.read", "mcp.call"]),
+                    app_roles: owned(&["Mcp.Read", "Mcp.Call", "Mcp.Admin"]),
+                    idtyp: true,
+                    conditional_access: false,
+                },
+                Api {
+                    client_id: DOWNSTREAM.to_owned(),
+                    identifier_uris: owned(&[DOWNSTREAM_URI]),
+                    requested_access_token_version: Version::V2,
+                    scopes: owned(&["records.read", "records.write"]),
+                    app_roles: owned(&["Records.Read"]),
+                    idtyp: true,
+                    conditional_access: false,
+                },
+            ],
             clients: vec![
                 public(
                     INTERACTIVE,
@@ -96,7 +114,8 @@ impl Default for Directory {
                         "http://127.0.0.1/oauth/callback",
                         "http://localhost/oauth/callback",
                     ]),
-                    scopes: all.clone(),
+                    scopes: [all, owned(&["api://prynai-downstream/records.read"])].concat(),
+                    app_roles: owned(&["api://prynai-downstream/Records.Read"]),
                     ..Client::default()
                 },
             ],
@@ -112,6 +131,7 @@ impl Default for Directory {
                 principal_id: GATEWAY_PRINCIPAL.to_owned(),
                 app_roles: Vec::new(),
             }],
+            authorization_servers: Vec::new(),
         }
     }
 }

@@ -7,12 +7,15 @@
 mod builtin;
 mod redirect;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use builtin::{
-    API, API_SECRET, API_URI, DAEMON, DAEMON_SECRET, GATEWAY_IDENTITY, INTERACTIVE, TENANT, VS_CODE,
+    API, API_SECRET, API_URI, DAEMON, DAEMON_SECRET, DOWNSTREAM, DOWNSTREAM_URI, GATEWAY_IDENTITY,
+    INTERACTIVE, TENANT, VS_CODE,
 };
 pub(crate) use redirect::Platform;
 
@@ -36,6 +39,10 @@ pub struct Directory {
     /// What runs on Azure and needs no secret: the endpoint `/msi/token` gives their tokens.
     #[serde(default)]
     pub managed_identities: Vec<ManagedIdentity>,
+
+    /// Who takes identity assertions (ID-JAG) of this issuer. Without any the issuer gives none, as Entra does not.
+    #[serde(default)]
+    pub authorization_servers: Vec<AuthorizationServer>,
 }
 
 /// A registered API.
@@ -63,6 +70,10 @@ pub struct Api {
     /// Whether tokens of applications carry `idtyp`, an optional claim that an API asks for in its manifest.
     #[serde(default)]
     pub idtyp: bool,
+
+    /// Whether a policy wants to see the person again before another acts on the person's behalf here.
+    #[serde(default)]
+    pub conditional_access: bool,
 }
 
 /// The version of an access token.
@@ -153,6 +164,22 @@ pub struct ManagedIdentity {
     /// The roles it has, by full names.
     #[serde(default)]
     pub app_roles: Vec<String>,
+}
+
+/// An authorization server of others that people get into by an identity assertion of this one.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizationServer {
+    /// Its issuer: the `audience` that is asked for, and the `aud` of the assertion.
+    pub issuer: String,
+
+    /// What `resource` may be.
+    #[serde(default)]
+    pub resources: Vec<String>,
+
+    /// The names that clients have there, by their client ids here. One that is not named has the same.
+    #[serde(default)]
+    pub clients: BTreeMap<String, String>,
 }
 
 /// Somebody who signs in.

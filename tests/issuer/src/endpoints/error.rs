@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 use crate::clock::now_s;
 
+/// A policy of conditional access.
+const POLICY: &str = "9ab03e19-ed42-4168-b6b7-7001fb3e9008";
+
 /// Why a request is refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -21,6 +24,10 @@ pub(crate) struct Refusal {
     /// The number after `AADSTS`.
     pub(crate) code: u32,
     pub(crate) message: String,
+    /// What is more to be said where the error is a general one.
+    pub(crate) suberror: Option<&'static str>,
+    /// What the next token must have (OpenID Connect Core 1.0, section 5.5): a claims challenge.
+    pub(crate) claims: Option<String>,
 }
 
 impl Refusal {
@@ -30,6 +37,36 @@ impl Refusal {
             error,
             code,
             message: message.into(),
+            suberror: None,
+            claims: None,
+        }
+    }
+
+    /// As it is told to a client that has no person at hand who could consent.
+    pub(crate) fn without_a_person(self) -> Self {
+        match self.error {
+            "consent_required" => Self {
+                error: "invalid_grant",
+                suberror: Some("consent_required"),
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// Of an API that wants to see the person again
+    /// (learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow, "Error response example").
+    pub(crate) fn interaction_required(api: &str) -> Self {
+        let message = format!(
+            "Due to a configuration change made by your administrator, or because you moved to a new location, you must \
+             use multi-factor authentication to access '{api}'."
+        );
+        let claims =
+            json!({ "access_token": { "polids": { "essential": true, "values": [POLICY] } } });
+        Self {
+            suberror: Some("basic_action"),
+            claims: Some(claims.to_string()),
+            ..Self::new("interaction_required", 50_076, message)
         }
     }
 
@@ -102,7 +139,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (trace, correlation) = (Uuid::new_v4(), Uuid::new_v4());
-        let body = json!({
+        let mut body = json!({
             "error": self.error,
             "error_description": self.describe(trace, correlation),
             "error_codes": [self.code],
@@ -111,6 +148,12 @@ impl IntoResponse for Refusal {
             "correlation_id": correlation,
             "error_uri": self.page(),
         });
+        if let Some(suberror) = self.suberror {
+            body["suberror"] = suberror.into();
+        }
+        if let Some(claims) = self.claims {
+            body["claims"] = claims.into();
+        }
         (self.status, Json(body)).into_response()
     }
 }

@@ -37,6 +37,7 @@ static EXCHANGE: LazyLock<Api> = LazyLock::new(|| Api {
     scopes: Vec::new(),
     app_roles: Vec::new(),
     idtyp: true,
+    conditional_access: false,
 });
 
 /// A question.

@@ -15,6 +15,7 @@ static GRAPH: LazyLock<Api> = LazyLock::new(|| Api {
     scopes: Vec::new(),
     app_roles: Vec::new(),
     idtyp: false,
+    conditional_access: false,
 });
 
 /// Scopes that are of no API.
@@ -186,6 +187,14 @@ fn granted(client: &Client, api: &Api, short: &str) -> Result<Vec<String>, Refus
         return Err(Refusal::new("consent_required", 65_001, message));
     }
     Ok(vec![short.to_owned()])
+}
+
+/// Of what no token can be for (RFC 8707, section 2).
+pub(crate) fn unknown_target(uri: &str) -> Refusal {
+    Refusal {
+        error: "invalid_target",
+        ..unknown_api(uri)
+    }
 }
 
 fn unknown_api(uri: &str) -> Refusal {

@@ -175,6 +175,44 @@ impl IdToken<'_> {
     }
 }
 
+/// The `typ` of an identity assertion.
+pub(crate) const ID_JAG_TYPE: &str = "oauth-id-jag+jwt";
+
+/// What an identity assertion says: that somebody here is allowed to be there.
+pub(crate) struct IdJag<'a> {
+    pub(crate) issuer: String,
+    /// The authorization server that may take it.
+    pub(crate) audience: &'a str,
+    /// The client's name at that server.
+    pub(crate) client: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) user: &'a User,
+    pub(crate) resource: Option<&'a str>,
+    pub(crate) scope: &'a str,
+}
+
+impl IdJag<'_> {
+    pub(crate) fn claims(&self, id: &str, now_s: i64, lifetime_s: i64) -> Map<String, Value> {
+        let mut claims = object(json!({
+            "jti": id,
+            "iss": self.issuer,
+            "sub": self.subject,
+            "aud": self.audience,
+            "client_id": self.client,
+            "iat": now_s,
+            "exp": now_s + lifetime_s,
+            "email": self.user.principal_name(),
+        }));
+        if let Some(resource) = self.resource {
+            claims.insert("resource".to_owned(), resource.into());
+        }
+        if !self.scope.is_empty() {
+            claims.insert("scope".to_owned(), self.scope.into());
+        }
+        claims
+    }
+}
+
 /// A user's `sub` at one application.
 fn pairwise(oid: &str, client_id: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{oid} {client_id}")))

@@ -1,7 +1,13 @@
-//! The token endpoint: a code, a refresh token or a client's own secret for tokens.
+//! The token endpoint: something that a client was given, or can show, for tokens.
 //!
-//! Sources: RFC 6749, sections 4.1.3, 4.4 and 6; RFC 7636, section 4.6;
-//! learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow and v2-oauth2-client-creds-grant-flow.
+//! `person`: a code or a refresh token; `on_behalf_of`: a token that a caller has shown to the client; `id_jag`: an ID
+//! token, for what another authorization server takes. A client that asks for itself is dealt with here.
+//!
+//! Sources: RFC 6749, section 4.4; learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
+
+mod id_jag;
+mod on_behalf_of;
+mod person;
 
 use std::sync::Arc;
 
@@ -10,21 +16,16 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::authority::Authority;
 use crate::clock::now_s;
-use crate::directory::{Client, Directory, Platform, Version};
+use crate::directory::{Client, Directory, Platform};
 use crate::endpoints::client_login::{self, Known, Shown};
 use crate::endpoints::error::Refusal;
-use crate::endpoints::grants::{Code, Redeemed, SignIn};
 use crate::endpoints::scope::{self, Asked};
-use crate::tokens::claims::{Grant, IdToken, Proof};
-use crate::tokens::twist::Twist;
+use crate::tokens::claims::{Grant, Proof};
 
 /// The body of a token request.
 #[derive(Deserialize)]
@@ -36,6 +37,14 @@ pub(crate) struct TokenRequest {
     redirect_uri: Option<String>,
     code_verifier: Option<String>,
     refresh_token: Option<String>,
+    /// On behalf of its bearer.
+    assertion: Option<String>,
+    requested_token_use: Option<String>,
+    /// Of a token exchange (RFC 8693, section 2.1).
+    requested_token_type: Option<String>,
+    audience: Option<String>,
+    subject_token: Option<String>,
+    subject_token_type: Option<String>,
     #[serde(default)]
     scope: String,
     resource: Option<String>,
@@ -85,6 +94,11 @@ pub(crate) async fn token(
         Some("authorization_code") => exchange.code(&tenant)?,
         Some("refresh_token") => exchange.refresh_token(&tenant)?,
         Some("client_credentials") => exchange.client_credentials(&tenant)?,
+        Some(on_behalf_of::GRANT) => exchange.on_behalf_of(&tenant)?,
+        // Entra does not know it.
+        Some(id_jag::GRANT) if !directory.authorization_servers.is_empty() => {
+            exchange.id_jag(&tenant)?
+        }
         Some(other) => return Err(unsupported(other)),
         None => return Err(Refusal::missing("grant_type")),
     };
@@ -97,70 +111,6 @@ pub(crate) async fn token(
 }
 
 impl Exchange<'_> {
-    fn code(&self, tenant: &str) -> Result<Value, Refusal> {
-        let code = needed(&self.request.code, "code")?;
-        let redirect_uri = needed(&self.request.redirect_uri, "redirect_uri")?;
-        let verifier = needed(&self.request.code_verifier, "code_verifier")?;
-        let code = match self.authority.grants().redeem_code(code, self.now_s) {
-            Redeemed::First(code) => code,
-            Redeemed::Again => return Err(redeemed()),
-            Redeemed::Unknown => return Err(invalid_grant()),
-        };
-        let Code {
-            sign_in,
-            redirect_uri: right_uri,
-            challenge,
-        } = code;
-        if sign_in.client != self.client.client_id || sign_in.tenant != tenant {
-            return Err(invalid_grant());
-        }
-        if right_uri != redirect_uri {
-            let message = format!(
-                "The reply address '{redirect_uri}' does not match the reply address '{right_uri}' provided when \
-                 requesting Authorization code."
-            );
-            return Err(Refusal::new("invalid_client", 500_112, message));
-        }
-        if URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) != challenge {
-            return Err(Refusal::new(
-                "invalid_grant",
-                501_481,
-                "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
-            ));
-        }
-        self.check_platform(sign_in.platform)?;
-        self.check_resource(&sign_in.asked)?;
-        self.for_user(sign_in)
-    }
-
-    fn refresh_token(&self, tenant: &str) -> Result<Value, Refusal> {
-        let name = needed(&self.request.refresh_token, "refresh_token")?;
-        // It is used up only if nothing else is wrong with the request.
-        let mut sign_in = self
-            .authority
-            .grants()
-            .find_refresh_token(name, self.now_s)
-            .filter(|found| found.client == self.client.client_id && found.tenant == tenant)
-            .ok_or_else(invalid_grant)?;
-        self.check_platform(sign_in.platform)?;
-        if !self.request.scope.is_empty() {
-            let openid = sign_in.asked.openid;
-            sign_in.asked = self.asked_for_user()?;
-            // The new token refreshes as the old one did, whatever is asked for now.
-            sign_in.asked.openid = openid;
-        }
-        self.check_resource(&sign_in.asked)?;
-        self.check_itself(&sign_in.asked)?;
-        let redeemed = self
-            .authority
-            .grants()
-            .redeem_refresh_token(name, self.now_s);
-        match redeemed {
-            Redeemed::First(_) => self.for_user(sign_in),
-            Redeemed::Again | Redeemed::Unknown => Err(invalid_grant()),
-        }
-    }
-
     fn client_credentials(&self, tenant: &str) -> Result<Value, Refusal> {
         self.check_platform(Platform::Web)?;
         let asked = scope::for_itself(
@@ -171,32 +121,6 @@ impl Exchange<'_> {
         )?;
         let (token, expires_in) = self.access_token(tenant, &asked, None)?;
         Ok(answer(&token, expires_in))
-    }
-
-    fn for_user(&self, sign_in: SignIn) -> Result<Value, Refusal> {
-        let asked = sign_in.asked.clone();
-        let (token, expires_in) =
-            self.access_token(&sign_in.tenant, &asked, Some(&sign_in.user))?;
-        let mut answer = answer(&token, expires_in);
-        answer["scope"] = asked.full_names().into();
-        if asked.has("openid") {
-            answer["id_token"] = self.id_token(&sign_in)?.into();
-        }
-        if asked.has("offline_access") {
-            let mut grants = self.authority.grants();
-            answer["refresh_token"] = grants.give_refresh_token(sign_in, self.now_s).into();
-        }
-        Ok(answer)
-    }
-
-    fn asked_for_user(&self) -> Result<Asked, Refusal> {
-        scope::for_user(
-            self.directory,
-            self.client,
-            &self.request.scope,
-            self.request.resource.as_deref(),
-            self.authority.strict_resource,
-        )
     }
 
     /// Whether the client redeems as those of this platform do.
@@ -210,31 +134,6 @@ impl Exchange<'_> {
             (Platform::Web, None, Proof::None) => Err(client_login::no_secret()),
             (Platform::Spa | Platform::Desktop, _, Proof::Secret | Proof::Assertion) => {
                 Err(client_login::is_public())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A client that is the API itself signs in by any of its names, and refreshes by its client id only
-    /// (github.com/Softeria/ms-365-mcp-server/pull/508).
-    fn check_itself(&self, asked: &Asked) -> Result<(), Refusal> {
-        if asked.api != self.client.client_id || asked.uri == asked.api {
-            return Ok(());
-        }
-        let message = format!(
-            "Application '{}'({}) is requesting a token for itself. This scenario is supported only if resource is \
-             specified using the GUID based App Identifier.",
-            self.client.client_id, self.client.name
-        );
-        Err(Refusal::new("invalid_request", 90_009, message))
-    }
-
-    /// What `resource` names now must be what was agreed to.
-    fn check_resource(&self, asked: &Asked) -> Result<(), Refusal> {
-        let uris = &asked.find_api(self.directory).identifier_uris;
-        match &self.request.resource {
-            Some(uri) if self.authority.strict_resource && !uris.contains(uri) => {
-                Err(scope::mismatch())
             }
             _ => Ok(()),
         }
@@ -274,25 +173,6 @@ impl Exchange<'_> {
             .map_err(unsigned)?;
         Ok((token, lifetime_s))
     }
-
-    /// For the client itself (OpenID Connect Core 1.0, section 2).
-    fn id_token(&self, sign_in: &SignIn) -> Result<String, Refusal> {
-        let user = self
-            .directory
-            .user(&sign_in.user)
-            .ok_or_else(invalid_grant)?;
-        let claims = IdToken {
-            issuer: self.authority.issuer(&sign_in.tenant, Version::V2),
-            tenant: &sign_in.tenant,
-            client: self.client,
-            user,
-            nonce: sign_in.nonce.as_deref(),
-        }
-        .claims(self.now_s, self.authority.lifetime_s());
-        Twist::default()
-            .sign(self.authority, claims, Version::V2, self.now_s)
-            .map_err(unsigned)
-    }
 }
 
 fn answer(access_token: &str, expires_in: i64) -> Value {
@@ -321,15 +201,6 @@ fn not_across_origins() -> Refusal {
         "invalid_request",
         9_002_327,
         "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests.",
-    )
-}
-
-fn redeemed() -> Refusal {
-    Refusal::new(
-        "invalid_grant",
-        54_005,
-        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh \
-         token.",
     )
 }
 
