@@ -26,7 +26,7 @@ mod server;
 pub mod settings;
 mod wire;
 
-pub use bus::RedisBus;
+pub use bus::{FleetKeys, RedisBus};
 pub use metrics::register as register_metrics;
 pub use operations::{Connecting, RedisOperations};
-pub use wire::signature;
+pub use wire::{sealing, signature};

@@ -39,6 +39,7 @@ impl Scene {
 
 fn once(record: &str) -> KeyUse {
     KeyUse {
+        takes_task: false,
         record: record.to_owned(),
         fingerprint: "the same".to_owned(),
         stream: StreamId::generate(),

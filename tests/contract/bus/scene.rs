@@ -17,6 +17,9 @@ use prynai_redis_bus::{RedisBus, RedisOperations};
 
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
+use prynai_process::secret::Secret;
+use prynai_redis_bus::FleetKeys;
+use prynai_redis_bus::sealing::TaskKeys;
 use prynai_redis_bus::signature::EnvelopeKeys;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use prynai_test_redis::{PATIENCE, assert_eventually};
@@ -130,16 +133,41 @@ impl Scene {
     }
 
     /// A scene whose sides have keys, each named by one letter.
-    pub(crate) async fn signed(
+    pub(crate) async fn signed(server: &RedisServer, prefix: &str, sides: [&[&str]; 2]) -> Self {
+        let signing = |keys: &[Secret]| FleetKeys {
+            envelope: EnvelopeKeys::new(keys).expect("keys"),
+            ..FleetKeys::default()
+        };
+        Self::with_keys(
+            server,
+            prefix,
+            sides.map(|letters| signing(&secrets(letters))),
+        )
+        .await
+    }
+
+    /// A scene whose sides have keys that seal tasks, each named by one letter.
+    pub(crate) async fn sealed(server: &RedisServer, prefix: &str, sides: [&[&str]; 2]) -> Self {
+        let sealing = |keys: &[Secret]| FleetKeys {
+            tasks: TaskKeys::new(keys).expect("keys"),
+            ..FleetKeys::default()
+        };
+        Self::with_keys(
+            server,
+            prefix,
+            sides.map(|letters| sealing(&secrets(letters))),
+        )
+        .await
+    }
+
+    async fn with_keys(
         server: &RedisServer,
         prefix: &str,
-        [gateways, workers]: [&[&str]; 2],
+        [gateways, workers]: [FleetKeys; 2],
     ) -> Self {
         let url = server.url();
         let parsed = url.parse().expect("a URL");
-        let connect = async |letters: &[&str]| {
-            let keys = letters.iter().map(|letter| letter.repeat(32).into());
-            let keys = EnvelopeKeys::new(&keys.collect::<Vec<_>>()).expect("keys");
+        let connect = async |keys: FleetKeys| {
             let limits = BusLimits::default();
             let bus = RedisBus::connect_with_keys(&parsed, prefix, limits, keys).await;
             bus.expect("the bus connects")
@@ -384,4 +412,12 @@ pub(crate) async fn next<T: std::fmt::Debug>(news: &mut NewsReceiver<T>) -> T {
         Some(News::Item(item)) => item,
         other => panic!("expected an item, got {other:?}"),
     }
+}
+
+/// Keys, each named by one letter.
+fn secrets(letters: &[&str]) -> Vec<Secret> {
+    letters
+        .iter()
+        .map(|letter| letter.repeat(32).into())
+        .collect()
 }

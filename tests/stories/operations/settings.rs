@@ -288,6 +288,9 @@ async fn bad_keys_are_refused_and_never_repeated() {
         ("prynai-gateway", "--envelope-key"),
         ("prynai-worker", "--envelope-key"),
         ("prynai-mcp", "--envelope-key"),
+        ("prynai-gateway", "--task-key"),
+        ("prynai-worker", "--task-key"),
+        ("prynai-mcp", "--task-key"),
         ("prynai-worker", "--state-key"),
         ("prynai-mcp", "--state-key"),
     ] {

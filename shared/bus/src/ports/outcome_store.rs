@@ -84,6 +84,8 @@ pub struct KeyUse {
     pub stream: StreamId,
     /// The delivery under which its request was claimed.
     pub delivery: u32,
+    /// Its client takes a task: its outcome is sealed where it is kept, if the bus has keys for that.
+    pub takes_task: bool,
     /// Whose share the outcome counts to.
     pub share: Share,
 }

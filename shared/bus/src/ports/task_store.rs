@@ -9,6 +9,7 @@ use super::event_log::Appended;
 use super::operations::TaskCounts;
 use super::ownership::{Ownership, Refusal};
 use crate::ids::StreamId;
+use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
 use crate::wire::task::{Inputs, Parking, Promotion, TaskSight};
 
@@ -28,9 +29,9 @@ pub enum Answered {
 /// answers ([`TaskStore::answer`]). A worker takes it over first, as a redelivered call, although it is a first
 /// delivery ([`crate::wire::request::RequestEnvelope::again`]).
 ///
-/// A task ends as its call does, with [`super::RequestQueue::finish`]. It can be asked for as long as
-/// [`Promotion::ttl`] says, and from its end on as long as [`Promotion::kept`] says, whichever is longer. No gateway
-/// releases its log.
+/// A task ends as its call does, with [`super::RequestQueue::finish`] and what [`TaskStore::at_rest`] makes of its end. It
+/// can be asked for as long as [`Promotion::ttl`] says, and from its end on as long as [`Promotion::kept`] says,
+/// whichever is longer. No gateway releases its log.
 #[async_trait]
 pub trait TaskStore: Send + Sync {
     /// Makes a task of a call that runs, in one atomic step with the response that names it, which is published to the
@@ -48,6 +49,10 @@ pub trait TaskStore: Send + Sync {
     /// When the bus is away.
     async fn promote(&self, owner: &Ownership, promotion: &Promotion)
     -> Result<Appended, BusError>;
+
+    /// The end of a task as it may lie on the bus, for [`super::RequestQueue::finish`]: sealed, if the bus has keys for
+    /// that.
+    fn at_rest(&self, end: StreamEvent) -> StreamEvent;
 
     /// Notes what a task that runs says of itself, in the place of what it said before.
     ///
@@ -93,7 +98,7 @@ pub trait TaskStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the bus is away, or the task is of a newer release.
+    /// When the bus is away, or the task is of a newer release or cannot be opened.
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError>;
 
     /// How many tasks there are, for operators. It looks at the bus each time.

@@ -51,6 +51,14 @@ pub enum WireError {
     /// No key that is known here made its signature for what it says, there where it lies.
     #[error("it is not as it was signed, or was signed with another key")]
     WronglySigned,
+    /// It is not sealed, and should be where there are keys to open it with.
+    #[error("it is not sealed, and this process has a --task-key")]
+    Unsealed,
+    /// No key that is known here sealed it for where it lies.
+    #[error(
+        "it is sealed with another --task-key than this process has, or is not as it was sealed"
+    )]
+    CannotBeOpened,
     /// Not the JSON expected here.
     #[error("not valid JSON of this form: {0}")]
     Json(#[from] serde_json::Error),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::TaskCounts;
+use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight, TaskState};
@@ -26,6 +27,10 @@ impl TaskStore for MemoryBus {
         promotion: &Promotion,
     ) -> Result<Appended, BusError> {
         Ok(lock(&self.partition).promote(owner, promotion, &self.limits))
+    }
+
+    fn at_rest(&self, end: StreamEvent) -> StreamEvent {
+        end
     }
 
     async fn note_status(&self, owner: &Ownership, message: &str) -> Result<Appended, BusError> {

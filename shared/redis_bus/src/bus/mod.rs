@@ -24,8 +24,9 @@ use crate::queue::forgeries::Forgeries;
 use crate::queue::gauge::QueueGauge;
 use crate::server::entra::SignIn;
 use crate::server::tls::Tls;
-use crate::settings::{RedisSettings, RedisTlsSettings, RedisUrl};
+use crate::settings::{EnvelopeSettings, RedisSettings, RedisTlsSettings, RedisUrl};
 use crate::wire::keys::Keys;
+use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
 
 pub(crate) mod clock;
@@ -48,6 +49,7 @@ pub struct RedisBus {
     pub(crate) clock: Arc<ServerClock>,
     pub(crate) recent_sessions: RecentSessions,
     pub(crate) envelope_keys: EnvelopeKeys,
+    pub(crate) task_keys: TaskKeys,
     pub(crate) forgeries: Forgeries,
     /// What the workers of this process were given; a process has one.
     pub(crate) deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
@@ -57,9 +59,28 @@ pub struct RedisBus {
     pub(crate) started: Instant,
 }
 
+/// The keys of a fleet for what lies in Redis.
+#[derive(Debug, Clone, Default)]
+pub struct FleetKeys {
+    /// Sign what gateways put there for workers.
+    pub envelope: EnvelopeKeys,
+    /// Seal what tasks keep there.
+    pub tasks: TaskKeys,
+}
+
+impl FleetKeys {
+    /// As they are set.
+    pub(crate) fn of(settings: &EnvelopeSettings) -> Result<Self, String> {
+        Ok(Self {
+            envelope: settings.keys()?,
+            tasks: settings.task_keys()?,
+        })
+    }
+}
+
 impl RedisBus {
     /// Connects to the Redis at `url` and makes the consumer group if there is none. All keys begin
-    /// with `prefix`. Warns when the eviction policy puts entries at risk. Nothing is signed.
+    /// with `prefix`. Warns when the eviction policy puts entries at risk. Nothing is signed or sealed.
     ///
     /// # Errors
     ///
@@ -70,11 +91,11 @@ impl RedisBus {
         prefix: &str,
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
-        Self::connect_with_keys(url, prefix, limits, EnvelopeKeys::default()).await
+        Self::connect_with_keys(url, prefix, limits, FleetKeys::default()).await
     }
 
     /// As [`RedisBus::connect`], with keys that sign what is enqueued and posted; what is claimed and taken
-    /// must be signed with one of them.
+    /// must be signed with one of them. So it is with what tasks keep, and keys that seal.
     ///
     /// # Errors
     ///
@@ -83,10 +104,10 @@ impl RedisBus {
         url: &RedisUrl,
         prefix: &str,
         limits: BusLimits,
-        envelope_keys: EnvelopeKeys,
+        keys_of_fleet: FleetKeys,
     ) -> Result<Arc<Self>, BusError> {
         let tls = RedisTlsSettings::default();
-        Self::connect_to(url, &tls, None, prefix, limits, envelope_keys).await
+        Self::connect_to(url, &tls, None, prefix, limits, keys_of_fleet).await
     }
 
     async fn connect_to(
@@ -95,7 +116,7 @@ impl RedisBus {
         sign_in: Option<SignIn>,
         prefix: &str,
         limits: BusLimits,
-        envelope_keys: EnvelopeKeys,
+        keys_of_fleet: FleetKeys,
     ) -> Result<Arc<Self>, BusError> {
         let group = Arc::new(QueueGroup::new(Keys::new(prefix)));
         let connector = Connector::new(url.address().clone(), Tls::new(tls), sign_in, group);
@@ -109,7 +130,7 @@ impl RedisBus {
             Arc::new(clock),
             Keys::new(prefix),
             limits,
-            envelope_keys,
+            keys_of_fleet,
         )
         .await
     }
@@ -120,7 +141,7 @@ impl RedisBus {
         clock: Arc<ServerClock>,
         keys: Keys,
         limits: BusLimits,
-        envelope_keys: EnvelopeKeys,
+        keys_of_fleet: FleetKeys,
     ) -> Result<Arc<Self>, BusError> {
         let hot = Arc::new(hot);
         let bus = Self {
@@ -134,7 +155,8 @@ impl RedisBus {
             connector,
             hot,
             gauge: QueueGauge::default(),
-            envelope_keys,
+            envelope_keys: keys_of_fleet.envelope,
+            task_keys: keys_of_fleet.tasks,
             forgeries: Forgeries::default(),
             deliveries: Mutex::default(),
             next_sweep: AtomicU64::new(0),
@@ -163,7 +185,7 @@ impl RedisBus {
         limits: BusLimits,
     ) -> Result<Arc<Self>, BusError> {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
-        let keys = settings.envelope.keys().map_err(BusError::Unusable)?;
+        let keys = FleetKeys::of(&settings.envelope).map_err(BusError::Unusable)?;
         Self::connect_to(url, &settings.tls, sign_in, prefix, limits, keys).await
     }
 
@@ -246,8 +268,12 @@ impl Bus for RedisBus {
     async fn apart(self: Arc<Self>) -> Result<Arc<dyn Bus>, BusError> {
         let (connector, keys) = (self.connector.clone(), self.keys.clone());
         let hot = HotConnection::connect(connector.clone()).await?;
-        let (limits, envelope_keys) = (self.limits.clone(), self.envelope_keys.clone());
+        let limits = self.limits.clone();
+        let keys_of_fleet = FleetKeys {
+            envelope: self.envelope_keys.clone(),
+            tasks: self.task_keys.clone(),
+        };
         let clock = Arc::clone(&self.clock);
-        Ok(Self::on(connector, hot, clock, keys, limits, envelope_keys).await?)
+        Ok(Self::on(connector, hot, clock, keys, limits, keys_of_fleet).await?)
     }
 }

@@ -12,6 +12,7 @@ use super::{RedisOperations, text};
 use crate::connection::budget::LARGE;
 use crate::connection::command::Command;
 use crate::fault::Fault;
+use crate::wire::sealing;
 
 /// Pages of entries that are looked through for a call.
 const PAGES: usize = 50;
@@ -189,7 +190,10 @@ impl RedisOperations {
                 get.arg(&log).arg(offset);
                 let line: Option<Vec<u8>> = self.run(&Command::single(get)).await?;
                 match StreamEvent::from_line(&text(&line.unwrap_or_default())) {
-                    Ok(read) => event.describe(read, messages),
+                    Ok(mut read) => {
+                        read.message = read.message.map(sealing::shown_message);
+                        event.describe(read, messages);
+                    }
                     Err(_) => event.kind = Some("unreadable".to_owned()),
                 }
             }

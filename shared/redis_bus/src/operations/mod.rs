@@ -28,6 +28,7 @@ use crate::server::entra::SignIn;
 use crate::server::tls::Tls;
 use crate::settings::RedisSettings;
 use crate::wire::keys::Keys;
+use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
 
 mod audit;
@@ -51,6 +52,8 @@ pub struct RedisOperations {
     place: String,
     /// With which a replayed request is signed.
     envelope_keys: EnvelopeKeys,
+    /// With which it is sealed.
+    task_keys: TaskKeys,
     connector: Connector,
     /// The connection, once there is one.
     link: Mutex<Option<Link>>,
@@ -72,8 +75,10 @@ impl RedisOperations {
         let connector = Connector::new(address, Tls::new(&settings.tls), sign_in, group);
         let link = connector.link().await.map_err(Fault::at_start)?;
         let envelope_keys = settings.envelope.keys().map_err(BusError::Unusable)?;
+        let task_keys = settings.envelope.task_keys().map_err(BusError::Unusable)?;
         Ok(Self {
             envelope_keys,
+            task_keys,
             keys,
             prefix,
             place: settings.redis_url.to_string(),

@@ -15,6 +15,7 @@ use crate::connection::command::Command;
 use crate::fault::Fault;
 use crate::scripts::{self, CancelLines, millis};
 use crate::wire::lines;
+use crate::wire::sealing;
 use crate::wire::signature::SIGNATURE;
 
 /// How long the holder of a replayed request counts as living after it said so.
@@ -56,7 +57,7 @@ impl Repairs for RedisOperations {
         let message = fields.iter().find(|(field, _)| field == b"message");
         Ok(Some(Letter {
             sight,
-            message: message.map(|(_, message)| text(message)),
+            message: message.map(|(_, message)| sealing::shown(text(message))),
         }))
     }
 
@@ -88,7 +89,7 @@ impl Repairs for RedisOperations {
         // Before the request is queued: a worker may look for its holder at once.
         let (stream, holder) = (request.stream, request.holder.clone());
         self.say_alive(&holder).await?;
-        let mut fields = request.to_fields()?;
+        let mut fields = self.task_keys.entry_fields(&self.keys, &request)?;
         let signed: Vec<(&[u8], &[u8])> = fields
             .iter()
             .map(|(field, value)| (field.as_bytes(), value.as_bytes()))
@@ -158,7 +159,8 @@ impl RedisOperations {
                     .map_err(|e| e.to_string())?,
             );
         }
-        let request = RequestEnvelope::from_fields(texts).map_err(|error| error.to_string())?;
+        let request = self.task_keys.read_entry(&self.keys, &texts);
+        let request = request.map_err(|error| error.to_string())?;
         queued_again(request, now_ms)
     }
 

@@ -7,6 +7,7 @@ use super::{RedisOperations, text};
 use crate::connection::command::Command;
 use crate::fault::Fault;
 use crate::scripts;
+use crate::wire::sealing;
 
 /// Tasks of one page.
 const PAGE: usize = 100;
@@ -87,7 +88,7 @@ impl RedisOperations {
         let mut get = redis::cmd("HGET");
         get.arg(self.keys.log(stream)).arg("said");
         let said: Option<Vec<u8>> = self.run(&Command::single(get)).await?;
-        Ok(said.map(|said| text(&said)))
+        Ok(said.map(|said| sealing::shown(text(&said))))
     }
 }
 

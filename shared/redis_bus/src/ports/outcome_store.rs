@@ -12,6 +12,7 @@ use prynai_bus::{BusError, KeyState, KeyUse, OutcomeStore};
 use crate::bus::RedisBus;
 use crate::ports::shares::Kept;
 use crate::scripts::{self, unknown_code};
+use crate::wire::sealing::{self, Kind};
 
 #[async_trait]
 impl OutcomeStore for RedisBus {
@@ -29,7 +30,7 @@ impl OutcomeStore for RedisBus {
         outcome: &Outcome,
         window: Duration,
     ) -> Result<KeyState, BusError> {
-        let outcome = outcome.to_json()?;
+        let outcome = self.outcome_at_rest(once, outcome)?;
         let state = self.use_key(once, Some(&outcome), window).await?;
         if state == KeyState::Yours {
             // Small, and kept whether there is room or not.
@@ -46,7 +47,7 @@ impl OutcomeStore for RedisBus {
         outcome: &Outcome,
         window: Duration,
     ) -> Result<bool, BusError> {
-        let mut outcome = outcome.to_json()?;
+        let mut outcome = self.outcome_at_rest(once, outcome)?;
         if !self.outcome_has_room(once, &outcome, window).await? {
             outcome = Outcome::left_out(outcome.len()).to_json()?;
             // Kept whether there is room or not; counted if there is, so that a share is full in the end.
@@ -80,6 +81,27 @@ impl RedisBus {
         }
     }
 
+    /// What a task ended with is sealed there as well.
+    fn outcome_at_rest(&self, once: &KeyUse, outcome: &Outcome) -> Result<String, BusError> {
+        let json = outcome.to_json()?;
+        if !once.takes_task {
+            return Ok(json);
+        }
+        let place = self.keys.outcome(&once.record);
+        let sealed = self.task_keys.seal(&place, Kind::Outcome, &json);
+        Ok(sealed.into_owned())
+    }
+
+    /// A call that takes no task may have left one that is not sealed.
+    fn open_outcome(&self, once: &KeyUse, outcome: &str) -> Result<Outcome, BusError> {
+        let place = self.keys.outcome(&once.record);
+        let opened = match sealing::is_sealed(outcome) {
+            true => self.task_keys.open(&place, Kind::Outcome, outcome)?,
+            false => outcome.into(),
+        };
+        Ok(Outcome::from_json(&opened)?)
+    }
+
     async fn use_key(
         &self,
         once: &KeyUse,
@@ -91,7 +113,7 @@ impl RedisBus {
         Ok(match code {
             0 => KeyState::Yours,
             1 => KeyState::Running(outcome.parse().map_err(|_| unnamed())?),
-            2 => KeyState::Ended(Outcome::from_json(&outcome)?),
+            2 => KeyState::Ended(self.open_outcome(once, &outcome)?),
             3 => KeyState::Reused,
             4 => KeyState::Lost,
             other => return Err(unknown_code(other)),

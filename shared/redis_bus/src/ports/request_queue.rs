@@ -306,12 +306,12 @@ impl RedisBus {
         }
     }
 
-    /// The fields of the entry of a request, signed if there are keys.
+    /// The fields of the entry of a request, signed and sealed if there are keys.
     pub(crate) fn entry_fields<'a>(
         &self,
         request: &'a RequestEnvelope,
     ) -> Result<Vec<(&'static str, Cow<'a, str>)>, BusError> {
-        let mut fields = request.to_fields()?;
+        let mut fields = self.task_keys.entry_fields(&self.keys, request)?;
         let queue = self.keys.queue();
         let signature = self.envelope_keys.sign_request(&queue, &bytes(&fields));
         fields.extend(signature.map(|signature| (SIGNATURE, signature.into())));

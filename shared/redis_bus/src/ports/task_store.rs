@@ -1,5 +1,6 @@
 //! [`TaskStore`] on Redis: more fields of the log of a call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::task::{Answer, Inputs, Parking, Promotion, TaskBirth, TaskSight, TaskState};
+use prynai_bus::wire::task::{
+    Answer, Inputs, Parking, Promotion, Question, TaskBirth, TaskSight, TaskState,
+};
 use prynai_bus::{Answered, Appended, BusError, Ownership, Refusal, TaskStore};
 
 use crate::bus::RedisBus;
 use crate::scripts::{self, WriteCode, unknown_code};
 use crate::wire::lines;
+use crate::wire::sealing::Kind;
 
 #[async_trait]
 impl TaskStore for RedisBus {
@@ -29,13 +33,20 @@ impl TaskStore for RedisBus {
         Ok(WriteCode::try_from(self.run(&promote).await?)?.into())
     }
 
+    fn at_rest(&self, end: StreamEvent) -> StreamEvent {
+        self.task_keys.seal_end(&self.keys.log(&end.stream), end)
+    }
+
     async fn note_status(&self, owner: &Ownership, message: &str) -> Result<Appended, BusError> {
-        let note = scripts::note_status(&self.keys, owner, message, self.clock.now_ms());
+        let log = self.keys.log(&owner.stream);
+        let message = self.task_keys.seal(&log, Kind::Status, message);
+        let note = scripts::note_status(&self.keys, owner, &message, self.clock.now_ms());
         Ok(WriteCode::try_from(self.run(&note).await?)?.into())
     }
 
     async fn park(&self, owner: &Ownership, parking: &Parking) -> Result<Appended, BusError> {
-        let park = scripts::park(&self.keys, &self.limits, owner, parking);
+        let parking = self.parking_at_rest(&owner.stream, parking);
+        let park = scripts::park(&self.keys, &self.limits, owner, &parking);
         Ok(WriteCode::try_from(self.run(&park).await?)?.into())
     }
 
@@ -49,11 +60,13 @@ impl TaskStore for RedisBus {
         }
         let round = told.next().and_then(|round| round.parse().ok());
         let left = told.next().filter(|left| !left.is_empty());
+        let open = |left: String| self.unguarded(&owner.stream, Kind::Left, &left);
+        let left = left.map(open).transpose()?;
         let mut answers = Vec::new();
         while let (Some(key), Some(name), Some(sealed)) = (told.next(), told.next(), told.next()) {
-            let place = self.place_of_answer(&owner.stream, &key);
-            let opened = self.envelope_keys.open_mail(&place, &sealed)?;
-            let answer = RawJson::parse(opened.to_owned()).map_err(WireError::from)?;
+            let opened = self.unguarded(&owner.stream, Kind::Answer(&key), &sealed)?;
+            let answer = RawJson::parse(opened).map_err(WireError::from)?;
+            let name = self.unguarded(&owner.stream, Kind::Name(&key), &name)?;
             answers.push(Answer { key, name, answer });
         }
         Ok(Ok(Inputs {
@@ -70,8 +83,7 @@ impl TaskStore for RedisBus {
         answers: &BTreeMap<String, RawJson>,
     ) -> Result<Option<Answered>, BusError> {
         let sealed = answers.iter().map(|(key, answer)| {
-            let place = self.place_of_answer(name, key);
-            let sealed = self.envelope_keys.seal_mail(&place, answer.as_str());
+            let sealed = self.guarded(name, Kind::Answer(key), answer.as_str());
             (key.as_str(), sealed)
         });
         let answer = scripts::answer(&self.keys, &self.limits, name, principal, sealed);
@@ -95,7 +107,8 @@ impl TaskStore for RedisBus {
         if let Some(bytes) = size {
             answer = self.run(&read(bytes)).await?;
         }
-        answer.map(sight).transpose()
+        let seen = answer.map(|answer| self.sight(name, answer));
+        seen.transpose()
     }
 
     async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
@@ -109,9 +122,91 @@ impl TaskStore for RedisBus {
 }
 
 impl RedisBus {
-    /// Where an answer lies, so that none is good for another question.
-    fn place_of_answer(&self, task: &StreamId, key: &str) -> String {
-        format!("{} {key}", self.keys.log(task))
+    /// What a worker does with comes sealed, and signed where there is only a key for that: in either form it is good
+    /// for its own place only.
+    fn guarded<'a>(&self, task: &StreamId, kind: Kind<'_>, plain: &'a str) -> Cow<'a, str> {
+        let log = self.keys.log(task);
+        match self.task_keys.is_empty() {
+            true => self.envelope_keys.seal_mail(&place(&log, kind), plain),
+            false => self.task_keys.seal(&log, kind, plain),
+        }
+    }
+
+    /// What [`RedisBus::guarded`] made this of.
+    fn unguarded(&self, task: &StreamId, kind: Kind<'_>, text: &str) -> Result<String, WireError> {
+        let log = self.keys.log(task);
+        let opened = self.task_keys.open(&log, kind, text)?;
+        if !self.task_keys.is_empty() {
+            return Ok(opened.into_owned());
+        }
+        let opened = self.envelope_keys.open_mail(&place(&log, kind), text)?;
+        Ok(opened.to_owned())
+    }
+
+    /// What a task that waits keeps, as it may lie in Redis.
+    fn parking_at_rest(&self, task: &StreamId, parking: &Parking) -> Parking {
+        let log = self.keys.log(task);
+        let questions = parking
+            .questions
+            .iter()
+            .map(|Question { key, name, request }| {
+                let sealed = self
+                    .task_keys
+                    .seal(&log, Kind::Question(key), request.as_str());
+                Question {
+                    key: key.clone(),
+                    name: self.guarded(task, Kind::Name(key), name).into_owned(),
+                    request: RawJson::parse(sealed.into_owned())
+                        .unwrap_or_else(|_| request.clone()),
+                }
+            });
+        let left = parking.left.as_deref();
+        Parking {
+            questions: questions.collect(),
+            left: left.map(|left| self.guarded(task, Kind::Left, left).into_owned()),
+            record: parking.record.clone(),
+        }
+    }
+
+    /// Reads an answer of `task.lua`.
+    fn sight(&self, name: &StreamId, mut answer: Vec<String>) -> Result<TaskSight, BusError> {
+        let mut asked = answer.split_off(answer.len().min(8)).into_iter();
+        let [birth, state, entry, changed, until, said, _, line] =
+            <[String; 8]>::try_from(answer).map_err(|_| unexpected())?;
+        let log = self.keys.log(name);
+        let open = |kind: Kind<'_>, text: &str| -> Result<RawJson, WireError> {
+            Ok(RawJson::parse(self.task_keys.open(&log, kind, text)?)?)
+        };
+        let mut requests = BTreeMap::new();
+        while let (Some(key), Some(request)) = (asked.next(), asked.next()) {
+            let request = open(Kind::Question(&key), &request)?;
+            requests.insert(key, request);
+        }
+        let birth = TaskBirth::from_json(&birth)?;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| unexpected());
+        let state = match state.as_str() {
+            "open" if requests.is_empty() => TaskState::Working,
+            "open" => TaskState::Asking(requests),
+            "cancelled" => TaskState::Cancelled,
+            "finished" => {
+                let response = StreamEvent::from_line(&line)?.message;
+                let response = response.ok_or_else(unexpected)?;
+                TaskState::Ended(open(Kind::End, response.as_str())?)
+            }
+            _ => return Err(unexpected()),
+        };
+        let said = match said.is_empty() {
+            true => None,
+            false => Some(self.task_keys.open(&log, Kind::Status, &said)?.into_owned()),
+        };
+        Ok(TaskSight {
+            entry: EntryId::from(entry.as_str()),
+            changed_ms: number(&changed)?,
+            ttl: Duration::from_millis(number(&until)?.saturating_sub(birth.created_ms)),
+            birth,
+            message: said,
+            state,
+        })
     }
 }
 
@@ -119,34 +214,8 @@ fn unexpected() -> BusError {
     BusError::Unexpected("a task that cannot be read".to_owned())
 }
 
-/// Reads an answer of `task.lua`.
-fn sight(mut answer: Vec<String>) -> Result<TaskSight, BusError> {
-    let mut asked = answer.split_off(answer.len().min(8)).into_iter();
-    let [birth, state, entry, changed, until, said, _, line] =
-        <[String; 8]>::try_from(answer).map_err(|_| unexpected())?;
-    let mut requests = BTreeMap::new();
-    while let (Some(key), Some(request)) = (asked.next(), asked.next()) {
-        let request = RawJson::parse(request).map_err(WireError::from)?;
-        requests.insert(key, request);
-    }
-    let birth = TaskBirth::from_json(&birth)?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| unexpected());
-    let state = match state.as_str() {
-        "open" if requests.is_empty() => TaskState::Working,
-        "open" => TaskState::Asking(requests),
-        "cancelled" => TaskState::Cancelled,
-        "finished" => {
-            let response = StreamEvent::from_line(&line)?.message;
-            TaskState::Ended(response.ok_or_else(unexpected)?)
-        }
-        _ => return Err(unexpected()),
-    };
-    Ok(TaskSight {
-        entry: EntryId::from(entry.as_str()),
-        changed_ms: number(&changed)?,
-        ttl: Duration::from_millis(number(&until)?.saturating_sub(birth.created_ms)),
-        birth,
-        message: (!said.is_empty()).then_some(said),
-        state,
-    })
+/// Where a text lies, so that none is good for another place.
+fn place(log: &str, kind: Kind<'_>) -> String {
+    let (kind, name) = kind.parts();
+    format!("{log} {kind} {name}")
 }

@@ -93,7 +93,7 @@ impl RedisBus {
         let queue = self.keys.queue();
         let mut claims = Vec::with_capacity(entries.len());
         for entry in entries {
-            match entry.into_claim(&self.envelope_keys, &queue) {
+            match entry.into_claim(self, &queue) {
                 Ok(claim) => claims.push(claim),
                 Err((entry, error)) => self.turn_away(worker, &entry, &error).await,
             }

@@ -6,7 +6,7 @@ use prynai_bus::wire::WireError;
 use prynai_bus::wire::request::RequestEnvelope;
 use redis::Value;
 
-use crate::wire::signature::EnvelopeKeys;
+use crate::bus::RedisBus;
 
 /// An entry whose fields were not looked at: a malformed one must not spoil the others.
 #[derive(Debug)]
@@ -69,13 +69,13 @@ impl QueueEntry {
     }
 
     /// Reads the request; gives the entry back with the reason when that is impossible, or nobody with one
-    /// of the keys wrote it to the queue.
+    /// of the keys wrote it to the queue or sealed it.
     pub(crate) fn into_claim(
         self,
-        keys: &EnvelopeKeys,
+        bus: &RedisBus,
         queue: &str,
     ) -> Result<Claim, (Self, WireError)> {
-        match self.request(keys, queue) {
+        match self.request(bus, queue) {
             Ok(request) => Ok(Claim {
                 entry: self.entry,
                 delivery: self.delivery,
@@ -93,14 +93,14 @@ impl QueueEntry {
         std::str::from_utf8(value).ok()
     }
 
-    fn request(&self, keys: &EnvelopeKeys, queue: &str) -> Result<RequestEnvelope, WireError> {
+    fn request(&self, bus: &RedisBus, queue: &str) -> Result<RequestEnvelope, WireError> {
         // First of all: until then nothing that it says is true.
-        keys.check_request(queue, &self.fields)?;
+        bus.envelope_keys.check_request(queue, &self.fields)?;
         let mut fields = Vec::with_capacity(self.fields.len());
         for (field, value) in &self.fields {
             fields.push((text(field)?, text(value)?));
         }
-        RequestEnvelope::from_fields(fields)
+        bus.task_keys.read_entry(&bus.keys, &fields)
     }
 }
 

@@ -8,7 +8,7 @@ use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{AGAIN, Era};
-use prynai_bus::{BusError, EventLog, Finish, Ownership, RequestQueue, TakeOver};
+use prynai_bus::{BusError, EventLog, Finish, Ownership, RequestQueue, TakeOver, TaskStore};
 use redis::pipe;
 use serde::Deserialize;
 use serde_json::json;
@@ -148,24 +148,23 @@ impl RedisBus {
 
     async fn answer_unread(&self, asker: &Asker) -> Result<(), BusError> {
         let owner = &asker.ownership;
-        let mut offset = 1;
+        let (mut offset, mut is_task) = (1, false);
         if owner.delivery > 1 || asker.again {
             match self.take_over(owner).await? {
-                TakeOver::Taken { newest, .. } => offset = newest + 1,
+                TakeOver::Taken { newest, task } => {
+                    offset = newest + 1;
+                    is_task = task.is_some();
+                }
                 TakeOver::Refused(_) => return Ok(()),
             }
         }
         let message = could_not_be_read(&asker.request_id)?;
+        let event = StreamEvent::new(owner.stream, offset, EventKind::Final, message);
         let finish = Finish {
             ownership: owner.clone(),
             record: None,
             earlier: Vec::new(),
-            event: Some(StreamEvent::new(
-                owner.stream,
-                offset,
-                EventKind::Final,
-                message,
-            )),
+            event: Some(if is_task { self.at_rest(event) } else { event }),
         };
         // A refusal says that nobody waits any more, or that the entry is another worker's.
         self.finish(&[finish]).await?;

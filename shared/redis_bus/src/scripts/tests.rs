@@ -81,6 +81,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         fields: &[("v", "1".into())],
     };
     let once = KeyUse {
+        takes_task: false,
         record: "a1".to_owned(),
         fingerprint: "b2".to_owned(),
         stream,

@@ -8,6 +8,7 @@ use prynai_process::secret::Secret;
 use prynai_process::settings::EXIT_USAGE;
 
 use crate::server::tls::Tls;
+use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
 
 mod url;
@@ -64,7 +65,7 @@ pub struct KeySettings {
     pub key_prefix: String,
 }
 
-/// How what gateways put into Redis for workers is signed.
+/// How what gateways put into Redis for workers is signed, and what tasks keep there is sealed.
 #[derive(Debug, Clone, Default, Args)]
 pub struct EnvelopeSettings {
     /// Secret with which gateways sign the requests they put into Redis, 32 characters or more and the
@@ -79,6 +80,18 @@ pub struct EnvelopeSettings {
         value_name = "SECRET"
     )]
     pub envelope_key: Vec<Secret>,
+
+    /// Secret with which arguments, questions, answers and results of tasks are sealed in Redis, 32 characters or more
+    /// and the same in the whole fleet. A process that has it takes nothing of a task that is not sealed. To replace
+    /// it, give two, separated by a comma: the first one seals, both open [default: none, nothing is sealed].
+    #[arg(
+        long,
+        env = "PRYNAI_TASK_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub task_key: Vec<Secret>,
 }
 
 impl RedisSettings {
@@ -101,16 +114,26 @@ impl EnvelopeSettings {
     ///
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
-        self.keys().map(drop)
+        self.keys()?;
+        self.task_keys().map(drop)
     }
 
-    /// The keys.
+    /// The keys that sign.
     ///
     /// # Errors
     ///
     /// What is wrong with them.
     pub fn keys(&self) -> Result<EnvelopeKeys, String> {
         EnvelopeKeys::new(&self.envelope_key)
+    }
+
+    /// The keys that seal.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn task_keys(&self) -> Result<TaskKeys, String> {
+        TaskKeys::new(&self.task_key)
     }
 }
 

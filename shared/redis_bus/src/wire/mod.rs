@@ -1,6 +1,7 @@
-//! What lies in Redis and is published there: how it is named, spelled and signed.
+//! What lies in Redis and is published there: how it is named, spelled, signed and sealed.
 
 pub(crate) mod batches;
 pub(crate) mod keys;
 pub(crate) mod lines;
+pub mod sealing;
 pub mod signature;

@@ -70,6 +70,7 @@ async fn an_idempotency_key_is_used_once() {
     always(async |shaky| {
         let bus = &shaky.bus;
         let once = |record: &str| KeyUse {
+            takes_task: false,
             record: record.to_owned(),
             fingerprint: "f".to_owned(),
             stream: StreamId::generate(),

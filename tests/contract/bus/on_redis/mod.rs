@@ -7,6 +7,7 @@ mod foreign_entries;
 mod forgotten_connection;
 mod keys;
 mod load_of_tasks;
+mod sealed;
 mod signed;
 mod switch_over;
 

@@ -338,3 +338,30 @@ async fn a_worker_without_a_key_reads_what_is_signed() {
     let again = scene.workers.reclaim(&scene.worker, LONG_LEASE, 1).await;
     assert_eq!(again.unwrap()[0].request, request);
 }
+
+#[tokio::test]
+async fn what_a_task_left_and_how_its_handler_names_questions_is_signed() {
+    let fleet = Fleet::new().await;
+    let scene = &fleet.scene;
+    // The names of two questions change places: answers would be for the other one.
+    let swapped = "local asked = cmsgpack.unpack(redis.call('HGET', KEYS[1], 'asked')) \
+                   asked[2], asked[4] = asked[4], asked[2] \
+                   return redis.call('HSET', KEYS[1], 'asked', cmsgpack.pack(asked))";
+    for (at, forged) in [
+        ("nothing", None),
+        ("left", Some(["HSET", "", "left", "what nobody left"])),
+        ("names", Some(["EVAL", swapped, "1", ""])),
+    ] {
+        let task = scene.asking(&["a", "b"]).await;
+        let log = format!("{}{{main.0}}:log:{}", fleet.prefix, task.stream);
+        if let Some(forged) = forged {
+            let command = forged.map(|word| if word.is_empty() { &log } else { word });
+            fleet.server.command::<i64>(&command).await;
+        }
+        scene.answer(&task, &["a", "b"]).await;
+        let (_, again) = scene.come_back(&scene.worker).await;
+        let inputs = scene.workers.inputs(&again).await;
+        assert_eq!(inputs.is_err(), forged.is_some(), "{at}: {inputs:?}");
+        scene.respond(&again, 2).await;
+    }
+}

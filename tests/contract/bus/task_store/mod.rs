@@ -15,7 +15,7 @@ use prynai_bus::wire::task::{Promotion, TaskBirth, TaskSight};
 use crate::scene::{Scene, json};
 
 /// Whose tasks the cases make.
-const OWNER: &str = "user:1";
+pub(crate) const OWNER: &str = "user:1";
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -62,7 +62,7 @@ impl Scene {
         assert_eq!(parked.expect("parked"), Ok(()));
     }
 
-    async fn answer(&self, task: &Ownership, keys: &[&str]) -> Option<Answered> {
+    pub(crate) async fn answer(&self, task: &Ownership, keys: &[&str]) -> Option<Answered> {
         let answers = answers(keys);
         let answered = self.gateways.answer(&task.stream, OWNER, &answers).await;
         answered.expect("answered")

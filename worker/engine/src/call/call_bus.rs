@@ -44,6 +44,14 @@ pub(crate) struct CallBus {
 // === impl CallPorts ===
 
 impl CallPorts {
+    /// The end of a call as it may lie on the bus.
+    pub(crate) fn at_rest(&self, end: StreamEvent, of_task: bool) -> StreamEvent {
+        match of_task {
+            true => self.tasks.at_rest(end),
+            false => end,
+        }
+    }
+
     /// The bus of the call that was claimed, which `controls` can stop.
     pub(crate) fn of(self: &Arc<Self>, claim: &Claim, controls: &Controls) -> CallBus {
         CallBus {

@@ -19,6 +19,8 @@ pub(crate) struct EventWriter {
     /// What the caller may still have; without a bound when there is none.
     events: Option<Arc<CallEvents>>,
     next: u64,
+    /// The stream is that of a task.
+    is_task: bool,
     full: bool,
     /// Events that are not on their way yet.
     ready: Vec<StreamEvent>,
@@ -30,6 +32,8 @@ pub(crate) struct LastEvents {
     /// Events right before the final one that are not in the log yet.
     pub(crate) earlier: Vec<StreamEvent>,
     pub(crate) event: StreamEvent,
+    /// They end a task.
+    pub(crate) of_task: bool,
 }
 
 impl LastEvents {
@@ -46,6 +50,7 @@ impl EventWriter {
             bus,
             events: None,
             next: 1,
+            is_task: false,
             full: false,
             ready: Vec::new(),
             writing: None,
@@ -74,6 +79,7 @@ impl EventWriter {
         match self.bus.take_over().await? {
             TakeOver::Taken { newest, task } => {
                 self.next = newest + 1;
+                self.is_task = task.is_some();
                 Ok(task)
             }
             // Either way the entry is removed without a word: that is what a cancel does.
@@ -126,6 +132,7 @@ impl EventWriter {
         match self.bus.promote(&promotion).await? {
             Ok(()) => {
                 self.next += 1;
+                self.is_task = true;
                 Ok(Some(promotion.birth))
             }
             Err(Refusal::Cancelled) => Err(Stop::Cancelled),
@@ -274,7 +281,13 @@ impl EventWriter {
         Ok(LastEvents {
             earlier: std::mem::take(&mut self.ready),
             event: self.final_event(message),
+            of_task: self.is_task,
         })
+    }
+
+    /// Whether the stream is that of a task.
+    pub(crate) fn is_task(&self) -> bool {
+        self.is_task
     }
 
     /// The event that ends a stream to which nothing else is to be written.

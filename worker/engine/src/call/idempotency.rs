@@ -90,6 +90,7 @@ pub(crate) fn key_use(
         delivery: round
             .saturating_mul(DELIVERIES)
             .saturating_add(claim.delivery),
+        takes_task: claim.request.takes_task,
         share: claim.request.principal.share(),
     }))
 }

@@ -100,9 +100,9 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 Err(stop) => RunEnd::Stopped(*stop),
             };
             let run = line.end(&claim, &self.ports.worker, end);
-            let (earlier, event) = match ended {
-                Ok(Some(last)) => (last.earlier, Some(last.event)),
-                Ok(None) | Err(Stop::Cancelled) => (Vec::new(), None),
+            let (earlier, event, of_task) = match ended {
+                Ok(Some(last)) => (last.earlier, Some(last.event), last.of_task),
+                Ok(None) | Err(Stop::Cancelled) => (Vec::new(), None, false),
                 Err(Stop::Lost) => {
                     return tracing::debug!(%stream, "another worker has this call now; its response is dropped");
                 }
@@ -118,7 +118,7 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
             let finish = Finish {
                 ownership,
                 earlier,
-                event,
+                event: event.map(|event| self.ports.at_rest(event, of_task)),
                 record: self.audit.record(&claim, &run),
             };
             let ending = Ending {

@@ -190,7 +190,7 @@ impl Reclaimer {
             ownership: writer.bus().ownership().clone(),
             earlier: Vec::new(),
             record: self.audit.record(&claim, &run),
-            event,
+            event: event.map(|event| self.ports.at_rest(event, writer.is_task())),
         };
         if verdict == Verdict::DeadLetter && finish.event.is_some() {
             match dead_letter(&claim, finish.clone(), writer.bus()).await {
