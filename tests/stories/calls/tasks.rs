@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// A request of a client that takes tasks.
-fn taking_tasks(id: u32, method: &str, params: Value) -> Value {
+fn taking_tasks(id: impl Into<Value>, method: &str, params: Value) -> Value {
     modern_with(id, method, params, json!({ "extensions": { TASKS: {} } }))
 }
 
@@ -184,6 +184,64 @@ async fn the_name_of_a_task_is_mirrored_in_a_header() {
 }
 
 #[tokio::test]
+async fn who_listens_hears_each_state_of_a_task_once_and_in_order() {
+    let cluster = Cluster::new()
+        .gateways(2)
+        .workers(2)
+        .worker_args(&promptly())
+        .start()
+        .await;
+    let (first, other) = (cluster.gateway(0), cluster.gateway(1));
+    let client = &cluster.client;
+    let task = begun(client, &first, long_running(30, 100)).await;
+    let unknown = "0198c5f2a7b47c3e9d10b2f4c6e8a012";
+    let asked = [&task["taskId"], &json!(unknown), &json!("no such form")];
+    let params = json!({ "notifications": { "taskIds": asked } });
+    let listened = taking_tasks("s", "subscriptions/listen", params);
+    let mut events = client.modern(&other, &listened).await.events();
+    let acknowledged = events
+        .expect("notifications/subscriptions/acknowledged")
+        .await;
+    let agreed = &acknowledged["params"]["notifications"];
+    assert_eq!(*agreed, json!({ "taskIds": [task["taskId"]] }));
+
+    let mut steps = Vec::new();
+    let mut ended = loop {
+        let told = events.expect("notifications/tasks").await["params"].take();
+        assert_eq!(told["taskId"], task["taskId"]);
+        assert_eq!(told["_meta"]["io.modelcontextprotocol/subscriptionId"], "s");
+        if told["status"] != "working" {
+            break told;
+        }
+        steps.push(told["statusMessage"].as_str().unwrap_or("0 of").to_owned());
+        // News are lost, and made up for.
+        let kill = ["CLIENT", "KILL", "TYPE", "pubsub"];
+        let _killed: i64 = cluster.redis.command(&kill).await;
+    };
+    let numbers: Vec<u32> = steps
+        .iter()
+        .map(|step| step.split(' ').find_map(|word| word.parse().ok()))
+        .map(|number| number.expect("a number"))
+        .collect();
+    assert!(numbers.len() > 1, "{numbers:?}");
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    // What is told is what is asked for.
+    let mut now = get(client, &first, &task).await;
+    now.as_object_mut().expect("an object").remove("resultType");
+    ended.as_object_mut().expect("an object").remove("_meta");
+    assert_eq!(ended, now);
+    assert_eq!(ended["status"], "completed");
+
+    // Whoever comes late is told how it is.
+    let mut late = client.modern(&first, &listened).await.events();
+    late.expect("notifications/subscriptions/acknowledged")
+        .await;
+    let told = late.expect("notifications/tasks").await;
+    assert_eq!(told["params"]["status"], "completed", "{told}");
+    cluster.assert_idle().await;
+}
+
+#[tokio::test]
 async fn who_takes_no_tasks_cannot_listen_to_them() {
     let cluster = Cluster::new().start().await;
     let (client, url) = (&cluster.client, cluster.gateway(0));
@@ -197,8 +255,14 @@ async fn who_takes_no_tasks_cannot_listen_to_them() {
     let acknowledged = events
         .expect("notifications/subscriptions/acknowledged")
         .await;
+    // There is no such task.
     let agreed = &acknowledged["params"]["notifications"];
     assert_eq!(*agreed, json!({ "toolsListChanged": true }));
+    let many: Vec<_> = (0..101).map(|number| number.to_string()).collect();
+    let params = json!({ "notifications": { "taskIds": many } });
+    let listened = taking_tasks(3, "subscriptions/listen", params);
+    let refused = client.modern(&url, &listened).await;
+    assert_eq!(refused.response().await["error"]["code"], -32602);
 }
 
 #[tokio::test]

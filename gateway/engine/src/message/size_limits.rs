@@ -20,6 +20,9 @@ pub(crate) const MAX_SUBSCRIBED_URI_BYTES: usize = 2 * 1024;
 pub(crate) const MAX_LISTENED_URIS: usize = 1_000;
 pub(crate) const MAX_LISTENED_BYTES: usize = 256 * 1024;
 
+/// Most tasks that one may name: each is read when it begins, and may change any time.
+pub(crate) const MAX_LISTENED_TASKS: usize = 100;
+
 /// In bytes of JSON, as are the following. It is written into every progress notification.
 pub(crate) const MAX_TOKEN_BYTES: usize = 1024;
 

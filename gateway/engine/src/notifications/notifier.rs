@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use prynai_bus::ids::StreamId;
 use prynai_bus::wire::change::Change;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Principal;
+use prynai_bus::wire::task::TaskSight;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::changes::catalog::Announced;
 use crate::changes::{Interest, Topic};
@@ -96,6 +99,22 @@ impl Notifier {
             | Change::SessionEnded { .. } => return None,
         };
         wanted.then(|| self.write(method, uri))
+    }
+
+    /// The notification of what a task is now; `None` when that cannot be read.
+    pub(crate) fn task(&self, name: &StreamId, task: &TaskSight) -> Option<String> {
+        let meta = self.meta().map(RawValue::from_string);
+        let meta = meta.transpose().ok()?;
+        match task.told(name, meta.as_deref()) {
+            Ok(params) => {
+                let method = "notifications/tasks";
+                Some(json_rpc::notification(method, Some(params.as_str())))
+            }
+            Err(error) => {
+                tracing::debug!(stream = %name, %error, "a task cannot be shown");
+                None
+            }
+        }
     }
 
     /// Whether the client may read a resource now.

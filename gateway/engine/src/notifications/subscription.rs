@@ -1,18 +1,19 @@
 //! A modern client's stream of changes, `subscriptions/listen` (2026-07-28, Subscriptions).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use axum::response::Response;
 use bytes::Bytes;
+use prynai_bus::ids::StreamId;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::task::TASKS;
+use prynai_bus::wire::task::{TASKS, TaskSight};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::json;
 
+use super::listened_tasks::ListenedTasks;
 use super::notifier::{Filter, Notifier};
 use crate::admission::Permit;
 use crate::changes::catalog::Announced;
@@ -20,7 +21,9 @@ use crate::changes::{FeedReader, Heard};
 use crate::message::envelope::Request;
 use crate::message::method_params::Object;
 use crate::message::request_head::Caller;
-use crate::message::size_limits::{MAX_LISTENED_BYTES, MAX_LISTENED_URIS, too_large};
+use crate::message::size_limits::{
+    MAX_LISTENED_BYTES, MAX_LISTENED_TASKS, MAX_LISTENED_URIS, too_large,
+};
 use crate::metrics::metrics;
 use crate::metrics::open::Open;
 use crate::refusal::RequestError;
@@ -37,8 +40,7 @@ struct RequestedFilter {
     prompts_list_changed: Option<bool>,
     resources_list_changed: Option<bool>,
     resource_subscriptions: Option<BTreeSet<String>>,
-    /// Agreed to by none of our gateways: clients ask how far their tasks are.
-    task_ids: Option<IgnoredAny>,
+    task_ids: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,7 +49,7 @@ struct ListenParams {
 }
 
 /// `subscriptions/listen`: acknowledged only once every later change is certain to be heard.
-pub(crate) fn listen(
+pub(crate) async fn listen(
     state: &AppState,
     caller: &Caller,
     request: &Request,
@@ -55,7 +57,7 @@ pub(crate) fn listen(
     permit: Permit,
 ) -> Result<Response, RequestError> {
     let ListenParams { notifications } = request.params.read()?;
-    let notifications: RequestedFilter = notifications
+    let mut notifications: RequestedFilter = notifications
         .0
         .read()
         .map_err(|error| RequestError::InvalidParams(error.to_string()))?;
@@ -73,6 +75,7 @@ pub(crate) fn listen(
         let field = "resourceSubscriptions";
         return Err(too_large(field, bytes, MAX_LISTENED_BYTES));
     }
+    let asked = asked_tasks(notifications.task_ids.take())?;
     let announced = Announced::of(catalog);
     let mut notifier = Notifier {
         filter: notifications.into_filter().supported_by(announced),
@@ -84,9 +87,19 @@ pub(crate) fn listen(
     uris.retain(|uri| notifier.may_read(uri));
     notifier.filter.uris = uris;
     let reader = state.changes.reader(None, notifier.filter.interest());
-    let acknowledged = acknowledgement(&notifier);
+    let subject = &caller.principal.subject;
+    // Most ask for none, and the bus is asked for nothing then.
+    let (tasks, agreed) = match asked.is_empty() {
+        true => (None, Vec::new()),
+        false => {
+            let (tasks, agreed) = ListenedTasks::of(state.bus.clone(), &asked, subject).await?;
+            (Some(tasks), agreed)
+        }
+    };
+    let acknowledged = acknowledgement(&notifier, &agreed);
     let subscription = Subscription {
         reader,
+        tasks,
         notifier,
         id: request.id.clone(),
         _open: Open::new(&metrics().subscriptions),
@@ -96,7 +109,20 @@ pub(crate) fn listen(
     Ok(event_stream(subscription, lifetime, vec![acknowledged]))
 }
 
-fn acknowledgement(notifier: &Notifier) -> Bytes {
+/// The tasks that a client names; what names none is left out.
+fn asked_tasks(names: Option<Vec<String>>) -> Result<Vec<StreamId>, RequestError> {
+    let names = names.unwrap_or_default();
+    if names.len() > MAX_LISTENED_TASKS {
+        return Err(RequestError::InvalidParams(format!(
+            "taskIds may name {MAX_LISTENED_TASKS} tasks at most"
+        )));
+    }
+    let mut seen = HashSet::new();
+    let names = names.iter().filter_map(|name| name.parse().ok());
+    Ok(names.filter(|name| seen.insert(*name)).collect())
+}
+
+fn acknowledgement(notifier: &Notifier, tasks: &[StreamId]) -> Bytes {
     let filter = &notifier.filter;
     let mut agreed = serde_json::Map::new();
     for (name, wanted) in [
@@ -111,6 +137,10 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
     if !filter.uris.is_empty() {
         agreed.insert("resourceSubscriptions".to_owned(), json!(filter.uris));
     }
+    if !tasks.is_empty() {
+        let names: Vec<_> = tasks.iter().map(StreamId::to_string).collect();
+        agreed.insert("taskIds".to_owned(), json!(names));
+    }
     let meta = notifier.meta().unwrap_or_else(|| "{}".to_owned());
     let params = format!(r#"{{"_meta":{meta},"notifications":{}}}"#, json!(agreed));
     let text = json_rpc::notification("notifications/subscriptions/acknowledged", Some(&params));
@@ -120,14 +150,21 @@ fn acknowledgement(notifier: &Notifier) -> Bytes {
 /// One open `subscriptions/listen` stream.
 struct Subscription {
     reader: FeedReader,
+    tasks: Option<ListenedTasks>,
     notifier: Notifier,
     id: RawJson,
     _open: Open,
     _permit: Permit,
 }
 
+/// What a subscription hears.
+enum Told {
+    Change(Heard),
+    Task(StreamId, Box<TaskSight>),
+}
+
 impl EventSource for Subscription {
-    type News = Heard;
+    type News = Told;
 
     async fn prepare(&mut self, keep_alive: Duration) -> Option<Wait> {
         Some(Wait {
@@ -140,18 +177,28 @@ impl EventSource for Subscription {
         })
     }
 
-    async fn next(&mut self) -> Heard {
+    async fn next(&mut self) -> Told {
+        let tasks = async {
+            match &mut self.tasks {
+                Some(tasks) => tasks.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            heard = self.reader.next() => heard,
+            heard = self.reader.next() => Told::Change(heard),
             // Other lists are shown from now on.
-            () = self.notifier.policy.changed() => Heard::AssumeAnything,
+            () = self.notifier.policy.changed() => Told::Change(Heard::AssumeAnything),
+            (name, task) = tasks => Told::Task(name, Box::new(task)),
         }
     }
 
-    async fn tell(&mut self, heard: Heard) -> Step {
-        let texts = match heard {
-            Heard::Change(change) => Vec::from_iter(self.notifier.notification(&change.change)),
-            Heard::AssumeAnything => self.notifier.everything(),
+    async fn tell(&mut self, told: Told) -> Step {
+        let texts = match told {
+            Told::Change(Heard::Change(change)) => {
+                Vec::from_iter(self.notifier.notification(&change.change))
+            }
+            Told::Change(Heard::AssumeAnything) => self.notifier.everything(),
+            Told::Task(name, task) => Vec::from_iter(self.notifier.task(&name, &task)),
         };
         let frames = texts.iter().map(|text| sse::event(None, None, text));
         Step::Frames(frames.collect())

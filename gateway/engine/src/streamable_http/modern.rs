@@ -133,7 +133,14 @@ async fn serve(
                 .check_policy(head, "subscriptions/listen", &request.params)
                 .await?;
             let permit = state.admission.stream(head.share(None))?;
-            subscription::listen(&state, head.caller, &request, &catalog, permit)
+            Box::pin(subscription::listen(
+                &state,
+                head.caller,
+                &request,
+                &catalog,
+                permit,
+            ))
+            .await
         }
         method if tasks::REMOVED.contains(&method) => {
             Err(RequestError::MethodNotFound(method.to_owned()))

@@ -8,7 +8,7 @@ use prynai_bus::ids::StreamId;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::{TASKS, TaskSight, TaskState};
+use prynai_bus::wire::task::{TASKS, TaskSight};
 use prynai_bus::{Answered, BusError};
 use serde::Deserialize;
 
@@ -99,7 +99,7 @@ fn answers(request: &Request) -> Result<BTreeMap<String, RawJson>, RequestError>
 
 /// A task that has ended stays as it is.
 async fn cancel(state: &AppState, name: StreamId, task: &TaskSight) -> Result<(), RequestError> {
-    if matches!(task.state, TaskState::Ended(_) | TaskState::Cancelled) {
+    if task.has_ended() {
         return Ok(());
     }
     let (bus, entry) = (state.bus.clone(), task.entry.clone());

@@ -28,6 +28,7 @@ mod event_log;
 mod liveness;
 pub mod operations;
 mod outcome_store;
+mod outlet;
 mod ownership;
 mod rate_limiter;
 mod request_queue;
@@ -42,13 +43,14 @@ pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, Pos
 pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
+pub use outlet::{Outlet, Watchers};
 pub use ownership::{Ownership, Refusal};
 pub use rate_limiter::{Bucket, RateLimiter, Taken};
 pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
-pub use task_store::{Answered, TaskStore};
+pub use task_store::{Answered, TaskStore, TaskWatch};
 
 use crate::wire::WireError;
 use crate::wire::request::Era;

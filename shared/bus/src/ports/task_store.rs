@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::BusError;
 use super::event_log::Appended;
 use super::operations::TaskCounts;
 use super::ownership::{Ownership, Refusal};
+use super::{BusError, NewsReceiver};
 use crate::ids::StreamId;
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
-use crate::wire::task::{Inputs, Parking, Promotion, TaskSight};
+use crate::wire::task::{Inputs, Parking, Promotion, TaskNews, TaskSight};
 
 /// What became of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum Answered {
     Taken,
     /// None was: the questions and answers of the task would be more than they may.
     TooLarge,
+}
+
+/// What becomes of tasks from now on.
+#[derive(Debug)]
+pub struct TaskWatch {
+    /// Those that are there and the principal's.
+    pub names: Vec<StreamId>,
+    /// Each change of these, in order, and a gap where one may have been missed: read the task then. The states that it
+    /// had meanwhile are not told any more.
+    pub news: NewsReceiver<TaskNews>,
 }
 
 /// Calls that have become tasks. A task is a stream whose client comes and goes: its log lives on without a holder, and
@@ -54,7 +64,8 @@ pub trait TaskStore: Send + Sync {
     /// that.
     fn at_rest(&self, end: StreamEvent) -> StreamEvent;
 
-    /// Notes what a task that runs says of itself, in the place of what it said before.
+    /// Notes what a task that runs says of itself, in the place of what it said before. What it says again is no
+    /// change.
     ///
     /// # Errors
     ///
@@ -107,4 +118,13 @@ pub trait TaskStore: Send + Sync {
     ///
     /// When the bus is away, or its user may not count them.
     async fn count_tasks(&self) -> Result<TaskCounts, BusError>;
+
+    /// Listens to those of these tasks that are `principal`'s. Returns once every later change is certain to be heard,
+    /// and before that no such task costs anything but for its record: what changes is published in the step that
+    /// changes it, to whoever listens.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away.
+    async fn watch(&self, names: &[StreamId], principal: &str) -> Result<TaskWatch, BusError>;
 }

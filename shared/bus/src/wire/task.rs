@@ -107,6 +107,17 @@ pub struct TaskSight {
     pub message: Option<String>,
     /// How far it is.
     pub state: TaskState,
+    /// How often it has changed.
+    pub version: u64,
+}
+
+/// A task has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskNews {
+    /// Which one.
+    pub name: StreamId,
+    /// What it is now; without it there is too much to say: look.
+    pub sight: Option<TaskSight>,
 }
 
 /// How far a task is.
@@ -126,7 +137,10 @@ pub enum TaskState {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
-    result_type: &'a str,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'a str>,
     task_id: String,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +183,7 @@ impl TaskSight {
             message: None,
             state: TaskState::Working,
             birth: promotion.birth.clone(),
+            version: 0,
         }
     }
 
@@ -178,7 +193,7 @@ impl TaskSight {
     ///
     /// When it cannot be written as JSON.
     pub fn created(&self, name: &StreamId) -> Result<RawJson, WireError> {
-        self.result("task", name)
+        self.shown(Some("task"), None, name)
     }
 
     /// The result of `tasks/get` (`GetTaskResult`).
@@ -187,11 +202,30 @@ impl TaskSight {
     ///
     /// When the response to the call is none.
     pub fn detailed(&self, name: &StreamId) -> Result<RawJson, WireError> {
-        self.result("complete", name)
+        self.shown(Some("complete"), None, name)
     }
 
-    fn result(&self, result_type: &str, name: &StreamId) -> Result<RawJson, WireError> {
-        let is_whole = result_type == "complete";
+    /// The `params` of `notifications/tasks`, with this `_meta`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskSight::detailed`].
+    pub fn told(&self, name: &StreamId, meta: Option<&RawValue>) -> Result<RawJson, WireError> {
+        self.shown(None, meta, name)
+    }
+
+    /// Whether it stays as it is.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, TaskState::Ended(_) | TaskState::Cancelled)
+    }
+
+    fn shown(
+        &self,
+        result_type: Option<&str>,
+        meta: Option<&RawValue>,
+        name: &StreamId,
+    ) -> Result<RawJson, WireError> {
+        let is_whole = result_type != Some("task");
         let response: Option<Response<'_>> = match &self.state {
             TaskState::Ended(response) => Some(response.read()?),
             TaskState::Working | TaskState::Asking(_) | TaskState::Cancelled => None,
@@ -215,6 +249,7 @@ impl TaskSight {
             _ => None,
         };
         Ok(RawJson::from_value(&Shown {
+            meta,
             result_type,
             task_id: name.to_string(),
             status,
@@ -294,10 +329,19 @@ mod tests {
             ttl: Duration::from_secs(60),
             message: Some("half".to_owned()),
             state,
+            version: 3,
         };
         let name: StreamId = NAME.parse().expect("a name");
-        let [created, detailed] = [task.created(&name), task.detailed(&name)]
-            .map(|shown| shown.expect("is shown").read().expect("JSON"));
+        let [created, detailed, mut told] = [
+            task.created(&name),
+            task.detailed(&name),
+            task.told(&name, None),
+        ]
+        .map(|shown| shown.expect("is shown").read::<Value>().expect("JSON"));
+        // Whoever listens hears what whoever asks is told.
+        assert!(told.get("resultType").is_none(), "{told}");
+        told["resultType"] = json!("complete");
+        assert_eq!(told, detailed);
         (created, detailed)
     }
 

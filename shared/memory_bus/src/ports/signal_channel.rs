@@ -101,6 +101,9 @@ impl MemoryBus {
         let log = partition.logs.get_mut(stream).filter(|_| has);
         let task = log.and_then(|log| log.task.as_mut());
         let waited = task.and_then(|task| task.waiting.take());
+        if has {
+            partition.tell_task(stream);
+        }
         if let Some(record) = waited.and_then(|waited| waited.record) {
             lock(&self.audit).add(record, self.unix_ms());
         }

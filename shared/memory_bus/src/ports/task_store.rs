@@ -9,9 +9,9 @@ use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight, TaskState};
+use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskNews, TaskSight, TaskState};
 use prynai_bus::{
-    Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore,
+    Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore, TaskWatch,
 };
 
 use crate::bus::{MemoryBus, lock};
@@ -38,7 +38,11 @@ impl TaskStore for MemoryBus {
         let Some(log) = partition.logs.get_mut(&owner.stream) else {
             return Ok(Err(Refusal::LostOwnership));
         };
-        Ok(log.admit_to_task(owner).map(|task| task.say(message)))
+        let said = log.admit_to_task(owner).map(|task| task.say(message));
+        if said == Ok(true) {
+            partition.tell_task(&owner.stream);
+        }
+        Ok(said.map(drop))
     }
 
     async fn park(&self, owner: &Ownership, parking: &Parking) -> Result<Appended, BusError> {
@@ -76,9 +80,32 @@ impl TaskStore for MemoryBus {
     async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
         Ok(lock(&self.partition).count_tasks())
     }
+
+    async fn watch(&self, names: &[StreamId], principal: &str) -> Result<TaskWatch, BusError> {
+        let mut partition = lock(&self.partition);
+        let is_own = |name: &&StreamId| {
+            let log = partition.logs.get(name);
+            let task = log.and_then(|log| log.task.as_ref());
+            task.is_some_and(|task| task.principal == principal)
+        };
+        let names: Vec<_> = names.iter().filter(is_own).copied().collect();
+        let news = partition.listeners.add(&names);
+        Ok(TaskWatch { names, news })
+    }
 }
 
 impl Partition {
+    /// Tells those who listen to a task what it is now.
+    pub(crate) fn tell_task(&mut self, name: &StreamId) {
+        if !self.listeners.follows(name) {
+            return;
+        }
+        let log = self.logs.get(name);
+        let sight = log.and_then(|log| Some(sight(log, log.task.as_ref()?)));
+        let news = TaskNews { name: *name, sight };
+        self.listeners.tell(name, &news);
+    }
+
     fn park(&mut self, owner: &Ownership, parking: &Parking, limits: &BusLimits) -> Appended {
         let request = self
             .running(&owner.entry)
@@ -97,6 +124,7 @@ impl Partition {
         }
         log.is_locked = true;
         self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
+        self.tell_task(&owner.stream);
         Ok(())
     }
 
@@ -119,7 +147,10 @@ impl Partition {
         if !is_open || task.waiting.is_none() {
             return Ok(Some(Answered::Taken));
         }
-        let (bytes, left) = task.with(answers);
+        let (bytes, taken, left) = task.with(answers);
+        if taken == 0 {
+            return Ok(Some(Answered::Taken));
+        }
         if bytes > limits.task_input {
             return Ok(Some(Answered::TooLarge));
         }
@@ -127,10 +158,9 @@ impl Partition {
             room?;
         }
         task.take_answers(answers);
-        if left > 0 {
-            return Ok(Some(Answered::Taken));
-        }
-        if let Some(parked) = task.waiting.take() {
+        if left == 0
+            && let Some(parked) = task.waiting.take()
+        {
             let entry = self.enqueue(RequestEnvelope {
                 again: true,
                 ..parked.request
@@ -139,6 +169,7 @@ impl Partition {
                 log.queued_again(entry);
             }
         }
+        self.tell_task(name);
         Ok(Some(Answered::Taken))
     }
 
@@ -190,5 +221,6 @@ fn sight(log: &Log, task: &Task) -> TaskSight {
         ttl: Duration::from_millis(ttl_ms),
         message: task.message.clone(),
         state,
+        version: task.version,
     }
 }

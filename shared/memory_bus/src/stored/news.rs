@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use prynai_bus::{News, NewsReceiver};
-use tokio::sync::mpsc;
+use prynai_bus::{NewsReceiver, Outlet};
 
 /// What a subscriber may leave unread before it is sent back to the stored state.
 const CAPACITY: usize = 4096;
@@ -14,12 +13,6 @@ pub(crate) struct Topics<K, T>(HashMap<K, Outlets<T>>);
 
 /// The subscriptions to one topic.
 pub(crate) struct Outlets<T>(Vec<Outlet<T>>);
-
-struct Outlet<T> {
-    sender: mpsc::Sender<News<T>>,
-    /// Whether the newest message sent is [`News::Gap`].
-    gap_is_newest: bool,
-}
 
 // === impl Topics ===
 
@@ -53,7 +46,7 @@ impl<K: Eq + Hash, T> Topics<K, T> {
     pub(crate) fn is_heard(&self, topic: &K) -> bool {
         let outlets = self.0.get(topic).map(|outlets| outlets.0.as_slice());
         let outlets = outlets.unwrap_or_default();
-        outlets.iter().any(|outlet| !outlet.sender.is_closed())
+        outlets.iter().any(|outlet| !outlet.is_closed())
     }
 }
 
@@ -68,7 +61,7 @@ impl<T> Default for Outlets<T> {
 impl<T: Clone> Outlets<T> {
     pub(crate) fn subscribe(&mut self) -> NewsReceiver<T> {
         self.forget_closed();
-        let (outlet, receiver) = Outlet::open();
+        let (outlet, receiver) = Outlet::open(CAPACITY);
         self.0.push(outlet);
         receiver
     }
@@ -85,46 +78,14 @@ impl<T: Clone> Outlets<T> {
     }
 
     fn forget_closed(&mut self) {
-        self.0.retain(|outlet| !outlet.sender.is_closed());
+        self.0.retain(|outlet| !outlet.is_closed());
     }
-}
-
-// === impl Outlet ===
-
-impl<T> Outlet<T> {
-    fn open() -> (Self, NewsReceiver<T>) {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
-        let mut outlet = Self {
-            sender,
-            gap_is_newest: false,
-        };
-        outlet.push(News::Gap);
-        (outlet, receiver)
-    }
-
-    /// Sends an item, or a gap in its place. The last free place is kept for a gap; whatever is left
-    /// out while that gap is unread was stored before, so the look that the gap calls for finds it.
-    fn send(&mut self, item: T) {
-        if self.sender.capacity() > 1 {
-            self.push(News::Item(item));
-        } else if !self.gap_is_newest {
-            self.push(News::Gap);
-        }
-    }
-
-    fn push(&mut self, news: News<T>) {
-        self.gap_is_newest = news_is_gap(&news);
-        // It fails only when the subscriber is gone: this is the one sender, and there was room.
-        let _ = self.sender.try_send(news);
-    }
-}
-
-fn news_is_gap<T>(news: &News<T>) -> bool {
-    matches!(news, News::Gap)
 }
 
 #[cfg(test)]
 mod tests {
+    use prynai_bus::News;
+
     use super::*;
 
     #[test]

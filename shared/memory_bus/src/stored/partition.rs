@@ -8,7 +8,8 @@ use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_bus::wire::signal::Signal;
-use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal};
+use prynai_bus::wire::task::TaskNews;
+use prynai_bus::{Backlog, BusLimits, Claim, LogState, Ownership, Refusal, Watchers};
 use tokio::time::Instant;
 
 use crate::stored::expiry::ExpiringMap;
@@ -42,6 +43,8 @@ pub(crate) struct Partition {
     /// By ascending number.
     pub(crate) dead_letters: VecDeque<StoredLetter>,
     pub(crate) events: Topics<GatewayId, StreamEvent>,
+    /// Who listens to tasks.
+    pub(crate) listeners: Watchers<StreamId, TaskNews>,
     pub(crate) signals: Topics<WorkerId, Signal>,
 }
 
@@ -253,7 +256,7 @@ impl Partition {
         let log = log.filter(|log| log.state() == LogState::Cancelled && !log.is_not_of(entry));
         if let Some(log) = log {
             log.see_mark();
-            let life = log.task.as_mut().map(Task::end);
+            let life = log.task.as_ref().map(Task::time_left);
             let life = life.unwrap_or_else(|| limits.retention(era));
             self.logs.live_for(stream, Some(life));
         }
@@ -301,6 +304,7 @@ impl Partition {
             if has_ended {
                 let life = task.end();
                 self.logs.live_for(stream, Some(life));
+                self.tell_task(stream);
             }
             return;
         }

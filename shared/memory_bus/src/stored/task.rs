@@ -1,6 +1,6 @@
 //! What a log knows of its call as a task.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, StreamId, WorkerId};
@@ -15,11 +15,13 @@ use tokio::time::Instant;
 /// An entry, with the worker and the delivery of who had it.
 type ParkedBy = (EntryId, WorkerId, u32);
 
-/// How many tasks each share has.
+/// How many tasks there are, in all and of each share.
 #[derive(Default)]
 pub(crate) struct TaskCounts {
-    /// Until when each can be asked for.
-    ends: HashMap<Share, HashMap<StreamId, Instant>>,
+    /// Until when each counts, in that order.
+    ends: BTreeSet<(Instant, StreamId)>,
+    of: HashMap<StreamId, Share>,
+    each: HashMap<Share, usize>,
 }
 
 /// What a log knows of its call as a task.
@@ -28,6 +30,8 @@ pub(crate) struct Task {
     born: Instant,
     pub(crate) principal: String,
     pub(crate) changed_ms: u64,
+    /// How often it has changed.
+    pub(crate) version: u64,
     /// Until when it can be asked for, Unix milliseconds.
     pub(crate) until_ms: u64,
     /// How long it can be asked for once it has ended.
@@ -62,6 +66,7 @@ impl Task {
             born: Instant::now(),
             principal: promotion.principal.clone(),
             changed_ms: birth.created_ms,
+            version: 0,
             until_ms: birth.created_ms.saturating_add(millis(promotion.ttl)),
             kept: promotion.kept,
             message: None,
@@ -102,7 +107,7 @@ impl Task {
             request,
             record: parking.record.clone(),
         });
-        self.changed_ms = self.now_ms();
+        self.change();
         true
     }
 
@@ -119,18 +124,21 @@ impl Task {
         self.asked.iter().map(size).sum()
     }
 
-    /// Bytes of questions and answers once these are taken, and how many questions are then left.
-    pub(crate) fn with(&self, answers: &BTreeMap<String, RawJson>) -> (usize, usize) {
+    /// Once these are taken: bytes of questions and answers, how many questions are then answered and how many left.
+    pub(crate) fn with(&self, answers: &BTreeMap<String, RawJson>) -> (usize, usize, usize) {
         let open = self.asked.iter().filter(|asked| asked.answer.is_none());
-        let mut left = 0;
+        let (mut taken, mut left) = (0, 0);
         let mut bytes = self.input();
         for asked in open {
             match answers.get(&asked.question.key) {
-                Some(answer) => bytes += answer.as_str().len(),
+                Some(answer) => {
+                    bytes += answer.as_str().len();
+                    taken += 1;
+                }
                 None => left += 1,
             }
         }
-        (bytes, left)
+        (bytes, taken, left)
     }
 
     /// Takes those that answer a question.
@@ -138,7 +146,7 @@ impl Task {
         for asked in self.asked.iter_mut().filter(|asked| asked.answer.is_none()) {
             asked.answer = answers.get(&asked.question.key).cloned();
         }
-        self.changed_ms = self.now_ms();
+        self.change();
     }
 
     /// What it waits for, if it waits.
@@ -164,19 +172,33 @@ impl Task {
         }
     }
 
-    /// It says something of itself.
-    pub(crate) fn say(&mut self, message: &str) {
+    /// It says something of itself: `false` when it said that last.
+    pub(crate) fn say(&mut self, message: &str) -> bool {
+        if self.message.as_deref() == Some(message) {
+            return false;
+        }
         self.message = Some(message.to_owned());
-        self.changed_ms = self.now_ms();
+        self.change();
+        true
     }
 
     /// It ends: it can be asked for as long as its client was told, and long enough to fetch its result. Says for how
     /// long that is from now on.
     pub(crate) fn end(&mut self) -> Duration {
-        self.changed_ms = self.now_ms();
+        self.change();
         let kept = self.changed_ms.saturating_add(millis(self.kept));
         self.until_ms = self.until_ms.max(kept);
-        Duration::from_millis(self.until_ms - self.changed_ms)
+        self.time_left()
+    }
+
+    /// How long it can be asked for.
+    pub(crate) fn time_left(&self) -> Duration {
+        Duration::from_millis(self.until_ms.saturating_sub(self.now_ms()))
+    }
+
+    fn change(&mut self) {
+        self.changed_ms = self.now_ms();
+        self.version += 1;
     }
 
     fn now_ms(&self) -> u64 {
@@ -195,19 +217,32 @@ impl TaskCounts {
     /// Whether there is room for one more task of a share.
     pub(crate) fn has_room(&mut self, share: &Share, limits: &BusLimits) -> bool {
         let now = Instant::now();
-        self.ends.retain(|_, tasks| {
-            tasks.retain(|_, ends| *ends > now);
-            !tasks.is_empty()
-        });
-        let all: usize = self.ends.values().map(HashMap::len).sum();
-        let own = self.ends.get(share).map_or(0, HashMap::len);
-        all < limits.tasks && own < limits.caller_tasks
+        while let Some((_, stream)) = self.ends.first().filter(|(ends, _)| *ends <= now).copied() {
+            self.ends.pop_first();
+            self.forget(stream);
+        }
+        let own = self.each.get(share).copied().unwrap_or_default();
+        self.ends.len() < limits.tasks && own < limits.caller_tasks
     }
 
-    /// Counts a task that lives so long.
+    fn forget(&mut self, stream: StreamId) {
+        let share = self.of.remove(&stream);
+        if let Some(share) = share
+            && let Some(own) = self.each.get_mut(&share)
+        {
+            *own -= 1;
+            if *own == 0 {
+                self.each.remove(&share);
+            }
+        }
+    }
+
+    /// Counts a task that lives so long; it is counted once.
     pub(crate) fn add(&mut self, stream: StreamId, share: Share, life: Duration) {
         if let Some(ends) = Instant::now().checked_add(life) {
-            self.ends.entry(share).or_default().insert(stream, ends);
+            self.ends.insert((ends, stream));
+            *self.each.entry(share.clone()).or_default() += 1;
+            self.of.insert(stream, share);
         }
     }
 }

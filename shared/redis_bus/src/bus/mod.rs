@@ -18,6 +18,7 @@ use crate::connection::hot::HotConnection;
 use crate::connection::pool::PooledConnections;
 use crate::connection::queue_group::QueueGroup;
 use crate::connection::subscription::Subscriptions;
+use crate::connection::task_channels::TaskChannels;
 use crate::fault::Fault;
 use crate::queue::deliveries::Deliveries;
 use crate::queue::forgeries::Forgeries;
@@ -44,6 +45,7 @@ pub struct RedisBus {
     pub(crate) hot: Arc<HotConnection>,
     pub(crate) pool: PooledConnections,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) task_channels: TaskChannels,
     pub(crate) group: Arc<QueueGroup>,
     pub(crate) gauge: QueueGauge,
     pub(crate) clock: Arc<ServerClock>,
@@ -144,13 +146,19 @@ impl RedisBus {
         keys_of_fleet: FleetKeys,
     ) -> Result<Arc<Self>, BusError> {
         let hot = Arc::new(hot);
+        let subscriptions = Subscriptions::new(connector.clone(), hot.clone());
         let bus = Self {
+            task_channels: TaskChannels::beside(
+                &subscriptions,
+                keys.clone(),
+                keys_of_fleet.tasks.clone(),
+            ),
+            subscriptions,
             keys,
             recent_sessions: RecentSessions::new(limits.session_idle),
             limits,
             clock,
             pool: PooledConnections::new(connector.clone()),
-            subscriptions: Subscriptions::new(connector.clone(), hot.clone()),
             group: connector.group(),
             connector,
             hot,

@@ -20,3 +20,4 @@ pub(crate) mod link;
 pub(crate) mod pool;
 pub(crate) mod queue_group;
 pub(crate) mod subscription;
+pub(crate) mod task_channels;

@@ -29,7 +29,7 @@ use crate::wire::keys::Keys;
 use crate::wire::lines;
 
 /// Published messages that wait to be forwarded. Beyond it they are dropped and a gap is reported.
-const WAITING_MESSAGES: usize = 1024;
+pub(super) const WAITING_MESSAGES: usize = 1024;
 
 /// News that wait for their reader.
 const WAITING_NEWS: usize = 1024;
@@ -42,20 +42,20 @@ const PROBE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The subscriptions of one bus.
 pub(crate) struct Subscriptions {
-    connector: Connector,
-    hot: Arc<HotConnection>,
-    live: Arc<Live>,
+    pub(super) connector: Connector,
+    pub(super) hot: Arc<HotConnection>,
+    pub(super) live: Arc<Live>,
 }
 
 /// The channels of all subscriptions whose receiver lives, with whether they hear.
 #[derive(Default)]
-struct Live {
+pub(super) struct Live {
     next: AtomicU64,
     hearing: Mutex<HashMap<u64, (String, Arc<AtomicBool>)>>,
 }
 
 /// A subscription's place among the live ones, until dropped.
-struct Registration {
+pub(super) struct Registration {
     live: Arc<Live>,
     number: u64,
     hearing: Arc<AtomicBool>,
@@ -135,7 +135,7 @@ impl Subscriptions {
 // === impl Live, Registration ===
 
 impl Live {
-    fn register(self: &Arc<Self>, channel: &str) -> Registration {
+    pub(super) fn register(self: &Arc<Self>, channel: &str) -> Registration {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // Not yet confirmed, but not deaf either: that is for the caller of `open` to say.
         let hearing = Arc::new(AtomicBool::new(true));
@@ -154,7 +154,7 @@ impl Live {
 }
 
 impl Registration {
-    fn hears(&self, hears: bool) {
+    pub(super) fn hears(&self, hears: bool) {
         let heard = self.hearing.swap(hears, Ordering::AcqRel);
         metrics().deaf.add(i64::from(heard) - i64::from(hears));
     }
@@ -255,7 +255,7 @@ impl<T: Send + 'static> Subscriber<T> {
         tokio::select! {
             () = self.news.closed() => Ended::ReceiverGone,
             () = lost.cancelled() => Ended::Lost("disconnected"),
-            () = self.probe(heard) => Ended::Lost("deaf: a probe was published and not heard"),
+            () = probe(&self.hot, &self.probe_channel, heard) => Ended::Lost("deaf: a probe was published and not heard"),
             ended = self.forward_messages(confirmed) => ended,
         }
     }
@@ -313,32 +313,27 @@ impl<T: Send + 'static> Subscriber<T> {
             }
         }
     }
+}
 
-    /// Returns when a probe was published and not heard. While nothing can be published there is
-    /// nothing to hear either.
-    async fn probe(&self, mut heard: watch::Receiver<u64>) {
-        for number in 1.. {
-            tokio::time::sleep(PROBE_EVERY).await;
-            let mut publish = cmd("PUBLISH");
-            publish.arg(&self.probe_channel).arg(number);
-            if self
-                .hot
-                .run(&Command::<i64>::single(publish))
-                .await
-                .is_err()
-            {
-                continue;
-            }
-            let heard = heard.wait_for(|newest| *newest >= number);
-            if !matches!(timeout(PROBE_WITHIN, heard).await, Ok(Ok(_))) {
-                return;
-            }
+/// Returns when a probe was published and not heard. While nothing can be published there is
+/// nothing to hear either.
+pub(super) async fn probe(hot: &HotConnection, channel: &str, mut heard: watch::Receiver<u64>) {
+    for number in 1.. {
+        tokio::time::sleep(PROBE_EVERY).await;
+        let mut publish = cmd("PUBLISH");
+        publish.arg(channel).arg(number);
+        if hot.run(&Command::<i64>::single(publish)).await.is_err() {
+            continue;
+        }
+        let heard = heard.wait_for(|newest| *newest >= number);
+        if !matches!(timeout(PROBE_WITHIN, heard).await, Ok(Ok(_))) {
+            return;
         }
     }
 }
 
 /// Channel and payload of a published message.
-fn message(push: PushInfo) -> Option<(Vec<u8>, Vec<u8>)> {
+pub(super) fn message(push: PushInfo) -> Option<(Vec<u8>, Vec<u8>)> {
     if push.kind != PushKind::Message {
         return None;
     }

@@ -2,23 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use prynai_bus::ids::{EntryId, StreamId};
+use prynai_bus::ids::StreamId;
 use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::task::{
-    Answer, Inputs, Parking, Promotion, Question, TaskBirth, TaskSight, TaskState,
-};
-use prynai_bus::{Answered, Appended, BusError, Ownership, Refusal, TaskStore};
+use prynai_bus::wire::task::{Answer, Inputs, Parking, Promotion, Question, TaskSight};
+use prynai_bus::{Answered, Appended, BusError, Ownership, Refusal, TaskStore, TaskWatch};
 
 use crate::bus::RedisBus;
 use crate::scripts::{self, WriteCode, unknown_code};
-use crate::wire::lines;
 use crate::wire::sealing::Kind;
+use crate::wire::{lines, told_task};
 
 #[async_trait]
 impl TaskStore for RedisBus {
@@ -40,7 +37,7 @@ impl TaskStore for RedisBus {
     async fn note_status(&self, owner: &Ownership, message: &str) -> Result<Appended, BusError> {
         let log = self.keys.log(&owner.stream);
         let message = self.task_keys.seal(&log, Kind::Status, message);
-        let note = scripts::note_status(&self.keys, owner, &message, self.clock.now_ms());
+        let note = scripts::note_status(&self.keys, owner, &message);
         Ok(WriteCode::try_from(self.run(&note).await?)?.into())
     }
 
@@ -54,7 +51,7 @@ impl TaskStore for RedisBus {
         let read = scripts::inputs(&self.keys, &self.limits, owner);
         let mut told = self.run(&read).await?.into_iter();
         let code = told.next().and_then(|code| code.parse().ok());
-        let code: i64 = code.ok_or_else(unexpected)?;
+        let code: i64 = code.ok_or_else(told_task::unreadable)?;
         if let Err(refusal) = WriteCode::try_from(code)?.into() {
             return Ok(Err(refusal));
         }
@@ -70,7 +67,7 @@ impl TaskStore for RedisBus {
             answers.push(Answer { key, name, answer });
         }
         Ok(Ok(Inputs {
-            round: round.ok_or_else(unexpected)?,
+            round: round.ok_or_else(told_task::unreadable)?,
             left,
             answers,
         }))
@@ -107,8 +104,22 @@ impl TaskStore for RedisBus {
         if let Some(bytes) = size {
             answer = self.run(&read(bytes)).await?;
         }
-        let seen = answer.map(|answer| self.sight(name, answer));
+        let log = self.keys.log(name);
+        let seen = answer.map(|answer| told_task::read(&self.task_keys, &log, answer));
         seen.transpose()
+    }
+
+    async fn watch(&self, names: &[StreamId], principal: &str) -> Result<TaskWatch, BusError> {
+        let own = scripts::own_tasks(&self.keys, names, principal);
+        // A script needs a key.
+        let own = match names {
+            [] => Vec::new(),
+            _ => self.run(&own).await?,
+        };
+        let own = names.iter().zip(own).filter(|(_, own)| *own == 1);
+        let names: Vec<_> = own.map(|(name, _)| *name).collect();
+        let news = self.task_channels.watch(&names).await?;
+        Ok(TaskWatch { names, news })
     }
 
     async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
@@ -167,51 +178,6 @@ impl RedisBus {
             record: parking.record.clone(),
         }
     }
-
-    /// Reads an answer of `task.lua`.
-    fn sight(&self, name: &StreamId, mut answer: Vec<String>) -> Result<TaskSight, BusError> {
-        let mut asked = answer.split_off(answer.len().min(8)).into_iter();
-        let [birth, state, entry, changed, until, said, _, line] =
-            <[String; 8]>::try_from(answer).map_err(|_| unexpected())?;
-        let log = self.keys.log(name);
-        let open = |kind: Kind<'_>, text: &str| -> Result<RawJson, WireError> {
-            Ok(RawJson::parse(self.task_keys.open(&log, kind, text)?)?)
-        };
-        let mut requests = BTreeMap::new();
-        while let (Some(key), Some(request)) = (asked.next(), asked.next()) {
-            let request = open(Kind::Question(&key), &request)?;
-            requests.insert(key, request);
-        }
-        let birth = TaskBirth::from_json(&birth)?;
-        let number = |text: &str| text.parse::<u64>().map_err(|_| unexpected());
-        let state = match state.as_str() {
-            "open" if requests.is_empty() => TaskState::Working,
-            "open" => TaskState::Asking(requests),
-            "cancelled" => TaskState::Cancelled,
-            "finished" => {
-                let response = StreamEvent::from_line(&line)?.message;
-                let response = response.ok_or_else(unexpected)?;
-                TaskState::Ended(open(Kind::End, response.as_str())?)
-            }
-            _ => return Err(unexpected()),
-        };
-        let said = match said.is_empty() {
-            true => None,
-            false => Some(self.task_keys.open(&log, Kind::Status, &said)?.into_owned()),
-        };
-        Ok(TaskSight {
-            entry: EntryId::from(entry.as_str()),
-            changed_ms: number(&changed)?,
-            ttl: Duration::from_millis(number(&until)?.saturating_sub(birth.created_ms)),
-            birth,
-            message: said,
-            state,
-        })
-    }
-}
-
-fn unexpected() -> BusError {
-    BusError::Unexpected("a task that cannot be read".to_owned())
 }
 
 /// Where a text lies, so that none is good for another place.

@@ -32,12 +32,12 @@ pub(crate) use state_store::*;
 pub(crate) use task_store::*;
 pub(crate) use write_code::*;
 
-/// Declares the script of a file in `lua/`.
+/// Declares the script of a file in `lua/`, after the parts of other files there that it needs.
 macro_rules! lua {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         static $name: std::sync::LazyLock<$crate::connection::command::Lua> =
             std::sync::LazyLock::new(|| {
-                let source = include_str!(concat!("../lua/", $file));
+                let source = concat!($(include_str!(concat!("../lua/", $file))),+);
                 $crate::connection::command::Lua::new(source)
             });
     };

@@ -18,7 +18,7 @@ use crate::wire::lines;
 
 lua!(MAKE_GROUP, "request_queue/make_group.lua");
 lua!(KNOCK, "request_queue/knock.lua");
-lua!(FINISH, "request_queue/finish.lua");
+lua!(FINISH, "parts/told_task.lua", "request_queue/finish.lua");
 lua!(RECLAIM, "request_queue/reclaim.lua");
 lua!(RENEW, "request_queue/renew.lua");
 lua!(HAND_BACK, "request_queue/hand_back.lua");

@@ -10,7 +10,11 @@ use crate::connection::command::Command;
 use crate::wire::keys::{GROUP, Keys};
 use crate::wire::lines::CancelledLine;
 
-lua!(CANCEL_CALL, "signal_channel/cancel_call.lua");
+lua!(
+    CANCEL_CALL,
+    "parts/told_task.lua",
+    "signal_channel/cancel_call.lua"
+);
 lua!(POST_MAIL, "signal_channel/post_mail.lua");
 lua!(TAKE_MAIL, "signal_channel/take_mail.lua");
 

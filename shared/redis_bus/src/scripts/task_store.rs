@@ -11,11 +11,16 @@ use crate::connection::command::Command;
 use crate::wire::keys::{GROUP, Keys};
 
 lua!(PROMOTE, "task_store/promote.lua");
-lua!(NOTE_STATUS, "task_store/note_status.lua");
-lua!(PARK, "task_store/park.lua");
+lua!(
+    NOTE_STATUS,
+    "parts/told_task.lua",
+    "task_store/note_status.lua"
+);
+lua!(PARK, "parts/told_task.lua", "task_store/park.lua");
+lua!(OWN_TASKS, "task_store/own_tasks.lua");
 lua!(INPUTS, "task_store/inputs.lua");
-lua!(ANSWER, "task_store/answer.lua");
-lua!(TASK, "task_store/task.lua");
+lua!(ANSWER, "parts/told_task.lua", "task_store/answer.lua");
+lua!(TASK, "parts/told_task.lua", "task_store/task.lua");
 lua!(COUNT_TASKS, "task_store/count_tasks.lua");
 
 /// Makes a task of a call: a [`WriteCode`](super::WriteCode). `task` and `event` are what lies in Redis.
@@ -57,18 +62,12 @@ pub(crate) fn promote(
 }
 
 /// Notes what a task says of itself: a [`WriteCode`](super::WriteCode).
-pub(crate) fn note_status(
-    keys: &Keys,
-    owner: &Ownership,
-    message: &str,
-    now_ms: u64,
-) -> Command<i64> {
+pub(crate) fn note_status(keys: &Keys, owner: &Ownership, message: &str) -> Command<i64> {
     let mut command = NOTE_STATUS.with_keys(&[keys.log(&owner.stream)]);
     command
         .arg(owner.entry.as_str())
         .arg(owner.token())
-        .arg(message)
-        .arg(now_ms);
+        .arg(message);
     Command::script(&NOTE_STATUS, command)
 }
 
@@ -161,4 +160,12 @@ pub(crate) fn count_tasks_as_reader(keys: &Keys) -> Command<(u64, u64, u64)> {
 
 fn counted(keys: &Keys) -> [String; 3] {
     [keys.tasks(), keys.unfinished(), keys.asking()]
+}
+
+/// Of each of these, whether it is a task of `principal`: 1 or 0.
+pub(crate) fn own_tasks(keys: &Keys, names: &[StreamId], principal: &str) -> Command<Vec<u8>> {
+    let logs: Vec<_> = names.iter().map(|name| keys.log(name)).collect();
+    let mut command = OWN_TASKS.with_keys(&logs);
+    command.arg(principal);
+    Command::script(&OWN_TASKS, command)
 }

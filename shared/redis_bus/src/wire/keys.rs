@@ -38,6 +38,9 @@ const PARTITION: &str = "{main.0}:";
 /// What follows that in the key of [`Keys::group_made`].
 const GROUP_MADE: &str = "group";
 
+/// What the key of a log has before its stream.
+const LOG: &str = "log:";
+
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
         Self {
@@ -165,7 +168,13 @@ impl Keys {
 
     /// The log of a stream (hash).
     pub(crate) fn log(&self, stream: &StreamId) -> String {
-        self.of_stream("log:", stream)
+        self.of_stream(LOG, stream)
+    }
+
+    /// The stream of a log's name. The channel of a task has the name of its log.
+    pub(crate) fn stream_of_log(&self, name: &str) -> Option<StreamId> {
+        let rest = name.strip_prefix(&self.partition)?;
+        rest.strip_prefix(LOG)?.parse().ok()
     }
 
     /// Messages of the client for a call (list).
@@ -354,6 +363,8 @@ mod tests {
         assert_eq!(keys.queue(), "prynai:{main.0}:requests");
         let stream = StreamId::generate();
         assert_eq!(keys.log(&stream), format!("prynai:{{main.0}}:log:{stream}"));
+        assert_eq!(keys.stream_of_log(&keys.log(&stream)), Some(stream));
+        assert_eq!(keys.stream_of_log(&keys.mailbox(&stream)), None);
     }
 
     #[test]

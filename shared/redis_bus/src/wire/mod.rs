@@ -5,3 +5,4 @@ pub(crate) mod keys;
 pub(crate) mod lines;
 pub mod sealing;
 pub mod signature;
+pub(crate) mod told_task;

@@ -61,6 +61,35 @@ async fn a_task_waits_for_its_client_and_comes_back_once() {
 }
 
 #[tokio::test]
+async fn who_listens_to_a_task_hears_of_each_change_once() {
+    always(async |shaky| {
+        let owner = shaky.scene.owned().await;
+        let (name, principal) = (owner.stream, promotion(&owner, 1).principal);
+        shaky.scene.promote(&owner, 1).await;
+        let names = [name];
+        let watch = shaky.done(|| shaky.bus.watch(&names, &principal)).await;
+        assert_eq!(watch.names, names);
+        let mut news = shaky.scene.listen(&names).await;
+        let noted = shaky.done(|| shaky.bus.note_status(&owner, "half")).await;
+        assert_eq!(noted, Ok(()));
+        let parking = parking(&["a"]);
+        let parked = shaky.done(|| shaky.bus.park(&owner, &parking)).await;
+        assert_eq!(parked, Ok(()));
+        let given = answers(&["a"]);
+        shaky
+            .done(|| shaky.bus.answer(&name, &principal, &given))
+            .await;
+        for version in 1..=3 {
+            let told = next(&mut news).await.sight.expect("is told");
+            assert_eq!(told.version, version);
+        }
+        let now = shaky.scene.task(name).await.expect("is there");
+        assert_eq!(now.version, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_task_is_looked_at() {
     in_every_way(tiny_pages(), async |shaky| {
         let owner = shaky.scene.owned().await;

@@ -316,13 +316,20 @@ async fn a_killed_subscription_says_gap_and_hears_again() {
     let mut events = scene.events_of(&scene.gateway).await;
     let mut signals = begun(scene.workers.signal_news(&scene.worker).await.unwrap()).await;
     let mut changes = begun(scene.gateways.change_news().await.unwrap()).await;
-    let owner = scene.owned().await;
+    let (owner, task) = (scene.owned().await, scene.owned().await);
+    scene.promote(&task, 1).await;
+    let _promoted = next(&mut events).await;
+    let mut tasks = scene.listen(&[task.stream]).await;
 
     let killed: i64 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-    assert!(killed >= 3, "{killed} subscriptions were killed");
+    assert!(killed >= 4, "{killed} subscriptions were killed");
     until_gap(&mut events).await;
     until_gap(&mut signals).await;
     until_gap(&mut changes).await;
+    until_gap(&mut tasks).await;
+    scene.say_of(&task, "half").await;
+    let told = next(&mut tasks).await.sight.expect("is told");
+    assert_eq!(told.message.as_deref(), Some("half"));
 
     let first = scene.say(&owner, 1).await;
     assert_eq!(next(&mut events).await, first);
@@ -332,6 +339,38 @@ async fn a_killed_subscription_says_gap_and_hears_again() {
     scene.workers.publish_change(&change).await.unwrap();
     assert_eq!(next(&mut changes).await.change, change);
     assert_eventually!(scene.gateways.health().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_listens_to_any_more_has_no_channel() {
+    let server = RedisServer::start().await;
+    let scene = scene_on(&server).await;
+    let (first, second) = (scene.owned().await, scene.owned().await);
+    let names = [&first, &second].map(|task| task.stream);
+    for task in [&first, &second] {
+        scene.promote(task, 1).await;
+    }
+    let both = scene.listen(&names).await;
+    let mut one = scene.listen(&names[..1]).await;
+    let again = scene.listen(&names[..1]).await;
+    let channels = async |names: usize| {
+        assert_eventually!({
+            let all: Vec<String> = server.command(&["PUBSUB", "CHANNELS", "*:log:*"]).await;
+            all.len() == names
+        });
+    };
+    channels(2).await;
+    drop((both, again));
+    channels(1).await;
+    scene.say_of(&first, "half").await;
+    let told = next(&mut one).await.sight.expect("is told");
+    assert_eq!(told.message.as_deref(), Some("half"));
+    drop(one);
+    channels(0).await;
+    // Whoever comes then is heard again.
+    let mut news = scene.listen(&names).await;
+    scene.say_of(&second, "half").await;
+    assert_eq!(next(&mut news).await.name, second.stream);
 }
 
 #[tokio::test]

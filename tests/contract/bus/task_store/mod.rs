@@ -1,6 +1,7 @@
 //! [`TaskStore`](prynai_bus::TaskStore): calls that have become tasks.
 
 mod ends;
+pub(crate) mod listening;
 mod promotions;
 pub(crate) mod questions;
 

@@ -99,10 +99,11 @@ local recorded, dropped, is_dropped = 0, 0, {}
 -- Keeps the log of a task that ends for as long as its client was told, and long enough to fetch the result.
 local function keep_task(log, kept)
   local now = call('TIME')
-  now = now[1] * 1000 + math.floor(now[2] / 1000)
-  local last = math.max(now + kept, tonumber(call('HGET', log, 'until')))
-  call('HSET', log, 'changed', string.format('%.0f', now), 'until', string.format('%.0f', last))
-  call('PEXPIREAT', log, string.format('%.0f', last))
+  local last = now[1] * 1000 + math.floor(now[2] / 1000) + kept
+  last = string.format('%.0f', math.max(last, tonumber(call('HGET', log, 'until'))))
+  call('HSET', log, 'until', last)
+  call('PEXPIREAT', log, last)
+  tell_task(log)
 end
 
 at = 5
@@ -148,7 +149,8 @@ for i = 1, count do
     end
   elseif cancelled[i] and answers[i] ~= LOST then
     if cancelled[i].task_kept then
-      keep_task(logs[i], cancelled[i].task_kept)
+      -- Its client was told when it was cancelled.
+      call('PEXPIREAT', logs[i], call('HGET', logs[i], 'until'))
     else
       call('PEXPIRE', logs[i], ARGV[at + RETENTION])
     end

@@ -74,10 +74,11 @@ else
 end
 -- Its client can ask for it as long as for one that ended by itself.
 if task_kept then
-  local changed = now + math.floor(time[2] / 1000)
-  local last = string.format('%.0f', math.max(changed + task_kept, tonumber(log[7])))
-  redis.call('HSET', KEYS[1], 'changed', string.format('%.0f', changed), 'until', last)
+  local ends = now + math.floor(time[2] / 1000) + task_kept
+  local last = string.format('%.0f', math.max(ends, tonumber(log[7])))
+  redis.call('HSET', KEYS[1], 'until', last)
   redis.call('PEXPIREAT', KEYS[1], last, 'GT')
+  tell_task(KEYS[1])
 end
 
 if holder then

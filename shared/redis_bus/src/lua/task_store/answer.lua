@@ -22,6 +22,7 @@ for i = 5, #ARGV, 2 do
     bytes, awaited = bytes + #ARGV[i + 1], awaited - 1
   end
 end
+if not next(given) then return 0 end
 if bytes > tonumber(ARGV[3]) then return 2 end
 if awaited == 0 and call('XLEN', KEYS[3]) >= tonumber(ARGV[4]) then return 3 end
 
@@ -29,10 +30,11 @@ for key, answer in pairs(given) do
   call('HDEL', KEYS[1], '?' .. key)
   call('HSET', KEYS[1], '=' .. key, answer)
 end
-local now = call('TIME')
-call('HSET', KEYS[1], 'input', bytes, 'awaited', awaited,
-  'changed', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)))
-if awaited > 0 then return 0 end
+call('HSET', KEYS[1], 'input', bytes, 'awaited', awaited)
+if awaited > 0 then
+  tell_task(KEYS[1])
+  return 0
+end
 
 local request = cmsgpack.unpack(log[4])
 request[#request + 1], request[#request + 2] = 'again', '1'
@@ -40,5 +42,6 @@ local entry = call('XADD', KEYS[3], '*', unpack(request))
 call('HSET', KEYS[1], 'entry', entry)
 call('HDEL', KEYS[1], 'queued', 'record')
 call('ZREM', KEYS[4], ARGV[2])
-call('ZADD', KEYS[2], now[1] * 1000, ARGV[2])
+call('ZADD', KEYS[2], call('TIME')[1] * 1000, ARGV[2])
+tell_task(KEYS[1])
 return 1

@@ -39,15 +39,15 @@ for i = 1, #entry[2], 2 do
     request[#request + 1], request[#request + 2] = entry[2][i], entry[2][i + 1]
   end
 end
-local now = call('TIME')
 call('HSET', KEYS[1], 'owner', '-', 'parked', parked, 'asked', cmsgpack.pack(asked), 'input', bytes,
   'awaited', (#ARGV - 7) / 3, 'round', (log[8] or 0) + 1, 'left', ARGV[5], 'record', ARGV[6],
-  'queued', cmsgpack.pack(request), 'changed', string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)),
-  unpack(set))
+  'queued', cmsgpack.pack(request), unpack(set))
 call('XACK', KEYS[3], ARGV[1], ARGV[3])
 call('XDEL', KEYS[3], ARGV[3])
 call('ZREM', KEYS[2], ARGV[2])
+local now = call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
 call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.0f', now_ms))
 call('ZADD', KEYS[4], string.format('%.0f', now_ms + call('PTTL', KEYS[1])), ARGV[2])
+tell_task(KEYS[1])
 return 0
