@@ -57,7 +57,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{STYLE}</style>{body}</html>"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>{title}</title><style>{STYLE}</style>{body}</html>"
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -148,6 +148,14 @@ async fn the_configuration_that_is_printed_can_be_read() {
     let again = Process::run(BINARY, &["--config", path, "--print-config"]).await;
     let _ = std::fs::remove_file(&file);
     assert_eq!(again.output, printed.output);
+    let callback = "https://mcp.example/oauth/callback";
+    let changed = ["--web-redirect-uri", callback, "--print-config"];
+    let changed = Process::run(BINARY, &changed).await;
+    let changed: Value = serde_json::from_str(&changed.output).expect("is JSON");
+    let clients = changed["clients"].as_array().expect("a list");
+    let own = clients.iter().find(|client| client["client_id"] == API);
+    let uris = &own.expect("is there")["web_redirect_uris"];
+    assert!(uris.as_array().expect("a list").contains(&callback.into()));
 }
 
 #[tokio::test]
