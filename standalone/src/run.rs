@@ -27,8 +27,8 @@ const PROGRAM: &str = "prynai-mcp";
 ///
 /// # Errors
 ///
-/// When an address cannot be bound, or Redis or the certificate cannot be used as they are set up. A
-/// Redis that is away is waited for.
+/// When the handler declares tasks of its own, an address cannot be bound, or Redis or the certificate cannot be used
+/// as they are set up. A Redis that is away is waited for.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let (settings, (probe, _traces_and_log)) =
         parse_or_exit(std::env::args_os(), |settings: &StandaloneSettings| {
@@ -43,6 +43,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     if let Some(probe) = probe {
         return Ok(probe.tell().await?);
     }
+    prynai_worker::refuse_own_tasks(&handler).map_err(anyhow::Error::msg)?;
     prynai_worker::hush_handler_panics();
     let shutdown = Shutdown::new();
     // Nothing stands in front that would have to be told.

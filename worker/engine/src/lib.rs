@@ -30,7 +30,7 @@ pub use handler::guard::hush_handler_panics;
 pub use handler::raw_message::RawMessage;
 pub use handler::redelivery::Redelivery;
 pub use handler::state::{ScopedState, State, StateError};
-pub use handler::task_use::Tasks;
+pub use handler::task_use::{Tasks, refuse_own_tasks};
 pub use health::WorkerHealth;
 pub use metrics::register as register_metrics;
 pub use serve::serve;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use prynai_bus::wire::signal::Signal;
 use prynai_bus::{Bus, NewsReceiver};
 use prynai_process::lifecycle::Shutdown;
+use prynai_process::outage::Alarm;
 use rmcp::ServerHandler;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -283,6 +284,8 @@ fn call_ports(bus: &Arc<dyn Bus>, events: EventQueue, config: &WorkerConfig) -> 
         tasks: bus.clone(),
         worker: config.id.clone(),
         patience: PATIENCE,
+        tasks_take: config.tasks.timeout,
+        tasks_full: Alarm::default(),
         outcomes_kept: config.idempotency_window,
     }
 }

@@ -32,7 +32,7 @@ pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
     Answerable, Ask, Audited, BecomeTask, CloseStream, RawMessage, Redelivery, RequestStateKeys,
     ScopedState, State, StateError, TaskTerms, Tasks, Unanswered, WorkerConfig, WorkerHealth,
-    hush_handler_panics, register_metrics, serve,
+    hush_handler_panics, refuse_own_tasks, register_metrics, serve,
 };
 pub use run::run;
 pub use settings::{ProcessSettings, WorkerSettings};

@@ -8,7 +8,9 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_process::settings::parse_or_exit;
 use prynai_redis_bus::settings::exit_if_unusable;
 use prynai_redis_bus::{RedisBus, RedisOperations};
-use prynai_worker_engine::{WorkerConfig, WorkerHealth, hush_handler_panics, serve};
+use prynai_worker_engine::{
+    WorkerConfig, WorkerHealth, hush_handler_panics, refuse_own_tasks, serve,
+};
 use rmcp::ServerHandler;
 
 use crate::settings::ProcessSettings;
@@ -31,8 +33,8 @@ const PROGRAM: &str = "prynai-worker";
 ///
 /// # Errors
 ///
-/// When signals cannot be waited for, `--admin-listen` cannot be bound, or Redis answers with something that it never
-/// should.
+/// When the handler declares tasks of its own, signals cannot be waited for, `--admin-listen` cannot be bound, or Redis
+/// answers with something that it never should.
 pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     let (settings, (probe, _traces_and_log)) =
         parse_or_exit(std::env::args_os(), |settings: &ProcessSettings| {
@@ -47,6 +49,7 @@ pub async fn run<H: ServerHandler>(handler: H) -> anyhow::Result<()> {
     if let Some(probe) = probe {
         return Ok(probe.tell().await?);
     }
+    refuse_own_tasks(&handler).map_err(anyhow::Error::msg)?;
     hush_handler_panics();
     let shutdown = Shutdown::new();
     let grace = settings.drain_timeout;

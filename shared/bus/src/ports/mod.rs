@@ -221,6 +221,8 @@ pub struct BusLimits {
     pub caller_tasks: usize,
     /// Bytes of the questions of a task and the answers to them.
     pub task_input: usize,
+    /// How long a task may have neither a worker nor an entry until it counts as lost.
+    pub entry_missed: Duration,
     /// How long a session outlives its last use.
     pub session_idle: Duration,
     /// Dead letters kept; the oldest make room.
@@ -261,6 +263,7 @@ impl Default for BusLimits {
             tasks: 100_000,
             caller_tasks: 10_000,
             task_input: 256 * 1024,
+            entry_missed: Duration::from_secs(10),
             session_idle: Duration::from_secs(3600),
             dead_letters: 10_000,
             audit: 5_000,

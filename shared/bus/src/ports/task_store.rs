@@ -39,8 +39,8 @@ pub struct TaskWatch {
 /// answers ([`TaskStore::answer`]). A worker takes it over first, as a redelivered call, although it is a first
 /// delivery ([`crate::wire::request::RequestEnvelope::again`]).
 ///
-/// A task ends as its call does, with [`super::RequestQueue::finish`] and what [`TaskStore::at_rest`] makes of its end. It
-/// can be asked for as long as [`Promotion::ttl`] says, and from its end on as long as [`Promotion::kept`] says,
+/// A task ends as its call does, with [`super::RequestQueue::finish`] and what [`TaskStore::at_rest`] makes of its end.
+/// It can be asked for as long as [`Promotion::ttl`] says, and from its end on as long as [`Promotion::kept`] says,
 /// whichever is longer. No gateway releases its log.
 #[async_trait]
 pub trait TaskStore: Send + Sync {

@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json_rpc::code::INTERNAL_ERROR;
 use super::principal::{CallerKind, Principal};
 use super::{FORMAT, WireError};
 use crate::shown;
@@ -185,6 +186,19 @@ impl AuditLine {
     /// The text, without a line end.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same record, of something that ended otherwise than was thought: with an error, for this reason.
+    ///
+    /// # Errors
+    ///
+    /// When `line` is none.
+    pub fn of_failed(line: &str, reason: &str) -> Result<Self, WireError> {
+        let mut record: AuditRecord<'_> = serde_json::from_str(line)?;
+        record.outcome = "error".into();
+        record.code = Some(INTERNAL_ERROR.into());
+        record.reason = Some(reason.into());
+        record.line()
     }
 
     /// The text with the time at which it ended, Unix milliseconds: for where nothing else says that.

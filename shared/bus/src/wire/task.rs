@@ -11,7 +11,7 @@ use super::audit::AuditLine;
 use super::event::StreamEvent;
 use super::message::RawJson;
 use super::principal::Share;
-use super::{FORMAT, WireError, check_format};
+use super::{FORMAT, WireError, check_format, json_rpc};
 use crate::ids::{EntryId, StreamId};
 
 /// The name of the extension.
@@ -133,6 +133,15 @@ pub enum TaskState {
     Cancelled,
 }
 
+/// Why a task ends that no worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskFailure {
+    /// It has waited for its client for longer than a task may take.
+    Overdue,
+    /// Its entry is gone, and no worker has it.
+    Lost,
+}
+
 /// A task as clients see it (ext-tasks, draft, `Task`).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -171,6 +180,55 @@ struct Response<'a> {
 struct Failure<'a> {
     #[serde(borrow)]
     message: Cow<'a, str>,
+}
+
+impl TaskFailure {
+    const ALL: [Self; 2] = [Self::Overdue, Self::Lost];
+
+    /// How it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overdue => "overdue",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The one that is written so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+
+    /// The same for programs, as the response has it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Overdue => "deadline",
+            Self::Lost => "task_lost",
+        }
+    }
+
+    /// The response to the call. It has no request id, which is not known any more, and which a task does not show.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as JSON.
+    pub fn response(self) -> Result<RawJson, WireError> {
+        let message = match self {
+            Self::Overdue => {
+                "the task waited for its client for longer than a task may take; the outcome is unknown: it may or may \
+                 not have taken effect before it asked"
+            }
+            Self::Lost => {
+                "the request of this task was lost, and no worker has it; the outcome is unknown: it may or may not \
+                 have taken effect"
+            }
+        };
+        let error = serde_json::json!({
+            "code": json_rpc::code::INTERNAL_ERROR,
+            "message": message,
+            "data": {"reason": self.reason(), "outcome": "unknown"},
+        });
+        Ok(RawJson::parse(json_rpc::error(None, error))?)
+    }
 }
 
 impl TaskSight {

@@ -126,6 +126,10 @@ impl Partition {
             _ if !self.running(&owner.entry).is_some_and(|r| r.is_of(owner)) => {
                 Some(Refusal::LostOwnership)
             }
+            // A task that came back. What its client was asked and has answered went with its log.
+            None if self.running(&owner.entry).is_some_and(|r| r.request.again) => {
+                Some(Refusal::Finished)
+            }
             _ => None,
         };
         if let Some(refusal) = refused {

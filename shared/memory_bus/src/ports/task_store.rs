@@ -6,10 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prynai_bus::ids::{EntryId, StreamId};
 use prynai_bus::operations::TaskCounts;
-use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::audit::AuditLine;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskNews, TaskSight, TaskState};
+use prynai_bus::wire::task::{
+    Inputs, Parking, Promotion, TaskFailure, TaskNews, TaskSight, TaskState,
+};
 use prynai_bus::{
     Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore, TaskWatch,
 };
@@ -69,7 +72,10 @@ impl TaskStore for MemoryBus {
     }
 
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError> {
-        let partition = lock(&self.partition);
+        let mut partition = lock(&self.partition);
+        if let Some(record) = partition.end_overdue(name)? {
+            lock(&self.audit).add(record, self.unix_ms());
+        }
         let Some(log) = partition.logs.get(name) else {
             return Ok(None);
         };
@@ -171,6 +177,32 @@ impl Partition {
         }
         self.tell_task(name);
         Ok(Some(Answered::Taken))
+    }
+
+    /// Ends a task that has waited for its client for longer than it may take. Gives its record.
+    fn end_overdue(&mut self, name: &StreamId) -> Result<Option<AuditLine>, BusError> {
+        let Some(log) = self.logs.get_mut(name) else {
+            return Ok(None);
+        };
+        let is_open = log.state() == LogState::Open;
+        let task = log
+            .task
+            .as_mut()
+            .filter(|task| is_open && task.is_overdue());
+        let Some(parked) = task.and_then(|task| task.waiting.take()) else {
+            return Ok(None);
+        };
+        let failure = TaskFailure::Overdue;
+        let offset = log.newest() + 1;
+        let end = StreamEvent::new(*name, offset, EventKind::Final, failure.response()?);
+        // It is open.
+        let _ = log.finish(&[], &end);
+        let life = log.task.as_mut().map(Task::end);
+        self.logs.live_for(name, life);
+        self.tell_task(name);
+        let record = parked.record;
+        let record = record.map(|record| AuditLine::of_failed(record.as_str(), failure.reason()));
+        Ok(record.transpose()?)
     }
 
     fn promote(

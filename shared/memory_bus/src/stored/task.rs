@@ -172,6 +172,11 @@ impl Task {
         }
     }
 
+    /// Whether it has lived for as long as it may take.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.now_ms() >= self.until_ms
+    }
+
     /// It says something of itself: `false` when it said that last.
     pub(crate) fn say(&mut self, message: &str) -> bool {
         if self.message.as_deref() == Some(message) {

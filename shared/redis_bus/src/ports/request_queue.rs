@@ -359,6 +359,7 @@ impl RedisBus {
         self.next_sweep
             .store(now.saturating_add(SWEEP_EVERY), Ordering::Relaxed);
         self.run(&scripts::sweep(&self.keys, &self.limits)).await?;
+        self.end_overdue_tasks().await?;
         Ok(())
     }
 }

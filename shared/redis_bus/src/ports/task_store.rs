@@ -7,15 +7,25 @@ use async_trait::async_trait;
 use prynai_bus::ids::StreamId;
 use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::WireError;
-use prynai_bus::wire::event::StreamEvent;
+use prynai_bus::wire::audit::AuditLine;
+use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
-use prynai_bus::wire::task::{Answer, Inputs, Parking, Promotion, Question, TaskSight};
+use prynai_bus::wire::task::{
+    Answer, Inputs, Parking, Promotion, Question, TaskFailure, TaskSight,
+};
 use prynai_bus::{Answered, Appended, BusError, Ownership, Refusal, TaskStore, TaskWatch};
 
 use crate::bus::RedisBus;
+use crate::connection::command::Command;
 use crate::scripts::{self, WriteCode, unknown_code};
 use crate::wire::sealing::Kind;
 use crate::wire::{lines, told_task};
+
+/// Tasks that wait for their clients, looked at together, those first that can no longer be asked for soonest.
+const PAGE: usize = 100;
+
+/// How many such looks follow each other at most.
+const PAGES: usize = 10;
 
 #[async_trait]
 impl TaskStore for RedisBus {
@@ -95,18 +105,19 @@ impl TaskStore for RedisBus {
     }
 
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError> {
-        let read = |bytes| scripts::task(&self.keys, name, principal, bytes);
-        let mut answer = self.run(&read(self.limits.page_bytes)).await?;
-        // A large response is read now that it is known how long that may take.
-        let size = answer
-            .as_ref()
-            .and_then(|answer| answer.get(6)?.parse().ok());
-        if let Some(bytes) = size {
-            answer = self.run(&read(bytes)).await?;
+        let Some((failure, mut seen)) = self.read_task(name, principal).await? else {
+            return Ok(None);
+        };
+        if let Some(failure) = failure
+            && self.end_task(name, failure).await?
+        {
+            match self.read_task(name, principal).await? {
+                Some((_, ended)) => seen = ended,
+                None => return Ok(None),
+            }
         }
         let log = self.keys.log(name);
-        let seen = answer.map(|answer| told_task::read(&self.task_keys, &log, answer));
-        seen.transpose()
+        told_task::read(&self.task_keys, &log, seen).map(Some)
     }
 
     async fn watch(&self, names: &[StreamId], principal: &str) -> Result<TaskWatch, BusError> {
@@ -133,6 +144,60 @@ impl TaskStore for RedisBus {
 }
 
 impl RedisBus {
+    /// What `task.lua` says of a task, and why it should end although nobody will end it.
+    async fn read_task(
+        &self,
+        name: &StreamId,
+        principal: &str,
+    ) -> Result<Option<(Option<TaskFailure>, Vec<String>)>, BusError> {
+        let read = |bytes| scripts::task(&self.keys, name, principal, bytes);
+        let mut answer = self.run(&read(self.limits.page_bytes)).await?;
+        // A large response is read now that it is known how long that may take.
+        let size = answer
+            .as_ref()
+            .and_then(|answer| answer.get(7)?.parse().ok());
+        if let Some(bytes) = size {
+            answer = self.run(&read(bytes)).await?;
+        }
+        let Some(mut seen) = answer.filter(|seen| !seen.is_empty()) else {
+            return Ok(None);
+        };
+        let stuck = seen.remove(0);
+        Ok(Some((TaskFailure::named(&stuck), seen)))
+    }
+
+    /// Ends a task that nobody else will end; `false` when it goes on for now.
+    async fn end_task(&self, name: &StreamId, failure: TaskFailure) -> Result<bool, BusError> {
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.log(name)).arg("record");
+        let record: Option<String> = self.run(&Command::single(read)).await?;
+        let record = record.filter(|record| !record.is_empty());
+        // One that cannot be read is left out.
+        let record = record.and_then(|record| AuditLine::of_failed(&record, failure.reason()).ok());
+        let end = StreamEvent::new(*name, 0, EventKind::Final, failure.response()?);
+        let end = lines::without_offset(&self.at_rest(end))?;
+        let (keys, limits) = (&self.keys, &self.limits);
+        let end = scripts::end_task(keys, limits, name, failure, &end, record.as_ref());
+        Ok(self.run(&end).await? == 1)
+    }
+
+    /// Ends tasks that have waited for their clients for longer than they may take, also when nobody asks for them.
+    pub(crate) async fn end_overdue_tasks(&self) -> Result<(), BusError> {
+        for _ in 0..PAGES {
+            let mut page = redis::cmd("ZRANGE");
+            page.arg(self.keys.asking()).arg(0).arg(PAGE - 1);
+            let page: Vec<String> = self.run(&Command::single(page)).await?;
+            let mut has_ended = false;
+            for name in page.iter().filter_map(|name| name.parse().ok()) {
+                has_ended |= self.end_task(&name, TaskFailure::Overdue).await?;
+            }
+            if !has_ended {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// What a worker does with comes sealed, and signed where there is only a key for that: in either form it is good
     /// for its own place only.
     fn guarded<'a>(&self, task: &StreamId, kind: Kind<'_>, plain: &'a str) -> Cow<'a, str> {

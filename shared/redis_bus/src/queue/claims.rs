@@ -9,7 +9,7 @@ use redis::{Value, cmd, pipe};
 use tokio_util::sync::CancellationToken;
 
 use super::deliveries::Deliveries;
-use super::entry::QueueEntry;
+use super::entry::{EntryReader, QueueEntry};
 use crate::bus::RedisBus;
 use crate::connection::blocking_read::BlockingReader;
 use crate::connection::command::Command;
@@ -90,10 +90,15 @@ impl RedisBus {
 
     /// Reads the requests of entries that `worker` has just been given.
     pub(crate) async fn claims(&self, worker: &WorkerId, entries: Vec<QueueEntry>) -> Vec<Claim> {
-        let queue = self.keys.queue();
+        let reader = EntryReader {
+            envelope_keys: &self.envelope_keys,
+            task_keys: &self.task_keys,
+            keys: &self.keys,
+            queue: self.keys.queue(),
+        };
         let mut claims = Vec::with_capacity(entries.len());
         for entry in entries {
-            match entry.into_claim(self, &queue) {
+            match entry.into_claim(&reader) {
                 Ok(claim) => claims.push(claim),
                 Err((entry, error)) => self.turn_away(worker, &entry, &error).await,
             }

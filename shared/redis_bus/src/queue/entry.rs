@@ -6,7 +6,18 @@ use prynai_bus::wire::WireError;
 use prynai_bus::wire::request::RequestEnvelope;
 use redis::Value;
 
-use crate::bus::RedisBus;
+use crate::wire::keys::Keys;
+use crate::wire::sealing::TaskKeys;
+use crate::wire::signature::EnvelopeKeys;
+
+/// With what entries of a queue are checked and opened.
+pub(crate) struct EntryReader<'a> {
+    pub(crate) envelope_keys: &'a EnvelopeKeys,
+    pub(crate) task_keys: &'a TaskKeys,
+    pub(crate) keys: &'a Keys,
+    /// The queue, as Redis knows it.
+    pub(crate) queue: String,
+}
 
 /// An entry whose fields were not looked at: a malformed one must not spoil the others.
 #[derive(Debug)]
@@ -70,12 +81,8 @@ impl QueueEntry {
 
     /// Reads the request; gives the entry back with the reason when that is impossible, or nobody with one
     /// of the keys wrote it to the queue or sealed it.
-    pub(crate) fn into_claim(
-        self,
-        bus: &RedisBus,
-        queue: &str,
-    ) -> Result<Claim, (Self, WireError)> {
-        match self.request(bus, queue) {
+    pub(crate) fn into_claim(self, reader: &EntryReader<'_>) -> Result<Claim, (Self, WireError)> {
+        match self.request(reader) {
             Ok(request) => Ok(Claim {
                 entry: self.entry,
                 delivery: self.delivery,
@@ -93,14 +100,19 @@ impl QueueEntry {
         std::str::from_utf8(value).ok()
     }
 
-    fn request(&self, bus: &RedisBus, queue: &str) -> Result<RequestEnvelope, WireError> {
+    fn request(&self, reader: &EntryReader<'_>) -> Result<RequestEnvelope, WireError> {
         // First of all: until then nothing that it says is true.
-        bus.envelope_keys.check_request(queue, &self.fields)?;
+        let EntryReader {
+            envelope_keys,
+            queue,
+            ..
+        } = reader;
+        envelope_keys.check_request(queue, &self.fields)?;
         let mut fields = Vec::with_capacity(self.fields.len());
         for (field, value) in &self.fields {
             fields.push((text(field)?, text(value)?));
         }
-        bus.task_keys.read_entry(&bus.keys, &fields)
+        reader.task_keys.read_entry(reader.keys, &fields)
     }
 }
 

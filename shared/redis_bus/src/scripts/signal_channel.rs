@@ -8,7 +8,7 @@ use super::request_queue::HANDED_BACK;
 use super::{lua, millis};
 use crate::connection::command::Command;
 use crate::wire::keys::{GROUP, Keys};
-use crate::wire::lines::CancelledLine;
+use crate::wire::lines::LineWithoutOffset;
 
 lua!(
     CANCEL_CALL,
@@ -20,7 +20,7 @@ lua!(TAKE_MAIL, "signal_channel/take_mail.lua");
 
 /// What a cancel says to the holder and to the worker.
 pub(crate) struct CancelLines {
-    pub(crate) event: CancelledLine,
+    pub(crate) event: LineWithoutOffset,
     pub(crate) signal: String,
 }
 

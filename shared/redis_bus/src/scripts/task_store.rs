@@ -1,14 +1,17 @@
 //! Scripts of calls that become tasks.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use prynai_bus::ids::StreamId;
-use prynai_bus::wire::task::{Parking, Promotion};
+use prynai_bus::wire::audit::AuditLine;
+use prynai_bus::wire::task::{Parking, Promotion, TaskFailure};
 use prynai_bus::{BusLimits, Ownership};
 
 use super::{lua, millis};
 use crate::connection::command::Command;
 use crate::wire::keys::{GROUP, Keys};
+use crate::wire::lines::LineWithoutOffset;
 
 lua!(PROMOTE, "task_store/promote.lua");
 lua!(
@@ -21,7 +24,11 @@ lua!(OWN_TASKS, "task_store/own_tasks.lua");
 lua!(INPUTS, "task_store/inputs.lua");
 lua!(ANSWER, "parts/told_task.lua", "task_store/answer.lua");
 lua!(TASK, "parts/told_task.lua", "task_store/task.lua");
+lua!(END_TASK, "parts/told_task.lua", "task_store/end_task.lua");
 lua!(COUNT_TASKS, "task_store/count_tasks.lua");
+
+/// A lease that is not renewed for so long may be that of an entry that was deleted.
+const UNRENEWED: Duration = Duration::from_secs(60);
 
 /// Makes a task of a call: a [`WriteCode`](super::WriteCode). `task` and `event` are what lies in Redis.
 pub(crate) fn promote(
@@ -143,9 +150,39 @@ pub(crate) fn task(
     principal: &str,
     bytes: usize,
 ) -> Command<Option<Vec<String>>> {
-    let mut command = TASK.with_keys(&[keys.log(name)]);
+    let mut command = TASK.with_keys(&[keys.log(name), keys.queue()]);
     command.arg(principal).arg(bytes);
+    command.arg(GROUP).arg(millis(UNRENEWED));
     Command::script(&TASK, command).expecting(bytes)
+}
+
+/// Ends a task that nobody else will end, with `end` as its response and `record` for the audit; 0 when it goes on.
+pub(crate) fn end_task(
+    keys: &Keys,
+    limits: &BusLimits,
+    name: &StreamId,
+    failure: TaskFailure,
+    end: &LineWithoutOffset,
+    record: Option<&AuditLine>,
+) -> Command<i64> {
+    let names = [
+        keys.log(name),
+        keys.unfinished(),
+        keys.queue(),
+        keys.asking(),
+        keys.audit(),
+    ];
+    let mut command = END_TASK.with_keys(&names);
+    let record = record.filter(|_| limits.audit > 0);
+    command
+        .arg(name.to_string())
+        .arg(failure.as_str())
+        .arg(&end.before_offset)
+        .arg(&end.after_offset)
+        .arg(record.map_or("", |record| record.as_str()))
+        .arg(limits.audit)
+        .arg(millis(limits.entry_missed));
+    Command::script(&END_TASK, command)
 }
 
 /// How many tasks there are: those that wait for a worker or run, those that wait for their clients, and all.

@@ -8,7 +8,7 @@ use prynai_bus::operations::Shelf;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::{Parking, Promotion, Question, TaskBirth};
+use prynai_bus::wire::task::{Parking, Promotion, Question, TaskBirth, TaskFailure};
 use prynai_bus::{Append, Bucket, BusLimits, FeedPosition, Finish, KeyUse, Ownership, testing};
 use redis::FromRedisValue;
 
@@ -182,6 +182,18 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ),
         ("note_status", 0, parts(note_status(k, &owner, "half"))),
         ("task", 0, parts(task(k, &stream, "somebody", 100))),
+        (
+            "end_task",
+            0,
+            parts(end_task(
+                k,
+                l,
+                &stream,
+                TaskFailure::Lost,
+                &said.event,
+                None,
+            )),
+        ),
         ("count_tasks", 0, parts(count_tasks(k))),
         ("look_at_tasks", 3, parts(look_at_tasks(k, &streams, 1))),
         ("own_tasks", 3, parts(own_tasks(k, &streams, "somebody"))),

@@ -14,8 +14,8 @@ use crate::connection::budget::LARGE;
 /// The field of an entry of the audit that has its records, a line each.
 pub(crate) const RECORDS: &str = "records";
 
-/// The event that says "cancelled", cut where its offset goes: only the script knows that.
-pub(crate) struct CancelledLine {
+/// An event, cut where its offset goes: only the script knows that.
+pub(crate) struct LineWithoutOffset {
     pub(crate) before_offset: String,
     pub(crate) after_offset: String,
 }
@@ -41,16 +41,21 @@ fn single(json: String) -> String {
     json
 }
 
-pub(crate) fn cancelled(stream: StreamId) -> Result<CancelledLine, BusError> {
+pub(crate) fn cancelled(stream: StreamId) -> Result<LineWithoutOffset, BusError> {
+    without_offset(&StreamEvent::cancelled(stream, 0))
+}
+
+/// An event whose offset is 0, as its line without that.
+pub(crate) fn without_offset(event: &StreamEvent) -> Result<LineWithoutOffset, BusError> {
     const OFFSET: &str = r#""offset":"#;
-    let line = StreamEvent::cancelled(stream, 0).to_line()?;
+    let line = self::event(event)?;
     let mark = format!("{OFFSET}0");
     let Some((before, after)) = line.split_once(&mark) else {
         return Err(BusError::Unexpected(
             "an event without an offset".to_owned(),
         ));
     };
-    Ok(CancelledLine {
+    Ok(LineWithoutOffset {
         before_offset: format!("{before}{OFFSET}"),
         after_offset: after.to_owned(),
     })

@@ -9,6 +9,7 @@ mod keys;
 mod load_of_tasks;
 mod sealed;
 mod signed;
+mod stuck_tasks;
 mod switch_over;
 
 use std::time::Duration;

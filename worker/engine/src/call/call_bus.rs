@@ -12,7 +12,7 @@ use prynai_bus::{
     Append, Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore,
     Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
 };
-use prynai_process::outage::Outage;
+use prynai_process::outage::{Alarm, Outage};
 
 use crate::call::event_queue::{EventQueue, Writing};
 use crate::call::running::{Controls, Stop};
@@ -31,6 +31,10 @@ pub(crate) struct CallPorts {
     pub(crate) patience: Duration,
     /// How long the outcome of a call under an idempotency key is kept.
     pub(crate) outcomes_kept: Duration,
+    /// How long a task may take: for so long its key must not be free again.
+    pub(crate) tasks_take: Duration,
+    /// Whether there are as many tasks as there may be, and that was told.
+    pub(crate) tasks_full: Alarm,
 }
 
 /// The bus of one call. Each step is tried again while the bus is away, until the call must end or the bus was away for
@@ -165,7 +169,11 @@ impl CallBus {
 
     /// Uses an idempotency key.
     pub(crate) async fn begin_once(&self, once: &KeyUse) -> Result<KeyState, Stop> {
-        let begin = || self.ports.outcomes.begin_once(once, self.kept());
+        let kept = match once.takes_task {
+            true => self.kept().max(self.ports.tasks_take),
+            false => self.kept(),
+        };
+        let begin = || self.ports.outcomes.begin_once(once, kept);
         self.retry("use an idempotency key", begin).await
     }
 
@@ -226,6 +234,11 @@ impl CallBus {
     pub(crate) async fn dead_letter(&self, claim: &Claim, reason: &str) -> Result<(), Stop> {
         let dead_letter = || self.ports.requests.dead_letter(claim, reason);
         self.retry("store a dead letter", dead_letter).await
+    }
+
+    /// Whether there are as many tasks as there may be, and that was told.
+    pub(crate) fn tasks_full(&self) -> &Alarm {
+        &self.ports.tasks_full
     }
 
     fn kept(&self) -> Duration {

@@ -48,10 +48,6 @@ impl Conversation<'_> {
         let slot = self.slot;
         let controls = &slot.controls;
         let mut received = 0;
-        // Before anything that the handler says: of some tools every call is a task.
-        if self.promoting.begins_as_task() {
-            self.promote().await?;
-        }
         loop {
             let outgoing = tokio::select! {
                 biased;
@@ -149,21 +145,10 @@ impl Conversation<'_> {
 
     /// Makes a task of the call.
     async fn promote(&mut self) -> Result<(), Stop> {
-        let (claim, id, now_ms) = (
-            self.claim,
-            self.outbound.request_id(),
-            self.writer.bus().now_ms(),
-        );
-        let promoting = &self.promoting;
-        let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
-        match self.writer.promote(promotion).await? {
-            Some(birth) => {
-                metrics().tasks_created.inc();
-                self.deadline = self.promoting.promoted(birth);
-                self.slot.becomes_task();
-            }
-            None => self.promoting.given_up(),
-        }
+        let id = self.outbound.request_id();
+        let writer = &mut *self.writer;
+        let until = promote(&mut self.promoting, self.claim, id, self.slot, writer).await?;
+        self.deadline = until.or(self.deadline);
         Ok(())
     }
 
@@ -206,6 +191,29 @@ impl Conversation<'_> {
             }
         }
     }
+}
+
+/// Makes a task of a call, if there is room for one. Says how long it has then.
+///
+/// # Errors
+///
+/// Why the call must end.
+pub(crate) async fn promote(
+    promoting: &mut Promoting,
+    claim: &Claim,
+    id: &RawJson,
+    slot: &Slot,
+    writer: &mut EventWriter,
+) -> Result<Option<Instant>, Stop> {
+    let now_ms = writer.bus().now_ms();
+    let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
+    let Some(birth) = writer.promote(promotion).await? else {
+        promoting.given_up();
+        return Ok(None);
+    };
+    metrics().tasks_created.inc();
+    slot.becomes_task();
+    Ok(promoting.promoted(birth))
 }
 
 /// Waits for a deadline, for ever if there is none.

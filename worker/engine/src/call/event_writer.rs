@@ -131,6 +131,9 @@ impl EventWriter {
         };
         match self.bus.promote(&promotion).await? {
             Ok(()) => {
+                if self.bus.tasks_full().clear() {
+                    tracing::info!("calls become tasks again");
+                }
                 self.next += 1;
                 self.is_task = true;
                 Ok(Some(promotion.birth))
@@ -139,7 +142,9 @@ impl EventWriter {
             Err(Refusal::LostOwnership | Refusal::Finished) => Err(Stop::Lost),
             Err(Refusal::LogFull) => {
                 let stream = promotion.event.stream;
-                tracing::warn!(%stream, "there are as many tasks as there may be, so this call does not become one");
+                if self.bus.tasks_full().raise() {
+                    tracing::warn!(%stream, "there are as many tasks as there may be, so this call and others do not become any");
+                }
                 Ok(None)
             }
         }

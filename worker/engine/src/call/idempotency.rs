@@ -128,8 +128,18 @@ pub(crate) async fn begin(
             KeyState::Ended(outcome) => return Ok(Use::Respond(repeat(id, outcome))),
             KeyState::Reused => reused(),
             KeyState::Running(stream) => {
-                if let Some(task) = same_task(&stream, claim, id, bus).await? {
-                    return Ok(Use::Respond(task));
+                match same_task(&stream, claim, id, bus).await? {
+                    SameTask::Goes(Some(task)) => return Ok(Use::Respond(task)),
+                    SameTask::Goes(None) => {}
+                    SameTask::Ended(outcome) => {
+                        // Nobody who knew of the key was there when it ended.
+                        let first = KeyUse {
+                            stream,
+                            delivery: u32::MAX,
+                            ..once.clone()
+                        };
+                        bus.record_outcome(&first, &outcome).await?;
+                    }
                 }
                 let waited = tokio::select! {
                     biased;
@@ -146,21 +156,43 @@ pub(crate) async fn begin(
     }
 }
 
-/// The response that names the task of another call under the key, if that is one and has not ended.
+/// What became of another call under the key.
+enum SameTask {
+    /// It may go on; the response that names it, if it is a task and this client takes one.
+    Goes(Option<RawJson>),
+    /// It was a task, and has ended so while no worker had it.
+    Ended(Outcome),
+}
+
 async fn same_task(
     stream: &StreamId,
     claim: &Claim,
     id: &RawJson,
     bus: &CallBus,
-) -> Result<Option<RawJson>, Stop> {
+) -> Result<SameTask, Stop> {
     let request = &claim.request;
-    if !request.takes_task {
-        return Ok(None);
-    }
-    let task = bus.task(stream, &request.principal.subject).await?;
-    let task = task.filter(|task| matches!(task.state, TaskState::Working | TaskState::Asking(_)));
-    let created = task.and_then(|task| task.created(stream).ok());
-    Ok(created.and_then(|created| response::result(id, created).ok()))
+    let Some(task) = bus.task(stream, &request.principal.subject).await? else {
+        return Ok(SameTask::Goes(None));
+    };
+    Ok(match &task.state {
+        TaskState::Working | TaskState::Asking(_) => {
+            let created = task.created(stream).ok().filter(|_| request.takes_task);
+            SameTask::Goes(created.and_then(|created| response::result(id, created).ok()))
+        }
+        TaskState::Cancelled => SameTask::Ended(of_error(&cancelled())),
+        TaskState::Ended(response) => match outcome_of(response) {
+            Some(outcome) => SameTask::Ended(outcome),
+            None => SameTask::Goes(None),
+        },
+    })
+}
+
+/// What those are told who send the key of a cancelled call again.
+pub(crate) fn cancelled() -> ErrorData {
+    ErrorData::internal_error(
+        "the call under this idempotency key was cancelled while it ran; the outcome is unknown",
+        Some(json!({"reason": "cancelled", "outcome": "unknown"})),
+    )
 }
 
 /// Keeps how a call ended, before its client is told: whoever sends the key again is told the same.

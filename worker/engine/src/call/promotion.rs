@@ -1,5 +1,7 @@
 //! When a call becomes a task, and what it says of itself then (extension `io.modelcontextprotocol/tasks`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prynai_bus::wire::catalog::TaskUse;
@@ -31,6 +33,8 @@ pub(crate) struct Promoting {
     terms: TaskTerms,
     /// What has been known of the task from its first moment on, once there is one.
     birth: Option<TaskBirth>,
+    /// The same for those who only need to know whether there is one.
+    has_birth: Arc<AtomicBool>,
     /// Its client takes a task in place of the answer.
     is_taken: bool,
     /// When it becomes one.
@@ -64,6 +68,7 @@ impl Promoting {
         let now = Instant::now();
         Ok(Self {
             terms,
+            has_birth: Arc::new(AtomicBool::new(birth.is_some())),
             birth,
             is_taken,
             due: after.and_then(|after| now.checked_add(after)),
@@ -75,6 +80,11 @@ impl Promoting {
     /// Whether the call is a task.
     pub(crate) fn is_task(&self) -> bool {
         self.birth.is_some()
+    }
+
+    /// What says whether the call is a task, also later.
+    pub(crate) fn task_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.has_birth)
     }
 
     /// Whether the call can become a task.
@@ -120,6 +130,7 @@ impl Promoting {
     /// It has become a task: nobody waits, and it has the time of a task. Says until when.
     pub(crate) fn promoted(&mut self, birth: TaskBirth) -> Option<Instant> {
         self.birth = Some(birth);
+        self.has_birth.store(true, Ordering::Relaxed);
         Instant::now().checked_add(self.terms.timeout)
     }
 

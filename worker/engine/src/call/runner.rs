@@ -1,6 +1,7 @@
 //! One request, from its claim to its final response.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,12 +10,11 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
 use prynai_bus::wire::task::Inputs;
 use prynai_bus::{Claim, Finish};
+use rmcp::ServerHandler;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
 };
 use rmcp::service::serve_directly_with_ct;
-use rmcp::{ErrorData, ServerHandler};
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -22,7 +22,7 @@ use tracing::{Instrument, Span};
 use crate::call::audit::Audit;
 use crate::call::call_bus::{CallBus, CallPorts};
 use crate::call::changes::ChangePublisher;
-use crate::call::conversation::{Conversation, Reply};
+use crate::call::conversation::{self, Conversation, Reply};
 use crate::call::deadline;
 use crate::call::ending::{Ending, FinishQueue};
 use crate::call::event_shares::{CallEvents, EventShares};
@@ -224,7 +224,7 @@ impl<H: ServerHandler> CallRunner<H> {
         match &response {
             Ok(message) => idempotency::end(&once, message, writer.bus()).await?,
             Err(Stop::Cancelled) => {
-                idempotency::stopped(&once, &cancelled(), writer.bus()).await;
+                idempotency::stopped(&once, &idempotency::cancelled(), writer.bus()).await;
             }
             Err(Stop::Lost | Stop::HandedBack | Stop::Asking) => {}
         }
@@ -237,10 +237,17 @@ impl<H: ServerHandler> CallRunner<H> {
         &self,
         call: &Call<'_>,
         mut request: ClientRequest,
-        promoting: Promoting,
+        mut promoting: Promoting,
         writer: &mut EventWriter,
     ) -> Result<RawJson, Stop> {
-        let (claim, slot, bus) = (call.claim, call.slot, writer.bus());
+        let (claim, slot) = (call.claim, call.slot);
+        let mut task_deadline = None;
+        // Before the handler does anything: of some tools every call is a task, and where its state lies goes by that.
+        if promoting.begins_as_task() {
+            task_deadline =
+                conversation::promote(&mut promoting, claim, call.id, slot, writer).await?;
+        }
+        let bus = writer.bus();
         let (envelope, controls) = (&claim.request, &slot.controls);
         let filter = self.filters.of(envelope);
         // A task says how far it is in each attempt.
@@ -261,8 +268,7 @@ impl<H: ServerHandler> CallRunner<H> {
         // The client's own id may be one that rmcp cannot hold; ours is replaced on the way out.
         let message = ClientJsonRpcMessage::request(request, NumberOrString::Number(1));
         let (transport, handler) = request_transport::open(message, outbound.muted());
-        let is_task = promoting.is_task() || promoting.begins_as_task();
-        let guard = self.guard(envelope, is_task, &call.inputs);
+        let guard = self.guard(envelope, promoting.task_flag(), &call.inputs);
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
         let service = serve_directly_with_ct(guard, transport, session, ct.clone());
@@ -270,6 +276,7 @@ impl<H: ServerHandler> CallRunner<H> {
             let left = deadline.saturating_sub(bus.now_ms());
             Instant::now() + Duration::from_millis(left)
         });
+        let deadline = task_deadline.or(deadline);
         let mut conversation = Conversation {
             outbound: &outbound,
             slot,
@@ -313,12 +320,14 @@ impl<H: ServerHandler> CallRunner<H> {
     }
 
     /// What a task leaves for its next round stays on the bus, so no client could change it.
-    fn guard(&self, envelope: &RequestEnvelope, is_task: bool, inputs: &Inputs) -> Guard<H> {
+    fn guard(
+        &self,
+        envelope: &RequestEnvelope,
+        is_task: Arc<AtomicBool>,
+        inputs: &Inputs,
+    ) -> Guard<H> {
         let handler = Arc::clone(&self.handler);
-        let keys = match is_task {
-            true => self.state_keys.on_the_bus(inputs.round > 0),
-            false => self.state_keys.clone(),
-        };
+        let keys = self.state_keys.of_call(is_task, inputs.round > 0);
         Guard::new(handler, envelope.era, keys).of_run(envelope)
     }
 
@@ -338,7 +347,7 @@ impl<H: ServerHandler> CallRunner<H> {
         context::attach(notification.extensions_mut(), envelope, bus.state_store());
         let message = ClientJsonRpcMessage::notification(notification);
         let (transport, mut handler) = request_transport::open(message, Muted::NOTHING);
-        let guard = self.guard(envelope, false, &Inputs::default());
+        let guard = self.guard(envelope, Arc::default(), &Inputs::default());
         let noted = guard.noted();
         let session = envelope.session.as_ref().map(context::initialize_params);
         let ct = controls.token().child_token();
@@ -368,12 +377,4 @@ impl<H: ServerHandler> CallRunner<H> {
             }
         }
     }
-}
-
-/// What those are told who send the key of a cancelled call again.
-fn cancelled() -> ErrorData {
-    ErrorData::internal_error(
-        "the call under this idempotency key was cancelled while it ran; the outcome is unknown",
-        Some(json!({"reason": "cancelled", "outcome": "unknown"})),
-    )
 }

@@ -1,6 +1,7 @@
 //! What a tool's author says about calls that take long.
 
 use prynai_bus::wire::catalog::TaskUse;
+use rmcp::ServerHandler;
 use rmcp::model::{MetaObject, Tool};
 
 /// When a call of a tool becomes a task, which its client asks about instead of waiting for the answer (extension
@@ -29,6 +30,23 @@ pub enum Tasks {
     Always,
     /// As [`Tasks::Always`], and a client that does not know tasks is refused.
     Required,
+}
+
+/// Refuses a handler that declares tasks of its own: their ids would be known to one worker alone, and gateways answer
+/// `tasks/get` and its like themselves. Any tool of any handler can be a task without that ([`Tasks`]).
+///
+/// # Errors
+///
+/// What its author can do.
+pub fn refuse_own_tasks(handler: &impl ServerHandler) -> Result<(), String> {
+    match handler.get_info().capabilities.supports_tasks() {
+        true => Err(
+            "this handler declares the extension io.modelcontextprotocol/tasks itself (enable_tasks); leave that out, \
+             since the fleet makes tasks of calls: a tool says when in its _meta (ai.prynai/tasks)"
+                .to_owned(),
+        ),
+        false => Ok(()),
+    }
 }
 
 impl Tasks {

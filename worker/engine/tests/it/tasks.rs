@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use prynai_bus::TaskStore;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::event::EventKind;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::task::{TaskSight, TaskState};
-use prynai_worker_engine::{Ask, BecomeTask, RequestStateKeys, Tasks, Unanswered};
+use prynai_bus::{BusLimits, SignalChannel, TaskStore};
+use prynai_worker_engine::{
+    Ask, BecomeTask, RequestStateKeys, Tasks, Unanswered, refuse_own_tasks,
+};
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::model::{
     CallToolResponse, CallToolResult, ContentBlock, ElicitRequestParams, ElicitationSchema,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::{ErrorData, ServerHandler, tool_handler, tool_router};
 use serde_json::{Value, json};
@@ -63,6 +66,16 @@ impl Kitchen {
             Ok(said) => Ok(CallToolResult::success(vec![ContentBlock::text(said)]).into()),
             Err(unanswered) => unanswered.into_response(),
         }
+    }
+
+    #[rmcp::tool(description = "Becomes a task, and asks twice then")]
+    async fn cater(
+        &self,
+        ask: Ask,
+        become_task: BecomeTask,
+    ) -> Result<CallToolResponse, ErrorData> {
+        become_task.now().await;
+        self.cook(ask).await
     }
 
     #[rmcp::tool(description = "Says whether it is a task")]
@@ -261,4 +274,81 @@ async fn the_same_key_names_the_same_task() {
     };
     assert_eq!(last["result"], ended["result"]);
     worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn a_call_that_becomes_a_task_while_it_runs_needs_no_key_for_its_questions() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve_keyed(Kitchen::new(), 1, RequestStateKeys::default());
+    let request = call(&stage, "cater");
+    begun(&mut stage, &request).await;
+    asks(&stage, request.stream).await;
+    answer(&stage, request.stream, "starter", "soup").await;
+    asks(&stage, request.stream).await;
+    answer(&stage, request.stream, "main", "rice").await;
+    let ended = ends(&stage, request.stream).await;
+    let expected = r#"shopped 1 times, starter "soup", main "rice""#;
+    assert_eq!(text(&ended), expected);
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_room_for_a_task_gives_its_client_a_signed_state() {
+    let limits = BusLimits {
+        tasks: 0,
+        ..BusLimits::default()
+    };
+    let mut stage = Stage::with_limits(limits).await;
+    let worker = stage.serve(Kitchen::new());
+    for tool in ["cook", "cater"] {
+        let request = call(&stage, tool);
+        let asked = stage.response(&request).await;
+        let state = asked["result"]["requestState"].as_str();
+        let state = state.unwrap_or_else(|| panic!("{tool} asks nothing: {asked}"));
+        assert!(!state.contains("shop"), "{tool}: {state}");
+    }
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn who_sends_the_key_of_a_task_that_was_cancelled_while_it_waited_is_told_so() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve(Kitchen::new());
+    let keyed = |stage: &Stage| {
+        let mut params = json!({"name": "cook", "arguments": {}});
+        params["_meta"]["ai.prynai/idempotencyKey"] = "k-1".into();
+        RequestEnvelope {
+            takes_task: true,
+            ..stage.modern_with("tools/call", params, json!({"elicitation": {}}))
+        }
+    };
+    let first = keyed(&stage);
+    begun(&mut stage, &first).await;
+    asks(&stage, first.stream).await;
+    let entry = seen(&stage, first.stream).await.entry;
+    let cancelled = stage
+        .bus
+        .cancel_call(&first.stream, Some(&entry), first.era);
+    cancelled.await.expect("cancelled");
+    for _ in 0..2 {
+        let last = stage.response(&keyed(&stage)).await;
+        assert_eq!(last["error"]["data"]["reason"], "cancelled", "{last}");
+    }
+    worker.stop(&stage).await;
+}
+
+/// Declares tasks of its own.
+struct Own;
+
+impl ServerHandler for Own {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tasks().build())
+    }
+}
+
+#[test]
+fn a_handler_with_tasks_of_its_own_is_refused() {
+    let refused = refuse_own_tasks(&Own).expect_err("is refused");
+    assert!(refused.contains("enable_tasks"), "{refused}");
+    assert_eq!(refuse_own_tasks(&Kitchen::new()), Ok(()));
 }

@@ -41,7 +41,9 @@ for i = 1, #entry[2], 2 do
 end
 call('HSET', KEYS[1], 'owner', '-', 'parked', parked, 'asked', cmsgpack.pack(asked), 'input', bytes,
   'awaited', (#ARGV - 7) / 3, 'round', (log[8] or 0) + 1, 'left', ARGV[5], 'record', ARGV[6],
-  'queued', cmsgpack.pack(request), unpack(set))
+  'queued', cmsgpack.pack(request), set[1], set[2])
+-- There may be more of them than `unpack` takes.
+for i = 3, #set, 2 do call('HSET', KEYS[1], set[i], set[i + 1]) end
 call('XACK', KEYS[3], ARGV[1], ARGV[3])
 call('XDEL', KEYS[3], ARGV[3])
 call('ZREM', KEYS[2], ARGV[2])

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prynai_process::secret::{Secret, check_keys};
@@ -19,19 +20,10 @@ const MOST_STATE_BYTES: usize = 256 * 1024;
 #[derive(Clone, Default)]
 pub struct RequestStateKeys {
     codecs: Arc<[RequestStateCodec]>,
-    place: Place,
-}
-
-/// Where a state lies from one round to the next.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
-    /// Its client carries it.
-    #[default]
-    Client,
-    /// It stays on the bus, from which nobody can have given the present one.
-    Bus,
-    /// It stays on the bus, and the present one may come from there.
-    BusAgain,
+    /// Whether the call is a task by now: then its state stays on the bus, and its client does not carry it.
+    is_task: Arc<AtomicBool>,
+    /// The present state may come from the bus.
+    from_bus: bool,
 }
 
 /// What the state of a task begins with, which need not be signed.
@@ -48,26 +40,34 @@ impl RequestStateKeys {
         check_keys("--state-key", keys)?;
         let codec = |key: &Secret| RequestStateCodec::try_new(key.expose().as_bytes());
         let codecs: Result<Arc<_>, _> = keys.iter().map(codec).collect();
-        let place = Place::Client;
-        let keys = codecs.map(|codecs| Self { codecs, place });
+        let keys = codecs.map(Self::of);
         keys.map_err(|error| error.to_string())
     }
 
     /// A key of its own for one process.
     pub fn random() -> Self {
         let key: [u8; 32] = rand::random();
+        Self::of(Arc::new([RequestStateCodec::new_unchecked(key)]))
+    }
+
+    fn of(codecs: Arc<[RequestStateCodec]>) -> Self {
         Self {
-            codecs: Arc::new([RequestStateCodec::new_unchecked(key)]),
-            place: Place::Client,
+            codecs,
+            ..Self::default()
         }
     }
 
-    /// The same for a task, which carries nothing to its client; `again`: what it left comes from the bus.
-    pub(crate) fn on_the_bus(&self, again: bool) -> Self {
+    /// The same for one call, which may become a task while it runs; `again`: what it left comes from the bus.
+    pub(crate) fn of_call(&self, is_task: Arc<AtomicBool>, again: bool) -> Self {
         Self {
             codecs: Arc::clone(&self.codecs),
-            place: if again { Place::BusAgain } else { Place::Bus },
+            is_task,
+            from_bus: again,
         }
+    }
+
+    fn stays_on_the_bus(&self) -> bool {
+        self.is_task.load(Ordering::Relaxed)
     }
 
     /// Whether there is no key.
@@ -77,7 +77,7 @@ impl RequestStateKeys {
 
     /// Refuses when nothing could be signed.
     pub(crate) fn check(&self) -> Result<(), ErrorData> {
-        match self.is_empty() && self.place == Place::Client {
+        match self.is_empty() && !self.stays_on_the_bus() {
             true => Err(no_key()),
             false => Ok(()),
         }
@@ -89,9 +89,9 @@ impl RequestStateKeys {
         answers: &InputResponses,
         binding: &str,
     ) -> Result<String, ErrorData> {
-        let state = match self.place {
-            Place::Client => self.sign(answers, binding)?,
-            Place::Bus | Place::BusAgain => {
+        let state = match self.stays_on_the_bus() {
+            false => self.sign(answers, binding)?,
+            true => {
                 let answers = serde_json::to_string(answers).map_err(internal)?;
                 format!("{UNSIGNED}{answers}")
             }
@@ -116,7 +116,7 @@ impl RequestStateKeys {
     pub(crate) fn open(&self, state: &str, binding: &str) -> Result<InputResponses, ErrorData> {
         self.check()?;
         let unsigned = state.strip_prefix(UNSIGNED);
-        if let Some(answers) = unsigned.filter(|_| self.place == Place::BusAgain) {
+        if let Some(answers) = unsigned.filter(|_| self.from_bus) {
             return serde_json::from_str(answers).map_err(internal);
         }
         self.codecs
@@ -185,9 +185,10 @@ mod tests {
     #[test]
     fn what_a_task_leaves_is_not_signed_and_no_client_can_give_it() {
         let none = RequestStateKeys::default();
-        let first = none.on_the_bus(false);
+        let task = || Arc::new(AtomicBool::new(true));
+        let first = none.of_call(task(), false);
         let state = first.seal(&answers(), "x").expect("is left");
-        let again = none.on_the_bus(true);
+        let again = none.of_call(task(), true);
         assert_eq!(again.open(&state, "x").expect("is read"), answers());
         for client in [first, none, keys(&["a"])] {
             assert!(client.open(&state, "x").is_err());
@@ -195,8 +196,20 @@ mod tests {
         // What was signed before the call became a task is good afterwards.
         let keys = keys(&["a"]);
         let state = keys.seal(&answers(), "x").expect("is sealed");
-        let opened = keys.on_the_bus(true).open(&state, "x");
+        let opened = keys.of_call(task(), true).open(&state, "x");
         assert_eq!(opened.expect("is opened"), answers());
+    }
+
+    #[test]
+    fn a_state_stays_on_the_bus_once_its_call_is_a_task() {
+        let becomes_task = Arc::new(AtomicBool::new(false));
+        let call = keys(&["a"]).of_call(Arc::clone(&becomes_task), false);
+        let none = RequestStateKeys::default().of_call(Arc::clone(&becomes_task), false);
+        let state = call.seal(&answers(), "x").expect("is sealed");
+        assert!(!state.starts_with(UNSIGNED) && none.check().is_err());
+        becomes_task.store(true, Ordering::Relaxed);
+        let state = call.seal(&answers(), "x").expect("is left");
+        assert!(state.starts_with(UNSIGNED) && none.check().is_ok());
     }
 
     #[test]
