@@ -26,6 +26,10 @@ pub(crate) const META_IDEMPOTENCY_KEY: &str = "ai.prynai/idempotencyKey";
 /// `_meta` key of ours: how long the request may take, waiting and running, in milliseconds.
 pub(super) const META_TIMEOUT: &str = "ai.prynai/timeoutMs";
 
+/// `_meta` keys of ours: how long the request may take as a task, and how long its result is then kept, in
+/// milliseconds. The worker reads what they say.
+pub(super) const META_TASK_TIMES: [&str; 2] = ["ai.prynai/taskTimeoutMs", "ai.prynai/taskTtlMs"];
+
 /// `_meta` key of every revision (SEP-414): the place in a trace that a request belongs to.
 pub(crate) const META_TRACEPARENT: &str = "traceparent";
 
@@ -33,7 +37,7 @@ pub(crate) const META_TRACEPARENT: &str = "traceparent";
 pub(crate) const META_TRACESTATE: &str = "tracestate";
 
 /// Every key of `_meta` that is looked at.
-pub(crate) const META_KEYS: [&str; 9] = [
+pub(crate) const META_KEYS: [&str; 11] = [
     META_PROTOCOL_VERSION,
     META_CLIENT_CAPABILITIES,
     META_CLIENT_INFO,
@@ -41,6 +45,8 @@ pub(crate) const META_KEYS: [&str; 9] = [
     META_PROGRESS_TOKEN,
     META_IDEMPOTENCY_KEY,
     META_TIMEOUT,
+    META_TASK_TIMES[0],
+    META_TASK_TIMES[1],
     META_TRACEPARENT,
     META_TRACESTATE,
 ];

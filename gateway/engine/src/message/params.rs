@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::members::{
     META_CLIENT_CAPABILITIES, META_CLIENT_INFO, META_KEYS, META_LOG_LEVEL, META_PROGRESS_TOKEN,
-    META_TIMEOUT, Members, NO_MEMBERS, Place, ReadMembers, ReadParams,
+    META_TASK_TIMES, META_TIMEOUT, Members, NO_MEMBERS, Place, ReadMembers, ReadParams,
 };
 use super::size_limits::{
     MAX_CLIENT_BYTES, MAX_CURSOR_BYTES, MAX_META_BYTES, MAX_NAME_BYTES, MAX_REQUEST_STATE_BYTES,
@@ -205,6 +205,9 @@ impl<'a> ParamsView<'a> {
         {
             return wrong(META_CLIENT_INFO, "an object");
         }
+        for key in META_TASK_TIMES {
+            self.millis(key)?;
+        }
         let level = self.meta(META_LOG_LEVEL);
         if level.is_some_and(|level| serde_json::from_str::<LogLevel>(level).is_err()) {
             return wrong(META_LOG_LEVEL, "a log level");
@@ -221,11 +224,15 @@ impl<'a> ParamsView<'a> {
 
     /// How long the request may take, waiting and running, if its client says so.
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, RequestError> {
+        self.millis(META_TIMEOUT)
+    }
+
+    fn millis(&self, key: &str) -> Result<Option<Duration>, RequestError> {
         let wrong = || {
-            let reason = format!("{META_TIMEOUT} must be a positive integer of milliseconds");
+            let reason = format!("{key} must be a positive integer of milliseconds");
             RequestError::InvalidParams(reason)
         };
-        self.meta(META_TIMEOUT)
+        self.meta(key)
             .map(|text| serde_json::from_str::<NonZeroU64>(text).map_err(|_| wrong()))
             .transpose()
             .map(|millis| millis.map(|millis| Duration::from_millis(millis.get())))

@@ -32,7 +32,7 @@ pub(super) enum List {
 }
 
 /// Methods and notifications of MCP's own that are open to everybody who may be here at all.
-const OPEN: [&str; 15] = [
+const OPEN: [&str; 18] = [
     "initialize",
     "logging/setLevel",
     "notifications/cancelled",
@@ -47,6 +47,9 @@ const OPEN: [&str; 15] = [
     "server/discover",
     "skills/list",
     "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
     "tools/list",
 ];
 

@@ -5,6 +5,7 @@ mod endpoint;
 mod limits;
 mod scene;
 mod streams;
+mod tasks;
 mod texts;
 
 use std::sync::Arc;

@@ -27,7 +27,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// The same for a fleet without workers: an autoscaler looks every few seconds, and has looked for a while by then.
 const NO_WORKERS_RETRY_AFTER_SECONDS: u32 = 5;
 
-/// Seconds after which something of what is kept for a caller may have expired.
+/// Seconds after which something of what is kept may have expired.
 const SHARE_RETRY_AFTER_SECONDS: u32 = 60;
 
 /// Why a request is refused.
@@ -282,6 +282,10 @@ impl RequestError {
             Self::Bus(BusError::ShareFull(ShareFull::Kept { .. })) => {
                 json!({ "reason": "caller_kept" })
             }
+            Self::Bus(BusError::ShareFull(ShareFull::Tasks { .. })) => {
+                json!({ "reason": "caller_tasks" })
+            }
+            Self::Bus(BusError::TasksFull { .. }) => json!({ "reason": "tasks_full" }),
             Self::Crowded => json!({ "reason": "crowd" }),
             Self::Starting | Self::NoTokenKeys => json!({ "reason": "unavailable" }),
             Self::NoCatalog => json!({ "reason": "no_workers" }),
@@ -315,6 +319,7 @@ impl RequestError {
                         | BusError::Refused(_)
                         | BusError::Deaf(_)
                         | BusError::QueueFull { .. }
+                        | BusError::TasksFull { .. }
                         | BusError::ShareFull(_)
                 )
         )
@@ -322,7 +327,9 @@ impl RequestError {
 
     pub(super) fn retry_after_seconds(&self) -> u32 {
         match self {
-            Self::Bus(BusError::ShareFull(_)) => SHARE_RETRY_AFTER_SECONDS,
+            Self::Bus(BusError::ShareFull(_) | BusError::TasksFull { .. }) => {
+                SHARE_RETRY_AFTER_SECONDS
+            }
             Self::RateLimited { wait, .. } => whole_seconds(*wait),
             Self::NoCatalog => NO_WORKERS_RETRY_AFTER_SECONDS,
             _ => RETRY_AFTER_SECONDS,
@@ -373,6 +380,8 @@ fn bus_label(error: &BusError) -> &'static str {
         BusError::SessionEnded => "session_unknown",
         BusError::ShareFull(ShareFull::Sessions { .. }) => "caller_sessions",
         BusError::ShareFull(ShareFull::Kept { .. }) => "caller_kept",
+        BusError::ShareFull(ShareFull::Tasks { .. }) => "caller_tasks",
+        BusError::TasksFull { .. } => "tasks_full",
         BusError::QueueFull { .. } => "queue_full",
         BusError::Full { .. } => "full",
         BusError::Unanswered(_) => "queue_unknown",
@@ -384,9 +393,10 @@ fn bus_label(error: &BusError) -> &'static str {
 /// What a client may know of an error of the bus.
 fn client_text(error: &BusError) -> String {
     match error {
-        BusError::Full { .. } | BusError::ShareFull(_) | BusError::SessionEnded => {
-            error.to_string()
-        }
+        BusError::Full { .. }
+        | BusError::ShareFull(_)
+        | BusError::TasksFull { .. }
+        | BusError::SessionEnded => error.to_string(),
         BusError::Unavailable(_)
         | BusError::Refused(_)
         | BusError::Deaf(_)

@@ -153,8 +153,16 @@ async fn serve(
             state.check_policy(head, method, &request.params).await?;
             check_tool_headers(&catalog, head.headers, method, target.as_deref(), view)?;
             let takes_task = method == "tools/call" && view.takes_tasks();
-            if !takes_task && answers_with_a_task(&catalog, method, target.as_deref()) {
-                return Err(RequestError::MissingExtension(TASKS));
+            match task_use(&catalog, method, target.as_deref()) {
+                TaskUse::Required if !takes_task => {
+                    return Err(RequestError::MissingExtension(TASKS));
+                }
+                // It is never held; what would become a task later is, where there is no room.
+                TaskUse::Always | TaskUse::Required if takes_task => {
+                    let share = head.caller.principal.share();
+                    state.bus.check_task_room(&share).await?;
+                }
+                _ => {}
             }
             check_room(&state, head, method, view).await?;
             let parts = CallParts {
@@ -216,11 +224,11 @@ fn check_tool_headers(
     }
 }
 
-/// Whether a tool answers with tasks alone.
-fn answers_with_a_task(catalog: &CatalogRecord, method: &str, target: Option<&str>) -> bool {
+/// When calls of what is called become tasks.
+fn task_use(catalog: &CatalogRecord, method: &str, target: Option<&str>) -> TaskUse {
     let tool = target.filter(|_| method == "tools/call");
     let tool = tool.and_then(|tool| catalog.tools.get(tool));
-    tool.is_some_and(|tool| tool.tasks == TaskUse::Required)
+    tool.map_or(TaskUse::AfterATime, |tool| tool.tasks)
 }
 
 async fn call(

@@ -17,7 +17,7 @@ use crate::message::params::ParamsView;
 use crate::message::request_head::RequestHead;
 use crate::refusal::RequestError;
 use crate::state::AppState;
-use crate::streams::respond::json_response;
+use crate::streams::respond::{json_response, json_response_under};
 
 /// The methods that are answered here.
 pub(super) const METHODS: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cancel"];
@@ -41,7 +41,10 @@ pub(super) async fn answer(
     if !view.takes_tasks() {
         return Err(RequestError::MissingExtension(TASKS));
     }
-    let _permit = state.admission.errand(head.share(None))?;
+    state
+        .check_policy(head, &request.method, &request.params)
+        .await?;
+    let mut permit = state.admission.errand(head.share(None))?;
     let name: StreamId = view.task_id()?.parse().map_err(|_| unknown())?;
     let principal = &head.caller.principal.subject;
     if request.method == "tasks/update" {
@@ -59,7 +62,9 @@ pub(super) async fn answer(
         .ok_or_else(unknown)?;
     if request.method == "tasks/get" {
         let detailed = task.detailed(&name).map_err(BusError::from)?;
-        return Ok(result(request, detailed.as_str()));
+        let body = json_rpc::result(&request.id, detailed.as_str());
+        permit.add(state.admission.bytes(head.share(None), body.len())?);
+        return Ok(json_response_under(body, permit));
     }
     cancel(state, name, &task).await?;
     Ok(result(request, DONE))

@@ -126,6 +126,14 @@ pub enum BusError {
     /// The caller has as much with the fleet as one caller may. Nothing was stored.
     #[error(transparent)]
     ShareFull(#[from] ShareFull),
+    /// There are as many tasks as there may be ([`BusLimits::tasks`]).
+    #[error(
+        "this server has {limit} tasks, as many as it may; try again when results of others have expired"
+    )]
+    TasksFull {
+        /// The bound.
+        limit: usize,
+    },
     /// The session that something was to be stored in has ended.
     #[error("the session has ended")]
     SessionEnded,
@@ -155,6 +163,14 @@ pub enum ShareFull {
          and values of tools; end sessions, use fewer keys, or wait until older ones have expired"
     )]
     Kept {
+        /// The bound.
+        limit: usize,
+    },
+    /// [`BusLimits::caller_tasks`].
+    #[error(
+        "you have {limit} tasks, as many as one caller may; they count until their results have expired"
+    )]
+    Tasks {
         /// The bound.
         limit: usize,
     },

@@ -11,6 +11,7 @@ use super::{BusError, NewsReceiver};
 use crate::ids::StreamId;
 use crate::wire::event::StreamEvent;
 use crate::wire::message::RawJson;
+use crate::wire::principal::Share;
 use crate::wire::task::{Inputs, Parking, Promotion, TaskNews, TaskSight};
 
 /// What became of answers.
@@ -44,6 +45,14 @@ pub struct TaskWatch {
 /// whichever is longer. No gateway releases its log.
 #[async_trait]
 pub trait TaskStore: Send + Sync {
+    /// Refuses when there is no room for one more task of a share. That room is kept for nobody: what is begun at the
+    /// same time may take it.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::ShareFull`] or [`BusError::TasksFull`]: no room. When the bus is away.
+    async fn check_task_room(&self, share: &Share) -> Result<(), BusError>;
+
     /// Makes a task of a call that runs, in one atomic step with the response that names it, which is published to the
     /// holder. From then on
     ///

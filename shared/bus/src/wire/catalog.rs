@@ -64,6 +64,9 @@ pub enum TaskUse {
     Always,
     /// At once, and no client is served that takes none.
     Required,
+    /// What a newer release says: its workers know what it means, to all others it is as usual.
+    #[serde(other)]
+    Other,
 }
 
 impl TaskUse {
@@ -94,5 +97,19 @@ impl CatalogRecord {
         let record: Self = serde_json::from_str(text)?;
         check_format(record.v)?;
         Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_release_says_of_a_tool_is_read() {
+        let tool: CatalogTool =
+            serde_json::from_str(r#"{"tasks":"by_its_size"}"#).expect("is read");
+        assert_eq!(tool.tasks, TaskUse::Other);
+        let tool: CatalogTool = serde_json::from_str(r#"{"tasks":"required"}"#).expect("is read");
+        assert_eq!(tool.tasks, TaskUse::Required);
     }
 }

@@ -9,6 +9,7 @@ use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::audit::AuditLine;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::task::{
     Inputs, Parking, Promotion, TaskFailure, TaskNews, TaskSight, TaskState,
@@ -24,6 +25,11 @@ use crate::stored::task::Task;
 
 #[async_trait]
 impl TaskStore for MemoryBus {
+    async fn check_task_room(&self, share: &Share) -> Result<(), BusError> {
+        let mut partition = lock(&self.partition);
+        partition.task_counts.check_room(share, &self.limits)
+    }
+
     async fn promote(
         &self,
         owner: &Ownership,
@@ -212,7 +218,7 @@ impl Partition {
         limits: &BusLimits,
     ) -> Appended {
         let event = &promotion.event;
-        let has_room = self.task_counts.has_room(&promotion.share, limits);
+        let room = self.task_counts.check_room(&promotion.share, limits);
         let log = self.log_for_write(owner, event, limits)?;
         if log.task.is_some() {
             return Ok(());
@@ -220,7 +226,7 @@ impl Partition {
         if log.state() == LogState::Finished {
             return Err(Refusal::Finished);
         }
-        if !has_room {
+        if room.is_err() {
             return Err(Refusal::LogFull);
         }
         log.name_task(promotion);

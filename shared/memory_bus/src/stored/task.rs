@@ -9,7 +9,7 @@ use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::request::RequestEnvelope;
 use prynai_bus::wire::task::{Answer, Inputs, Parking, Promotion, Question, TaskBirth};
-use prynai_bus::{BusLimits, Ownership};
+use prynai_bus::{BusError, BusLimits, Ownership, ShareFull};
 use tokio::time::Instant;
 
 /// An entry, with the worker and the delivery of who had it.
@@ -219,15 +219,22 @@ impl Task {
 }
 
 impl TaskCounts {
-    /// Whether there is room for one more task of a share.
-    pub(crate) fn has_room(&mut self, share: &Share, limits: &BusLimits) -> bool {
+    /// Refuses when there is no room for one more task of a share.
+    pub(crate) fn check_room(&mut self, share: &Share, limits: &BusLimits) -> Result<(), BusError> {
         let now = Instant::now();
         while let Some((_, stream)) = self.ends.first().filter(|(ends, _)| *ends <= now).copied() {
             self.ends.pop_first();
             self.forget(stream);
         }
         let own = self.each.get(share).copied().unwrap_or_default();
-        self.ends.len() < limits.tasks && own < limits.caller_tasks
+        let (limit, most) = (limits.caller_tasks, limits.tasks);
+        if own >= limit {
+            return Err(ShareFull::Tasks { limit }.into());
+        }
+        match self.ends.len() >= most {
+            true => Err(BusError::TasksFull { limit: most }),
+            false => Ok(()),
+        }
     }
 
     fn forget(&mut self, stream: StreamId) {

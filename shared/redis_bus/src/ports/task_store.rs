@@ -10,10 +10,13 @@ use prynai_bus::wire::WireError;
 use prynai_bus::wire::audit::AuditLine;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::task::{
     Answer, Inputs, Parking, Promotion, Question, TaskFailure, TaskSight,
 };
-use prynai_bus::{Answered, Appended, BusError, Ownership, Refusal, TaskStore, TaskWatch};
+use prynai_bus::{
+    Answered, Appended, BusError, Ownership, Refusal, ShareFull, TaskStore, TaskWatch,
+};
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
@@ -29,6 +32,18 @@ const PAGES: usize = 10;
 
 #[async_trait]
 impl TaskStore for RedisBus {
+    async fn check_task_room(&self, share: &Share) -> Result<(), BusError> {
+        let limits = &self.limits;
+        let look = scripts::task_room(&self.keys, limits, share, self.clock.now_ms());
+        let (own, all) = (limits.caller_tasks, limits.tasks);
+        match self.run(&look).await? {
+            0 => Ok(()),
+            1 => Err(ShareFull::Tasks { limit: own }.into()),
+            2 => Err(BusError::TasksFull { limit: all }),
+            other => Err(unknown_code(other)),
+        }
+    }
+
     async fn promote(
         &self,
         owner: &Ownership,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::audit::AuditLine;
+use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::task::{Parking, Promotion, TaskFailure};
 use prynai_bus::{BusLimits, Ownership};
 
@@ -20,6 +21,7 @@ lua!(
     "task_store/note_status.lua"
 );
 lua!(PARK, "parts/told_task.lua", "task_store/park.lua");
+lua!(TASK_ROOM, "task_store/task_room.lua");
 lua!(OWN_TASKS, "task_store/own_tasks.lua");
 lua!(INPUTS, "task_store/inputs.lua");
 lua!(ANSWER, "parts/told_task.lua", "task_store/answer.lua");
@@ -29,6 +31,21 @@ lua!(COUNT_TASKS, "task_store/count_tasks.lua");
 
 /// A lease that is not renewed for so long may be that of an entry that was deleted.
 const UNRENEWED: Duration = Duration::from_secs(60);
+
+/// Whether there is room for one more task of a share: 0 if so, 1 if its share has none, 2 if there is none.
+pub(crate) fn task_room(
+    keys: &Keys,
+    limits: &BusLimits,
+    share: &Share,
+    now_ms: u64,
+) -> Command<i64> {
+    let mut command = TASK_ROOM.with_keys(&[keys.tasks(), keys.tasks_of(share)]);
+    command
+        .arg(now_ms)
+        .arg(limits.tasks)
+        .arg(limits.caller_tasks);
+    Command::script(&TASK_ROOM, command)
+}
 
 /// Makes a task of a call: a [`WriteCode`](super::WriteCode). `task` and `event` are what lies in Redis.
 pub(crate) fn promote(

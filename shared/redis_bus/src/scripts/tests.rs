@@ -196,6 +196,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ),
         ("count_tasks", 0, parts(count_tasks(k))),
         ("look_at_tasks", 3, parts(look_at_tasks(k, &streams, 1))),
+        ("task_room", 0, parts(task_room(k, l, &once.share, 1))),
         ("own_tasks", 3, parts(own_tasks(k, &streams, "somebody"))),
         (
             "post_mail",

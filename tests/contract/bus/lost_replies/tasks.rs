@@ -90,6 +90,16 @@ async fn who_listens_to_a_task_hears_of_each_change_once() {
 }
 
 #[tokio::test]
+async fn who_asks_for_room_for_a_task_is_told() {
+    always(async |shaky| {
+        let owner = shaky.scene.owned().await;
+        let share = promotion(&owner, 1).share;
+        shaky.done(|| shaky.bus.check_task_room(&share)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_task_is_looked_at() {
     in_every_way(tiny_pages(), async |shaky| {
         let owner = shaky.scene.owned().await;

@@ -1,10 +1,13 @@
 //! How a call becomes a task, and what it is until it ends.
 
+use std::time::Duration;
+
 use prynai_bus::ids::{StreamId, WorkerId};
 use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::task::{Promotion, TaskState};
-use prynai_bus::{BusLimits, LogState, Refusal, TakeOver};
+use prynai_bus::{BusError, BusLimits, LogState, Refusal, ShareFull, TakeOver};
+use prynai_test_redis::assert_eventually;
 
 use super::{BORN_MS, HOUR, OWNER, promotion};
 use crate::scene::{Kind, message, next};
@@ -21,6 +24,7 @@ for_both_buses! {
     an_ended_call_is_not_promoted,
     a_copy_is_not_promoted,
     tasks_are_bounded_in_all_and_for_each_caller,
+    who_asks_for_room_is_told_what_is_full,
     the_end_of_a_connection_cancels_a_call_but_no_task,
 }
 
@@ -257,6 +261,49 @@ async fn tasks_are_bounded_in_all_and_for_each_caller(kind: Kind) {
         scene.workers.promote(&others[0], &again).await.unwrap(),
         Ok(())
     );
+}
+
+async fn who_asks_for_room_is_told_what_is_full(kind: Kind) {
+    let limits = BusLimits {
+        tasks: 3,
+        caller_tasks: 2,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let begin = async |name: &str, life: Duration| {
+        let owner = scene.owned().await;
+        let mut begun = promotion(&owner, 1);
+        begun.principal = name.to_owned();
+        begun.share = Principal::named(name).share();
+        begun.birth.created_ms = scene.gateways.now_ms();
+        (begun.ttl, begun.kept) = (life, Duration::from_millis(1));
+        let promoted = scene.workers.promote(&owner, &begun).await;
+        assert_eq!(promoted.expect("asked"), Ok(()), "{name}");
+    };
+    let room = async |name: &str| {
+        let share = Principal::named(name).share();
+        scene.gateways.check_task_room(&share).await
+    };
+    begin(OWNER, HOUR).await;
+    assert!(room(OWNER).await.is_ok());
+    begin(OWNER, HOUR).await;
+    let full = room(OWNER).await;
+    assert!(
+        matches!(
+            full,
+            Err(BusError::ShareFull(ShareFull::Tasks { limit: 2 }))
+        ),
+        "{full:?}"
+    );
+    assert!(room("user:2").await.is_ok());
+    begin("user:2", Duration::from_millis(50)).await;
+    let full = room("user:2").await;
+    assert!(
+        matches!(full, Err(BusError::TasksFull { limit: 3 })),
+        "{full:?}"
+    );
+    // With the time of a task its place is free.
+    assert_eventually!(room("user:2").await.is_ok());
 }
 
 async fn the_end_of_a_connection_cancels_a_call_but_no_task(kind: Kind) {

@@ -66,22 +66,23 @@ impl Conversation<'_> {
                     self.deliver(&mut received).await?;
                     continue;
                 }
-                outgoing = self.handler.outgoing.recv(), if self.writer.has_room() => outgoing,
+                // These two come seldom, so whatever the handler says waits for them, and not the other way round.
                 () = self.promoting.due() => {
                     self.promote().await?;
-                    continue;
-                }
-                () = self.become_task.asked() => {
-                    if self.promoting.may_become_task() {
-                        self.promote().await?;
-                    }
-                    self.become_task.tell(self.promoting.is_task());
                     continue;
                 }
                 () = self.promoting.has_news() => {
                     if let Some(said) = self.promoting.news() {
                         self.note_status(&said).await?;
                     }
+                    continue;
+                }
+                outgoing = self.handler.outgoing.recv(), if self.writer.has_room() => outgoing,
+                () = self.become_task.asked() => {
+                    if self.promoting.may_become_task() {
+                        self.promote().await?;
+                    }
+                    self.become_task.tell(self.promoting.is_task());
                     continue;
                 }
                 () = self.close.asked() => {
@@ -206,6 +207,7 @@ pub(crate) async fn promote(
     writer: &mut EventWriter,
 ) -> Result<Option<Instant>, Stop> {
     let now_ms = writer.bus().now_ms();
+    promoting.shorten(&claim.request);
     let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
     let Some(birth) = writer.promote(promotion).await? else {
         promoting.given_up();

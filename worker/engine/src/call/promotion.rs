@@ -28,6 +28,16 @@ const STATUS_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of what it says.
 const MOST_OF_STATUS: usize = 1024;
 
+/// What a client says of the times of its task, in `_meta`. Its gateway has refused other forms.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    #[serde(rename = "ai.prynai/taskTimeoutMs")]
+    timeout: Option<u64>,
+    #[serde(rename = "ai.prynai/taskTtlMs")]
+    kept: Option<u64>,
+}
+
 /// Whether and when a call becomes a task.
 pub(crate) struct Promoting {
     terms: TaskTerms,
@@ -41,6 +51,8 @@ pub(crate) struct Promoting {
     due: Option<Instant>,
     /// What it says of itself and the bus does not know yet.
     said: Option<String>,
+    /// What the bus knows.
+    noted: Option<String>,
     /// When that may be written.
     may_say: Instant,
 }
@@ -60,7 +72,7 @@ impl Promoting {
         let after = match used {
             TaskUse::Required if !envelope.takes_task && birth.is_none() => return Err(required()),
             TaskUse::Never => None,
-            TaskUse::AfterATime => terms.after,
+            TaskUse::AfterATime | TaskUse::Other => terms.after,
             TaskUse::Always | TaskUse::Required => Some(Duration::ZERO),
         };
         let is_taken = envelope.takes_task && birth.is_none();
@@ -73,6 +85,7 @@ impl Promoting {
             is_taken,
             due: after.and_then(|after| now.checked_add(after)),
             said: None,
+            noted: None,
             may_say: now,
         })
     }
@@ -100,6 +113,11 @@ impl Promoting {
     /// Waits until the call shall become a task.
     pub(crate) async fn due(&self) {
         until(self.due.filter(|_| !self.is_task())).await;
+    }
+
+    /// It is about to become a task, with the times that its client asked for: a plain call is not read for that.
+    pub(crate) fn shorten(&mut self, envelope: &RequestEnvelope) {
+        self.terms = shortened(self.terms, envelope);
     }
 
     /// The task that it becomes now, and the response that names it, at `offset`.
@@ -142,7 +160,9 @@ impl Promoting {
 
     /// Notes what the handler says: of progress the newest, of anything else nothing.
     pub(crate) fn hear(&mut self, message: &RawJson) {
-        self.said = status(message).or(self.said.take());
+        if let Some(said) = status(message) {
+            self.said = (self.noted.as_ref() != Some(&said)).then_some(said);
+        }
     }
 
     /// Waits until there is something to write of what it says.
@@ -153,7 +173,31 @@ impl Promoting {
     /// What is to be written of what it says.
     pub(crate) fn news(&mut self) -> Option<String> {
         self.may_say = Instant::now() + STATUS_PAUSE;
+        self.noted.clone_from(&self.said);
         self.said.take()
+    }
+}
+
+/// The times of a task, and no longer ones than its client asks for.
+pub(crate) fn shortened(terms: TaskTerms, envelope: &RequestEnvelope) -> TaskTerms {
+    #[derive(Deserialize)]
+    struct Message {
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {
+        #[serde(rename = "_meta", default)]
+        meta: Asked,
+    }
+    let asked = envelope.message.read::<Message>();
+    let Asked { timeout, kept } = asked.map(|asked| asked.params.meta).unwrap_or_default();
+    let at_most = |most: Duration, asked: Option<u64>| {
+        asked.map_or(most, |asked| most.min(Duration::from_millis(asked)))
+    };
+    TaskTerms {
+        timeout: at_most(terms.timeout, timeout),
+        kept: at_most(terms.kept, kept),
+        ..terms
     }
 }
 

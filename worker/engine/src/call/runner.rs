@@ -32,7 +32,7 @@ use crate::call::idempotency::{self, Use};
 use crate::call::messages::outbound::{self, Muted, Outbound};
 use crate::call::messages::visibility_filter::Filters;
 use crate::call::messages::{inbound, response};
-use crate::call::promotion::Promoting;
+use crate::call::promotion::{Promoting, shortened};
 use crate::call::request_transport;
 use crate::call::run_line::{RunEnd, RunLine};
 use crate::call::running::{Slot, Stop};
@@ -162,7 +162,10 @@ impl<H: ServerHandler> CallRunner<H> {
             return Err(reason);
         }
         let deadline_ms = match &task {
-            Some(birth) => Some(deadline::of_task(birth, self.task_terms.timeout)),
+            Some(birth) => {
+                let terms = shortened(self.task_terms, envelope);
+                Some(deadline::of_task(birth, terms.timeout))
+            }
             None => envelope.deadline_ms,
         };
         let in_time = deadline::in_time(deadline_ms, writer.bus().now_ms());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::event::EventKind;
@@ -239,6 +240,41 @@ async fn a_call_becomes_a_task_when_it_takes_long_unless_its_tool_says_never() {
         assert_eq!(event.kind, EventKind::Final, "{event:?}");
     }
     let ended = seen(&stage, request.stream).await;
+    assert!(matches!(ended.state, TaskState::Ended(_)), "{ended:?}");
+    worker.stop(&stage).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_may_ask_for_less_time_and_not_for_more() {
+    let mut stage = Stage::new().await;
+    let worker = stage.serve(Kitchen::new());
+    let asking = |stage: &Stage, timeout_ms: u64| {
+        let mut params = json!({"name": "stew", "arguments": {}});
+        params["_meta"]["ai.prynai/taskTimeoutMs"] = timeout_ms.into();
+        params["_meta"]["ai.prynai/taskTtlMs"] = 10_000.into();
+        RequestEnvelope {
+            takes_task: true,
+            ..stage.modern_with("tools/call", params, json!({}))
+        }
+    };
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    let greedy = asking(&stage, 365 * DAY_MS);
+    assert_eq!(begun(&mut stage, &greedy).await["ttlMs"], DAY_MS);
+    let hasty = asking(&stage, 60_000);
+    assert_eq!(begun(&mut stage, &hasty).await["ttlMs"], 60_000);
+
+    // It is stopped in time, and what became of it is kept for as long as its client wished.
+    tokio::time::sleep(Duration::from_secs(69)).await;
+    let TaskState::Ended(end) = seen(&stage, hasty.stream).await.state else {
+        panic!("runs on");
+    };
+    assert!(end.as_str().contains(r#""reason":"deadline""#), "{end:?}");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let gone = stage.bus.task(&hasty.stream, "alice").await;
+    assert_eq!(gone.expect("looked"), None);
+    assert_eq!(seen(&stage, greedy.stream).await.state, TaskState::Working);
+    tokio::time::sleep(Duration::from_secs(3700)).await;
+    let ended = seen(&stage, greedy.stream).await;
     assert!(matches!(ended.state, TaskState::Ended(_)), "{ended:?}");
     worker.stop(&stage).await;
 }

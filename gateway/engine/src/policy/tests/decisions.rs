@@ -275,7 +275,8 @@ fn a_message_asks_for_what_its_handler_will_take_it_for() {
         ("resources/unsubscribe", "{}", Asked::Nothing),
         ("tools/list", "{}", Asked::Nothing),
         ("notifications/initialized", "{}", Asked::Nothing),
-        ("tasks/get", "{}", method("tasks/get")),
+        ("tasks/get", "{}", Asked::Nothing),
+        ("tasks/other", "{}", method("tasks/other")),
         ("Tools/call", r#"{"name":"a"}"#, method("Tools/call")),
     ] {
         assert_eq!(

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use prynai_bus::ids::{GatewayId, WorkerId};
 use prynai_bus::wire::FORMAT;
-use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool};
+use prynai_bus::wire::catalog::{CatalogRecord, CatalogTool, TaskUse};
 use prynai_bus::wire::change::Change;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
@@ -68,7 +68,12 @@ struct Settings {
 impl Scene {
     /// With a policy, if there is a text.
     pub(super) async fn new(text: Option<&str>) -> Self {
-        let bus = MemoryBus::new(BusLimits::default());
+        Self::with_limits(text, BusLimits::default()).await
+    }
+
+    /// The same on a bus with these bounds.
+    pub(super) async fn with_limits(text: Option<&str>, limits: BusLimits) -> Self {
+        let bus = MemoryBus::new(limits);
         bus.announce_catalog(&catalog()).await.unwrap();
         let settings = Settings::parse_from(["gateway"]).gateway;
         let (policy, in_force) = watch::channel(text.map(|text| Arc::new(rules(text))));
@@ -179,12 +184,16 @@ impl Client<'_> {
         if self.session.is_none() {
             let meta = &mut message["params"]["_meta"];
             meta["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
-            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+            let can = &mut meta["io.modelcontextprotocol/clientCapabilities"];
+            if can.is_null() {
+                *can = json!({});
+            }
             let method = message["method"].as_str().unwrap();
             http = http.header("mcp-method", method);
             let name = match method {
                 "tools/call" | "prompts/get" => &message["params"]["name"],
                 "resources/read" => &message["params"]["uri"],
+                "tasks/get" => &message["params"]["taskId"],
                 _ => &Value::Null,
             };
             if let Some(name) = name.as_str() {
@@ -276,6 +285,10 @@ pub(super) async fn json_of(response: Response) -> (StatusCode, Value) {
 fn catalog() -> CatalogRecord {
     let raw = |value: Value| RawJson::from_value(&value).unwrap();
     let changing = json!({"listChanged": true, "subscribe": true});
+    let becomes_task = |tasks| CatalogTool {
+        tasks,
+        ..CatalogTool::default()
+    };
     let reads = CatalogTool {
         read_only: true,
         ..CatalogTool::default()
@@ -291,6 +304,8 @@ fn catalog() -> CatalogRecord {
         tools: [
             ("get".to_owned(), reads),
             ("put".to_owned(), CatalogTool::default()),
+            ("grind".to_owned(), becomes_task(TaskUse::Always)),
+            ("rebuild".to_owned(), becomes_task(TaskUse::Required)),
         ]
         .into(),
         prompts: Default::default(),
