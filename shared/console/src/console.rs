@@ -148,6 +148,7 @@ impl Console {
             "workers" => pages::workers(operations, query, may_write).await,
             "gateways" => pages::gateways(operations, query).await,
             "sessions" => pages::sessions(operations, query).await,
+            "tasks" => pages::tasks(operations, query).await,
             "doctor" => pages::doctor(operations, query).await,
             _ => return self.trouble(404, "There is no such page."),
         };

@@ -17,10 +17,11 @@ const STYLE: &str = include_str!("style.css");
 const EVERY: u32 = 5;
 
 /// The lists, in the order in which they are offered.
-const LISTS: [(&str, &str); 8] = [
+const LISTS: [(&str, &str); 9] = [
     ("", "Overview"),
     ("queue", "Queue"),
     ("recent", "Recent calls"),
+    ("tasks", "Tasks"),
     ("workers", "Workers"),
     ("gateways", "Gateways"),
     ("dead", "Dead letters"),

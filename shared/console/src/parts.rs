@@ -72,8 +72,9 @@ pub(crate) fn call_link(name: &str, shown: &Markup) -> Markup {
 /// A state in a word, with a colour that says no more than the word.
 pub(crate) fn state(word: &str) -> Markup {
     let kind = match word {
-        "alive" | "runs" | "ended" | "good" | "ok" => "good",
+        "alive" | "runs" | "ended" | "good" | "ok" | "working" | "completed" => "good",
         "waits" | "handed back" | "draining" | "note" | "open" | "refused" => "note",
+        "waits for its client" | "input_required" => "note",
         "gone" | "stopped" | "cancelled" | "unknown" => "dim",
         _ => "bad",
     };

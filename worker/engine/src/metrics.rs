@@ -6,6 +6,12 @@ use std::time::Duration;
 use prynai_bus::Claim;
 use prynai_process::metrics::{self, Counter, Gauge, Histogram, STAGE_BUCKETS};
 
+/// Ages of tasks, in seconds: from a second to a week.
+const AGE_BUCKETS: [f64; 14] = [
+    1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0, 172_800.0,
+    345_600.0, 604_800.0,
+];
+
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 /// The metrics of the workers of this process.
@@ -29,10 +35,16 @@ pub(crate) struct Metrics {
     pub(crate) given_up: Counter,
     /// Copies of running requests that became dead letters.
     pub(crate) copies: Counter,
-    /// Calls that became tasks.
-    pub(crate) tasks_created: Counter,
+    /// Calls that were tasks from their beginning, since their tool says so.
+    pub(crate) tasks_at_once: Counter,
+    /// Calls that became tasks later.
+    pub(crate) tasks_promoted: Counter,
     /// Tasks that left this worker, to wait for answers of their clients.
     pub(crate) tasks_asking: Counter,
+    tasks_completed: Counter,
+    tasks_failed: Counter,
+    tasks_cancelled: Counter,
+    task_age: Histogram,
     /// How often handlers held the runtime up.
     pub(crate) blocked: Counter,
 }
@@ -76,7 +88,9 @@ impl Metrics {
             "What calls of this worker did as tasks.",
             &[(
                 "step",
-                "`created` (a call became a task) or `asked` (it left this worker, to wait for answers of its client)",
+                "`at_once` (a call became a task at its beginning, since its tool says so), `promoted` (later), `asked` \
+                 (it left this worker, to wait for answers of its client), `completed` (with a result), `failed` (with a \
+                 JSON-RPC error), `cancelled` (at a worker; one that waits for its client has none)",
             )],
         );
         Self {
@@ -116,8 +130,18 @@ impl Metrics {
             reclaimed_dead: reclaimed("dead_letter"),
             given_up: dead.with_label_values(&["too_many_attempts"]),
             copies: dead.with_label_values(&["copy"]),
-            tasks_created: tasks.with_label_values(&["created"]),
+            tasks_at_once: tasks.with_label_values(&["at_once"]),
+            tasks_promoted: tasks.with_label_values(&["promoted"]),
             tasks_asking: tasks.with_label_values(&["asked"]),
+            tasks_completed: tasks.with_label_values(&["completed"]),
+            tasks_failed: tasks.with_label_values(&["failed"]),
+            tasks_cancelled: tasks.with_label_values(&["cancelled"]),
+            task_age: all.histogram(
+                "prynai_task_age_seconds",
+                "Age of a task at its end at this worker, from the time when the call became one, in seconds, with all \
+                 waiting for its client.",
+                &AGE_BUCKETS,
+            ),
             blocked: all.counter(
                 "prynai_worker_runtime_blocked_total",
                 "How often handlers held up the threads that all calls share, for half a second or longer.",
@@ -139,6 +163,18 @@ impl Metrics {
     /// A handler has responded after this time.
     pub(crate) fn ran(&self, time: Duration) {
         self.run.observe(time.as_secs_f64());
+    }
+
+    /// A task ended so, in the word of the log, at this age.
+    pub(crate) fn task_ended(&self, outcome: &str, age: Duration) {
+        let ended = match outcome {
+            "cancelled" => &self.tasks_cancelled,
+            "error" => &self.tasks_failed,
+            // A tool that reports an error has completed.
+            _ => &self.tasks_completed,
+        };
+        ended.inc();
+        self.task_age.observe(age.as_secs_f64());
     }
 
     /// The bus has a response after this time.

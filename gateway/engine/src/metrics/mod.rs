@@ -58,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// Connections that were closed because there were too many.
     pub(crate) connections_refused: Counter,
+    /// Tasks that clients cancelled while these waited for them.
+    pub(crate) tasks_cancelled: Counter,
     /// Records of refusals that found no room while the bus was away.
     pub(crate) audit_lost: Counter,
 }
@@ -145,6 +147,11 @@ impl Metrics {
             connections_refused: all.counter(
                 "prynai_gateway_connections_refused_total",
                 "Connections that were closed because there were too many (`--max-connections`) and none was idle.",
+            ),
+            tasks_cancelled: all.counter(
+                "prynai_gateway_tasks_cancelled_total",
+                "Tasks that their clients cancelled at this gateway while they waited for them. \
+                 `prynai_worker_tasks_total` has those that ended at a worker.",
             ),
             audit_lost: all.counter(
                 "prynai_gateway_audit_lost_total",

@@ -1,11 +1,13 @@
-//! What the queue of the whole fleet holds, and how many sessions it has, looked up when somebody reads the metrics.
+//! What the queue of the whole fleet holds, and how many sessions and tasks it has, looked up when somebody reads the
+//! metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use prynai_bus::{Backlog, Bus, WorkersSeen};
+use prynai_bus::operations::TaskCounts;
+use prynai_bus::{Backlog, Bus, BusError, WorkersSeen};
 use prynai_process::metrics::{Collect, Desc, Error, FractionGauge, Gauge, MetricFamily, Metrics};
 use tokio::time::Instant;
 
@@ -50,6 +52,23 @@ const SESSIONS: (&str, &str, &str) = (
      longer. Take `max`.",
 );
 
+const TASKS_WORKING: (&str, &str, &str) = (
+    "prynai_tasks_working",
+    "gauge",
+    "Tasks of the whole fleet that wait for a worker or run: each is a request of the queue, too. Take `max`. It is \
+     missing where the user of Redis may not count tasks, as are the other two.",
+);
+const TASKS_ASKING: (&str, &str, &str) = (
+    "prynai_tasks_input_required",
+    "gauge",
+    "Tasks of the whole fleet that wait for their clients: no worker and no entry of the queue. Take `max`.",
+);
+const TASKS_KEPT: (&str, &str, &str) = (
+    "prynai_tasks_kept",
+    "gauge",
+    "All tasks of the whole fleet that can be asked for, with those that have ended; 100,000 at most. Take `max`.",
+);
+
 /// The last look at the queue.
 #[derive(Clone, Default)]
 pub(crate) struct QueueWatch(Arc<Mutex<Option<(Instant, Seen)>>>);
@@ -60,6 +79,8 @@ struct Seen {
     backlog: Backlog,
     workers: Option<WorkersSeen>,
     sessions: u64,
+    /// Absent where the user of the bus may not count them.
+    tasks: Option<TaskCounts>,
 }
 
 struct QueueCollector {
@@ -70,19 +91,26 @@ struct QueueCollector {
     dead_letters: Gauge,
     no_worker: FractionGauge,
     sessions: Gauge,
+    tasks_working: Gauge,
+    tasks_asking: Gauge,
+    tasks_kept: Gauge,
 }
 
-/// Looks at the queue and the sessions, for the metrics that tell of them; to be called before these are read.
+/// Looks at the queue, the sessions and the tasks, for the metrics that tell of them; to be called before these are
+/// read.
 pub fn look_at_queue(bus: Arc<dyn Bus>) -> Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync> {
     Box::new(move || {
         let bus = bus.clone();
         async move {
-            let looks = futures::try_join!(bus.backlog(), bus.workers_seen(), bus.count_sessions());
+            let tasks = async { Ok::<_, BusError>(bus.count_tasks().await.ok()) };
+            let (backlog, workers) = (bus.backlog(), bus.workers_seen());
+            let looks = futures::try_join!(backlog, workers, bus.count_sessions(), tasks);
             match looks {
-                Ok((backlog, workers, sessions)) => metrics().queue.saw(Seen {
+                Ok((backlog, workers, sessions, tasks)) => metrics().queue.saw(Seen {
                     backlog,
                     workers,
                     sessions,
+                    tasks,
                 }),
                 Err(error) => {
                     tracing::debug!(%error, "cannot look at the queue for its metrics");
@@ -98,7 +126,17 @@ impl QueueWatch {
         let watch = Self::default();
         match QueueCollector::of(watch.clone()) {
             Ok(collector) => metrics.collected(
-                &[WAITING, RUNNING, OLDEST, DEAD_LETTERS, NO_WORKER, SESSIONS],
+                &[
+                    WAITING,
+                    RUNNING,
+                    OLDEST,
+                    DEAD_LETTERS,
+                    NO_WORKER,
+                    SESSIONS,
+                    TASKS_WORKING,
+                    TASKS_ASKING,
+                    TASKS_KEPT,
+                ],
                 collector,
             ),
             Err(error) => panic!("the metrics of the queue: {error}"),
@@ -129,10 +167,13 @@ impl QueueCollector {
             dead_letters: gauge(DEAD_LETTERS)?,
             no_worker: seconds(NO_WORKER)?,
             sessions: gauge(SESSIONS)?,
+            tasks_working: gauge(TASKS_WORKING)?,
+            tasks_asking: gauge(TASKS_ASKING)?,
+            tasks_kept: gauge(TASKS_KEPT)?,
         })
     }
 
-    fn all(&self) -> [&dyn Collect; 6] {
+    fn always(&self) -> [&dyn Collect; 6] {
         [
             &self.waiting,
             &self.running,
@@ -142,11 +183,16 @@ impl QueueCollector {
             &self.sessions,
         ]
     }
+
+    fn of_tasks(&self) -> [&dyn Collect; 3] {
+        [&self.tasks_working, &self.tasks_asking, &self.tasks_kept]
+    }
 }
 
 impl Collect for QueueCollector {
     fn desc(&self) -> Vec<&Desc> {
-        self.all().into_iter().flat_map(Collect::desc).collect()
+        let all = self.always().into_iter().chain(self.of_tasks());
+        all.flat_map(Collect::desc).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -154,6 +200,7 @@ impl Collect for QueueCollector {
             backlog,
             workers,
             sessions,
+            tasks,
         }) = self.watch.now()
         else {
             return Vec::new();
@@ -166,6 +213,13 @@ impl Collect for QueueCollector {
         let absent = workers.map_or(f64::INFINITY, |seen| seen.absent.as_secs_f64());
         self.no_worker.set(absent);
         self.sessions.set(number(sessions));
-        self.all().into_iter().flat_map(Collect::collect).collect()
+        if let Some(tasks) = tasks {
+            self.tasks_working.set(number(tasks.working));
+            self.tasks_asking.set(number(tasks.input_required));
+            self.tasks_kept.set(number(tasks.kept));
+        }
+        let of_tasks = self.of_tasks().into_iter().filter(|_| tasks.is_some());
+        let told = self.always().into_iter().chain(of_tasks);
+        told.flat_map(Collect::collect).collect()
     }
 }

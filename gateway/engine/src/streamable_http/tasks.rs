@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::message::envelope::Request;
 use crate::message::params::ParamsView;
 use crate::message::request_head::RequestHead;
+use crate::metrics::metrics;
 use crate::refusal::RequestError;
 use crate::state::AppState;
 use crate::streams::respond::{json_response, json_response_under};
@@ -107,10 +108,18 @@ async fn cancel(state: &AppState, name: StreamId, task: &TaskSight) -> Result<()
     if task.has_ended() {
         return Ok(());
     }
+    let was_asking = matches!(task.state, TaskState::Asking(_));
     let (bus, entry) = (state.bus.clone(), task.entry.clone());
     let cancelled = state.canceller.complete(move || {
         let (bus, entry) = (bus.clone(), entry.clone());
-        async move { Ok(bus.cancel_call(&name, Some(&entry), Era::Modern).await?) }
+        async move {
+            bus.cancel_call(&name, Some(&entry), Era::Modern).await?;
+            // No worker will see that.
+            if was_asking {
+                metrics().tasks_cancelled.inc();
+            }
+            Ok(())
+        }
     });
     cancelled.await
 }

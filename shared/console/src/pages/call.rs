@@ -1,9 +1,10 @@
 //! The life of one call.
 
 use maud::{Markup, html};
-use prynai_bus::operations::{CallName, EntrySight, EventSight, Repairs};
+use prynai_bus::operations::{CallName, EntrySight, EventSight, Repairs, TaskFacts, TaskStatus};
 use prynai_operations::Failed;
 use prynai_operations::look::call::{Call, read};
+use prynai_operations::look::tasks;
 use prynai_operations::text::{counted, gateway_state, moment, size, span, what};
 
 use super::recent::record_of;
@@ -34,13 +35,18 @@ pub(crate) async fn call(operations: &dyn Repairs, query: &Query, may_write: boo
         found => found?,
     };
     let entry = found.call.entry.as_ref().or(found.call.dead.as_ref());
-    let title = entry.map_or_else(|| "A call that is over".to_owned(), what);
+    let over = || match task_of(&found) {
+        Some(task) => tasks::what(task),
+        None => "A call that is over".to_owned(),
+    };
+    let title = entry.map_or_else(over, what);
     let body = html! {
         (done(query))
         p { "Now: " (state(found.explanation.state)) }
         ul .because { @for because in &found.explanation.because { li { (said(because)) } } }
         (buttons(&found, may_write))
         (of_call(&found, entry))
+        @if let Some(task) = task_of(&found) { (of_task(task)) }
         h2 { "What happened" }
         ol .timeline { @for (when, happened) in timeline(&found, entry) {
             li { span .when { (when) } (happened) }
@@ -64,14 +70,52 @@ fn buttons(found: &Call, may_write: bool) -> Markup {
     let call = &found.call;
     html! {
         @if may_write { p .buttons {
-            @if let (Some(stream), Some(_), false) = (&call.stream, &call.entry, call.is_cancelled) {
-                (ask("cancel", stream, "Cancel this call"))
+            @if let (Some(stream), Some(word), false) = (&call.stream, cancelled(found), call.is_cancelled) {
+                (ask("cancel", stream, word))
             }
             @if let Some(letter) = &call.dead {
                 (ask("replay", &letter.entry, "Run it again"))
                 (ask("drop", &letter.entry, "Drop the letter"))
             }
         } }
+    }
+}
+
+/// The task that the call has become, if it has.
+fn task_of(found: &Call) -> Option<&TaskFacts> {
+    found.call.log.as_ref()?.task.as_ref()
+}
+
+/// What the button says that cancels it, if it can be cancelled.
+fn cancelled(found: &Call) -> Option<&'static str> {
+    match task_of(found) {
+        Some(task) => (!task.status.is_over()).then_some("Cancel this task"),
+        None => found.call.entry.as_ref().map(|_| "Cancel this call"),
+    }
+}
+
+/// Nothing that its client or its tool said: neither what it asks, nor what it says of itself.
+fn of_task(task: &TaskFacts) -> Markup {
+    let since = html! {
+        @if let Some(created) = task.created_at_ms { (moment(created)) ", " }
+        (span(task.age_ms)) " ago"
+    };
+    let rounds = html! {
+        (counted(task.rounds, "time", "times"))
+        @if task.status == TaskStatus::InputRequired {
+            ", and now for " (counted(task.awaited, "answer", "answers"))
+        }
+    };
+    html! {
+        h2 { "As a task" }
+        (facts(&[
+            ("How far it is", state(task.status.as_str())),
+            ("A task since", since),
+            ("Changed", html! { (span(task.changed_ms_ago)) " ago" }),
+            ("Its client can ask for it", html! { "for " (span(task.asked_for_ms)) }),
+            ("It waited for its client", rounds),
+            ("What it says of itself", html! { (size(task.message_bytes)) }),
+        ]))
     }
 }
 
@@ -97,16 +141,17 @@ fn of_call(found: &Call, entry: Option<&EntrySight>) -> Markup {
                 (state(gateway_state(holder)))
             }
         }
+        @else if log.is_some_and(|log| log.task.is_some()) { "nobody: its client asks for it" }
         @else { "–" }
     };
+    let task = log.and_then(|log| log.task.as_ref());
+    let caller = entry.and_then(|entry| entry.principal.as_ref());
+    let caller = caller.or_else(|| task?.principal.as_ref());
     let revision = entry.and_then(|entry| entry.protocol_version.as_ref());
     facts(&[
         ("Stream", said_or_dash(call.stream.as_ref())),
         ("Entry", said_or_dash(id)),
-        (
-            "Caller",
-            said_or_dash(entry.and_then(|entry| entry.principal.as_ref())),
-        ),
+        ("Caller", said_or_dash(caller)),
         (
             "Session",
             session(of_session.or_else(|| log?.session.as_ref())),
@@ -166,6 +211,10 @@ fn timeline(found: &Call, entry: Option<&EntrySight>) -> Vec<(Markup, Markup)> {
             html! { (counted(log.newest, "event was", "events were")) " written." (by) },
         ));
     }
+    if let Some(task) = task_of(found) {
+        let since = task.created_at_ms.unwrap_or(now);
+        happened.push((ago(now, since), html! { "It became a task." }));
+    }
     if call.is_cancelled {
         happened.push((html! { "then" }, html! { "It was cancelled." }));
     }
@@ -184,7 +233,10 @@ fn timeline(found: &Call, entry: Option<&EntrySight>) -> Vec<(Markup, Markup)> {
         (Some(log), _) if log.state == "finished" => {
             happened.push((
                 html! { "then" },
-                html! { "It ended, and its gateway was told." },
+                match log.task {
+                    Some(_) => html! { "It ended, and its client can ask for the end." },
+                    None => html! { "It ended, and its gateway was told." },
+                },
             ));
         }
         (_, Some(deadline)) if call.entry.is_some() => {

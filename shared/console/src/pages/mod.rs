@@ -16,6 +16,7 @@ mod overview;
 mod processes;
 mod recent;
 mod sessions;
+mod tasks;
 
 pub(crate) use call::call;
 pub(crate) use doctor::doctor;
@@ -24,6 +25,7 @@ pub(crate) use overview::overview;
 pub(crate) use processes::{gateways, workers};
 pub(crate) use recent::recent;
 pub(crate) use sessions::sessions;
+pub(crate) use tasks::tasks;
 
 /// A page.
 type Made = Result<(Frame, Markup), Failed>;
@@ -35,8 +37,8 @@ const LIST: Extent = Extent {
 };
 
 /// Values by which lists are filtered.
-const FILTERS: [&str; 7] = [
-    "tool", "caller", "session", "worker", "call", "state", "outcome",
+const FILTERS: [&str; 8] = [
+    "tool", "caller", "session", "worker", "call", "state", "outcome", "age",
 ];
 
 /// The frame of a page that is loaded anew, unless the query says that it stays. One that is filtered stays, unless the
@@ -63,6 +65,7 @@ fn done(query: &Query) -> Markup {
         Some("cancelled") => {
             "The call is cancelled. It leaves the queue when its worker has seen that."
         }
+        Some("task") => "The task is cancelled. Whoever asks for it is told so.",
         Some("replayed") => {
             "The request is queued once more, as this call. The dead letter is gone."
         }

@@ -132,8 +132,12 @@ impl Write {
             Act::Cancel(name) => {
                 let call = cancel::find(&**operations, name).await?;
                 cancel::cancel(&**operations, &call).await?;
-                // Not the call itself: a modern one that is over may be known no more.
-                Ok(path("queue", &[("done", "cancelled")]))
+                // Not the call itself, unless it is a task: a modern one that is over may be known no more.
+                let task = call.stream.to_string();
+                Ok(match call.is_task {
+                    true => path("call", &[("id", &task), ("done", "task")]),
+                    false => path("queue", &[("done", "cancelled")]),
+                })
             }
             Act::Replay(letter) => {
                 let stream = self.replay(operations, letter).await?;

@@ -1,9 +1,11 @@
 //! What operators change, and what changes nothing.
 
-use prynai_test_harness::client::{RawClient, Reply, long_running, modern};
+use prynai_test_harness::client::{RawClient, Reply, long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::{assert_eventually, eventually};
+use serde_json::json;
 
+use super::super::ops::tasks::{begun, taking_tasks};
 use super::{ADMIN, DEAD, TOKEN, add, admin, get, hidden, page, put_aside, writing};
 
 /// A form as a browser sends it from a page of the console.
@@ -156,6 +158,45 @@ async fn a_call_is_cancelled() {
     );
     let again = get(&client, &format!("{console}/ask?do=cancel&id={stream}")).await;
     assert_eq!(again.status(), 404);
+}
+
+#[tokio::test]
+async fn a_task_that_waits_for_its_client_is_seen_and_cancelled() {
+    let fleet = writing().worker_binary("prynai-conformance-worker");
+    let mut fleet = fleet.start().await;
+    let console = admin(fleet.gateway_process(0)).await + "/console";
+    let (client, url) = (fleet.client.clone(), fleet.gateway(0));
+    let task = begun(&client, &url, tool("multi_input", json!({}))).await;
+    let list = format!("{console}/tasks?state=input_required&tool=multi_input&caller=anonymous");
+    let listed = eventually!({
+        let shown = page(&client, &list).await;
+        shown.contains(&task).then_some(shown)
+    });
+    assert!(listed.contains("tools/call multi_input"), "{listed}");
+    let others = page(&client, &format!("{console}/tasks?age=1h")).await;
+    assert!(others.contains("None of the 1 tasks"), "{others}");
+    let shown = page(&client, &format!("{console}/call?id={task}")).await;
+    for told in [
+        "waits for its client",
+        "As a task",
+        "and now for 2 answers",
+        "Cancel this task",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    assert!(
+        !shown.contains("first name"),
+        "what it asks is not shown: {shown}"
+    );
+    let shown = agree(&client, &console, "cancel", &task).await;
+    assert!(shown.contains("The task is cancelled."), "{shown}");
+    assert!(!shown.contains("/console/ask"), "{shown}");
+    let asked = taking_tasks("tasks/get", json!({ "taskId": task }));
+    let told = client.modern(&url, &asked).await.response().await;
+    assert_eq!(told["result"]["status"], "cancelled", "{told}");
+    let again = get(&client, &format!("{console}/ask?do=cancel&id={task}")).await;
+    assert_eq!(again.status(), 404);
+    fleet.assert_idle().await;
 }
 
 #[tokio::test]

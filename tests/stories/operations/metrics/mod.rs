@@ -2,6 +2,7 @@
 
 mod losses;
 mod reading;
+mod tasks;
 
 use prynai_test_harness::client::{
     LEGACY, MODERN, RawClient, Reply, legacy, long_running, modern, tool,

@@ -9,6 +9,7 @@ mod mending;
 mod replaying;
 mod rights;
 mod screen;
+pub(super) mod tasks;
 mod trouble;
 
 use prynai_test_harness::process::{Ended, Process};

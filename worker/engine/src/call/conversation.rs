@@ -3,6 +3,7 @@
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::task::Inputs;
 use prynai_bus::{Claim, Refusal};
+use prynai_process::metrics::Counter;
 use rmcp::ErrorData;
 use rmcp::model::NumberOrString;
 use tokio::time::Instant;
@@ -148,7 +149,16 @@ impl Conversation<'_> {
     async fn promote(&mut self) -> Result<(), Stop> {
         let id = self.outbound.request_id();
         let writer = &mut *self.writer;
-        let until = promote(&mut self.promoting, self.claim, id, self.slot, writer).await?;
+        let counter = &metrics().tasks_promoted;
+        let until = promote(
+            counter,
+            &mut self.promoting,
+            self.claim,
+            id,
+            self.slot,
+            writer,
+        )
+        .await?;
         self.deadline = until.or(self.deadline);
         Ok(())
     }
@@ -194,12 +204,13 @@ impl Conversation<'_> {
     }
 }
 
-/// Makes a task of a call, if there is room for one. Says how long it has then.
+/// Makes a task of a call, if there is room for one, and counts it. Says how long it has then.
 ///
 /// # Errors
 ///
 /// Why the call must end.
 pub(crate) async fn promote(
+    counter: &Counter,
     promoting: &mut Promoting,
     claim: &Claim,
     id: &RawJson,
@@ -213,8 +224,8 @@ pub(crate) async fn promote(
         promoting.given_up();
         return Ok(None);
     };
-    metrics().tasks_created.inc();
-    slot.becomes_task();
+    counter.inc();
+    slot.becomes_task(birth.created_ms);
     Ok(promoting.promoted(birth))
 }
 

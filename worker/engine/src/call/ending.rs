@@ -20,6 +20,8 @@ pub(crate) struct Ending {
     pub(crate) slot: Slot,
     /// Its caller has as much in logs as it may: the log ends soon.
     pub(crate) brief: bool,
+    /// How it ended, in the word of the log.
+    pub(crate) outcome: &'static str,
 }
 
 // === impl FinishQueue ===

@@ -43,6 +43,7 @@ use crate::handler::become_task::BecomeTask;
 use crate::handler::close_stream::CloseStream;
 use crate::handler::context;
 use crate::handler::guard::{Guard, RunSpan};
+use crate::metrics::metrics;
 use crate::roles::catalog_announcer::Tools;
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
@@ -125,6 +126,7 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 finish,
                 slot,
                 brief,
+                outcome: run.outcome,
             };
             self.finishing.push(ending).await;
         })
@@ -151,8 +153,8 @@ impl<H: ServerHandler> CallRunner<H> {
             false => None,
         };
         let mut inputs = Inputs::default();
-        if task.is_some() {
-            slot.becomes_task();
+        if let Some(birth) = &task {
+            slot.becomes_task(birth.created_ms);
             inputs = writer.bus().inputs().await?;
         } else if envelope.era == Era::Modern && self.gone_holders.contains(&envelope.holder) {
             writer.bus().abandon().await?;
@@ -247,8 +249,10 @@ impl<H: ServerHandler> CallRunner<H> {
         let mut task_deadline = None;
         // Before the handler does anything: of some tools every call is a task, and where its state lies goes by that.
         if promoting.begins_as_task() {
+            let counter = &metrics().tasks_at_once;
+            let (promoting, id) = (&mut promoting, call.id);
             task_deadline =
-                conversation::promote(&mut promoting, claim, call.id, slot, writer).await?;
+                conversation::promote(counter, promoting, claim, id, slot, writer).await?;
         }
         let bus = writer.bus();
         let (envelope, controls) = (&claim.request, &slot.controls);

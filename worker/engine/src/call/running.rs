@@ -76,6 +76,8 @@ pub(crate) struct Slot {
     /// When its handler began, and when there was a response.
     began: OnceLock<Instant>,
     responded: OnceLock<Instant>,
+    /// When it became a task, Unix milliseconds by the clock of the bus.
+    task_since: OnceLock<u64>,
 }
 
 /// What a call holds of this worker.
@@ -154,6 +156,7 @@ impl Running {
             seat: Mutex::new(Seat::Permit(permit)),
             began: OnceLock::new(),
             responded: OnceLock::new(),
+            task_since: OnceLock::new(),
         })
     }
 
@@ -320,11 +323,18 @@ impl Slot {
         }
     }
 
-    /// The call has become a task: it lives by no connection.
-    pub(crate) fn becomes_task(&self) {
+    /// The call became a task at this moment, in Unix milliseconds by the clock of the bus: it lives by no connection.
+    pub(crate) fn becomes_task(&self, since_ms: u64) {
+        // It becomes one once.
+        let _ = self.task_since.set(since_ms);
         if let Some(call) = self.running.lock().calls.get_mut(&self.stream) {
             call.modern_holder = None;
         }
+    }
+
+    /// Since when the call is a task, if it is one.
+    pub(crate) fn task_since(&self) -> Option<u64> {
+        self.task_since.get().copied()
     }
 
     /// Notes that there is a response, which the bus does not have yet.

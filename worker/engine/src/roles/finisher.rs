@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::call::audit;
 use crate::call::ending::Ending;
+use crate::metrics::metrics;
 use crate::roles::brief_logs::BriefLogs;
 use crate::roles::worker::Worker;
 
@@ -80,7 +81,9 @@ impl EndingWriter {
             let error = match self.worker.requests.finish(&requests).await {
                 Ok(written) => {
                     tell_refusals(&requests, &written);
-                    audit::write_elsewhere(&requests, &written, self.worker.requests.now_ms());
+                    let now_ms = self.worker.requests.now_ms();
+                    audit::write_elsewhere(&requests, &written, now_ms);
+                    count_tasks(batch, &written, now_ms);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -116,6 +119,22 @@ impl EndingWriter {
         );
         if self.worker.shutdown.hard().is_cancelled() {
             ending.slot.keep_place();
+        }
+    }
+}
+
+/// Counts the tasks among what has ended.
+fn count_tasks(batch: &[Ending], written: &[Result<(), Refusal>], now_ms: u64) {
+    for (ending, written) in batch.iter().zip(written) {
+        let outcome = match written {
+            Ok(()) => ending.outcome,
+            // Its response came too late.
+            Err(Refusal::Cancelled) => "cancelled",
+            Err(Refusal::LostOwnership | Refusal::Finished | Refusal::LogFull) => continue,
+        };
+        if let Some(since_ms) = ending.slot.task_since() {
+            let age = Duration::from_millis(now_ms.saturating_sub(since_ms));
+            metrics().task_ended(outcome, age);
         }
     }
 }

@@ -177,7 +177,7 @@ impl Reclaimer {
     async fn respond(&self, claim: Claim, slot: Slot, verdict: Verdict) {
         let mut writer = EventWriter::new(self.ports.of(&claim, &slot.controls));
         let mut run = verdict.as_run(&claim, writer.bus().now_ms());
-        let event = match self.error_event(&claim, verdict, &mut writer).await {
+        let event = match self.error_event(&claim, verdict, &mut writer, &slot).await {
             Ok(event) => event,
             Err(Stop::Cancelled) => {
                 run = run.cancelled();
@@ -203,6 +203,7 @@ impl Reclaimer {
             finish,
             slot,
             brief: false,
+            outcome: run.outcome,
         };
         self.finishing.push(ending).await;
     }
@@ -213,14 +214,18 @@ impl Reclaimer {
         claim: &Claim,
         verdict: Verdict,
         writer: &mut EventWriter,
+        slot: &Slot,
     ) -> Result<Option<StreamEvent>, Stop> {
         let round = match writer.take_over().await? {
-            Some(_) => match writer.bus().inputs().await {
-                Ok(inputs) => inputs.round,
-                // Answers that cannot be opened must not keep the task from its end.
-                Err(Stop::Lost) => 0,
-                Err(stop) => return Err(stop),
-            },
+            Some(birth) => {
+                slot.becomes_task(birth.created_ms);
+                match writer.bus().inputs().await {
+                    Ok(inputs) => inputs.round,
+                    // Answers that cannot be opened must not keep the task from its end.
+                    Err(Stop::Lost) => 0,
+                    Err(stop) => return Err(stop),
+                }
+            }
             None => 0,
         };
         let error = match verdict {
