@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 // Longer than five seconds, after which pages are loaded anew.
 const PATIENCE_MS = 30_000;
 const HOSTILE = '<img src=x onerror=alert(1)>\u001b[2J\u202e"><script>alert(1)</script>';
-const LISTS = ['', '/queue', '/recent', '/workers', '/gateways', '/dead', '/sessions', '/doctor'];
+const LISTS = ['', '/queue', '/recent', '/tasks', '/workers', '/gateways', '/dead', '/sessions', '/doctor'];
 
 const [executablePath, config] = process.argv.slice(2);
 const { fleet, idle, token, mcp, other, pictures } = JSON.parse(config);

@@ -200,6 +200,10 @@ fn timeline(found: &Call, entry: Option<&EntrySight>) -> Vec<(Markup, Markup)> {
             }
         });
     }
+    if let Some(task) = task_of(found) {
+        let since = task.created_at_ms.unwrap_or(now);
+        happened.push((ago(now, since), html! { "It became a task." }));
+    }
     if let Some(log) = call.log.as_ref().filter(|log| log.newest > 0) {
         let by = html! {
             @if let (Some(worker), Some(delivery)) = (&log.worker, log.delivery) {
@@ -211,9 +215,13 @@ fn timeline(found: &Call, entry: Option<&EntrySight>) -> Vec<(Markup, Markup)> {
             html! { (counted(log.newest, "event was", "events were")) " written." (by) },
         ));
     }
-    if let Some(task) = task_of(found) {
-        let since = task.created_at_ms.unwrap_or(now);
-        happened.push((ago(now, since), html! { "It became a task." }));
+    if let Some(task) = task_of(found).filter(|task| task.status == TaskStatus::InputRequired) {
+        let asked = now.saturating_sub(task.changed_ms_ago);
+        let answers = counted(task.awaited, "answer", "answers");
+        happened.push((
+            ago(now, asked),
+            html! { "It left its worker and the queue, until its client has given " (answers) "." },
+        ));
     }
     if call.is_cancelled {
         happened.push((html! { "then" }, html! { "It was cancelled." }));

@@ -5,7 +5,9 @@ use prynai_bus::operations::{Overview, Repairs};
 use prynai_operations::explain::{Concern, More};
 use prynai_operations::look::letters::{self, LetterFilter};
 use prynai_operations::look::queue::{self, Extent, QueueFilter};
-use prynai_operations::look::status::{self, Status, living_gateways, living_workers, server};
+use prynai_operations::look::status::{
+    self, Status, asking, living_gateways, living_workers, server,
+};
 use prynai_operations::text::{counted, span};
 
 use super::lists::{entries, letter_table};
@@ -91,7 +93,7 @@ fn numbers(status: &Status) -> Markup {
     let running = oldest("the oldest was queued", o.oldest_running_ms, " ago");
     let in_sessions = format!("{} in them", counted(o.session_calls, "call", "calls"));
     let number = |number: u64, below: &str| big(&number.to_string(), below);
-    facts(&[
+    let mut told = vec![
         ("Waiting", number(o.waiting, &waiting)),
         ("Running", number(o.running, &running)),
         (
@@ -115,7 +117,12 @@ fn numbers(status: &Status) -> Markup {
             "Dead letters",
             number(o.dead_letters, "could not be served"),
         ),
-    ])
+    ];
+    if let Some(tasks) = o.tasks.filter(|tasks| tasks.kept > 0) {
+        let below = format!("working; {}, {} kept in all", asking(&tasks), tasks.kept);
+        told.push(("Tasks", number(tasks.working, &below)));
+    }
+    facts(&told)
 }
 
 fn more(is_more: bool, page: &str, shown: &str) -> Markup {

@@ -200,9 +200,10 @@ fn asking(call: &CallSight) -> Option<&TaskFacts> {
 
 fn asked(task: &TaskFacts) -> String {
     format!(
-        "it waits for {} of its client since {}, and costs no worker anything: with the last one it is queued again",
-        counted(task.awaited, "answer", "answers"),
-        span(task.changed_ms_ago)
+        "it asked its client something {} ago, and waits for {}: it costs no worker anything, and with the last one it \
+         is queued again",
+        span(task.changed_ms_ago),
+        counted(task.awaited, "answer", "answers")
     )
 }
 

@@ -1,6 +1,6 @@
 //! Is all well?
 
-use prynai_bus::operations::{GatewaySight, Operations, Overview, Place, WorkerSight};
+use prynai_bus::operations::{GatewaySight, Operations, Overview, Place, TaskCounts, WorkerSight};
 use serde::Serialize;
 
 use crate::Failed;
@@ -38,6 +38,14 @@ pub async fn read(operations: &dyn Operations, place: Place) -> Result<Status, F
         workers,
         gateways,
     })
+}
+
+/// How many tasks wait for their clients, in words.
+pub fn asking(tasks: &TaskCounts) -> String {
+    match tasks.input_required {
+        1 => "1 waits for its client".to_owned(),
+        count => format!("{count} wait for their clients"),
+    }
 }
 
 /// What the server of the bus says of itself, in words.

@@ -7,6 +7,7 @@ use prynai_bus::wire::audit::AuditRecord;
 use prynai_operations::explain::Explanation;
 use prynai_operations::look::audit::of_call;
 use prynai_operations::look::call::{Call, read as read_call};
+use prynai_operations::look::tasks;
 use prynai_operations::text::{gateway_state, harmless, moment, or_dash, size, span, took, what};
 
 use serde::Serialize;
@@ -125,6 +126,11 @@ impl Shown for Call {
         fact("call", or_dash(self.call.stream.as_ref()));
         if let Some(entry) = entry {
             facts_of_entry(entry, self.call.now_ms, &mut fact);
+        }
+        let log = self.call.log.as_ref();
+        if let (None, Some(task)) = (entry, log.and_then(|log| log.task.as_ref())) {
+            fact("what", tasks::what(task));
+            fact("caller", or_dash(task.principal.as_ref()));
         }
         if let Some(log) = &self.call.log {
             let mut said = format!("{}, {} events", log.state, log.newest);

@@ -2,7 +2,7 @@
 
 use prynai_bus::operations::TaskCounts;
 use prynai_operations::explain::{Concern, More};
-use prynai_operations::look::status::{Status, living_gateways, living_workers, server};
+use prynai_operations::look::status::{Status, asking, living_gateways, living_workers, server};
 use prynai_operations::text::{counted, harmless, span};
 
 use super::Shown;
@@ -78,20 +78,10 @@ fn tasks(counts: Option<TaskCounts>) -> String {
         return "unknown: its user may not count them".to_owned();
     };
     format!(
-        "{} working, {} {} for {}; {} kept in all",
+        "{} working, {}; {} kept in all",
         counts.working,
-        counts.input_required,
-        if counts.input_required == 1 {
-            "waits"
-        } else {
-            "wait"
-        },
-        if counts.input_required == 1 {
-            "its client"
-        } else {
-            "their clients"
-        },
-        counts.kept,
+        asking(&counts),
+        counts.kept
     )
 }
 
