@@ -48,6 +48,7 @@ samples! {
     "change_tools_list_changed",
     "event_cancelled",
     "event_final",
+    "event_final_sealed",
     "event_message",
     "event_pause",
     "event_see_log",

@@ -28,6 +28,11 @@ fn events() {
     let event = |offset, kind, text| StreamEvent::new(stream(), offset, kind, raw(text));
     passes("event_message", &event(1, EventKind::Message, message));
     passes("event_final", &event(2, EventKind::Final, response));
+    let sealed = StreamEvent {
+        failed: true,
+        ..event(2, EventKind::Final, r#""sealed""#)
+    };
+    passes("event_final_sealed", &sealed);
     passes("event_task", &event(2, EventKind::Task, task));
     passes("event_cancelled", &StreamEvent::cancelled(stream(), 3));
     passes("event_pause", &StreamEvent::pause(stream(), 2));

@@ -17,6 +17,9 @@ pub struct StreamEvent {
     pub offset: u64,
     /// What it means for the stream.
     pub kind: EventKind,
+    /// The message is sealed, and is an error of JSON-RPC.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
     /// The JSON-RPC message for the client. Absent for [`EventKind::Pause`], [`EventKind::Cancelled`] and
     /// [`StreamEvent::see_log`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +50,7 @@ impl StreamEvent {
             stream,
             offset,
             kind,
+            failed: false,
             message: Some(message),
         }
     }
@@ -73,6 +77,7 @@ impl StreamEvent {
             stream,
             offset,
             kind,
+            failed: false,
             message: None,
         }
     }

@@ -76,7 +76,7 @@ impl Partition {
             LogState::Open if log.is_asking() => TaskStatus::InputRequired,
             LogState::Open => TaskStatus::Working,
             LogState::Cancelled => TaskStatus::Cancelled,
-            LogState::Finished => log.response().map_or(TaskStatus::Ended, |response| {
+            LogState::Finished => log.response().map_or(TaskStatus::Completed, |response| {
                 TaskStatus::of_response(response.as_str())
             }),
         };

@@ -36,7 +36,11 @@ pub fn explain(call: &CallSight, newest: Option<&EventSight>, around: &Around<'_
     let mut because = Vec::new();
     let state = match (&call.entry, &call.log, &call.dead) {
         (_, Some(log), _) if log.state == "finished" => {
-            because.extend(newest.map(ended_with));
+            let has_failed = log
+                .task
+                .as_ref()
+                .is_some_and(|task| task.status == TaskStatus::Failed);
+            because.extend(newest.map(|newest| ended_with(newest, has_failed)));
             if let Some(life) = log.kept_for_ms {
                 because.push(format!("its log is kept for {} more", span(life)));
             }
@@ -207,9 +211,10 @@ fn asked(task: &TaskFacts) -> String {
     )
 }
 
-fn ended_with(newest: &EventSight) -> String {
+fn ended_with(newest: &EventSight, has_failed: bool) -> String {
     match (newest.error_code, newest.is_tool_error) {
         (Some(code), _) => format!("it ended with the JSON-RPC error {code}"),
+        (None, _) if has_failed => "it ended with a JSON-RPC error".to_owned(),
         (None, true) => "it ended with a result in which the tool says that it failed".to_owned(),
         (None, false) => "it ended with a result".to_owned(),
     }

@@ -71,8 +71,6 @@ pub enum TaskState {
     Failed,
     /// It was cancelled.
     Cancelled,
-    /// It ended, and how is sealed.
-    Ended,
 }
 
 impl TaskFilter {
@@ -95,7 +93,6 @@ impl TaskState {
             Self::Completed => TaskStatus::Completed,
             Self::Failed => TaskStatus::Failed,
             Self::Cancelled => TaskStatus::Cancelled,
-            Self::Ended => TaskStatus::Ended,
         }
     }
 }

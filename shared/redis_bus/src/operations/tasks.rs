@@ -102,9 +102,8 @@ fn facts(stream: &StreamId, said: &[Vec<u8>], now_ms: u64) -> Option<TaskFacts> 
         ("open", _) if waits => TaskStatus::InputRequired,
         ("open", _) => TaskStatus::Working,
         ("cancelled", _) => TaskStatus::Cancelled,
-        (_, "result") => TaskStatus::Completed,
         (_, "error") => TaskStatus::Failed,
-        _ => TaskStatus::Ended,
+        _ => TaskStatus::Completed,
     };
     // The owner is a fencing token: worker, colon, delivery.
     let owner = field(5);

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use prynai_bus::operations::TaskStatus;
 use prynai_bus::wire::WireError;
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::message::RawJson;
@@ -133,6 +134,9 @@ impl TaskKeys {
         if self.0.is_none() {
             return end;
         }
+        let is_error =
+            |message: &RawJson| TaskStatus::of_response(message.as_str()) == TaskStatus::Failed;
+        end.failed = end.message.as_ref().is_some_and(is_error);
         // What is sealed is a string of JSON. Should it be none, nothing is better than what nobody must read.
         end.message = end.message.and_then(|message| {
             let sealed = self.seal(log, Kind::End, message.as_str());

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use prynai_bus::operations::TaskStatus;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::RequestEnvelope;
-use prynai_bus::wire::task::{Answer, Inputs, Parking, Question, TaskState};
+use prynai_bus::wire::task::{Answer, Inputs, Parking, Promotion, Question, TaskBirth, TaskState};
 use prynai_bus::{Answered, BusError, Claim, KeyState, KeyUse, Ownership};
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::scene::{Scene, finish, json, redis_dead_letters};
-use crate::task_store::OWNER;
+use crate::task_store::{OWNER, promotion};
 
 /// Stands in everything that nobody must read.
 const SECRET: &str = "a secret of the client";
@@ -83,7 +84,16 @@ impl Fleet {
     }
 
     async fn end(&self, owner: &Ownership, offset: u64) -> Result<(), prynai_bus::Refusal> {
-        let message = json(&result());
+        self.end_with(owner, offset, &result()).await
+    }
+
+    async fn end_with(
+        &self,
+        owner: &Ownership,
+        offset: u64,
+        response: &str,
+    ) -> Result<(), prynai_bus::Refusal> {
+        let message = json(response);
         let end = StreamEvent::new(owner.stream, offset, EventKind::Final, message);
         let end = self.scene.workers.at_rest(end);
         let ended = self.scene.workers.finish(&[finish(owner, &end)]).await;
@@ -246,6 +256,29 @@ async fn who_has_another_key_or_none_is_told_and_reads_nothing() {
 async fn cannot_be_read(scene: &Scene, task: &Ownership, at: &str) {
     let read = scene.gateways.task(&task.stream, OWNER).await;
     assert!(matches!(read, Err(BusError::Wire(_))), "{at}: {read:?}");
+}
+
+#[tokio::test]
+async fn operators_are_told_whether_a_task_failed_and_not_what_it_said() {
+    let fleet = Fleet::with_keys([&["a"], &["a"]]).await;
+    let scene = &fleet.scene;
+    let failed = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"SECRET"}}"#;
+    for response in [result(), failed.replace("SECRET", SECRET)] {
+        let claim = scene.claimed(&fleet.request()).await;
+        let owner = claim.ownership(&scene.worker);
+        let birth = TaskBirth::new(scene.workers.now_ms(), Duration::from_secs(2));
+        let promotion = Promotion {
+            birth,
+            ..promotion(&owner, 1)
+        };
+        let promoted = scene.workers.promote(&owner, &promotion).await;
+        assert_eq!(promoted.expect("promoted"), Ok(()));
+        assert_eq!(fleet.end_with(&owner, 2, &response).await, Ok(()));
+    }
+    fleet.is_sealed("ended").await;
+    let page = scene.operations().await.tasks(None).await.expect("told");
+    let told: Vec<_> = page.tasks.iter().map(|(_, task)| task.status).collect();
+    assert_eq!(told, [TaskStatus::Completed, TaskStatus::Failed]);
 }
 
 #[tokio::test]

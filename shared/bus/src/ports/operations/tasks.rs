@@ -82,8 +82,6 @@ pub enum TaskStatus {
     Failed,
     /// It was cancelled.
     Cancelled,
-    /// It ended, and how is sealed.
-    Ended,
 }
 
 /// How many tasks there are.
@@ -125,13 +123,12 @@ impl TaskFacts {
 
 impl TaskStatus {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Working,
         Self::InputRequired,
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
-        Self::Ended,
     ];
 
     /// In the word of the extension.
@@ -142,7 +139,6 @@ impl TaskStatus {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-            Self::Ended => "ended",
         }
     }
 
@@ -157,8 +153,7 @@ impl TaskStatus {
         match (response.find(r#""result":"#), response.find(r#""error":"#)) {
             (Some(result), Some(error)) if error < result => Self::Failed,
             (None, Some(_)) => Self::Failed,
-            (Some(_), _) => Self::Completed,
-            (None, None) => Self::Ended,
+            _ => Self::Completed,
         }
     }
 }
@@ -204,7 +199,6 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#,
                 TaskStatus::Failed,
             ),
-            (r#""c2VhbGVk""#, TaskStatus::Ended),
         ] {
             assert_eq!(TaskStatus::of_response(response), status, "{response}");
         }

@@ -14,14 +14,16 @@
 local call = redis.call
 local left, longest, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
--- How a response ends. Within JSON's texts quotes are escaped, so the first of the two names is its own.
+-- How a response ends. Within JSON's texts quotes are escaped, so the first of the two names is its own. One that is
+-- sealed has neither, and its event says if it is an error.
 local function ending(log, newest)
   local line = newest and call('HGET', log, newest) or ''
   left = left - #line
+  if string.find(line, '"failed":true,"message":', 1, true) then return 'error' end
   local result = string.find(line, '"result":', 1, true)
   local failed = string.find(line, '"error":', 1, true)
   if failed and (not result or failed < result) then return 'error' end
-  return result and 'result' or ''
+  return 'result'
 end
 
 -- The keys of questions that wait, as a client names them.
