@@ -8,7 +8,7 @@ use prynai_bus::ids::StreamId;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
-use prynai_bus::wire::task::{TASKS, TaskSight};
+use prynai_bus::wire::task::{TASKS, TaskSight, TaskState};
 use prynai_bus::{Answered, BusError};
 use serde::Deserialize;
 

@@ -33,7 +33,7 @@ local function questions(log, seen)
   local told = 0
   for i = 1, #asked, 2 do
     if told == most then return end
-    if call('HEXISTS', log, '?' .. asked[i]) == 1 then
+    if call('HSTRLEN', log, '?' .. asked[i]) > 0 then
       seen[#seen + 1], told = string.sub(asked[i], 1, longest), told + 1
     end
   end
@@ -45,7 +45,7 @@ for i, key in ipairs(KEYS) do
   local log = call('HMGET', key, 'task', 'state', 'principal', 'changed', 'until', 'owner', 'entry', 'awaited', 'round',
     'newest')
   if log[1] then
-    local waits = log[2] == 'open' and call('HEXISTS', key, 'queued') == 1
+    local waits = log[2] == 'open' and call('HSTRLEN', key, 'queued') > 0
     local seen = {
       log[1], log[2], string.sub(log[3] or '', 1, longest), log[4] or '', log[5] or '', log[6] or '', log[7] or '',
       waits and '1' or '', waits and log[8] or '0', log[9] or '0', tostring(call('HSTRLEN', key, 'said')),
