@@ -51,6 +51,8 @@ pub struct MemoryBus {
     pub(crate) audit: Mutex<Audit>,
     /// When each bucket that is not full is full again, in microseconds since the bus began.
     pub(crate) buckets: Mutex<ExpiringMap<String, u64>>,
+    /// What is written once, by its name.
+    pub(crate) written_once: Mutex<ExpiringMap<String, String>>,
     /// What is kept for each caller.
     pub(crate) accounts: Mutex<HashMap<Share, Account>>,
 }
@@ -74,6 +76,7 @@ impl MemoryBus {
             state: Mutex::default(),
             outcomes: Mutex::default(),
             buckets: Mutex::default(),
+            written_once: Mutex::default(),
             accounts: Mutex::default(),
         })
     }

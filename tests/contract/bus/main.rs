@@ -32,6 +32,7 @@ mod change_feed;
 mod event_log;
 mod lost_replies;
 mod on_redis;
+mod once_store;
 mod operations;
 mod outcome_store;
 mod rate_limiter;

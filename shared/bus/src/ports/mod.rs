@@ -26,6 +26,7 @@ mod catalog;
 mod change_feed;
 mod event_log;
 mod liveness;
+mod once_store;
 pub mod operations;
 mod outcome_store;
 mod outlet;
@@ -42,6 +43,7 @@ pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
 pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
+pub use once_store::OnceStore;
 pub use outcome_store::{KeyState, KeyUse, OutcomeStore};
 pub use outlet::{Outlet, Watchers};
 pub use ownership::{Ownership, Refusal};
@@ -69,6 +71,7 @@ pub trait Bus:
     + OutcomeStore
     + AuditLog
     + RateLimiter
+    + OnceStore
     + TaskStore
 {
     /// Checks that the bus takes writes, and that every subscription opened through it still hears what is published. A

@@ -5,6 +5,7 @@ mod catalog;
 mod change_feed;
 mod event_log;
 mod liveness;
+mod once_store;
 mod outcome_store;
 mod rate_limiter;
 mod request_queue;

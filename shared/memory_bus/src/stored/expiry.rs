@@ -134,7 +134,7 @@ impl<K: Clone + Eq + Hash, V> ExpiringMap<K, V> {
         self.slots.len().max(self.looks.len())
     }
 
-    fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         let now = Instant::now();
         for _ in 0..SWEEP {
             let Some(look) = self.looks.first_entry().filter(|look| look.key().0 <= now) else {

@@ -117,6 +117,11 @@ impl Keys {
         format!("{}limit:{}", self.partition, bucket.name)
     }
 
+    /// What is written once (string).
+    pub(crate) fn once(&self, name: &str) -> String {
+        format!("{}once:{name}", self.partition)
+    }
+
     /// Where entries lie that operators look at (stream).
     pub(crate) fn shelf(&self, shelf: Shelf) -> String {
         match shelf {

@@ -127,3 +127,16 @@ async fn a_value_counts_once_to_its_share() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_written_once_is_known_to_its_writer() {
+    always(async |shaky| {
+        let bus = &shaky.bus;
+        let put = |value| shaky.done(move || bus.put_once("name", value, WINDOW));
+        assert_eq!(put("one").await, "one");
+        assert_eq!(put("two").await, "one");
+        let read = shaky.done(|| bus.read_once("name")).await;
+        assert_eq!(read.as_deref(), Some("one"));
+    })
+    .await;
+}
