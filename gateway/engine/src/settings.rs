@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use prynai_oauth_facade::FacadeSettings;
 use prynai_process::settings::listen_address;
 
 use crate::admission::limits::LimitSettings;
@@ -31,6 +32,10 @@ pub struct GatewaySettings {
     #[expect(missing_docs, reason = "documented on the type")]
     pub auth: AuthSettings,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub facade: FacadeSettings,
+
     /// File that says who may list and call which tools, prompts and resources (docs/policy.md). A change of it
     /// counts within seconds [default: every caller may do everything].
     #[arg(long, env = "PRYNAI_POLICY", value_name = "FILE", value_parser = PolicyFile::read)]
@@ -56,7 +61,28 @@ impl GatewaySettings {
     /// What cannot work, in words.
     pub fn check(&self) -> Result<(), String> {
         self.auth.check(self.listen)?;
+        self.facade.check()?;
+        if self.facade.oauth_facade {
+            self.auth.facade_place()?;
+        }
         self.limits.check()?;
         self.tls.check().map_err(|error| error.to_string())
+    }
+
+    /// Whence requests may come: from the pages of the façade as well.
+    pub(crate) fn allowed_origins(&self) -> OriginSettings {
+        let mut allowed = self.origin.clone();
+        let public = self
+            .auth
+            .public_url
+            .as_deref()
+            .filter(|_| self.facade.oauth_facade);
+        if let Some((scheme, rest)) = public.and_then(|url| url.split_once("://")) {
+            let authority = rest.split('/').next().unwrap_or_default();
+            allowed.allowed_host.extend(authority.parse().ok());
+            let origin = format!("{scheme}://{authority}");
+            allowed.allowed_origin.extend(origin.parse().ok());
+        }
+        allowed
     }
 }

@@ -9,6 +9,7 @@ use prynai_bus::ids::GatewayId;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::session::Session;
 use prynai_bus::{Bus, BusError};
+use prynai_oauth_facade::Facade;
 use prynai_process::lifecycle::Shutdown;
 use tokio::task::JoinSet;
 
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) changes: Changes,
     pub(crate) catalog: CatalogCache,
     pub(crate) canceller: Canceller,
+    /// The authorization server that clients see, if it is not the issuer itself.
+    pub(crate) facade: Option<Facade>,
     pub(crate) first_worker: FirstWorker,
     pub(crate) policy: Policy,
     pub(crate) rates: Rates,
@@ -92,12 +95,15 @@ impl AppState {
         background.spawn(hub_task);
         background.spawn(changes_task);
         background.spawn(catalog_task);
+        let facade = facade(&settings, &bus)?;
+        let origins = settings.allowed_origins();
         let scheme = if settings.tls.is_on() {
             "https"
         } else {
             "http"
         };
-        let (authenticator, key_tasks) = Authenticator::new(&settings.auth, scheme);
+        let (authenticator, key_tasks) =
+            Authenticator::new(&settings.auth, scheme, facade.as_ref());
         for task in key_tasks {
             background.spawn(task);
         }
@@ -118,7 +124,8 @@ impl AppState {
             admission: Admission::new(bus.clone(), &settings.limits),
             audit,
             canceller: Canceller::new(bus.clone(), bus.clone()),
-            origins: AllowedOrigins::new(&settings.origin, settings.listen.ip()),
+            facade,
+            origins: AllowedOrigins::new(&origins, settings.listen.ip()),
             bus,
             authenticator,
             hub,
@@ -191,4 +198,17 @@ impl AppState {
             self.audit.refused(&head.caller.principal, asked, error);
         }
     }
+}
+
+/// The façade, if the settings want one.
+fn facade(settings: &GatewaySettings, bus: &Arc<dyn Bus>) -> Result<Option<Facade>, BusError> {
+    if !settings.facade.oauth_facade {
+        return Ok(None);
+    }
+    let place = settings.auth.facade_place();
+    let facade = place
+        .and_then(|place| Facade::new(&settings.facade, place, bus.clone(), bus.clone()))
+        // The settings were checked.
+        .map_err(BusError::Unexpected)?;
+    Ok(Some(facade))
 }

@@ -17,6 +17,7 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
+use prynai_oauth_facade::Facade;
 
 use crate::admission;
 use crate::audit::Audit;
@@ -42,15 +43,21 @@ pub(crate) struct Gate {
 
 impl Authenticator {
     /// The tasks keep what callers are known by up to date. `scheme` is what the gateway speaks: http or https.
+    /// Clients are sent to the façade, if there is one, in place of the issuer.
     pub(crate) fn new(
         settings: &AuthSettings,
         scheme: &'static str,
+        facade: Option<&Facade>,
     ) -> (Self, Vec<BackgroundTask>) {
         if settings.auth == AuthKind::None {
             return (Self(None), Vec::new());
         }
         let (tokens, tasks) = Tokens::new(settings);
         let metadata = ResourceMetadata::new(settings, scheme);
+        let metadata = match facade {
+            Some(facade) => metadata.behind(facade, settings),
+            None => metadata,
+        };
         (Self(Some(Arc::new(Gate { tokens, metadata }))), tasks)
     }
 

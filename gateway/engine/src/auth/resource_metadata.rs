@@ -4,10 +4,11 @@
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
+use prynai_oauth_facade::Facade;
 use serde_json::json;
 
 use super::Authenticator;
-use crate::auth::settings::{AuthKind, AuthSettings};
+use crate::auth::settings::AuthSettings;
 use crate::auth::trust::split;
 use crate::message::host::host;
 use crate::refusal::RequestError;
@@ -72,12 +73,18 @@ impl ResourceMetadata {
             scope_prefix: settings.scope_prefix(),
             scopes: Vec::new(),
         };
-        metadata.scopes = match (settings.auth_scope.as_slice(), settings.auth) {
-            // Without a scope Entra ID does not know for which API a token shall be.
-            ([], AuthKind::Entra) => metadata.qualified(&[".default".to_owned()]),
-            (scopes, _) => metadata.qualified(scopes),
-        };
+        metadata.scopes = metadata.qualified(&settings.scopes_to_ask_for());
         metadata
+    }
+
+    /// With a façade as the authorization server, which takes scopes by their short names.
+    pub(crate) fn behind(self, facade: &Facade, settings: &AuthSettings) -> Self {
+        Self {
+            authorization_servers: vec![facade.issuer().to_owned()],
+            scope_prefix: String::new(),
+            scopes: settings.scopes_to_ask_for(),
+            ..self
+        }
     }
 
     /// Whether clients look for the metadata of this server at `path`: before the path of its public URL (RFC 9728,
@@ -125,6 +132,7 @@ pub(crate) fn url_of(resource: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::settings::AuthKind;
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
+use prynai_oauth_facade::Place;
 
 use crate::auth::trust::{self, IssuerUrl, Roots, TenantId};
 
@@ -280,6 +281,44 @@ impl AuthSettings {
         match self.auth_token_version.as_slice() {
             [] => version == TokenVersion::V2,
             versions => versions.contains(&version),
+        }
+    }
+
+    /// Where a façade stands in front of the issuer.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot.
+    pub(crate) fn facade_place(&self) -> Result<Place, String> {
+        let upstream = match (self.auth, self.auth_tenant.as_slice(), &self.auth_issuer) {
+            (AuthKind::Entra, [tenant], _) => {
+                format!("{}/{}/v2.0", self.authority(), tenant.as_str())
+            }
+            (AuthKind::Oidc, _, Some(issuer)) => issuer.as_str().to_owned(),
+            (AuthKind::Entra, ..) => {
+                return Err("--oauth-facade signs people in at one --auth-tenant".to_owned());
+            }
+            _ => return Err("--oauth-facade goes with --auth entra or --auth oidc".to_owned()),
+        };
+        let public_url = self.public_url.clone().ok_or(
+            "--oauth-facade needs --public-url: people come back from the issuer to that server",
+        )?;
+        trust::secured(&public_url).map_err(|why| format!("--public-url: {why}"))?;
+        Ok(Place {
+            public_url,
+            upstream,
+            roots: self.auth_ca.as_ref().map(|Roots(roots)| roots.clone()),
+            scope_prefix: self.scope_prefix(),
+            scopes: self.scopes_to_ask_for(),
+        })
+    }
+
+    /// The short names of the scopes that clients ask for.
+    pub(crate) fn scopes_to_ask_for(&self) -> Vec<String> {
+        match (self.auth_scope.as_slice(), self.auth) {
+            // Without a scope Entra ID does not know for which API a token shall be.
+            ([], AuthKind::Entra) => vec![".default".to_owned()],
+            (scopes, _) => scopes.to_vec(),
         }
     }
 

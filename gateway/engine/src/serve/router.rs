@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
+use prynai_oauth_facade::{Facade, Peer};
 
 use super::{front_page, health};
 use crate::listen::connection::Respond;
@@ -31,7 +32,9 @@ pub(crate) struct Routes {
 impl Routes {
     /// The routes of a gateway in this state.
     pub(crate) fn new(state: AppState) -> Self {
+        let facade = state.facade.clone().map(Facade::router);
         let checked = Router::new()
+            .merge(facade.unwrap_or_default())
             // Whoever has no token yet reads here where to get one.
             .route(
                 auth::resource_metadata::WELL_KNOWN,
@@ -62,10 +65,13 @@ impl Routes {
 impl Respond for Routes {
     fn respond(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         client: ClientAddress,
     ) -> BoxFuture<'static, Response> {
         if !ENDPOINT.contains(&request.uri().path()) {
+            if self.state.facade.is_some() {
+                request.extensions_mut().insert(Peer(client.0));
+            }
             return self.others.respond(request, client);
         }
         let request = request.map(Body::new);

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Guarded, assert_refused, trusting, whoami};
 
 /// Every command that a Redis runs from now on.
-async fn overheard(redis: &RedisServer) -> Arc<Mutex<String>> {
+pub(super) async fn overheard(redis: &RedisServer) -> Arc<Mutex<String>> {
     let client = redis::Client::open(redis.url()).expect("is a URL");
     let mut monitor = client.get_async_monitor().await.expect("connects");
     let heard = Arc::new(Mutex::new(String::new()));
@@ -94,17 +94,27 @@ async fn tokens_are_in_no_log_and_never_leave_the_gateway() {
         .map(str::to_owned)
         .chain(["dGhlLXBhc3N3b3Jk".to_owned(), "the-password".to_owned()])
         .collect();
-    let heard_of_us = || heard.lock().expect("is never poisoned").contains("whoami");
+    assert_untold(&mut guarded.fleet, &heard, "whoami", &secrets).await;
+}
+
+/// No process and no command of Redis has one of these. `ours`: what Redis has heard of once it has heard all.
+pub(super) async fn assert_untold(
+    fleet: &mut Cluster,
+    heard: &Mutex<String>,
+    ours: &str,
+    secrets: &[String],
+) {
+    let heard_of_us = || heard.lock().expect("is never poisoned").contains(ours);
     assert_eventually!(heard_of_us(), "Redis was not overheard");
     let heard = heard.lock().expect("is never poisoned").clone();
     let mut said = vec![("Redis".to_owned(), heard)];
-    for process in guarded.fleet.processes() {
+    for process in fleet.processes() {
         let log = process.log().join("\n");
         assert!(log.contains("TRACE"), "nothing is traced");
         said.push((format!("process {}", process.pid()), log));
     }
     for (who, text) in &said {
-        for secret in &secrets {
+        for secret in secrets {
             if let Some(at) = text.find(secret.as_str()) {
                 let from = text[..at].rfind('\n').map_or(0, |line| line + 1);
                 panic!("{who} has {secret}: {}", &text[from..at]);

@@ -1,0 +1,147 @@
+//! Who asks: a client that registered itself, whose id is a sealed record of what it said, or one that the settings
+//! name.
+
+pub(crate) mod redirects;
+pub(crate) mod registration;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clients::redirects::{RedirectRule, RedirectUri};
+use crate::sealed::{Kind, Sealer, digest};
+
+/// Longest client id, in bytes: it travels in URLs.
+pub(crate) const MOST_OF_ID: usize = 2048;
+
+/// Longest name of a client that people are shown, in characters.
+pub(crate) const MOST_OF_NAME: usize = 60;
+
+/// How long a registration is good.
+const REGISTERED: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// A client.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// A digest of its id, which stands for it in what is sealed.
+    pub(crate) digest: String,
+    pub(crate) name: String,
+    pub(crate) redirect_uris: Vec<RedirectUri>,
+    /// It said that it can refresh tokens.
+    pub(crate) refreshes: bool,
+    pub(crate) named_by: NamedBy,
+}
+
+/// Who says what a client is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NamedBy {
+    /// The operator of this server.
+    Settings,
+    /// The client itself: anybody can say anything.
+    Itself,
+}
+
+/// A client of the settings, with one redirect URI.
+#[derive(Debug, Clone)]
+pub struct FixedClient {
+    id: String,
+    redirect_uri: RedirectUri,
+}
+
+/// What a registered client said of itself.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    #[serde(rename = "n")]
+    name: String,
+    #[serde(rename = "r")]
+    redirect_uris: Vec<RedirectUri>,
+    #[serde(rename = "o")]
+    refreshes: bool,
+}
+
+/// Knows clients.
+pub(crate) struct Clients {
+    fixed: Vec<FixedClient>,
+    rules: Vec<RedirectRule>,
+}
+
+impl Clients {
+    pub(crate) fn new(fixed: &[FixedClient], rules: &[RedirectRule]) -> Self {
+        let rules = match rules {
+            [] => RedirectRule::defaults(),
+            rules => rules.to_vec(),
+        };
+        Self {
+            fixed: fixed.to_vec(),
+            rules,
+        }
+    }
+
+    /// The client with this id.
+    pub(crate) fn find(&self, sealer: &Sealer, id: &str) -> Option<Client> {
+        if id.len() > MOST_OF_ID {
+            return None;
+        }
+        let own = self.fixed.iter().filter(|fixed| fixed.id == id);
+        let own: Vec<RedirectUri> = own.map(|fixed| fixed.redirect_uri.clone()).collect();
+        if !own.is_empty() {
+            return Some(Client {
+                digest: digest(id),
+                name: id.to_owned(),
+                redirect_uris: own,
+                refreshes: true,
+                named_by: NamedBy::Settings,
+            });
+        }
+        let record: Record = sealer.open(Kind::Client, "", id)?;
+        // The operator may have changed the rules since.
+        let mut redirect_uris = record.redirect_uris;
+        redirect_uris.retain(|uri| self.allows(uri));
+        Some(Client {
+            digest: digest(id),
+            name: record.name,
+            redirect_uris,
+            refreshes: record.refreshes,
+            named_by: NamedBy::Itself,
+        })
+    }
+
+    /// Whether a client that registers may have codes sent there.
+    pub(crate) fn allows(&self, uri: &RedirectUri) -> bool {
+        self.rules.iter().any(|rule| rule.allows(uri))
+    }
+}
+
+impl Client {
+    /// Where it may have a code sent, if that is one of its own.
+    pub(crate) fn redirect(&self, asked: &str) -> Option<RedirectUri> {
+        let asked: RedirectUri = asked.parse().ok()?;
+        let is_own = self.redirect_uris.iter().any(|own| own.fits(&asked));
+        is_own.then_some(asked)
+    }
+}
+
+impl Record {
+    fn seal(&self, sealer: &Sealer) -> String {
+        sealer.seal(Kind::Client, "", self, REGISTERED)
+    }
+}
+
+impl FromStr for FixedClient {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, uri) = text
+            .split_once('=')
+            .ok_or("write ID=URI, such as my-app=https://app.example.com/callback")?;
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        if id.is_empty() || id.len() > MOST_OF_NAME || !id.bytes().all(is_plain) {
+            return Err("an ID has up to 60 letters, digits, dots, colons, - and _".to_owned());
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            redirect_uri: uri.parse().map_err(str::to_owned)?,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! What clients read first: the metadata of the authorization server (RFC 8414; OpenID Connect Discovery 1.0).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::rates::Peer;
+use crate::refusal::Refusal;
+use crate::state::{Facade, PREFIX};
+
+/// Before the path of the issuer (RFC 8414, section 3).
+pub(crate) const OAUTH: &str = "/.well-known/oauth-authorization-server";
+
+/// The same, and behind it (OpenID Connect Discovery 1.0, section 4.1).
+pub(crate) const OPENID: &str = "/.well-known/openid-configuration";
+
+/// Serves the metadata: before the path of the issuer, as far as a proxy has not taken the beginning off, or without
+/// it, where clients of 2025-03-26 look.
+pub(crate) async fn get(
+    State(facade): State<Facade>,
+    peer: Peer,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    facade.rates.take("metadata", peer).await?;
+    let path = uri.path();
+    let tail = [OAUTH, OPENID]
+        .iter()
+        .find_map(|begin| path.strip_prefix(begin));
+    let tail = tail.unwrap_or_default().trim_end_matches('/');
+    let is_whole = tail.is_empty() || tail == PREFIX || facade.path() == tail;
+    if !is_whole {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    }
+    let mut document = document(&facade);
+    if path.contains(OPENID) {
+        let upstream = facade.upstream.metadata().await?;
+        document["jwks_uri"] = json!(upstream.jwks_uri);
+        document["subject_types_supported"] = json!(["pairwise"]);
+        document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
+    }
+    Ok(Json(document).into_response())
+}
+
+fn document(facade: &Facade) -> Value {
+    let issuer = &facade.issuer;
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "registration_endpoint": format!("{issuer}/register"),
+        "revocation_endpoint": format!("{issuer}/revoke"),
+        "scopes_supported": facade.scopes.supported(),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "authorization_response_iss_parameter_supported": true,
+    })
+}

@@ -1,0 +1,109 @@
+//! The token endpoint, and how a client gives its tokens back.
+
+mod code;
+mod refresh;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::clients::Client;
+use crate::parameters::Parameters;
+use crate::rates::Peer;
+use crate::refusal::{Refusal, UNCACHED};
+use crate::state::Facade;
+
+/// `POST /oauth/token`.
+pub(crate) async fn token(
+    State(facade): State<Facade>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    facade.rates.take("token", peer).await?;
+    let parameters = Parameters::read(&body)?;
+    let client = client(&facade, &headers, &parameters)?;
+    parameters.check_resource(&facade.resource)?;
+    let answer = match parameters.need("grant_type")? {
+        "authorization_code" => code::redeem(&facade, &client, &parameters).await?,
+        "refresh_token" => refresh::redeem(&facade, &client, &parameters).await?,
+        _ => {
+            let what = "only authorization_code and refresh_token are accepted";
+            return Err(Refusal::new("unsupported_grant_type", what));
+        }
+    };
+    Ok((UNCACHED, Json(answer)).into_response())
+}
+
+/// `POST /oauth/revoke` (RFC 7009). Access tokens are the issuer's: they end by themselves.
+pub(crate) async fn revoke(
+    State(facade): State<Facade>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    facade.rates.take("revoke", peer).await?;
+    let parameters = Parameters::read(&body)?;
+    let client = client(&facade, &headers, &parameters)?;
+    refresh::revoke(&facade, &client, parameters.need("token")?).await?;
+    Ok((StatusCode::OK, UNCACHED).into_response())
+}
+
+/// Who asks. Clients are public: a secret is one that nobody gave them, but an empty one is none.
+fn client(
+    facade: &Facade,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Client, Refusal> {
+    let unknown = || Refusal::client("the client is not registered here, or no longer");
+    let named = parameters.get("client_id");
+    let basic = match headers.get(header::AUTHORIZATION) {
+        Some(value) => Some(basic(value.as_bytes()).ok_or_else(unknown)?),
+        None => None,
+    };
+    let id = match (&basic, named) {
+        (Some(id), Some(named)) if id != named => return Err(unknown()),
+        (Some(id), _) => id.as_str(),
+        (None, Some(named)) => named,
+        (None, None) => return Err(Refusal::invalid("the parameter client_id is missing")),
+    };
+    if parameters.get("client_secret").is_some() || parameters.get("client_assertion").is_some() {
+        return Err(Refusal::client("this client has no secret here"));
+    }
+    facade.clients.find(&facade.sealer, id).ok_or_else(unknown)
+}
+
+/// The id of a client that sends no password (RFC 6749, section 2.3.1).
+fn basic(header: &[u8]) -> Option<String> {
+    let (scheme, encoded) = header.split_at_checked(b"Basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
+    let id = text.strip_suffix(':')?;
+    let (id, _) = form_urlencoded::parse(id.as_bytes()).next()?;
+    Some(id.into_owned())
+}
+
+/// Tokens as a client gets them (RFC 6749, section 5.1).
+fn answer(
+    access_token: &str,
+    expires_in: Option<u64>,
+    scope: &str,
+    refresh_token: Option<&str>,
+) -> Value {
+    let mut answer =
+        json!({ "access_token": access_token, "token_type": "Bearer", "scope": scope });
+    if let Some(expires_in) = expires_in {
+        answer["expires_in"] = json!(expires_in);
+    }
+    if let Some(refresh_token) = refresh_token {
+        answer["refresh_token"] = json!(refresh_token);
+    }
+    answer
+}

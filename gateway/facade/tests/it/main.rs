@@ -1,0 +1,8 @@
+//! The façade from outside: real HTTP, in front of the dev issuer, with two gateways that share a bus.
+
+mod attacks;
+mod metadata;
+mod registration;
+mod scene;
+mod sign_in;
+mod tokens;
