@@ -2,7 +2,6 @@
 //! process, and the password a token that ends within a day. So a process asks for the next token before the old one
 //! ends, and shows it on every connection that it has.
 
-mod ask;
 mod renewal;
 mod settings;
 mod token;
@@ -12,10 +11,10 @@ pub use settings::{RedisAuth, RedisSignInSettings};
 
 use std::sync::Arc;
 
+use prynai_identity::{Asker, Identity};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::settings::Identity;
 use self::token::Token;
 use crate::fault::Fault;
 
@@ -44,7 +43,7 @@ impl SignIn {
     fn with(identity: Identity) -> Self {
         let (sender, state) = watch::channel(State::Asking);
         let stop = CancellationToken::new();
-        let asking = renewal::keep_token(ask::Asker::new(identity), sender);
+        let asking = renewal::keep_token(Asker::new(identity), sender);
         tokio::spawn(stop.clone().run_until_cancelled_owned(asking));
         Self {
             state,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prynai_identity::Asker;
 use prynai_process::backoff::Backoff;
 use prynai_process::outage::Alarm;
 use redis::aio::MultiplexedConnection;
@@ -11,9 +12,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::State;
-use super::ask::Asker;
 use super::token::Token;
 use crate::fault::ends_connection;
+
+/// What the tokens are for (learn.microsoft.com/azure/redis/entra-for-authentication).
+const RESOURCE: &str = "https://redis.azure.com";
 
 /// Time for Redis to answer a new token: on a connection that waits for requests it stands behind that.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
@@ -32,7 +35,7 @@ pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
     let failing = Alarm::default();
     let mut failures = 0;
     loop {
-        match asker.token().await {
+        match token(&asker).await {
             Ok(token) if newest.as_ref().is_none_or(|old| token.is_newer_than(old)) => {
                 if failing.clear() {
                     tracing::info!("there is a token for Redis again");
@@ -66,6 +69,21 @@ pub(super) async fn keep_token(asker: Asker, state: watch::Sender<State>) {
             None if failures < SOON => drop(backoff.pause().await),
             None => tokio::time::sleep(LATER).await,
         }
+    }
+}
+
+/// A token, or why there is none, without anything secret.
+async fn token(asker: &Asker) -> Result<Token, String> {
+    let answer = asker.token(RESOURCE).await;
+    let answer = answer.map_err(|reason| format!("no token for Redis from {reason}"))?;
+    let token = Token::read(&answer).map_err(|reason| format!("no token for Redis: {reason}"))?;
+    // Another would be asked for at once.
+    match token.has_ended() {
+        true => Err(
+            "no token for Redis: it has ended already; is the clock of this machine right?"
+                .to_owned(),
+        ),
+        false => Ok(token),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Asks for tokens.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +13,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use url::form_urlencoded::Serializer;
 
-use super::settings::Identity;
-use super::token::Token;
+use serde::Deserialize;
 
-/// What the tokens are for (learn.microsoft.com/azure/redis/entra-for-authentication).
-const RESOURCE: &str = "https://redis.azure.com";
+use crate::identity::Identity;
+
+/// What a managed identity proves itself with to an application that trusts it
+/// (learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity).
+const EXCHANGE: &str = "api://AzureADTokenExchange";
 
 /// The version of the endpoint of managed identities.
 const API_VERSION: &str = "2019-08-01";
@@ -31,13 +34,14 @@ const MAX_BYTES: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks for tokens of one identity.
-pub(super) struct Asker {
+pub struct Asker {
     identity: Identity,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Asker {
-    pub(super) fn new(identity: Identity) -> Self {
+    /// Asks for those of this identity.
+    pub fn new(identity: Identity) -> Self {
         // An error means that the process has a default already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let connector = HttpsConnectorBuilder::new()
@@ -53,26 +57,42 @@ impl Asker {
         Self { identity, client }
     }
 
-    /// A token, or why there is none: without anything secret, and with who was asked.
-    pub(super) async fn token(&self) -> Result<Token, String> {
-        let (place, request) = self.request().await?;
+    /// A token for `resource`, as Entra ID answers it: JSON with an `access_token`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none: without anything secret, and with who was asked.
+    pub async fn token(&self, resource: &str) -> Result<Bytes, String> {
+        let (place, request) = self.request(resource).await?;
         let answer = tokio::time::timeout(TIMEOUT, self.answer(request));
         let answer = answer
             .await
             .unwrap_or_else(|_| Err(format!("it did not answer within {} s", TIMEOUT.as_secs())));
-        let token = answer.and_then(|answer| {
-            let token = Token::read(&answer)?;
-            // Another would be asked for at once.
-            match token.has_ended() {
-                true => Err("it has ended already; is the clock of this machine right?".to_owned()),
-                false => Ok(token),
-            }
-        });
-        token.map_err(|reason| format!("no token for Redis from {place}: {reason}"))
+        answer.map_err(|reason| format!("{place}: {reason}"))
+    }
+
+    /// What proves to Entra ID that this process is an application that trusts its identity: a client assertion
+    /// (RFC 7523, section 2.2).
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn assertion(&self) -> Result<String, String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            access_token: String,
+        }
+        if let Identity::Workload { proof, .. } = &self.identity {
+            return read(proof).await;
+        }
+        let answer: Result<Answer, _> = serde_json::from_slice(&self.token(EXCHANGE).await?);
+        // Not its text: that is the token.
+        let answer = answer.map_err(|_| "the identity answers no JSON with an access_token");
+        Ok(answer?.access_token)
     }
 
     /// Who is asked, and what.
-    async fn request(&self) -> Result<(String, Request<Full<Bytes>>), String> {
+    async fn request(&self, resource: &str) -> Result<(String, Request<Full<Bytes>>), String> {
         let (place, request) = match &self.identity {
             Identity::Managed {
                 endpoint,
@@ -81,7 +101,7 @@ impl Asker {
             } => {
                 let mut query = Serializer::new(String::new());
                 query.append_pair("api-version", API_VERSION);
-                query.append_pair("resource", RESOURCE);
+                query.append_pair("resource", resource);
                 if let Some(client_id) = client_id {
                     query.append_pair("client_id", client_id);
                 }
@@ -97,19 +117,15 @@ impl Asker {
                 client_id,
                 proof,
             } => {
-                // Kubernetes replaces it within the hour.
-                let file = proof.clone();
-                let read = tokio::task::spawn_blocking(|| std::fs::read_to_string(file)).await;
-                let read = read.unwrap_or_else(|error| Err(error.into()));
-                let read = read.map_err(|error| format!("{}: {error}", proof.display()))?;
+                let proof = read(proof).await?;
                 let authority = authority.trim_end_matches('/');
                 let place = format!("{authority}/{tenant}/oauth2/v2.0/token");
                 let mut form = Serializer::new(String::new());
                 form.append_pair("grant_type", "client_credentials");
                 form.append_pair("client_id", client_id);
-                form.append_pair("scope", &format!("{RESOURCE}/.default"));
+                form.append_pair("scope", &format!("{resource}/.default"));
                 form.append_pair("client_assertion_type", ASSERTION);
-                form.append_pair("client_assertion", read.trim());
+                form.append_pair("client_assertion", &proof);
                 let request = Request::post(&place)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .header(ACCEPT, "application/json")
@@ -134,6 +150,15 @@ impl Asker {
         }
         Ok(body)
     }
+}
+
+/// What proves a workload identity. Kubernetes replaces it within the hour.
+async fn read(proof: &Path) -> Result<String, String> {
+    let file = proof.to_owned();
+    let read = tokio::task::spawn_blocking(|| std::fs::read_to_string(file)).await;
+    let read = read.unwrap_or_else(|error| Err(error.into()));
+    let read = read.map_err(|error| format!("{}: {error}", proof.display()))?;
+    Ok(read.trim().to_owned())
 }
 
 /// What a refusal says of itself (RFC 6749, section 5.2), so that an operator need not guess.
