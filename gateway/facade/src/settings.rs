@@ -1,6 +1,7 @@
 //! Settings of the façade.
 
 use clap::Args;
+use prynai_identity::Identity;
 use prynai_process::secret::{Secret, check_keys};
 
 use crate::clients::FixedClient;
@@ -9,6 +10,9 @@ use crate::upstream::certificate::Certificate;
 
 /// Longest id of the registration at the issuer, in bytes.
 const MOST_OF_ID: usize = 256;
+
+/// The identity that the platform names.
+const DEFAULT: &str = "default";
 
 /// How clients sign in at this server instead of at the issuer.
 #[derive(Debug, Clone, Default, Args)]
@@ -35,6 +39,12 @@ pub struct FacadeSettings {
     /// PEM file with a certificate of that registration and its RSA key.
     #[arg(long, env = "PRYNAI_FACADE_CERTIFICATE", value_name = "FILE")]
     pub facade_certificate: Option<Certificate>,
+
+    /// Identity of this process that the registration trusts (a federated credential), in place of secret and
+    /// certificate: its client id, or default for the one that the platform names. For a managed identity of a
+    /// Container App, or a workload identity of a pod.
+    #[arg(long, env = "PRYNAI_FACADE_IDENTITY", value_name = "CLIENT_ID")]
+    pub facade_identity: Option<String>,
 
     /// Secret that seals what travels through clients and browsers, 32 characters or more and the same on all
     /// gateways. To replace it, give two, separated by a comma: the first one seals, both open.
@@ -82,6 +92,7 @@ impl FacadeSettings {
                 self.facade_client_secret.is_some(),
             ),
             ("--facade-certificate", self.facade_certificate.is_some()),
+            ("--facade-identity", self.facade_identity.is_some()),
         ];
         if !self.oauth_facade {
             let others = [
@@ -120,7 +131,17 @@ impl FacadeSettings {
         if self.facade_key.is_empty() {
             return Err("--oauth-facade needs --facade-key, the same on all gateways".to_owned());
         }
+        if self.facade_identity.is_some() {
+            self.identity()?;
+        }
         check_keys("--facade-key", &self.facade_key)
+    }
+
+    /// Who this process is.
+    pub(crate) fn identity(&self) -> Result<Identity, String> {
+        let client_id = self.facade_identity.as_deref();
+        Identity::of_process(client_id.filter(|id| *id != DEFAULT))
+            .ok_or_else(|| format!("--facade-identity: {}", Identity::NONE))
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use prynai_bus::{OnceStore, RateLimiter};
+use prynai_identity::Asker;
 use rustls::RootCertStore;
 
 use crate::clients::Clients;
@@ -84,7 +85,7 @@ impl Facade {
         let credential = match (&settings.facade_client_secret, &settings.facade_certificate) {
             (Some(secret), _) => Credential::Secret(secret.clone()),
             (None, Some(certificate)) => Credential::Certificate(certificate.clone()),
-            (None, None) => return Err(lacking()),
+            (None, None) => Credential::Identity(Asker::new(settings.identity()?)),
         };
         let http = Http::new(place.roots);
         Ok(Self(Arc::new(Inner {

@@ -1,6 +1,7 @@
-//! Who asks: a client that registered itself, whose id is a sealed record of what it said, or one that the settings
-//! name.
+//! Who asks: a client that registered itself, whose id is a sealed record of what it said; one whose id is the URL of a
+//! document that says it; or one that the settings name.
 
+pub(crate) mod document;
 pub(crate) mod redirects;
 pub(crate) mod registration;
 
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clients::document::fetch::Fetcher;
+use crate::clients::document::{Documents, url_of};
 use crate::clients::redirects::{RedirectRule, RedirectUri};
 use crate::sealed::{Kind, Sealer, digest};
 
@@ -34,12 +37,14 @@ pub(crate) struct Client {
 }
 
 /// Who says what a client is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NamedBy {
     /// The operator of this server.
     Settings,
     /// The client itself: anybody can say anything.
     Itself,
+    /// A document of this host.
+    Host(String),
 }
 
 /// A client of the settings, with one redirect URI.
@@ -64,6 +69,7 @@ struct Record {
 pub(crate) struct Clients {
     fixed: Vec<FixedClient>,
     rules: Vec<RedirectRule>,
+    documents: Documents,
 }
 
 impl Clients {
@@ -75,11 +81,37 @@ impl Clients {
         Self {
             fixed: fixed.to_vec(),
             rules,
+            documents: Documents::new(Fetcher::public()),
         }
     }
 
     /// The client with this id.
-    pub(crate) fn find(&self, sealer: &Sealer, id: &str) -> Option<Client> {
+    pub(crate) async fn find(&self, sealer: &Sealer, id: &str) -> Option<Client> {
+        let Some(url) = url_of(id) else {
+            return self.known(sealer, id);
+        };
+        let mut client = self.documents.client(&url).await?;
+        client.redirect_uris.retain(|uri| self.allows(uri));
+        Some(client)
+    }
+
+    /// The same for a client that has a code or a refresh token already, which say who it is: no document is fetched
+    /// for it.
+    pub(crate) fn bearer(&self, sealer: &Sealer, id: &str) -> Option<Client> {
+        let Some(url) = url_of(id) else {
+            return self.known(sealer, id);
+        };
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Some(Client {
+            digest: digest(id),
+            name: host.clone(),
+            redirect_uris: Vec::new(),
+            refreshes: true,
+            named_by: NamedBy::Host(host),
+        })
+    }
+
+    fn known(&self, sealer: &Sealer, id: &str) -> Option<Client> {
         if id.len() > MOST_OF_ID {
             return None;
         }

@@ -4,8 +4,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use crate::clients::Client;
 use crate::clients::redirects::RedirectUri;
+use crate::clients::{Client, NamedBy};
 use crate::parameters::Parameters;
 use crate::rates::Peer;
 use crate::refusal::Refusal;
@@ -50,9 +50,8 @@ async fn begin(
 ) -> Result<Response, Refusal> {
     facade.rates.take("authorize", peer).await?;
     let parameters = Parameters::read(query.as_bytes())?;
-    let client = facade
-        .clients
-        .find(&facade.sealer, parameters.need("client_id")?);
+    let client = parameters.need("client_id")?;
+    let client = facade.clients.find(&facade.sealer, client).await;
     let client = client.ok_or_else(unknown)?;
     let redirect = client
         .redirect(parameters.need("redirect_uri")?)
@@ -75,7 +74,7 @@ async fn begin(
 
 fn unknown() -> Refusal {
     Refusal::client(
-        "this app is not registered here, or no longer; remove its connection to this server in the app, and add it again",
+        "this app is not known here, or no longer; remove its connection to this server in the app, and add it again",
     )
 }
 
@@ -84,7 +83,7 @@ fn bare(client: &Client, redirect: RedirectUri) -> Ask {
     Ask {
         client: client.digest.clone(),
         name: client.name.clone(),
-        named_by: client.named_by,
+        named_by: client.named_by.clone(),
         redirect,
         state: None,
         challenge: String::new(),
@@ -147,9 +146,12 @@ async fn go_on(
     let browser = Browser::of(facade, headers);
     let account = browser.account();
     let prompt = parameters.get("prompt").unwrap_or_default();
+    // Everybody knows the id of a client that has a document, and any program on this machine can use it (RFC 8252,
+    // section 8.6): the person must say each time that it is the right one.
+    let is_anybodys = matches!(ask.named_by, NamedBy::Host(_)) && ask.redirect.is_loopback();
     let is_agreed = account
         .as_ref()
-        .is_some_and(|account| browser.has_agreed(account, &ask));
+        .is_some_and(|account| !is_anybodys && browser.has_agreed(account, &ask));
     if is_agreed
         && !prompt
             .split(' ')

@@ -48,7 +48,11 @@ pub(super) fn consent(
             div { dt { "Server" } dd { (visible(&facade.resource, MOST)) } }
             div { dt { "App" } dd {
                 (name)
-                @if ask.named_by == NamedBy::Itself { " – it calls itself so; nobody has checked that" }
+                @match &ask.named_by {
+                    NamedBy::Settings => {},
+                    NamedBy::Itself => " – it calls itself so; nobody has checked that",
+                    NamedBy::Host(host) => { ", as " strong { (visible(host, MOST)) } " says" },
+                }
             } }
             div { dt { "Answer goes to" } dd { strong { (visible(&ask.redirect.place(), MOST)) } } }
             div { dt { "Your account" } dd {

@@ -75,7 +75,10 @@ fn client(
     if parameters.get("client_secret").is_some() || parameters.get("client_assertion").is_some() {
         return Err(Refusal::client("this client has no secret here"));
     }
-    facade.clients.find(&facade.sealer, id).ok_or_else(unknown)
+    facade
+        .clients
+        .bearer(&facade.sealer, id)
+        .ok_or_else(unknown)
 }
 
 /// The id of a client that sends no password (RFC 6749, section 2.3.1).

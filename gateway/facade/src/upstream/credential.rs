@@ -1,5 +1,6 @@
 //! How the façade proves to the issuer that it is the one that is registered there.
 
+use prynai_identity::Asker;
 use prynai_process::secret::Secret;
 
 use crate::upstream::certificate::Certificate;
@@ -13,6 +14,8 @@ pub(crate) enum Credential {
     Secret(Secret),
     /// It signs with a key whose certificate the registration has (`private_key_jwt`).
     Certificate(Certificate),
+    /// It is what the registration trusts (a federated identity credential).
+    Identity(Asker),
 }
 
 impl Credential {
@@ -29,6 +32,7 @@ impl Credential {
         let assertion = match self {
             Self::Secret(secret) => return Ok(vec![("client_secret", secret.expose().to_owned())]),
             Self::Certificate(certificate) => certificate.assertion(client_id, token_endpoint)?,
+            Self::Identity(asker) => asker.assertion().await?,
         };
         Ok(vec![
             ("client_assertion_type", ASSERTION.to_owned()),

@@ -299,3 +299,31 @@ async fn secrets_of_clients_and_of_the_issuer_are_in_no_answer() {
         "{body}"
     );
 }
+
+/// Client ids that would have us ask our own network.
+#[tokio::test]
+async fn nobody_is_asked_on_behalf_of_a_stranger() {
+    let scene = Scene::start().await;
+    let asked = || scene.issuer.requests(prynai_dev_issuer::Endpoint::Metadata);
+    let before = asked();
+    let issuer = scene.issuer.metadata_url();
+    for id in [
+        &*issuer,
+        &issuer.replace("http:", "https:"),
+        "https://localhost/client.json",
+        "https://127.0.0.1/client.json",
+        "https://169.254.169.254/metadata/identity/oauth2/token",
+        "https://[::ffff:169.254.169.254]/latest",
+        "https://localhost.localdomain/client.json",
+    ] {
+        let response = get(&browser(), scene.authorize_url(id, &[])).await;
+        assert_eq!(response.status(), 401, "{id}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("not known here"), "{page}");
+        assert!(
+            !page.contains("public Internet"),
+            "what we found out is not told"
+        );
+    }
+    assert_eq!(asked(), before);
+}

@@ -1,6 +1,7 @@
 //! The façade from outside: real HTTP, in front of the dev issuer, with two gateways that share a bus.
 
 mod attacks;
+mod credentials;
 mod metadata;
 mod registration;
 mod scene;

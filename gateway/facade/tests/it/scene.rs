@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 pub(crate) const VERIFIER: &str = "a-verifier-that-is-long-enough-for-rfc-7636-section-4.1";
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:49152/callback";
-const REGISTERED: &str = "the-facade";
+pub(crate) const REGISTERED: &str = "the-facade";
 const SECRET: &str = "secret-of-the-facade";
 
 /// Parameters by their names.
@@ -40,10 +40,14 @@ impl Scene {
         })
         .await;
         issuer.change_directory(|directory| {
-            let mut client: Client = directory.clients[0].clone();
-            client.client_id = REGISTERED.to_owned();
-            client.secret = Some(SECRET.to_owned());
-            client.redirect_uris = vec!["http://127.0.0.1/oauth/callback".to_owned()];
+            let client = Client {
+                client_id: REGISTERED.to_owned(),
+                name: "The façade".to_owned(),
+                secret: Some(SECRET.to_owned()),
+                web_redirect_uris: vec!["http://127.0.0.1/oauth/callback".to_owned()],
+                scopes: directory.clients[0].scopes.clone(),
+                ..Client::default()
+            };
             directory.clients.push(client);
         });
         let mut settings = FacadeSettings {

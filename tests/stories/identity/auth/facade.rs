@@ -1,6 +1,6 @@
 //! The façade of a running fleet: each step at another gateway, behind an https name.
 
-use prynai_dev_issuer::{API_URI, Issuer, Options};
+use prynai_dev_issuer::{API_URI, Client as Registered, FederatedCredential, Issuer, Options};
 use prynai_test_harness::client::RawClient;
 use prynai_test_harness::cluster::Cluster;
 use reqwest::header::{LOCATION, SET_COOKIE};
@@ -17,7 +17,6 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Its SHA-256, as RFC 7636, appendix B, has it.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REGISTERED: &str = "the-facade";
-const SECRET: &str = "secret-of-the-facade";
 
 async fn start() -> (Issuer, Cluster) {
     let issuer = Issuer::start_with(Options {
@@ -26,10 +25,18 @@ async fn start() -> (Issuer, Cluster) {
     })
     .await;
     issuer.change_directory(|directory| {
-        let mut client = directory.clients[0].clone();
-        client.client_id = REGISTERED.to_owned();
-        client.secret = Some(SECRET.to_owned());
-        client.redirect_uris = vec!["https://mcp.example.com/oauth/callback".to_owned()];
+        let client = Registered {
+            client_id: REGISTERED.to_owned(),
+            name: "The façade".to_owned(),
+            federated_credentials: vec![FederatedCredential {
+                issuer: None,
+                subject: directory.managed_identities[0].principal_id.clone(),
+                audience: "api://AzureADTokenExchange".to_owned(),
+            }],
+            web_redirect_uris: vec!["https://mcp.example.com/oauth/callback".to_owned()],
+            scopes: directory.clients[0].scopes.clone(),
+            ..Registered::default()
+        };
         directory.clients.push(client);
     });
     let facade = [
@@ -38,8 +45,8 @@ async fn start() -> (Issuer, Cluster) {
         &[
             "--facade-client-id",
             REGISTERED,
-            "--facade-client-secret",
-            SECRET,
+            "--facade-identity",
+            "default",
         ],
         &["--facade-key", "a key of 32 characters or of more"],
     ]
@@ -47,7 +54,10 @@ async fn start() -> (Issuer, Cluster) {
     let fleet = Cluster::new()
         .gateways(2)
         .env("RUST_LOG", "trace,rmcp=trace");
-    let fleet = fleet.gateway_args(&trusting(&issuer)).gateway_args(&facade);
+    let fleet = fleet
+        .gateway_args(&trusting(&issuer))
+        .gateway_args(&facade)
+        .gateway_env(&issuer.identity_environment());
     (issuer, fleet.start().await)
 }
 
@@ -209,13 +219,7 @@ async fn any_gateway_serves_any_step_and_a_code_works_once() {
     ];
     assert_eq!(token(&fleet, 1, &fields).await.0, 400);
 
-    let mut secrets = vec![
-        upstream,
-        code,
-        refresh,
-        SECRET.to_owned(),
-        VERIFIER.to_owned(),
-    ];
+    let mut secrets = vec![upstream, code, refresh, VERIFIER.to_owned()];
     secrets.extend(access.split('.').map(str::to_owned));
     assert_untold(&mut fleet, &heard, "once:used.", &secrets).await;
 }
