@@ -28,7 +28,7 @@ mod state;
 mod tokens;
 mod upstream;
 
-pub use clients::FixedClient;
+pub use clients::directory::FixedClient;
 pub use clients::redirects::RedirectRule;
 pub use rates::Peer;
 pub use settings::FacadeSettings;

@@ -4,7 +4,7 @@ use clap::Args;
 use prynai_identity::Identity;
 use prynai_process::secret::{Secret, check_keys};
 
-use crate::clients::FixedClient;
+use crate::clients::directory::FixedClient;
 use crate::clients::redirects::RedirectRule;
 use crate::upstream::certificate::Certificate;
 

@@ -7,7 +7,7 @@ use prynai_bus::{OnceStore, RateLimiter};
 use prynai_identity::Asker;
 use rustls::RootCertStore;
 
-use crate::clients::Clients;
+use crate::clients::directory::Clients;
 use crate::rates::Rates;
 use crate::scopes::Scopes;
 use crate::sealed::Sealer;

@@ -5,12 +5,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use prynai_bus::shown;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::clients::client::{MOST_OF_ID, name};
+use crate::clients::directory::Record;
 use crate::clients::redirects::RedirectUri;
-use crate::clients::{MOST_OF_ID, MOST_OF_NAME, Record};
 use crate::rates::Peer;
 use crate::refusal::{Refusal, UNCACHED};
 use crate::sealed::now_s;
@@ -100,14 +100,4 @@ fn redirect_uris(facade: &Facade, asked: &[String]) -> Result<Vec<RedirectUri>, 
         uris.push(uri);
     }
     Ok(uris)
-}
-
-/// What people are shown: without what would steer or mislead them, and not too long.
-pub(crate) fn name(asked: Option<&str>) -> String {
-    let asked = asked.unwrap_or_default().trim();
-    let short: String = asked.chars().take(MOST_OF_NAME).collect();
-    match short.is_empty() {
-        true => "An app without a name".to_owned(),
-        false => shown::visible(&short, MOST_OF_NAME * 4).into_owned(),
-    }
 }

@@ -4,8 +4,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use crate::clients::client::{Client, NamedBy};
 use crate::clients::redirects::RedirectUri;
-use crate::clients::{Client, NamedBy};
 use crate::parameters::Parameters;
 use crate::rates::Peer;
 use crate::refusal::Refusal;

@@ -1,5 +1,5 @@
-//! What a code is good for. It lies on the bus for a minute, sealed, and only the code itself opens it: whoever reads the
-//! bus has no code, and a code alone is nothing without the keys of the façade.
+//! What a code is good for. It lies on the bus for a minute, sealed, and only the code itself opens it: whoever reads
+//! the bus has no code, and a code alone is nothing without the keys of the façade.
 
 use std::time::Duration;
 

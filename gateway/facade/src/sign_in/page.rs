@@ -11,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use prynai_bus::shown::visible;
 use sha2::{Digest, Sha256};
 
-use crate::clients::NamedBy;
+use crate::clients::client::NamedBy;
 use crate::refusal::Refusal;
 use crate::sign_in::request::Ask;
 use crate::state::Facade;
@@ -22,12 +22,12 @@ const STYLE: &str = include_str!("page.css");
 /// Bytes of a text that are shown.
 const MOST: usize = 400;
 
-/// The one style is all that a browser may use. `form-action` is not set: browsers apply it to where the answer of a form
-/// leads on, which is the issuer and then any client.
+/// The one style is all that a browser may use. `form-action` is not set: browsers apply it to where the answer of a
+/// form leads on, which is the issuer and then any client.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
     );
     // Base64 is visible ASCII.
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
@@ -70,7 +70,7 @@ pub(super) fn consent(
                         scope => li { "use " code { (visible(scope, MOST)) } " as you" },
                     }
                 }
-                @if ask.offline { li { "do so until you sign out of it, also when you are not there" } }
+                @if ask.offline { li { "stay connected, also when you are not there" } }
             } } }
         }
         p .note {

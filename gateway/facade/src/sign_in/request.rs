@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use crate::clients::NamedBy;
+use crate::clients::client::NamedBy;
 use crate::clients::redirects::RedirectUri;
 use crate::refusal::Refusal;
 use crate::sealed::digest;

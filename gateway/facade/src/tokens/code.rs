@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::clients::Client;
+use crate::clients::client::Client;
 use crate::parameters::Parameters;
 use crate::refusal::Refusal;
 use crate::sealed::{digest, now_s};

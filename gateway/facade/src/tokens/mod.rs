@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::clients::Client;
+use crate::clients::client::Client;
 use crate::parameters::Parameters;
 use crate::rates::Peer;
 use crate::refusal::{Refusal, UNCACHED};

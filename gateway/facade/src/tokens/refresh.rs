@@ -1,13 +1,13 @@
-//! Refresh tokens (RFC 6749, section 6; RFC 9700, section 4.14). They are the issuer's own, sealed: good only here, only
-//! for their client, and once. All that came from one sign-in are a family: if an old one is used again, somebody stole
-//! one, and the whole family ends.
+//! Refresh tokens (RFC 6749, section 6; RFC 9700, section 4.14). They are the issuer's own, sealed: good only here,
+//! only for their client, and once. All that came from one sign-in are a family: if an old one is used again, somebody
+//! stole one, and the whole family ends.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clients::Client;
+use crate::clients::client::Client;
 use crate::parameters::Parameters;
 use crate::refusal::Refusal;
 use crate::sealed::{Kind, digest, now_s, unguessable};

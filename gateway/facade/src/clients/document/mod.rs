@@ -1,5 +1,6 @@
-//! Client id metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose id is the URL of a document
-//! that says who it is. Whoever sends us such an id decides what we fetch, so [`fetch`] asks only the public Internet.
+//! Client id metadata documents (draft-ietf-oauth-client-id-metadata-document): a client whose id is the URL of a
+//! document that says who it is. Whoever sends us such an id decides what we fetch, so [`fetch`] asks only the public
+//! Internet.
 
 pub(crate) mod fetch;
 mod public;
@@ -11,9 +12,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use crate::clients::client::{Client, MOST_OF_ID, NamedBy, name};
 use crate::clients::redirects::RedirectUri;
-use crate::clients::registration::name;
-use crate::clients::{Client, MOST_OF_ID, NamedBy};
 use crate::sealed::digest;
 use fetch::Fetcher;
 
