@@ -2,6 +2,7 @@
 
 mod attacks;
 mod credentials;
+mod limits;
 mod metadata;
 mod registration;
 mod scene;
