@@ -78,6 +78,14 @@ impl Scopes {
         names.join(" ")
     }
 
+    /// How the issuer is asked for what a service may do by itself: Entra ID gives all of an API or nothing.
+    pub(crate) fn of_service(&self, asked: &[String]) -> String {
+        match self.prefix.is_empty() {
+            true => asked.join(" "),
+            false => format!("{}.default", self.prefix),
+        }
+    }
+
     /// Those of `asked` that the issuer granted, as the client writes them.
     pub(crate) fn granted(&self, asked: &[String], granted: Option<&str>) -> String {
         let granted: Option<Vec<&str>> = granted.map(|text| text.split(' ').collect());

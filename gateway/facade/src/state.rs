@@ -85,7 +85,7 @@ impl Facade {
         let credential = match (&settings.facade_client_secret, &settings.facade_certificate) {
             (Some(secret), _) => Credential::Secret(secret.clone()),
             (None, Some(certificate)) => Credential::Certificate(certificate.clone()),
-            (None, None) => Credential::Identity(Asker::new(settings.identity()?)),
+            (None, None) => Credential::Identity(Box::new(Asker::new(settings.identity()?))),
         };
         let http = Http::new(place.roots);
         Ok(Self(Arc::new(Inner {

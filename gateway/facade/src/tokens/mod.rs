@@ -2,6 +2,7 @@
 
 mod code;
 mod refresh;
+mod service;
 
 use axum::Json;
 use axum::extract::State;
@@ -27,13 +28,19 @@ pub(crate) async fn token(
 ) -> Result<Response, Refusal> {
     facade.rates.take("token", peer).await?;
     let parameters = Parameters::read(&body)?;
-    let client = client(&facade, &headers, &parameters)?;
     parameters.check_resource(&facade.resource)?;
     let answer = match parameters.need("grant_type")? {
-        "authorization_code" => code::redeem(&facade, &client, &parameters).await?,
-        "refresh_token" => refresh::redeem(&facade, &client, &parameters).await?,
+        "authorization_code" => {
+            let client = client(&facade, &headers, &parameters)?;
+            code::redeem(&facade, &client, &parameters).await?
+        }
+        "refresh_token" => {
+            let client = client(&facade, &headers, &parameters)?;
+            refresh::redeem(&facade, &client, &parameters).await?
+        }
+        "client_credentials" => service::tokens(&facade, &headers, &parameters).await?,
         _ => {
-            let what = "only authorization_code and refresh_token are accepted";
+            let what = "only authorization_code, refresh_token and client_credentials are accepted";
             return Err(Refusal::new("unsupported_grant_type", what));
         }
     };
@@ -63,7 +70,10 @@ fn client(
     let unknown = || Refusal::client("the client is not registered here, or no longer");
     let named = parameters.get("client_id");
     let basic = match headers.get(header::AUTHORIZATION) {
-        Some(value) => Some(basic(value.as_bytes()).ok_or_else(unknown)?),
+        Some(value) => match basic(value.as_bytes()) {
+            Some((id, secret)) if secret.is_empty() => Some(id),
+            _ => return Err(unknown()),
+        },
         None => None,
     };
     let id = match (&basic, named) {
@@ -81,16 +91,17 @@ fn client(
         .ok_or_else(unknown)
 }
 
-/// The id of a client that sends no password (RFC 6749, section 2.3.1).
-fn basic(header: &[u8]) -> Option<String> {
+/// Id and secret of a client, each form-urlencoded first (RFC 6749, section 2.3.1).
+fn basic(header: &[u8]) -> Option<(String, String)> {
     let (scheme, encoded) = header.split_at_checked(b"Basic ".len())?;
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
         return None;
     }
     let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
-    let id = text.strip_suffix(':')?;
-    let (id, _) = form_urlencoded::parse(id.as_bytes()).next()?;
-    Some(id.into_owned())
+    let (id, secret) = text.split_once(':')?;
+    let pair = format!("{id}={secret}");
+    let (id, secret) = form_urlencoded::parse(pair.as_bytes()).next()?;
+    Some((id.into_owned(), secret.into_owned()))
 }
 
 /// Tokens as a client gets them (RFC 6749, section 5.1).
@@ -100,8 +111,10 @@ fn answer(
     scope: &str,
     refresh_token: Option<&str>,
 ) -> Value {
-    let mut answer =
-        json!({ "access_token": access_token, "token_type": "Bearer", "scope": scope });
+    let mut answer = json!({ "access_token": access_token, "token_type": "Bearer" });
+    if !scope.is_empty() {
+        answer["scope"] = json!(scope);
+    }
     if let Some(expires_in) = expires_in {
         answer["expires_in"] = json!(expires_in);
     }

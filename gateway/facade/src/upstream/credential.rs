@@ -15,7 +15,7 @@ pub(crate) enum Credential {
     /// It signs with a key whose certificate the registration has (`private_key_jwt`).
     Certificate(Certificate),
     /// It is what the registration trusts (a federated identity credential).
-    Identity(Asker),
+    Identity(Box<Asker>),
 }
 
 impl Credential {

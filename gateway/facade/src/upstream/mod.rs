@@ -120,21 +120,53 @@ impl Upstream {
 
     /// Tokens for what `fields` say: a code, or a refresh token.
     pub(crate) async fn tokens(&self, fields: &[(&str, &str)]) -> Result<Tokens, Denied> {
-        let metadata = self.metadata().await.map_err(|_| Denied::Away)?;
-        let url = &metadata.token_endpoint;
-        let away = |reason: String| {
-            tracing::warn!(reason, "the issuer gives no tokens");
-            Denied::Away
-        };
-        let proof = self
-            .credential
-            .proof(&self.client_id, url)
+        let url = &self
+            .metadata()
             .await
-            .map_err(away)?;
+            .map_err(|_| Denied::Away)?
+            .token_endpoint;
+        let proof = self.credential.proof(&self.client_id, url).await;
+        let proof = proof.map_err(away)?;
+        let answer = self.ask(url, &self.client_id, fields, &proof).await;
+        if let Err(Denied::Refused(error, said)) = &answer
+            && matches!(error.as_str(), "invalid_client" | "unauthorized_client")
+        {
+            let reason = prynai_bus::shown::visible(said, 300).into_owned();
+            tracing::error!(
+                reason,
+                "the issuer does not accept the façade's registration"
+            );
+        }
+        answer
+    }
+
+    /// Tokens for somebody who is registered there itself.
+    pub(crate) async fn tokens_of(
+        &self,
+        client_id: &str,
+        secret: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Tokens, Denied> {
+        let url = &self
+            .metadata()
+            .await
+            .map_err(|_| Denied::Away)?
+            .token_endpoint;
+        let proof = [("client_secret", secret.to_owned())];
+        self.ask(url, client_id, fields, &proof).await
+    }
+
+    async fn ask(
+        &self,
+        url: &str,
+        client_id: &str,
+        fields: &[(&str, &str)],
+        proof: &[(&str, String)],
+    ) -> Result<Tokens, Denied> {
         let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("client_id", &self.client_id)
+            .append_pair("client_id", client_id)
             .extend_pairs(fields)
-            .extend_pairs(&proof)
+            .extend_pairs(proof)
             .finish();
         let (status, body) = self.http.post(url, form).await.map_err(away)?;
         if status == StatusCode::OK {
@@ -144,17 +176,14 @@ impl Upstream {
         }
         match serde_json::from_slice::<Failure>(&body) {
             Ok(failure) if status.is_client_error() => {
-                let said = failure.error_description;
-                if failure.error == "invalid_client" || failure.error == "unauthorized_client" {
-                    let reason = prynai_bus::shown::visible(&said, 300).into_owned();
-                    tracing::error!(
-                        reason,
-                        "the issuer does not accept the façade's registration"
-                    );
-                }
-                Err(Denied::Refused(failure.error, said))
+                Err(Denied::Refused(failure.error, failure.error_description))
             }
             _ => Err(away(format!("{url} answered {status}"))),
         }
     }
+}
+
+fn away(reason: String) -> Denied {
+    tracing::warn!(reason, "the issuer gives no tokens");
+    Denied::Away
 }

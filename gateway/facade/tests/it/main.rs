@@ -6,5 +6,6 @@ mod limits;
 mod metadata;
 mod registration;
 mod scene;
+mod services;
 mod sign_in;
 mod tokens;

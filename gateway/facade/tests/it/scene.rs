@@ -124,7 +124,7 @@ impl Scene {
         let asked = get(browser, self.authorize_url(client, &[])).await;
         let sent = match asked.status() {
             StatusCode::OK => {
-                self.answer(browser, &asked.text().await.unwrap(), "allow")
+                self.answer(browser, &asked.text().await.expect("a page"), "allow")
                     .await
             }
             _ => asked,

@@ -39,9 +39,10 @@ async fn start() -> (Issuer, Cluster) {
         };
         directory.clients.push(client);
     });
+    let prefix = format!("{API_URI}/");
     let facade = [
         &["--oauth-facade", "--public-url", PUBLIC][..],
-        &["--auth-scope-prefix", &format!("{API_URI}/")],
+        &["--auth-scope-prefix", &prefix],
         &[
             "--facade-client-id",
             REGISTERED,
