@@ -85,7 +85,8 @@ resource operations 'Microsoft.App/jobs@2026-07-01' = {
         parallelism: 1
         replicaCompletionCount: 1
       }
-      replicaTimeout: 300
+      // A dead letter that is replayed may take as long as a call (--request-timeout, an hour).
+      replicaTimeout: 3900
       // What was asked is not asked twice.
       replicaRetryLimit: 0
       registries: [
