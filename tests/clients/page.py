@@ -52,7 +52,7 @@ Each capability is tried with a client of its own:
 """
 
 # Whatever an extension is used with.
-EXTENSIONS = {"skills": "skills", "apps": "apps"}
+EXTENSIONS = {"skills": "skills", "apps": "apps", "tasks": "tasks"}
 
 EXTENSIONS_INTRODUCTION = """
 ## Extensions
@@ -62,7 +62,10 @@ What hosts do with the extensions that the reference handler serves, at such a f
 - **skills** (`io.modelcontextprotocol/skills`): the host finds a skill, gets its entry, reads each of its files and
   compares it with the digest of the entry; that of the TypeScript SDK also lists the directories;
 - **apps** (`io.modelcontextprotocol/ui`): the host finds the app of a tool, shows it in Chromium with the result of the
-  tool, and passes on the tool calls of the app, which shows their results.
+  tool, and passes on the tool calls of the app, which shows their results;
+- **tasks** (`io.modelcontextprotocol/tasks`): two calls become tasks, of which one asks its client something; the client
+  answers, asks how they stand, gets both results, and cancels a third. Each request goes to the next gateway. FastMCP
+  names no task in `Mcp-Name`, as the extension asks of it; the gateway does without.
 
 """
 

@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "python"))
 sys.path.insert(1, str(HERE.parent / "browser" / "apps"))
 
 import apps  # noqa: E402
+import long_job  # noqa: E402
 from fleet_work import FleetWork, served  # noqa: E402
 from page import CAPABILITIES, ENDINGS, EXTENSIONS, Row, page, same  # noqa: E402
 from processes import Server, clean_environment, fleet  # noqa: E402
@@ -80,6 +81,15 @@ PROGRAMS = [
     Program("`mcp-remote`", "node/mcp_remote.mjs", "node"),
 ]
 
+# Hosts of skills, and clients of tasks.
+SKILLS = Program("TypeScript SDK 2.x, `@modelcontextprotocol/client`", "node/skills.mjs", "node")
+TASKS = [
+    Program("FastMCP, `fastmcp-tasks`", "python/fastmcp_tasks_client.py", "long_job", (STATELESS,)),
+    Program("no SDK, Python's `urllib`", "python/tasks_by_hand.py", "long_job", (STATELESS,)),
+]
+# So that the jobs of the examples become tasks before they end.
+TASK_FLAGS = ["--task-after", "1s"]
+
 
 class Clients:
     """The installed clients, and where they report to."""
@@ -103,8 +113,15 @@ class Clients:
     def run(self, program: Program, revision: str, server: Server, work: str, checks: str = "capabilities") -> Row:
         row = Row(program.client, revision, columns=COLUMNS[checks])
         name = f"{Path(program.file).stem}-{program.environment}-{revision}-{checks}"
-        printed = self._printed(name, [*self.command(program), server.url, work, revision, checks])
-        for line in map(json.loads, printed.splitlines()):
+        return self._reported(row, name, [*self.command(program), server.url, work, revision, checks])
+
+    def run_extension(self, extension: str, program: Program, revision: str, server: Server) -> Row:
+        row = Row(program.client, revision, columns={extension: EXTENSIONS[extension]})
+        name = f"{Path(program.file).stem}-{revision}"
+        return self._reported(row, name, [*self.command(program), server.url, revision])
+
+    def _reported(self, row: Row, name: str, command: list[str]) -> Row:
+        for line in map(json.loads, self._printed(name, command).splitlines()):
             row.version = line.get("version", row.version)
             if capability := line.get("capability"):
                 row.outcomes[capability] = line["outcome"]
@@ -118,20 +135,8 @@ class Clients:
             return [str(environment / "node_modules/.bin/node"), str(environment / Path(program.file).name)]
         return [str(environment / "bin/python"), str(HERE / program.file)]
 
-    def run_skills(self, revision: str, server: Server) -> Row:
-        """The host of skills of the TypeScript SDK."""
-        row = Row("TypeScript SDK 2.x, `@modelcontextprotocol/client`", revision, columns={"skills": EXTENSIONS["skills"]})
-        program = Program(row.client, "node/skills.mjs", "node")
-        name = f"skills-{revision}"
-        for line in map(json.loads, self._printed(name, [*self.command(program), server.url, revision]).splitlines()):
-            row.version = line.get("version", row.version)
-            if "capability" in line:
-                row.outcomes[line["capability"]] = line["outcome"]
-        self._tell(row, name)
-        return row
-
-    def run_rmcp(self) -> tuple[list[Row], list[Row]]:
-        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, and
+    def run_rmcp(self) -> tuple[list[Row], list[Row], Row]:
+        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, tasks::tasks and
         endings::ending."""
         name = "rmcp"
         # Built by scripts/clients, with the same words.
@@ -141,7 +146,10 @@ class Clients:
         version = re.search(r'name = "rmcp"\nversion = "([^"]+)"', (ROOT / "Cargo.lock").read_text())
         assert version, "Cargo.lock names no rmcp"
         rows = []
-        of = [("legacy", HANDSHAKE, CAPABILITIES), ("modern", STATELESS, CAPABILITIES), ("endings", HANDSHAKE, ENDINGS)]
+        of = [
+            *(("legacy", HANDSHAKE, CAPABILITIES), ("modern", STATELESS, CAPABILITIES)),
+            *(("tasks", STATELESS, {"tasks": EXTENSIONS["tasks"]}), ("endings", HANDSHAKE, ENDINGS)),
+        ]
         for era, revision, columns in of:
             row = Row("Rust SDK, `rmcp`", revision, version[1], columns=columns)
             told = re.findall(rf"^test clients::rmcp_client::{era}::(\w+) \.\.\. (\w+)", printed, re.MULTILINE)
@@ -149,7 +157,8 @@ class Clients:
                 row.outcomes[capability] = "ok" if outcome == "ok" else "failed"
             self._tell(row, name)
             rows.append(row)
-        return rows[:2], rows[2:]
+        legacy, modern, tasks, endings = rows
+        return [legacy, modern], [endings], tasks
 
     def _printed(self, name: str, command: list[str]) -> str:
         """What the command prints; what it says besides goes to the log."""
@@ -196,6 +205,14 @@ def run_apps(folder: Path, browser: str) -> list[Row]:
     return rows
 
 
+def run_tasks(clients: Clients) -> list[Row]:
+    """Clients of tasks, on a fleet with the tools of the official suite."""
+    folder = clients.results / "tasks"
+    folder.mkdir()
+    with fleet(folder, worker="prynai-conformance-worker") as server:
+        return [clients.run_extension("tasks", program, STATELESS, server) for program in TASKS]
+
+
 def extensions_of(rows: list[Row]) -> list[Row]:
     """What clients reported of extensions beside their capabilities."""
     return [
@@ -233,7 +250,7 @@ def main(folder: Path, browser_folder: Path, browser: str, check: bool) -> int:
     clients = Clients(folder)
     rows = []
     # Ends with an error when a process did not stop well, or logged an error.
-    with fleet(clients.results) as server:
+    with fleet(clients.results, worker_flags=TASK_FLAGS) as server:
         assert server.redis_url is not None
         work = FleetWork(server.redis_url)
         with served(work) as address:
@@ -242,16 +259,21 @@ def main(folder: Path, browser_folder: Path, browser: str, check: bool) -> int:
                     server.check_alive()
                     rows.append(clients.run(program, revision, server, address))
                     assert work.wait_until_idle(LEFT_BEHIND_SECONDS), "the client left a call behind that does not end"
-        extensions = [clients.run_skills(revision, server) for revision in (HANDSHAKE, STATELESS)]
+        extensions = [clients.run_extension("skills", SKILLS, revision, server) for revision in SKILLS.revisions]
+        python = str(clients.folder / "long_job/bin/python")
+        jobs = long_job.outcomes(python, server.url, clients.environment)
+        print(f"examples/long_job: {jobs}", flush=True)
+    extensions += run_tasks(clients)
     endings = run_endings(clients)
-    of_rmcp = clients.run_rmcp()
-    extensions += extensions_of(of_rmcp[0])
+    *of_rmcp, tasks_of_rmcp = clients.run_rmcp()
+    extensions += [*extensions_of(of_rmcp[0]), tasks_of_rmcp]
     extensions += run_apps(browser_folder, browser)
+    extensions.sort(key=lambda row: list(EXTENSIONS).index(*row.columns))
     for some, more in zip((rows, endings), of_rmcp, strict=True):
         some.extend(more)
 
     written = page(rows, endings, extensions)
-    failed = any(row.failed() for row in [*rows, *endings, *extensions])
+    failed = any(row.failed() for row in [*rows, *endings, *extensions]) or set(jobs.values()) != {"ok"}
     if not check:
         PAGE.write_text(written)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")

@@ -8,6 +8,7 @@ use prynai_chaos::faults::fault::Fault;
 use prynai_chaos::scenarios::abandoned;
 use prynai_chaos::scenarios::crowd;
 use prynai_chaos::scenarios::scenario::Scenario;
+use prynai_chaos::scenarios::waiting;
 
 /// Breaks a fleet on purpose and checks that no call is lost, doubled or mixed up.
 #[derive(Parser)]
@@ -46,6 +47,10 @@ enum Named {
     GatewayKills,
     /// Subscriptions cut off 200 times under load.
     PubsubKills,
+    /// 2,000 tasks in flight, a process killed every two seconds, and Redis now and then.
+    Tasks,
+    /// 10,000 tasks that wait for their client, without a worker.
+    Waiting,
     /// 10,000 sessions that nobody ends.
     Abandoned,
     /// 8,000 streams of changes, and 5,000 clients at once on 1,000 connections, whose gateway then dies.
@@ -59,6 +64,11 @@ async fn main() -> ExitCode {
         let left = abandoned::run(10_000).await;
         print(&left.table());
         return code(left.is_back_at_the_start());
+    }
+    if matches!(arguments.scenario, Some(Named::Waiting)) {
+        let waited = waiting::run(10_000).await;
+        print(&waited.table());
+        return code(waited.costs_little());
     }
     if matches!(arguments.scenario, Some(Named::Crowd)) {
         let crowd = crowd::run(&[1_000, 4_000, 8_000], 5_000, 1_000).await;
@@ -91,7 +101,8 @@ impl Arguments {
             Some(Named::Kills) => Scenario::kills(seed),
             Some(Named::GatewayKills) => Scenario::gateway_kills(seed),
             Some(Named::PubsubKills) => Scenario::pubsub_kills(seed),
-            Some(Named::Abandoned | Named::Crowd) | None => self.by_chance(seed),
+            Some(Named::Tasks) => Scenario::tasks(seed),
+            Some(Named::Waiting | Named::Abandoned | Named::Crowd) | None => self.by_chance(seed),
         };
         scenario.mutation.clone_from(&self.mutate);
         scenario

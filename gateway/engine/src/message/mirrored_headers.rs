@@ -24,7 +24,7 @@ pub(crate) fn check_standard(
 ) -> Result<(), RequestError> {
     must_equal(headers, &versions::HEADER, "MCP-Protocol-Version", version)?;
     must_equal(headers, &METHOD, "Mcp-Method", method)?;
-    match target.filter(|_| has_name(method)) {
+    match target.filter(|_| has_name(method, headers)) {
         Some(target) => {
             let sent = decoded(single(headers, &NAME, "Mcp-Name")?, "Mcp-Name")?;
             equal("Mcp-Name", &sent, target)
@@ -33,9 +33,15 @@ pub(crate) fn check_standard(
     }
 }
 
-/// Whether requests of a method name their target in `Mcp-Name`. The skills extension asks for none.
-fn has_name(method: &str) -> bool {
-    !matches!(method, "resources/directory/read" | "skills/get")
+/// Whether `Mcp-Name` must name the target of a request. The skills extension asks for none. That of tasks binds its
+/// clients to send one, so that a request finds the server with the task; here any gateway has it, and clients that
+/// send none (FastMCP 4.1) are served.
+fn has_name(method: &str, headers: &HeaderMap) -> bool {
+    match method {
+        "resources/directory/read" | "skills/get" => false,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => headers.contains_key(&NAME),
+        _ => true,
+    }
 }
 
 /// Checks the `Mcp-Param-*` headers that a tool's schema asks for.
@@ -211,6 +217,25 @@ mod tests {
         ] {
             assert!(param(sent, body).is_err(), "{sent} {body}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_task_may_be_missing_but_not_another() {
+        let check = |method: &str, name: Option<&str>| {
+            let mut sent = headers(&[
+                ("mcp-protocol-version", "2026-07-28"),
+                ("mcp-method", method),
+            ]);
+            if let Some(name) = name {
+                sent.append("mcp-name", name.parse().expect("ASCII"));
+            }
+            check_standard(&sent, "2026-07-28", method, Some("7a")).is_ok()
+        };
+        for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+            assert!(check(method, None) && check(method, Some("7a")), "{method}");
+            assert!(!check(method, Some("7b")), "{method}");
+        }
+        assert!(!check("resources/read", None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::clients::legacy::Session;
 use crate::clients::modern;
 use crate::clients::observer::Observer;
 use crate::clients::record::{Answer, Call, Era, Record, Tool};
+use crate::clients::tasks;
 use prynai_test_redis::seed::Seed;
 
 /// What the clients do.
@@ -105,7 +106,7 @@ impl Shared {
             }
             turn += 1;
             let call = self.next_call(&mut chance);
-            let record = self.make(call, session.as_ref(), turn).await;
+            let record = self.make(call, era, session.as_ref(), turn).await;
             let refused = record.answer.is_refusal() || record.answer == Answer::Dropped;
             if record.answer == Answer::SessionGone {
                 session = None;
@@ -129,27 +130,32 @@ impl Shared {
         }
     }
 
-    async fn make(&self, call: Call, session: Option<&Session<'_>>, turn: usize) -> Record {
+    async fn make(
+        &self,
+        call: Call,
+        era: Era,
+        session: Option<&Session<'_>>,
+        turn: usize,
+    ) -> Record {
         let mut observer = Observer::new(call);
         let sent = Instant::now();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let (mut is_task, mut resumed) = (false, 0);
         let exchange = async {
-            match session {
-                Some(session) => session.call(turn, &call, &mut observer).await,
-                None => {
-                    let gateway = self.balancer.at(turn);
-                    (modern::call(gateway, &call, &mut observer).await, 0)
-                }
+            let otherwise;
+            if let Some(session) = session {
+                (otherwise, resumed) = session.call(turn, &call, &mut observer).await;
+            } else if era == Era::Tasks {
+                let balancer = &self.balancer;
+                (is_task, otherwise) = tasks::call(balancer, turn, &call, &mut observer).await;
+            } else {
+                otherwise = modern::call(self.balancer.at(turn), &call, &mut observer).await;
             }
+            otherwise
         };
         let exchanged = tokio::time::timeout(self.plan.patience, exchange).await;
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let (otherwise, resumed) = exchanged.unwrap_or((Answer::Hung, 0));
-        let (answer, wrong) = observer.close(otherwise);
-        let era = match session {
-            Some(_) => Era::Legacy,
-            None => Era::Modern,
-        };
+        let (answer, wrong) = observer.close(exchanged.unwrap_or(Answer::Hung));
         let answered = Instant::now();
         Record {
             call,
@@ -157,6 +163,7 @@ impl Shared {
             sent,
             answered,
             answer,
+            is_task,
             resumed,
             wrong,
         }

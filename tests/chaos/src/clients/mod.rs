@@ -7,3 +7,4 @@ pub mod load;
 pub mod modern;
 pub mod observer;
 pub mod record;
+pub mod tasks;

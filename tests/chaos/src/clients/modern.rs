@@ -15,7 +15,9 @@ const META: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","i
 
 /// Makes a call; gives an answer for when the observer has seen none.
 pub async fn call(gateway: SocketAddr, call: &Call, observer: &mut Observer) -> Answer {
-    let response = match http::send(gateway, request(gateway, call)).await {
+    let body = message(call.number, "tools/call", &call.params(META));
+    let request = request(gateway, "tools/call", &call.tool.to_string(), body);
+    let response = match http::send(gateway, request).await {
         Ok(response) => response,
         Err(NoAnswer::Unsent) => return Answer::Unsent,
         Err(NoAnswer::Broken) => return Answer::Dropped,
@@ -41,15 +43,20 @@ pub(super) fn refusal<B>(response: &hyper::Response<B>) -> Option<Answer> {
     passing.then_some(Answer::Refused(status))
 }
 
-fn request(gateway: SocketAddr, call: &Call) -> Request<Full<Bytes>> {
-    let body = message(call.number, "tools/call", &call.params(META));
+/// A request to what is named.
+pub(super) fn request(
+    gateway: SocketAddr,
+    method: &str,
+    name: &str,
+    body: String,
+) -> Request<Full<Bytes>> {
     Request::post("/mcp")
         .header("host", gateway.to_string())
         .header("content-type", "application/json")
         .header("accept", BOTH)
         .header("mcp-protocol-version", MODERN)
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", call.tool.to_string())
+        .header("mcp-method", method)
+        .header("mcp-name", name)
         .body(Full::from(body))
         .expect("is a request")
 }

@@ -46,6 +46,11 @@ impl Observer {
         self.answer.is_some()
     }
 
+    /// The answer of the call, if it has one.
+    pub fn answer(&self) -> Option<&Answer> {
+        self.answer.as_ref()
+    }
+
     /// The answer, and what was wrong.
     pub fn close(self, or: Answer) -> (Answer, Vec<String>) {
         (self.answer.unwrap_or(or), self.wrong)

@@ -12,6 +12,8 @@ pub enum Era {
     Legacy,
     /// 2026-07-28: a connection that breaks is the cancel.
     Modern,
+    /// The same, of a client that takes tasks.
+    Tasks,
 }
 
 /// A tool of the chaos handler.
@@ -78,6 +80,8 @@ pub struct Record {
     pub answered: Instant,
     /// Its answer.
     pub answer: Answer,
+    /// Whether its client was told of a task.
+    pub is_task: bool,
     /// How often its stream was resumed.
     pub resumed: u32,
     /// What was wrong with what it was sent.
@@ -139,6 +143,7 @@ impl fmt::Display for Era {
         f.write_str(match self {
             Self::Legacy => "legacy",
             Self::Modern => "modern",
+            Self::Tasks => "tasks",
         })
     }
 }

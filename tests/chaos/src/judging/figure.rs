@@ -17,6 +17,8 @@ pub enum Figure {
     InFlight(usize),
     /// So many faults were injected.
     Faults(usize),
+    /// So many clients were told of a task, and fetched its end.
+    Tasks(usize),
     /// Each call that lost its worker ran again, or its client was told, a lease and a second later at most.
     Recovery,
     /// 99 of 100 results came so much later than their tools were done, at most.
@@ -39,6 +41,10 @@ impl Figure {
             Self::Faults(faults) => {
                 let injected = outcome.injected.len();
                 (injected.to_string(), injected >= faults)
+            }
+            Self::Tasks(tasks) => {
+                let fetched = outcome.tasks_fetched();
+                (fetched.to_string(), fetched >= tasks)
             }
             Self::Recovery => {
                 let recovery = &outcome.recovery;
@@ -72,6 +78,7 @@ impl fmt::Display for Figure {
         match self {
             Self::InFlight(calls) => write!(f, "{calls} calls in flight"),
             Self::Faults(faults) => write!(f, "{faults} faults"),
+            Self::Tasks(tasks) => write!(f, "{tasks} tasks whose end was fetched"),
             Self::Recovery => write!(f, "ran again, or told, a lease and a second after its loss"),
             Self::Delay(most) => write!(f, "p99 of the delay at most {most:?}"),
         }

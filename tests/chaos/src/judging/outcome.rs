@@ -36,6 +36,12 @@ impl Outcome {
         runs.sum()
     }
 
+    /// Tasks that clients were told of and whose end they fetched.
+    pub fn tasks_fetched(&self) -> usize {
+        let fetched = |record: &&Record| record.is_task && record.answer != Answer::Hung;
+        self.records.iter().filter(fetched).count()
+    }
+
     /// How much longer than their tools calls with a result took, before or after the first fault.
     pub fn delays(&self, before_faults: bool) -> Spread {
         let first = self.injected.first().map(|injected| injected.at);

@@ -35,6 +35,11 @@ impl Outcome {
         for (kind, times) in counted(kinds) {
             writeln!(out, "  {times:>7}  {kind}")?;
         }
+        let promised = self.records.iter().filter(|record| record.is_task).count();
+        if promised > 0 {
+            let fetched = self.tasks_fetched();
+            writeln!(out, "tasks: {promised}, of which {fetched} were fetched")?;
+        }
         let resumed: u32 = self.records.iter().map(|record| record.resumed).sum();
         writeln!(
             out,

@@ -3,3 +3,4 @@
 pub mod abandoned;
 pub mod crowd;
 pub mod scenario;
+pub mod waiting;

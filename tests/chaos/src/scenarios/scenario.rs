@@ -30,6 +30,8 @@ pub struct Scenario {
     pub fleet: (usize, usize),
     /// The workers' lease.
     pub lease: Duration,
+    /// Runs of a call that loses its workers.
+    pub attempts: u32,
     /// Requests that a worker runs at a time.
     pub concurrency: usize,
     /// What the clients do.
@@ -71,6 +73,7 @@ impl Scenario {
             seed,
             fleet: (2, 2),
             lease: Duration::from_secs(2),
+            attempts: 3,
             concurrency: 64,
             load: LoadPlan {
                 clients: 24,
@@ -131,6 +134,28 @@ impl Scenario {
         this
     }
 
+    /// Two thousand tasks of five to sixty seconds, a process killed every two seconds, and Redis now and then.
+    pub fn tasks(seed: u64) -> Self {
+        let mut this = Self::large("tasks", seed, 2_000);
+        this.fleet = (2, 8);
+        this.faults = [Fault::KillWorker, Fault::KillGateway].repeat(10);
+        this.faults.push(Fault::RestartRedis);
+        this.every = (Duration::from_secs(2), Duration::from_secs(2));
+        this.lasts = Duration::from_secs(120);
+        this.load.eras = vec![Era::Tasks];
+        this.load.takes = (Duration::from_secs(5), Duration::from_secs(60));
+        this.load.events = 0;
+        this.load.patience = Duration::from_secs(900);
+        // A worker lives for half a minute, less than most of them take.
+        this.attempts = 100;
+        this.figures = vec![
+            Figure::InFlight(2_000),
+            Figure::Faults(50),
+            Figure::Tasks(2_000),
+        ];
+        this
+    }
+
     fn large(name: &str, seed: u64, calls: usize) -> Self {
         let mut this = Self::small(name, seed);
         this.lease = Duration::from_secs(5);
@@ -167,7 +192,8 @@ impl Scenario {
         // Calls that were hit last recover under load as well.
         tokio::time::sleep(self.lease + Duration::from_secs(2)).await;
         let records = load.stop().await;
-        let left = nothing_left(&fleet).await;
+        // A task of whom its client was not told goes on without it.
+        let left = nothing_left(&fleet, PATIENCE + self.load.takes.1).await;
         drop(fleet);
         let deeds = ledger.close().await;
         let mut violations = judge(&records, &deeds, &injected);
@@ -193,6 +219,8 @@ impl Scenario {
             .worker_binary("prynai-chaos-worker")
             .worker_args(&["--lease", &lease])
             .worker_args(&["--concurrency", &self.concurrency.to_string()])
+            .worker_args(&["--max-attempts", &self.attempts.to_string()])
+            .worker_args(&["--task-after", "1s"])
             .env(LEDGER, ledger)
             .env(BLOCK, &blocked_for(self.lease).as_millis().to_string())
             // Whatever the fleet notes of every fault is of no use, and there is much of it.
@@ -243,14 +271,14 @@ impl Scenario {
 }
 
 /// When all clients have their answers, the fleet soon has nothing to do.
-async fn nothing_left(fleet: &Cluster) -> Option<Violation> {
+async fn nothing_left(fleet: &Cluster, patience: Duration) -> Option<Violation> {
     let begun = Instant::now();
     loop {
         let (queued, held) = fleet.left_over().await;
         if (queued, held) == (0, 0) {
             return None;
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             let broken = Invariant::NothingLeft;
             let seen = format!("{queued} requests in the queue, {held} streams at gateways");
             return Some(Violation { broken, seen });

@@ -61,6 +61,20 @@ async fn redis_is_handed_over_and_lags() {
 }
 
 #[tokio::test]
+async fn tasks_outlive_everything() {
+    let faults = [Fault::KillWorker, Fault::KillGateway, Fault::RestartRedis];
+    let mut scenario = Scenario::small("tasks", 20).faults(&faults);
+    scenario.load.eras = vec![Era::Tasks];
+    scenario.load.takes = (Duration::from_millis(500), Duration::from_secs(4));
+    scenario.load.events = 0;
+    scenario.attempts = 100;
+    let outcome = scenario.run().await;
+    let table = outcome.table(&scenario);
+    assert!(outcome.violations.is_empty(), "{table}");
+    assert!(outcome.tasks_fetched() > 20, "{table}");
+}
+
+#[tokio::test]
 async fn a_rolling_restart_fails_no_call() {
     let faults = [Fault::StopWorker, Fault::StopGateway];
     let mut scenario = Scenario::small("rolling restart", 15).faults(&faults);

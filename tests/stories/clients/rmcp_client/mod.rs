@@ -3,6 +3,7 @@
 
 mod endings;
 mod scene;
+mod tasks;
 
 use rmcp::model::{
     GetSkillRequestParams, ProtocolVersion, ReadResourceRequestParams, ResourceContents,

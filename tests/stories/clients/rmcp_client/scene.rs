@@ -40,6 +40,7 @@ impl ClientHandler for Agreeable {
         let can = ClientCapabilities::builder()
             .enable_elicitation()
             .enable_sampling()
+            .enable_tasks()
             .build();
         ClientConfig::new(can, Implementation::new("agreeable", "1"))
     }
