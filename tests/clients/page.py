@@ -63,9 +63,9 @@ What hosts do with the extensions that the reference handler serves, at such a f
   compares it with the digest of the entry; that of the TypeScript SDK also lists the directories;
 - **apps** (`io.modelcontextprotocol/ui`): the host finds the app of a tool, shows it in Chromium with the result of the
   tool, and passes on the tool calls of the app, which shows their results;
-- **tasks** (`io.modelcontextprotocol/tasks`): two calls become tasks, of which one asks its client something; the client
-  answers, asks how they stand, gets both results, and cancels a third. Each request goes to the next gateway. FastMCP
-  names no task in `Mcp-Name`, as the extension asks of it; the gateway does without.
+- **tasks** (`io.modelcontextprotocol/tasks`): two calls become tasks, of which one asks something; the client answers,
+  asks how they stand, gets both results, and cancels a third. Each request goes to the next gateway. FastMCP does not
+  name the task in `Mcp-Name`, though the extension asks for it; the gateway does without.
 
 """
 

@@ -136,8 +136,8 @@ class Clients:
         return [str(environment / "bin/python"), str(HERE / program.file)]
 
     def run_rmcp(self) -> tuple[list[Row], list[Row], Row]:
-        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, tasks::tasks and
-        endings::ending."""
+        """The Rust tests of the rmcp client start fleets of their own; their names are era::capability, tasks::tasks
+        and endings::ending."""
         name = "rmcp"
         # Built by scripts/clients, with the same words.
         tests = ["--workspace", "--test", "stories", "clients::rmcp_client::"]
