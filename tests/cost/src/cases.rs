@@ -29,6 +29,10 @@ pub(crate) enum Case {
     GatewayList,
     /// Gateway, memory bus: `tools/call` of 2026-07-28 that reports its progress ten times.
     GatewayProgress,
+    /// Gateway, memory bus: `ping` in a session, which is the least that a gateway is asked.
+    GatewayPing,
+    /// Gateway, memory bus: `tasks/get` of a task that has ended.
+    GatewayTask,
     /// Worker, memory bus.
     WorkerModernCall,
     /// Worker, memory bus.
@@ -62,6 +66,8 @@ impl Case {
             Self::GatewayLegacyCall => alone(gateway, worker, Request::LegacyCall).await,
             Self::GatewayList => alone(gateway, worker, Request::List).await,
             Self::GatewayProgress => alone(gateway, worker, Request::Progress).await,
+            Self::GatewayPing => served(gateway, worker, Request::Ping).await,
+            Self::GatewayTask => served(gateway, worker, Request::Task).await,
             Self::WorkerModernCall => direct(worker, Request::ModernCall).await,
             Self::WorkerLegacyCall => direct(worker, Request::LegacyCall).await,
             Self::WorkerList => direct(worker, Request::List).await,
@@ -99,6 +105,14 @@ async fn alone(gateway: GatewaySettings, worker: WorkerSettings, request: Reques
         answer
     };
     tokio::spawn(gateway::answer_as_recorded(bus.clone(), recorded));
+    let address = gateway::start(bus, gateway).await;
+    Load::of_client(address, request, None).await
+}
+
+/// A gateway beside a worker, for what the gateway answers by itself.
+async fn served(gateway: GatewaySettings, worker: WorkerSettings, request: Request) -> Load {
+    let bus = MemoryBus::new(gateway.limits.bus());
+    worker::start(bus.clone(), worker.config()).await;
     let address = gateway::start(bus, gateway).await;
     Load::of_client(address, request, None).await
 }

@@ -37,16 +37,18 @@ impl Client {
             next_id: FIRST_ID,
             received: vec![0; 256 * 1024],
         };
+        let mut message = request.message();
         let headers = if request.is_legacy() {
             let session = client.initialize().await;
             format!("MCP-Protocol-Version: {LEGACY}\r\nMcp-Session-Id: {session}\r\n")
+        } else if request == Request::Task {
+            let task = client.make_task().await;
+            message["params"]["taskId"] = json!(task);
+            modern_headers(request, Some(&task))
         } else {
-            let name = request.name();
-            let name = name.map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
-            let method = request.method();
-            format!("MCP-Protocol-Version: {MODERN}\r\nMcp-Method: {method}\r\n{name}")
+            modern_headers(request, request.name())
         };
-        client.send_from_now_on(&headers, &request.message().to_string());
+        client.send_from_now_on(&headers, &message.to_string());
         let id = FIRST_ID.to_string();
         let mut places = client.sent.windows(id.len());
         let at = places.position(|place| place == id.as_bytes());
@@ -78,6 +80,17 @@ impl Client {
         session.expect("a session").1.to_owned()
     }
 
+    async fn make_task(&mut self) -> String {
+        let call = Request::Later;
+        let headers = modern_headers(call, call.name());
+        self.send_from_now_on(&headers, &call.message().to_string());
+        let length = self.exchange().await;
+        let answer = String::from_utf8_lossy(&self.received[..length]).into_owned();
+        let id = answer.split_once(r#""taskId":""#);
+        let id = id.and_then(|(_, rest)| rest.split_once('"'));
+        id.expect("a task").0.to_owned()
+    }
+
     fn send_from_now_on(&mut self, headers: &str, body: &str) {
         let length = body.len();
         self.sent = format!(
@@ -102,6 +115,12 @@ impl Client {
             }
         }
     }
+}
+
+fn modern_headers(request: Request, name: Option<&str>) -> String {
+    let name = name.map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
+    let method = request.method();
+    format!("MCP-Protocol-Version: {MODERN}\r\nMcp-Method: {method}\r\n{name}")
 }
 
 fn is_whole(answer: &[u8]) -> bool {

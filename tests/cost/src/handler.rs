@@ -1,6 +1,7 @@
 //! The tools of the worker: they do next to nothing, so that what is counted is ours. No other test uses them, so that
 //! nobody changes them for another reason.
 
+use prynai_worker::Tasks;
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{ProgressNotificationParam, ServerCapabilities, ServerConfig};
@@ -29,6 +30,12 @@ impl Fixed {
     #[tool]
     fn echo(&self, Parameters(echo): Parameters<EchoArguments>) -> String {
         echo.text
+    }
+
+    /// Is a task from the start, and ends at once.
+    #[tool(meta = Tasks::Always.meta())]
+    fn later(&self) -> String {
+        "done".to_owned()
     }
 
     /// Reports its progress ten times.

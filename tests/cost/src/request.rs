@@ -18,6 +18,11 @@ pub(crate) enum Request {
     LegacyCall,
     List,
     Progress,
+    Ping,
+    /// Makes the task.
+    Later,
+    /// Asks about it.
+    Task,
 }
 
 impl Request {
@@ -28,7 +33,8 @@ impl Request {
                 json!({ "name": "echo", "arguments": { "text": "hello" } })
             }
             Self::List => json!({}),
-            Self::Progress => json!({ "name": "ten_steps", "arguments": {} }),
+            Self::Progress | Self::Later => json!({ "name": self.name(), "arguments": {} }),
+            Self::Ping | Self::Task => json!({}),
         };
         if !self.is_legacy() {
             params["_meta"] = json!({
@@ -36,6 +42,10 @@ impl Request {
                 "io.modelcontextprotocol/clientInfo": { "name": "cost", "version": "1" },
                 "io.modelcontextprotocol/clientCapabilities": {},
             });
+        }
+        if matches!(self, Self::Later | Self::Task) {
+            let tasks = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = tasks;
         }
         if self == Self::Progress {
             params["_meta"]["progressToken"] = json!("p");
@@ -46,6 +56,8 @@ impl Request {
     pub(crate) fn method(self) -> &'static str {
         match self {
             Self::List => "tools/list",
+            Self::Ping => "ping",
+            Self::Task => "tasks/get",
             _ => "tools/call",
         }
     }
@@ -54,12 +66,13 @@ impl Request {
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::ModernCall | Self::LegacyCall => Some("echo"),
-            Self::List => None,
+            Self::List | Self::Ping | Self::Task => None,
             Self::Progress => Some("ten_steps"),
+            Self::Later => Some("later"),
         }
     }
 
     pub(crate) fn is_legacy(self) -> bool {
-        self == Self::LegacyCall
+        matches!(self, Self::LegacyCall | Self::Ping)
     }
 }
