@@ -95,7 +95,8 @@ def main(folder: Path, browser: str) -> int:
     site = results / "site"
     site.mkdir(parents=True)
     (site / "index.html").write_text("<!doctype html><title>other</title><body></body>")
-    token = secrets.token_urlsafe(32)
+    # Not urlsafe: one that begins with a dash would be another flag.
+    token = secrets.token_hex(32)
     admin = f"127.0.0.1:{free_port()}"
     flags = ["--admin-listen", admin, "--admin-write", "--admin-token", token]
     log = results / "browser.log"

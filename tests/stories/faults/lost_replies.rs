@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 /// What its reply is known by: a script is called by its digest.
 macro_rules! script {
-    ($name:literal) => {
-        redis::Script::new(include_str!(concat!(
+    ($($part:literal),+) => {
+        redis::Script::new(concat!($(include_str!(concat!(
             "../../../shared/redis_bus/src/lua/",
-            $name,
+            $part,
             ".lua"
-        )))
+        ))),+))
         .get_hash()
         .to_owned()
     };
@@ -97,7 +97,7 @@ async fn a_session_that_is_deleted_leaves_no_call_behind() {
     ends_a_session(&cluster, client, None).await;
     for script in [
         script!("session_store/end_session"),
-        script!("signal_channel/cancel_call"),
+        script!("parts/told_task", "signal_channel/cancel_call"),
     ] {
         for mishap in [Mishap::Lost, TOO_LATE, Mishap::Unasked] {
             ends_a_session(&cluster, client, Some((&script, mishap))).await;

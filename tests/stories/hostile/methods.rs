@@ -44,7 +44,7 @@ async fn what_is_no_method_is_not_found() {
     target.assert_unharmed().await;
 }
 
-/// Methods of one era only: a modern client names its task in a header, and declares the extension.
+/// Methods of one era only: a modern client declares the extension. If it names its task in a header, too, both agree.
 const ELSEWHERE: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cancel"];
 
 #[tokio::test]
@@ -70,8 +70,9 @@ async fn removed_methods_and_those_of_other_extensions_are_not_found() {
     for method in ELSEWHERE {
         for (era, name, status, code) in [
             (Legacy, None, 200, -32601),
-            (Modern, None, 400, -32020),
+            (Modern, None, 400, -32021),
             (Modern, Some("1"), 400, -32021),
+            (Modern, Some("2"), 400, -32020),
         ] {
             let params = r#""taskId":"1","inputResponses":{},"uri":"a:b""#;
             let request = target.post(era, method, name, request(era, method, params));
