@@ -19,9 +19,11 @@ for_both_buses! {
 
 /// A task that waits, and has no time left.
 pub(crate) async fn overdue(scene: &Scene) -> Ownership {
+    /// The least that there is.
+    const BRIEF: Duration = Duration::from_millis(1);
     let owner = scene.owned().await;
     let brief = Promotion {
-        ttl: Duration::ZERO,
+        ttl: BRIEF,
         ..promotion(&owner, 1)
     };
     let promoted = scene.workers.promote(&owner, &brief).await;
@@ -32,6 +34,7 @@ pub(crate) async fn overdue(scene: &Scene) -> Ownership {
     };
     let parked = scene.workers.park(&owner, &parking).await;
     assert_eq!(parked.expect("parked"), Ok(()));
+    tokio::time::sleep(2 * BRIEF).await;
     owner
 }
 
