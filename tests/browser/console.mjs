@@ -77,7 +77,12 @@ async function main(browser) {
     const response = await page.goto(url);
     return { page, response, close: () => context.close() };
   }
-  const picture = (page, name) => page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
+  async function picture(page, name) {
+    // A page that loads itself anew meanwhile cannot be taken.
+    const [still] = await page.getByText('Stop that').evaluateAll((links) => links.map((link) => link.href));
+    if (still) await page.goto(still);
+    await page.screenshot({ path: path.join(pictures, `${name}.png`), fullPage: true });
+  }
 
   await report('asks who looks', async () => {
     // As a browser says it when nobody types a password.
