@@ -1,10 +1,12 @@
 //! Tasks that wait for their client while no worker runs: only Redis pays for them, and not much. Then a worker comes
 //! back, all are answered, and all end.
 
+use std::net::Ipv4Addr;
+
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use prynai_test_harness::client::{modern_with, tool};
+use prynai_test_harness::client::{RawClient, modern_with, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::process::memory;
 use prynai_test_redis::{assert_eventually, eventually};
@@ -43,15 +45,18 @@ pub async fn run(tasks: usize) -> Waited {
     let plan = Cluster::new().gateways(2).workers(1).durable();
     let plan = plan.worker_binary("prynai-conformance-worker");
     let mut fleet = plan.start().await;
-    let cancelled = begun(&fleet, tasks).await;
+    // Another caller: ended tasks count until their results have expired.
+    let client = RawClient::from(Ipv4Addr::new(127, 0, 0, 2).into());
+    let cancelled = begun(&fleet, &client, tasks).await;
     each(&cancelled, |_, task| {
-        ask(&fleet, "tasks/cancel", json!({ "taskId": task }))
+        ask(&fleet, &client, "tasks/cancel", json!({ "taskId": task }))
     })
     .await;
     fleet.assert_idle().await;
     let before = taken(&mut fleet).await;
 
-    let waiting = begun(&fleet, tasks).await;
+    let client = RawClient::new();
+    let waiting = begun(&fleet, &client, tasks).await;
     assert_eventually!(
         fleet.queued().await == 0,
         "tasks that wait stay in the queue"
@@ -59,9 +64,12 @@ pub async fn run(tasks: usize) -> Waited {
     fleet.worker_process(0).signal("-TERM");
     fleet.worker_process(0).ended().await;
     let with = taken(&mut fleet).await;
-    each(&waiting, |_, task| answer(&fleet, task)).await;
+    each(&waiting, |_, task| answer(&fleet, &client, task)).await;
     fleet.replace_worker(0).await;
-    let ended = each(&waiting, |number, task| is_done(&fleet, number, task)).await;
+    let ended = each(&waiting, |number, task| {
+        is_done(&fleet, &client, number, task)
+    })
+    .await;
     Waited {
         tasks,
         before,
@@ -102,19 +110,19 @@ impl Waited {
 }
 
 /// The ids of new tasks, each of which asks about a file of its own.
-async fn begun(fleet: &Cluster, tasks: usize) -> Vec<String> {
+async fn begun(fleet: &Cluster, client: &RawClient, tasks: usize) -> Vec<String> {
     let numbers: Vec<String> = (0..tasks).map(|number| format!("file-{number}")).collect();
     each(&numbers, |_, file| async move {
         let call = tool("confirm_delete", json!({ "filename": file }));
-        let task = ask(fleet, "tools/call", call).await;
+        let task = ask(fleet, client, "tools/call", call).await;
         task["taskId"].as_str().expect("a task").to_owned()
     })
     .await
 }
 
 /// Says yes to what a task asks.
-async fn answer(fleet: &Cluster, task: &str) {
-    let now = ask(fleet, "tasks/get", json!({ "taskId": task })).await;
+async fn answer(fleet: &Cluster, client: &RawClient, task: &str) {
+    let now = ask(fleet, client, "tasks/get", json!({ "taskId": task })).await;
     assert_eq!(now["status"], "input_required", "{now}");
     let yes = json!({ "action": "accept", "content": { "confirm": true } });
     let questions = now["inputRequests"].as_object().expect("questions");
@@ -123,13 +131,13 @@ async fn answer(fleet: &Cluster, task: &str) {
         .map(|key| (key.clone(), yes.clone()))
         .collect();
     let answers = json!({ "taskId": task, "inputResponses": answers });
-    ask(fleet, "tasks/update", answers).await;
+    ask(fleet, client, "tasks/update", answers).await;
 }
 
 /// Waits for the end of a task, and compares it with what this one has to say.
-async fn is_done(fleet: &Cluster, number: usize, task: &str) -> bool {
+async fn is_done(fleet: &Cluster, client: &RawClient, number: usize, task: &str) -> bool {
     let end = eventually!({
-        let now = ask(fleet, "tasks/get", json!({ "taskId": task })).await;
+        let now = ask(fleet, client, "tasks/get", json!({ "taskId": task })).await;
         (now["status"] != "working").then_some(now)
     });
     end["result"]["content"][0]["text"] == format!("deleted file-{number}")
@@ -144,12 +152,12 @@ async fn each<'a, T, F: Future<Output = T>>(
     all.buffered(AT_ONCE).collect().await
 }
 
-async fn ask(fleet: &Cluster, method: &str, params: Value) -> Value {
+async fn ask(fleet: &Cluster, client: &RawClient, method: &str, params: Value) -> Value {
     let can = json!({ "elicitation": {}, "extensions": { TASKS: {} } });
     let request = modern_with(1, method, params, can);
-    let response = fleet
-        .client
-        .modern(&fleet.proxy(), &request)
+    // Not by the balancer, behind which all callers are one.
+    let response = client
+        .modern(&fleet.gateway(0), &request)
         .await
         .response()
         .await;
