@@ -8,7 +8,7 @@ use prynai_oauth_facade::FacadeSettings;
 use prynai_process::settings::listen_address;
 
 use crate::admission::limits::LimitSettings;
-use crate::auth::AuthSettings;
+use crate::auth::{AuthSettings, CallersAllowed, IssuerUrl};
 use crate::listen::tls::TlsSettings;
 use crate::origin::OriginSettings;
 use crate::policy::PolicyFile;
@@ -65,8 +65,36 @@ impl GatewaySettings {
         if self.facade.oauth_facade {
             self.auth.facade_place()?;
         }
+        self.check_enterprise()?;
         self.limits.check()?;
         self.tls.check().map_err(|error| error.to_string())
+    }
+
+    /// Who comes with an assertion has scopes and no roles.
+    fn check_enterprise(&self) -> Result<(), String> {
+        let auth = &self.auth;
+        let lets_nobody_in = auth.auth_scope.is_empty() && !auth.auth_role.is_empty()
+            || auth.auth_callers == Some(CallersAllowed::Apps);
+        match !self.enterprise_issuers()?.is_empty() && lets_nobody_in {
+            true => Err("--facade-enterprise-issuer lets people in by their scopes: it needs --auth-scope, and no \
+                         --auth-callers apps"
+                .to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whose assertions the façade takes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the setting.
+    pub(crate) fn enterprise_issuers(&self) -> Result<Vec<IssuerUrl>, String> {
+        let urls = self.facade.facade_enterprise_issuer.iter();
+        urls.map(|url| {
+            url.parse()
+                .map_err(|why| format!("--facade-enterprise-issuer: {why}"))
+        })
+        .collect()
     }
 
     /// Whence requests may come: from the pages of the façade as well.

@@ -17,7 +17,8 @@ use crate::admission::Admission;
 use crate::admission::rates::Rates;
 use crate::admission::turns::Turns;
 use crate::audit::Audit;
-use crate::auth::Authenticator;
+use crate::auth::assertions::IdentityProviders;
+use crate::auth::{Authenticator, BackgroundTask};
 use crate::changes::Changes;
 use crate::changes::catalog::CatalogCache;
 use crate::first_worker::FirstWorker;
@@ -95,7 +96,10 @@ impl AppState {
         background.spawn(hub_task);
         background.spawn(changes_task);
         background.spawn(catalog_task);
-        let facade = facade(&settings, &bus)?;
+        let (facade, facade_tasks) = facade(&settings, &bus)?;
+        for task in facade_tasks {
+            background.spawn(task);
+        }
         let origins = settings.allowed_origins();
         let scheme = if settings.tls.is_on() {
             "https"
@@ -200,15 +204,29 @@ impl AppState {
     }
 }
 
-/// The façade, if the settings want one.
-fn facade(settings: &GatewaySettings, bus: &Arc<dyn Bus>) -> Result<Option<Facade>, BusError> {
+/// The façade, if the settings want one. The tasks keep up to date what it knows.
+fn facade(
+    settings: &GatewaySettings,
+    bus: &Arc<dyn Bus>,
+) -> Result<(Option<Facade>, Vec<BackgroundTask>), BusError> {
     if !settings.facade.oauth_facade {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
+    let (issuers, roots) = (settings.enterprise_issuers(), &settings.auth.auth_ca);
     let place = settings.auth.facade_place();
-    let facade = place
-        .and_then(|place| Facade::new(&settings.facade, place, bus.clone(), bus.clone()))
-        // The settings were checked.
-        .map_err(BusError::Unexpected)?;
-    Ok(Some(facade))
+    let facade = issuers.and_then(|issuers| {
+        let takes_some = !issuers.is_empty();
+        let (assertions, tasks) = IdentityProviders::new(issuers, roots.as_ref());
+        let assertions = takes_some.then(|| Arc::new(assertions) as _);
+        let facade = Facade::new(
+            &settings.facade,
+            place?,
+            bus.clone(),
+            bus.clone(),
+            assertions,
+        )?;
+        Ok((Some(facade), tasks))
+    });
+    // The settings were checked.
+    facade.map_err(BusError::Unexpected)
 }

@@ -12,10 +12,13 @@
 //! 4. `sign_in`: a request for a code, the page that asks the person, the way to the issuer and back
 //! 5. `tokens`: codes and refresh tokens for tokens, and how they are taken back
 //! 6. `upstream`: the issuer, and how the façade proves itself there
-//! 7. `parameters`, `scopes`, `refusal`, `rates`: what all of these use
+//! 7. `enterprise`: assertions of enterprises, for tokens of the façade's own (`own`)
+//! 8. `parameters`, `scopes`, `refusal`, `rates`, `signing`: what all of these use
 
 mod clients;
+mod enterprise;
 mod metadata;
+mod own;
 mod parameters;
 mod rates;
 mod refusal;
@@ -24,13 +27,16 @@ mod scopes;
 mod sealed;
 mod settings;
 mod sign_in;
+mod signing;
 mod state;
 mod tokens;
 mod upstream;
 
 pub use clients::directory::FixedClient;
 pub use clients::redirects::RedirectRule;
+pub use enterprise::{ASSERTION_TYPE, Assertions, Unread};
 pub use rates::Peer;
 pub use settings::FacadeSettings;
+pub use signing::{PublicKey, SigningKey};
 pub use state::{Facade, Place, issuer_of};
 pub use upstream::certificate::Certificate;

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::enterprise;
 use crate::rates::Peer;
 use crate::refusal::Refusal;
 use crate::state::{Facade, PREFIX};
@@ -35,8 +36,11 @@ pub(crate) async fn get(
     }
     let mut document = document(&facade);
     if path.contains(OPENID) {
-        let upstream = facade.upstream.metadata().await?;
-        document["jwks_uri"] = json!(upstream.jwks_uri);
+        if facade.signing_keys.is_empty() {
+            // No token is signed here.
+            let upstream = facade.upstream.metadata().await?;
+            document["jwks_uri"] = json!(upstream.jwks_uri);
+        }
         document["subject_types_supported"] = json!(["pairwise"]);
         document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
     }
@@ -45,7 +49,11 @@ pub(crate) async fn get(
 
 fn document(facade: &Facade) -> Value {
     let issuer = &facade.issuer;
-    json!({
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
+    if facade.assertions.is_some() {
+        grants.push(enterprise::GRANT);
+    }
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -54,11 +62,18 @@ fn document(facade: &Facade) -> Value {
         "scopes_supported": facade.scopes.supported(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": grants,
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": true,
-    })
+    });
+    if !facade.signing_keys.is_empty() {
+        document["jwks_uri"] = json!(format!("{issuer}/jwks"));
+    }
+    if facade.assertions.is_some() {
+        document["authorization_grant_profiles_supported"] = json!([enterprise::PROFILE]);
+    }
+    document
 }

@@ -8,7 +8,7 @@ use crate::clients::registration;
 use crate::parameters::MOST_BYTES;
 use crate::sign_in::{authorize, callback, consent};
 use crate::state::{Facade, PREFIX};
-use crate::{metadata, tokens};
+use crate::{metadata, own, tokens};
 
 impl Facade {
     /// Its routes, for any router.
@@ -32,6 +32,7 @@ impl Facade {
             .route(&at("/callback"), get(callback::come_back))
             .route(&at("/token"), post(tokens::token))
             .route(&at("/revoke"), post(tokens::revoke))
+            .route(&at("/jwks"), get(own::jwks))
             .layer(DefaultBodyLimit::max(MOST_BYTES))
             .with_state(self)
     }

@@ -62,6 +62,35 @@ impl Scopes {
         Ok(asked)
     }
 
+    /// The short names of scopes of this server that somebody else wrote down, whatever they are called; those of
+    /// OpenID Connect do not count.
+    ///
+    /// # Errors
+    ///
+    /// When there is something else among them, or too much.
+    pub(crate) fn short(&self, text: &str) -> Result<Vec<String>, Refusal> {
+        let wrong = |text: &str| Refusal::new("invalid_scope", text);
+        let mut names: Vec<String> = Vec::new();
+        for name in text.split(' ').filter(|name| !name.is_empty()) {
+            let short = name.strip_prefix(self.prefix.as_str()).unwrap_or(name);
+            if short.is_empty() || !short.bytes().all(is_of_name) || short.contains("://") {
+                return Err(wrong("a scope is not one of this server"));
+            }
+            if !OPENID.contains(&short) && !names.iter().any(|known| known == short) {
+                names.push(short.to_owned());
+            }
+        }
+        match text.len() <= MOST_BYTES && names.len() <= MOST {
+            true => Ok(names),
+            false => Err(wrong("there are too many scopes")),
+        }
+    }
+
+    /// Whether a token with these scopes is let in to calls.
+    pub(crate) fn let_in(&self, names: &[String]) -> bool {
+        self.own.is_empty() || self.own.iter().any(|own| names.contains(own))
+    }
+
     /// How the issuer is asked for them.
     pub(crate) fn upstream(&self, asked: &[String], offline: bool) -> String {
         // Who signs in is read from the id token.
@@ -107,9 +136,7 @@ impl Scopes {
     }
 
     fn is_there(&self, name: &str) -> bool {
-        // RFC 6749, section 3.3.
-        let is_token = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if !name.bytes().all(is_token) {
+        if !name.bytes().all(is_of_name) {
             return false;
         }
         if OPENID.contains(&name) || self.own.iter().any(|own| own == name) {
@@ -130,6 +157,11 @@ impl Scopes {
             false => format!("{}{name}", self.prefix),
         }
     }
+}
+
+/// A byte of a scope (RFC 6749, section 3.3).
+fn is_of_name(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use prynai_process::secret::{Secret, check_keys};
 
 use crate::clients::directory::FixedClient;
 use crate::clients::redirects::RedirectRule;
+use crate::enterprise::client::EnterpriseClient;
+use crate::signing::{MOST_KEYS, SigningKey};
 use crate::upstream::certificate::Certificate;
+use crate::upstream::http::is_secured;
 
 /// Longest id of the registration at the issuer, in bytes.
 const MOST_OF_ID: usize = 256;
@@ -77,6 +80,33 @@ pub struct FacadeSettings {
         value_name = "ID=URI"
     )]
     pub facade_client: Vec<FixedClient>,
+
+    /// URL of an issuer (iss) whose identity assertions (ID-JAG) are good for tokens: the identity provider of an
+    /// enterprise, which lets its people in without asking them. It needs --facade-enterprise-client and
+    /// --facade-signing-key. Repeat it or separate by commas.
+    #[arg(long, env = "PRYNAI_FACADE_ENTERPRISE_ISSUER", value_delimiter = ',', value_name = "URL", value_parser = issuer)]
+    pub facade_enterprise_issuer: Vec<String>,
+
+    /// A client that may show such assertions, with its secret of 16 characters or more: ID=SECRET. The assertions
+    /// name it by this ID (client_id). Repeat it or separate by commas.
+    #[arg(
+        long,
+        env = "PRYNAI_FACADE_ENTERPRISE_CLIENT",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "ID=SECRET"
+    )]
+    pub facade_enterprise_client: Vec<Secret>,
+
+    /// PEM file with the RSA key that the façade signs its own access tokens with, the same on all gateways. To replace
+    /// it, give two, separated by a comma: the first one signs, both are accepted.
+    #[arg(
+        long,
+        env = "PRYNAI_FACADE_SIGNING_KEY",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    pub facade_signing_key: Vec<SigningKey>,
 }
 
 impl FacadeSettings {
@@ -100,6 +130,15 @@ impl FacadeSettings {
                 ("--facade-key", !self.facade_key.is_empty()),
                 ("--facade-redirect", !self.facade_redirect.is_empty()),
                 ("--facade-client", !self.facade_client.is_empty()),
+                (
+                    "--facade-enterprise-issuer",
+                    !self.facade_enterprise_issuer.is_empty(),
+                ),
+                (
+                    "--facade-enterprise-client",
+                    !self.facade_enterprise_client.is_empty(),
+                ),
+                ("--facade-signing-key", !self.facade_signing_key.is_empty()),
             ];
             let stray = proofs.iter().chain(&others).find(|(_, is_set)| *is_set);
             return match stray {
@@ -134,7 +173,41 @@ impl FacadeSettings {
         if self.facade_identity.is_some() {
             self.identity()?;
         }
+        self.check_enterprise()?;
         check_keys("--facade-key", &self.facade_key)
+    }
+
+    fn check_enterprise(&self) -> Result<(), String> {
+        let clients = self.enterprise_clients()?;
+        if self.facade_signing_key.len() > MOST_KEYS {
+            return Err("--facade-signing-key takes two files at most".to_owned());
+        }
+        let parts = [
+            (
+                "--facade-enterprise-issuer",
+                self.facade_enterprise_issuer.is_empty(),
+            ),
+            ("--facade-enterprise-client", clients.is_empty()),
+            ("--facade-signing-key", self.facade_signing_key.is_empty()),
+        ];
+        let missing = parts.iter().find(|(_, is_missing)| *is_missing);
+        match (missing, parts.iter().all(|(_, is_missing)| *is_missing)) {
+            (Some((flag, _)), false) => Err(format!("assertions of enterprises need {flag} too")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who may show assertions.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the setting, without repeating it.
+    pub(crate) fn enterprise_clients(&self) -> Result<Vec<EnterpriseClient>, String> {
+        let mut clients: Vec<EnterpriseClient> = Vec::new();
+        for text in &self.facade_enterprise_client {
+            clients.push(EnterpriseClient::read(text)?);
+        }
+        Ok(clients)
     }
 
     /// Who this process is.
@@ -150,6 +223,13 @@ fn client_id(text: &str) -> Result<String, String> {
     match is_plain && (1..=MOST_OF_ID).contains(&text.len()) {
         true => Ok(text.to_owned()),
         false => Err("write up to 256 visible ASCII characters, without spaces".to_owned()),
+    }
+}
+
+fn issuer(text: &str) -> Result<String, String> {
+    match is_secured(text) && !text.contains(['?', '#', '@']) {
+        true => Ok(text.to_owned()),
+        false => Err("write an https URL without a query, as the issuer's tokens do".to_owned()),
     }
 }
 
@@ -184,6 +264,20 @@ mod tests {
             (
                 changed(|s| s.facade_key = vec!["geheim".to_owned().into()]),
                 "32 characters",
+            ),
+            (
+                changed(|s| s.facade_enterprise_client = vec!["a=geheim".to_owned().into()]),
+                "16 to 256",
+            ),
+            (
+                changed(|s| {
+                    s.facade_enterprise_client = vec!["a=geheimgeheimgeheim".to_owned().into()];
+                }),
+                "--facade-enterprise-issuer",
+            ),
+            (
+                changed(|s| s.facade_enterprise_issuer = vec!["https://a".to_owned()]),
+                "--facade-enterprise-client",
             ),
         ] {
             assert!(

@@ -8,11 +8,14 @@ use prynai_identity::Asker;
 use rustls::RootCertStore;
 
 use crate::clients::directory::Clients;
+use crate::enterprise::Assertions;
+use crate::enterprise::client::EnterpriseClient;
 use crate::rates::Rates;
 use crate::scopes::Scopes;
 use crate::sealed::Sealer;
 use crate::settings::FacadeSettings;
 use crate::sign_in::cookies::Cookies;
+use crate::signing::{PublicKey, SigningKey};
 use crate::upstream::Upstream;
 use crate::upstream::credential::Credential;
 use crate::upstream::http::Http;
@@ -56,6 +59,11 @@ pub struct Inner {
     pub(crate) rates: Rates,
     pub(crate) once: Arc<dyn OnceStore>,
     pub(crate) cookies: Cookies,
+    /// Who reads assertions; `None` where none are taken.
+    pub(crate) assertions: Option<Arc<dyn Assertions>>,
+    pub(crate) enterprise_clients: Vec<EnterpriseClient>,
+    /// The first one signs.
+    pub(crate) signing_keys: Vec<SigningKey>,
 }
 
 impl Deref for Facade {
@@ -67,7 +75,7 @@ impl Deref for Facade {
 }
 
 impl Facade {
-    /// The façade of a server.
+    /// The façade of a server. Whoever reads assertions is there if the settings name issuers of them.
     ///
     /// # Errors
     ///
@@ -77,6 +85,7 @@ impl Facade {
         place: Place,
         once: Arc<dyn OnceStore>,
         limiter: Arc<dyn RateLimiter>,
+        assertions: Option<Arc<dyn Assertions>>,
     ) -> Result<Self, String> {
         settings.check()?;
         let issuer = issuer_of(&place.public_url);
@@ -96,6 +105,9 @@ impl Facade {
             rates: Rates::new(limiter),
             cookies: Cookies::new(issuer.starts_with("https:")),
             once,
+            assertions,
+            enterprise_clients: settings.enterprise_clients()?,
+            signing_keys: settings.facade_signing_key.clone(),
             resource: place.public_url,
             issuer,
         })))
@@ -104,6 +116,16 @@ impl Facade {
     /// The issuer that clients see.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// What its own access tokens are for (`aud`).
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// What its own access tokens are checked with.
+    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.signing_keys.iter().map(SigningKey::public)
     }
 
     /// Where people come back from the issuer; what is registered there.

@@ -3,6 +3,7 @@
 mod attacks;
 mod callers;
 mod challenges;
+mod enterprise;
 mod facade;
 mod issuer_faults;
 mod oidc;

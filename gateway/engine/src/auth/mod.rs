@@ -4,6 +4,7 @@
 //! [`token`] is checked with the keys of its [`issuer`]. What it says is an identity: the [`requirements`] admit it or
 //! not, and it becomes a principal. Whoever is not admitted is told what to do, as the [`resource_metadata`] explain.
 
+pub(crate) mod assertions;
 mod issuer;
 mod requirements;
 pub(crate) mod resource_metadata;
@@ -28,7 +29,8 @@ use crate::refusal::{Challenge, RequestError, TokenFault};
 use resource_metadata::ResourceMetadata;
 pub use settings::{AuthKind, AuthSettings, CallersAllowed, TokenVersion};
 use token::bearer;
-use token::verify::{BackgroundTask, Tokens};
+pub(crate) use token::verify::BackgroundTask;
+use token::verify::Tokens;
 pub use trust::{IssuerUrl, Roots, TenantId};
 
 /// Finds out who calls. Cheap to clone.
@@ -43,7 +45,7 @@ pub(crate) struct Gate {
 
 impl Authenticator {
     /// The tasks keep what callers are known by up to date. `scheme` is what the gateway speaks: http or https.
-    /// Clients are sent to the façade, if there is one, in place of the issuer.
+    /// Clients are sent to the façade, if there is one, in place of the issuer, and its own tokens count as well.
     pub(crate) fn new(
         settings: &AuthSettings,
         scheme: &'static str,
@@ -52,7 +54,7 @@ impl Authenticator {
         if settings.auth == AuthKind::None {
             return (Self(None), Vec::new());
         }
-        let (tokens, tasks) = Tokens::new(settings);
+        let (tokens, tasks) = Tokens::new(settings, facade);
         let metadata = ResourceMetadata::new(settings, scheme);
         let metadata = match facade {
             Some(facade) => metadata.behind(facade, settings),

@@ -1,5 +1,6 @@
 //! The token endpoint, and how a client gives its tokens back.
 
+mod assertion;
 mod code;
 mod refresh;
 mod service;
@@ -14,10 +15,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::clients::client::Client;
+use crate::enterprise;
 use crate::parameters::Parameters;
 use crate::rates::Peer;
 use crate::refusal::{Refusal, UNCACHED};
 use crate::state::Facade;
+
+/// Longest id and secret of a client, in bytes.
+const MOST_SHOWN: usize = 1024;
 
 /// `POST /oauth/token`.
 pub(crate) async fn token(
@@ -39,8 +44,9 @@ pub(crate) async fn token(
             refresh::redeem(&facade, &client, &parameters).await?
         }
         "client_credentials" => service::tokens(&facade, &headers, &parameters).await?,
+        enterprise::GRANT => assertion::redeem(&facade, &headers, &parameters).await?,
         _ => {
-            let what = "only authorization_code, refresh_token and client_credentials are accepted";
+            let what = "the metadata of this server name the grants that it accepts";
             return Err(Refusal::new("unsupported_grant_type", what));
         }
     };
@@ -89,6 +95,30 @@ fn client(
         .clients
         .bearer(&facade.sealer, id)
         .ok_or_else(unknown)
+}
+
+/// Id and secret of a client that has one, shown in one way only (RFC 6749, section 2.3.1).
+fn shown(headers: &HeaderMap, parameters: &Parameters) -> Result<(String, String), Refusal> {
+    let (id, secret) = (parameters.get("client_id"), parameters.get("client_secret"));
+    let unknown = || Refusal::client("this client shows its id and its secret");
+    let (id, secret) = match headers.get(header::AUTHORIZATION) {
+        None => match (id, secret) {
+            (Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
+            _ => return Err(unknown()),
+        },
+        Some(_) if secret.is_some() => return Err(Refusal::invalid("show the secret once")),
+        Some(value) => {
+            let (own, secret) = basic(value.as_bytes()).ok_or_else(unknown)?;
+            if id.is_some_and(|id| id != own) {
+                return Err(unknown());
+            }
+            (own, secret)
+        }
+    };
+    match id.is_empty() || secret.is_empty() || id.len().max(secret.len()) > MOST_SHOWN {
+        true => Err(unknown()),
+        false => Ok((id, secret)),
+    }
 }
 
 /// Id and secret of a client, each form-urlencoded first (RFC 6749, section 2.3.1).

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
 use ring::signature::RSA_PSS_SHA256;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 
 use crate::sealed::{now_s, unguessable};
+use crate::signing::{jwt, rsa_key};
 
 /// How long an assertion is good, in seconds.
 const LIFETIME_S: u64 = 300;
@@ -41,16 +41,8 @@ impl FromStr for Certificate {
     fn from_str(path: &str) -> Result<Self, String> {
         let certificate = CertificateDer::from_pem_file(path)
             .map_err(|error| format!("it has no certificate that can be read: {error}"))?;
-        let key = PrivateKeyDer::from_pem_file(path)
-            .map_err(|error| format!("it has no private key that can be read: {error}"))?;
-        let key = match &key {
-            PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
-            _ => return Err("its key is no RSA key".to_owned()),
-        };
         Ok(Self(Arc::new(Signer {
-            key: key
-                .map_err(|error| format!("its key is no RSA key of 2048 bits or more: {error}"))?,
+            key: rsa_key(path)?,
             thumbprint: BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &certificate)),
             thumbprint_256: BASE64.encode(digest(&SHA256, &certificate)),
         })))
@@ -72,15 +64,7 @@ impl Certificate {
             "iss": client_id, "sub": client_id, "aud": audience, "jti": unguessable(),
             "nbf": now.saturating_sub(SKEW_S), "iat": now, "exp": now + LIFETIME_S,
         });
-        let part = |json: serde_json::Value| BASE64.encode(json.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
-        let mut signature = vec![0; self.0.key.public().modulus_len()];
-        let random = SystemRandom::new();
-        self.0
-            .key
-            .sign(&RSA_PSS_SHA256, &random, signed.as_bytes(), &mut signature)
-            .map_err(|_| "the assertion cannot be signed".to_owned())?;
-        Ok(format!("{signed}.{}", BASE64.encode(signature)))
+        jwt(&self.0.key, &RSA_PSS_SHA256, &header, &claims)
     }
 }
 

@@ -73,7 +73,8 @@ impl Scene {
         };
         for listener in listeners {
             let (once, limiter) = (Arc::clone(&bus), Arc::clone(&bus));
-            let facade = Facade::new(&settings, place.clone(), once, limiter).expect("is set up");
+            let facade =
+                Facade::new(&settings, place.clone(), once, limiter, None).expect("is set up");
             let serving = axum::serve(listener, facade.router::<()>()).into_future();
             tokio::spawn(serving);
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::secrecy::{assert_untold, overheard};
 use super::{trusting, whoami};
 
-const PUBLIC: &str = "https://mcp.example.com/mcp";
+pub(super) const PUBLIC: &str = "https://mcp.example.com/mcp";
 const REDIRECT: &str = "http://127.0.0.1:49152/callback";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// Its SHA-256, as RFC 7636, appendix B, has it.
@@ -19,6 +19,11 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const REGISTERED: &str = "the-facade";
 
 async fn start() -> (Issuer, Cluster) {
+    start_with(&[], &[]).await
+}
+
+/// With further arguments and variables of the gateways.
+pub(super) async fn start_with(args: &[&str], env: &[(String, String)]) -> (Issuer, Cluster) {
     let issuer = Issuer::start_with(Options {
         auto_approve: true,
         ..Options::default()
@@ -58,7 +63,9 @@ async fn start() -> (Issuer, Cluster) {
     let fleet = fleet
         .gateway_args(&trusting(&issuer))
         .gateway_args(&facade)
-        .gateway_env(&issuer.identity_environment());
+        .gateway_args(args)
+        .gateway_env(&issuer.identity_environment())
+        .gateway_env(env);
     (issuer, fleet.start().await)
 }
 
@@ -149,13 +156,22 @@ async fn code(fleet: &Cluster, client: &str) -> (String, String) {
 }
 
 async fn token(fleet: &Cluster, gateway: usize, fields: &[(&str, &str)]) -> (u16, Value) {
+    token_as(fleet, gateway, None, fields).await
+}
+
+/// For a client that shows its id and its secret.
+pub(super) async fn token_as(
+    fleet: &Cluster,
+    gateway: usize,
+    client: Option<(&str, &str)>,
+    fields: &[(&str, &str)],
+) -> (u16, Value) {
     let url = format!("{}/oauth/token", fleet.origin(gateway));
-    let answer = browser()
-        .post(url)
-        .form(fields)
-        .send()
-        .await
-        .expect("an answer");
+    let mut request = browser().post(url).form(fields);
+    if let Some((id, secret)) = client {
+        request = request.basic_auth(id, Some(secret));
+    }
+    let answer = request.send().await.expect("an answer");
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("a body");
     (status, serde_json::from_str(&text).expect("is JSON"))

@@ -61,6 +61,8 @@ struct Known {
     fetching: bool,
     /// When a key that was not known last made us fetch.
     asked: Option<Instant>,
+    /// Nobody fetches: these are all.
+    fixed: bool,
 }
 
 impl IssuerKeys {
@@ -70,8 +72,24 @@ impl IssuerKeys {
             // The task will do so as soon as it runs.
             fetching: true,
             asked: None,
+            fixed: false,
         };
         metrics().token_keys_missing.inc();
+        Self(Arc::new(Shared {
+            known: watch::Sender::new(known),
+            wanted: Notify::new(),
+            waiting: Semaphore::new(MAX_WAITING),
+        }))
+    }
+
+    /// Keys that are known already, and never change.
+    pub(crate) fn fixed(keys: KeySet) -> Self {
+        let known = Known {
+            keys: Some(keys),
+            fetching: false,
+            asked: None,
+            fixed: true,
+        };
         Self(Arc::new(Shared {
             known: watch::Sender::new(known),
             wanted: Notify::new(),
@@ -112,6 +130,7 @@ impl IssuerKeys {
         let mut fetching = false;
         let begins = self.0.known.send_if_modified(|known| {
             let begins = !known.fetching
+                && !known.fixed
                 && known.keys.is_some()
                 && known.asked.is_none_or(|asked| asked.elapsed() >= PAUSE);
             if begins {
@@ -249,6 +268,16 @@ mod tests {
 
     async fn why(keys: &IssuerKeys, kid: &str) -> Option<NoKey> {
         keys.find(kid).await.err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_keys_that_never_change() {
+        let key = Arc::new(DecodingKey::from_rsa_raw_components(&[1], &[1]));
+        let keys = IssuerKeys::fixed(KeySet::from([("own".to_owned(), key)]));
+        let begun = Instant::now();
+        assert_eq!(why(&keys, "own").await, None);
+        assert_eq!(why(&keys, "other").await, Some(NoKey::Unknown));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,8 @@ pub(crate) struct Claims {
     azp: Option<String>,
     appid: Option<String>,
     client_id: Option<String>,
+    /// Only our own façade writes it: who vouches for the person.
+    enterprise: Option<String>,
     scp: Option<NamesClaim>,
     scope: Option<NamesClaim>,
     roles: Option<NamesClaim>,
@@ -132,6 +134,30 @@ impl Claims {
         };
         Ok(named(subject, identity))
     }
+
+    /// The caller according to a token of our own façade, for somebody whom the identity provider of an enterprise
+    /// vouches for. Its name begins like no other's.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no such token.
+    pub(crate) fn facade(self) -> Result<Principal, Flaw> {
+        let (Some(issuer), Some(sub), Some(client)) = (self.enterprise, self.sub, self.client_id)
+        else {
+            return Err(Flaw("nobody", "the token names nobody (enterprise, sub)"));
+        };
+        let subject = format!("enterprise:{issuer}#{sub}");
+        let identity = Identity {
+            issuer,
+            tenant: None,
+            object_id: sub,
+            client: Some(client),
+            kind: CallerKind::User,
+            scopes: names([self.scope]),
+            roles: BTreeSet::new(),
+        };
+        Ok(named(subject, identity))
+    }
 }
 
 fn named(subject: String, identity: Identity) -> Principal {
@@ -176,6 +202,29 @@ mod tests {
         assert_eq!(split(" a  b "), ["a", "b"]);
         for other in ["a,b", "a\tb", "a\nb", "a\u{a0}b", "a\u{2003}b", "a\u{c}b"] {
             assert_eq!(split(other), [other], "{other:?}");
+        }
+    }
+
+    #[test]
+    fn who_comes_through_an_enterprise_is_nobody_else() {
+        let base = json!({ "iss": "https://a/oauth", "aud": "https://a/mcp", "exp": 1, "sub": "alice",
+            "enterprise": "https://id.example", "client_id": "agent", "scope": "mcp.call" });
+        let principal = claims(base.clone(), json!({})).facade().unwrap();
+        assert_eq!(principal.subject, "enterprise:https://id.example#alice");
+        let identity = principal.identity.clone().unwrap();
+        assert_eq!(
+            (identity.issuer.as_str(), identity.object_id.as_str()),
+            ("https://id.example", "alice")
+        );
+        let at_issuer = json!({ "iss": "https://id.example" });
+        let at_issuer = claims(base.clone(), at_issuer).oidc().unwrap();
+        assert!(!principal.is_same_caller(&at_issuer));
+        for name in ["enterprise", "sub", "client_id"] {
+            assert!(
+                claims(base.clone(), json!({ name: null }))
+                    .facade()
+                    .is_err()
+            );
         }
     }
 

@@ -4,5 +4,6 @@
 pub(crate) mod bearer;
 pub(crate) mod cache;
 pub(crate) mod claims;
+pub(crate) mod header;
 pub(crate) mod signature;
 pub(crate) mod verify;

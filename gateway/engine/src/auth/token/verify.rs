@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation, dangerous, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use prynai_bus::wire::principal::Principal;
-use serde::Deserialize;
+use prynai_oauth_facade::{Facade, PublicKey};
 
 use crate::auth::issuer::client::IssuerClient;
-use crate::auth::issuer::jwks::MAX_KID_BYTES;
 use crate::auth::issuer::keys::{IssuerKeys, NoKey};
 use crate::auth::requirements::Requirements;
 use crate::auth::settings::{AuthKind, AuthSettings, TokenVersion};
 use crate::auth::token::bearer::Bearer;
 use crate::auth::token::cache::CLOCK_SKEW_S;
 use crate::auth::token::cache::{SignedWith, TokenCache, Verified};
-use crate::auth::token::claims::Claims;
+use crate::auth::token::claims::{Audience, Claims};
+use crate::auth::token::header::Unchecked;
 use crate::auth::token::signature;
 use crate::refusal::{Flaw, RequestError, TokenFault};
 
@@ -49,32 +49,28 @@ enum Dialect {
         accepted: bool,
     },
     Oidc,
-}
-
-/// Read before anything is checked, to know whose keys to check with.
-#[derive(Deserialize)]
-struct Claimed {
-    iss: String,
+    /// Our own façade, whose tokens are for this resource.
+    Facade(String),
 }
 
 impl Tokens {
     /// The tasks fetch the issuers' keys.
-    pub(crate) fn new(settings: &AuthSettings) -> (Self, Vec<BackgroundTask>) {
-        signature::install();
+    pub(crate) fn new(
+        settings: &AuthSettings,
+        facade: Option<&Facade>,
+    ) -> (Self, Vec<BackgroundTask>) {
         let client = IssuerClient::new(settings.auth_ca.as_ref());
-        let (issuers, tasks) = match settings.auth {
+        let (mut issuers, tasks) = match settings.auth {
             AuthKind::Entra => entra_issuers(settings, &client),
             AuthKind::Oidc | AuthKind::None => oidc_issuer(settings, &client),
         };
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = CLOCK_SKEW_S;
-        validation.validate_nbf = true;
-        // Done here: jsonwebtoken takes a list of issuers or audiences if only one of it is right.
-        validation.validate_aud = false;
+        if let Some(facade) = facade.filter(|facade| facade.public_keys().next().is_some()) {
+            issuers.insert(facade.issuer().to_owned(), of_facade(facade));
+        }
         let tokens = Self {
             issuers,
             requirements: Requirements::new(settings),
-            validation,
+            validation: validation(),
             cache: TokenCache::default(),
         };
         (tokens, tasks)
@@ -82,10 +78,8 @@ impl Tokens {
 
     /// Whether no token can be checked, because the keys of no issuer are known yet.
     pub(crate) fn lack_keys(&self) -> bool {
-        !self
-            .issuers
-            .values()
-            .any(|trusted| trusted.keys.are_known())
+        let mut others = self.issuers.values().filter(|it| !it.is_facade());
+        !others.any(|trusted| trusted.keys.are_known())
     }
 
     /// Who sent this token.
@@ -117,7 +111,10 @@ impl Tokens {
         let claims = decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| flawed(flaw_of(error.kind())))?
             .claims;
-        if !self.requirements.is_meant_for_us(&claims.aud) {
+        if !trusted
+            .dialect
+            .is_meant_for_us(&claims.aud, &self.requirements)
+        {
             return Err(invalid(
                 "audience",
                 "the token is meant for another server (aud)",
@@ -141,37 +138,16 @@ impl Tokens {
 
     /// The key that a token claims to be signed with, and the issuer it claims to be from.
     fn claimed(&self, token: &str) -> Result<(String, &Trusted), RequestError> {
-        let malformed = || invalid("malformed", "the token is no JWT that is signed with RS256");
-        // A JWE has five parts.
-        if token.split('.').count() != 3 {
-            return Err(malformed());
-        }
-        let header = decode_header(token).map_err(|_| malformed())?;
-        if header.alg != Algorithm::RS256 {
-            return Err(malformed());
-        }
-        // RFC 7515, section 4.1.11: we understand no extension.
-        if header.crit.is_some() {
-            return Err(invalid(
-                "extension",
-                "the token needs an extension (crit) that this server does not know",
-            ));
-        }
+        let Unchecked { kid, issuer, typ } = Unchecked::read(token).map_err(flawed)?;
         // RFC 8725, section 3.11: the same key may sign what is no access token.
-        let typ = header.typ.as_deref().unwrap_or("JWT");
+        let typ = typ.as_deref().unwrap_or("JWT");
         if !TYPES.iter().any(|known| known.eq_ignore_ascii_case(typ)) {
             return Err(invalid(
                 "type",
                 "the type (typ) of the token is not that of an access token",
             ));
         }
-        let kid = header.kid.filter(|kid| kid.len() <= MAX_KID_BYTES);
-        let kid = kid.ok_or_else(|| invalid("key", "the token does not name its key (kid)"))?;
-        let claimed = dangerous::insecure_decode_claims::<Claimed>(token);
-        let iss = claimed
-            .map_err(|_| invalid("issuer", "the token does not say who issued it (iss)"))?
-            .iss;
-        let trusted = self.issuers.get(&iss);
+        let trusted = self.issuers.get(&issuer);
         let trusted = trusted.ok_or_else(|| {
             invalid(
                 "issuer",
@@ -183,6 +159,10 @@ impl Tokens {
 }
 
 impl Trusted {
+    fn is_facade(&self) -> bool {
+        matches!(self.dialect, Dialect::Facade(_))
+    }
+
     fn is_accepted(&self) -> Result<(), RequestError> {
         match &self.dialect {
             Dialect::Entra {
@@ -209,6 +189,15 @@ impl Dialect {
                 tenant, version, ..
             } => claims.entra(tenant, *version),
             Self::Oidc => claims.oidc(),
+            Self::Facade(_) => claims.facade(),
+        }
+    }
+
+    fn is_meant_for_us(&self, audience: &Audience, requirements: &Requirements) -> bool {
+        match (self, audience) {
+            (Self::Facade(resource), Audience::One(audience)) => audience == resource,
+            (Self::Facade(_), Audience::Many(_)) => false,
+            (_, audience) => requirements.is_meant_for_us(audience),
         }
     }
 }
@@ -266,6 +255,29 @@ fn oidc_issuer(
     (issuers, tasks)
 }
 
+/// What the façade signs itself: its keys are known from the settings.
+fn of_facade(facade: &Facade) -> Trusted {
+    let key = |public: &PublicKey| {
+        let key = DecodingKey::from_rsa_raw_components(&public.modulus, &public.exponent);
+        (public.kid.clone(), Arc::new(key))
+    };
+    Trusted {
+        keys: IssuerKeys::fixed(facade.public_keys().map(key).collect()),
+        dialect: Dialect::Facade(facade.resource().to_owned()),
+    }
+}
+
+/// How signature and times of a JWT are checked.
+pub(crate) fn validation() -> Validation {
+    signature::install();
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.leeway = CLOCK_SKEW_S;
+    validation.validate_nbf = true;
+    // Done by the caller: jsonwebtoken takes a list of issuers or audiences if only one of it is right.
+    validation.validate_aud = false;
+    validation
+}
+
 fn invalid(label: &'static str, reason: &'static str) -> RequestError {
     flawed(Flaw(label, reason))
 }
@@ -274,7 +286,7 @@ fn flawed(flaw: Flaw) -> RequestError {
     RequestError::Unauthorized(TokenFault::Invalid(flaw))
 }
 
-fn flaw_of(error: &ErrorKind) -> Flaw {
+pub(crate) fn flaw_of(error: &ErrorKind) -> Flaw {
     match error {
         ErrorKind::ExpiredSignature => Flaw("expired", "the token has expired"),
         ErrorKind::ImmatureSignature => Flaw("not_yet_valid", "the token is not valid yet"),
