@@ -34,6 +34,7 @@ mod upstream;
 
 pub use clients::directory::FixedClient;
 pub use clients::redirects::RedirectRule;
+pub use clients::service::ServiceKeys;
 pub use enterprise::{ASSERTION_TYPE, Assertions, Unread};
 pub use rates::Peer;
 pub use settings::FacadeSettings;

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::clients::service::ALGORITHMS;
 use crate::enterprise;
 use crate::rates::Peer;
 use crate::refusal::Refusal;
@@ -69,6 +70,16 @@ fn document(facade: &Facade) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": true,
     });
+    if !facade.services.is_empty() {
+        let methods = [
+            "none",
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ];
+        document["token_endpoint_auth_methods_supported"] = json!(methods);
+        document["token_endpoint_auth_signing_alg_values_supported"] = json!(ALGORITHMS);
+    }
     if !facade.signing_keys.is_empty() {
         document["jwks_uri"] = json!(format!("{issuer}/jwks"));
     }

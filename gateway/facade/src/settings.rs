@@ -6,6 +6,7 @@ use prynai_process::secret::{Secret, check_keys};
 
 use crate::clients::directory::FixedClient;
 use crate::clients::redirects::RedirectRule;
+use crate::clients::service::ServiceKeys;
 use crate::enterprise::client::EnterpriseClient;
 use crate::signing::{MOST_KEYS, SigningKey};
 use crate::upstream::certificate::Certificate;
@@ -98,8 +99,19 @@ pub struct FacadeSettings {
     )]
     pub facade_enterprise_client: Vec<Secret>,
 
-    /// PEM file with the RSA key that the façade signs its own access tokens with, the same on all gateways. To replace
-    /// it, give two, separated by a comma: the first one signs, both are accepted.
+    /// A service that proves itself with a key of its own (private_key_jwt): its client id at the issuer, whose
+    /// registration trusts the façade, and a PEM file of its public keys. It needs --facade-signing-key. Repeat it or
+    /// separate by commas.
+    #[arg(
+        long,
+        env = "PRYNAI_FACADE_SERVICE",
+        value_delimiter = ',',
+        value_name = "ID=FILE"
+    )]
+    pub facade_service: Vec<ServiceKeys>,
+
+    /// PEM file with the RSA key that the façade signs with: its own access tokens, and its word for services. The same
+    /// on all gateways. To replace it, give two, separated by a comma: the first one signs, both are accepted.
     #[arg(
         long,
         env = "PRYNAI_FACADE_SIGNING_KEY",
@@ -138,6 +150,7 @@ impl FacadeSettings {
                     "--facade-enterprise-client",
                     !self.facade_enterprise_client.is_empty(),
                 ),
+                ("--facade-service", !self.facade_service.is_empty()),
                 ("--facade-signing-key", !self.facade_signing_key.is_empty()),
             ];
             let stray = proofs.iter().chain(&others).find(|(_, is_set)| *is_set);
@@ -182,17 +195,25 @@ impl FacadeSettings {
         if self.facade_signing_key.len() > MOST_KEYS {
             return Err("--facade-signing-key takes two files at most".to_owned());
         }
-        let parts = [
-            (
-                "--facade-enterprise-issuer",
-                self.facade_enterprise_issuer.is_empty(),
+        let has_issuer = !self.facade_enterprise_issuer.is_empty();
+        let has_service = !self.facade_service.is_empty();
+        let needs = |what: &str, flag: &str| Err(format!("{what} needs {flag}"));
+        match (has_issuer, !clients.is_empty()) {
+            (true, false) => {
+                return needs("--facade-enterprise-issuer", "--facade-enterprise-client");
+            }
+            (false, true) => {
+                return needs("--facade-enterprise-client", "--facade-enterprise-issuer");
+            }
+            _ => {}
+        }
+        match (self.facade_signing_key.is_empty(), has_issuer, has_service) {
+            (true, true, _) => needs("--facade-enterprise-issuer", "--facade-signing-key"),
+            (true, _, true) => needs("--facade-service", "--facade-signing-key"),
+            (false, false, false) => needs(
+                "--facade-signing-key",
+                "--facade-enterprise-issuer or --facade-service",
             ),
-            ("--facade-enterprise-client", clients.is_empty()),
-            ("--facade-signing-key", self.facade_signing_key.is_empty()),
-        ];
-        let missing = parts.iter().find(|(_, is_missing)| *is_missing);
-        match (missing, parts.iter().all(|(_, is_missing)| *is_missing)) {
-            (Some((flag, _)), false) => Err(format!("assertions of enterprises need {flag} too")),
             _ => Ok(()),
         }
     }

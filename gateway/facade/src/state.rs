@@ -8,6 +8,7 @@ use prynai_identity::Asker;
 use rustls::RootCertStore;
 
 use crate::clients::directory::Clients;
+use crate::clients::service::ServiceKeys;
 use crate::enterprise::Assertions;
 use crate::enterprise::client::EnterpriseClient;
 use crate::rates::Rates;
@@ -38,6 +39,9 @@ pub struct Place {
     /// What stands before the short name of a scope at the issuer.
     pub scope_prefix: String,
 
+    /// Whom an assertion is for by which the issuer takes another's word for a client (`aud`).
+    pub exchange_audience: String,
+
     /// The short names of the scopes that clients ask for.
     pub scopes: Vec<String>,
 }
@@ -62,6 +66,9 @@ pub struct Inner {
     /// Who reads assertions; `None` where none are taken.
     pub(crate) assertions: Option<Arc<dyn Assertions>>,
     pub(crate) enterprise_clients: Vec<EnterpriseClient>,
+    pub(crate) services: Vec<ServiceKeys>,
+    /// For whom the issuer takes the façade's word for them.
+    pub(crate) exchange_audience: String,
     /// The first one signs.
     pub(crate) signing_keys: Vec<SigningKey>,
 }
@@ -107,6 +114,8 @@ impl Facade {
             once,
             assertions,
             enterprise_clients: settings.enterprise_clients()?,
+            services: settings.facade_service.clone(),
+            exchange_audience: place.exchange_audience,
             signing_keys: settings.facade_signing_key.clone(),
             resource: place.public_url,
             issuer,

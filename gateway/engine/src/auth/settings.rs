@@ -10,6 +10,9 @@ use crate::auth::trust::{self, IssuerUrl, Roots, TenantId};
 const ENTRA: &str = "https://login.microsoftonline.com";
 const ENTRA_V1: &str = "https://sts.windows.net";
 
+/// Whom a token is for that a federated credential of Entra ID takes; sovereign clouds too, unless set otherwise there.
+const ENTRA_EXCHANGE: &str = "api://AzureADTokenExchange";
+
 /// Who may call, and whose word counts for it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AuthSettings {
@@ -306,9 +309,13 @@ impl AuthSettings {
         trust::secured(&public_url).map_err(|why| format!("--public-url: {why}"))?;
         Ok(Place {
             public_url,
-            upstream,
             roots: self.auth_ca.as_ref().map(|Roots(roots)| roots.clone()),
             scope_prefix: self.scope_prefix(),
+            exchange_audience: match self.auth {
+                AuthKind::Entra => ENTRA_EXCHANGE.to_owned(),
+                _ => upstream.clone(),
+            },
+            upstream,
             scopes: self.scopes_to_ask_for(),
         })
     }

@@ -6,3 +6,4 @@ pub(crate) mod directory;
 pub(crate) mod document;
 pub(crate) mod redirects;
 pub(crate) mod registration;
+pub(crate) mod service;

@@ -6,7 +6,7 @@ use prynai_process::secret::Secret;
 use crate::upstream::certificate::Certificate;
 
 /// What says that an assertion is a JWT (RFC 7523, section 2.2).
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How it proves that.
 pub(crate) enum Credential {

@@ -140,11 +140,11 @@ impl Upstream {
         answer
     }
 
-    /// Tokens for somebody who is registered there itself.
+    /// Tokens for somebody who is registered there itself, by what proves it.
     pub(crate) async fn tokens_of(
         &self,
         client_id: &str,
-        secret: &str,
+        proof: &[(&str, String)],
         fields: &[(&str, &str)],
     ) -> Result<Tokens, Denied> {
         let url = &self
@@ -152,8 +152,7 @@ impl Upstream {
             .await
             .map_err(|_| Denied::Away)?
             .token_endpoint;
-        let proof = [("client_secret", secret.to_owned())];
-        self.ask(url, client_id, fields, &proof).await
+        self.ask(url, client_id, fields, proof).await
     }
 
     async fn ask(

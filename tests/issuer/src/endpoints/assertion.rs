@@ -8,6 +8,7 @@ use crate::authority::Authority;
 use crate::clock::now_s;
 use crate::directory::{Client, EXCHANGE_AUDIENCE, FederatedCredential, Version};
 use crate::endpoints::error::Refusal;
+use crate::endpoints::external;
 use crate::endpoints::managed_identity::EXCHANGE_APP;
 use crate::tokens::certificate::Registered;
 use crate::tokens::jwt::Jwt;
@@ -18,7 +19,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// # Errors
 ///
 /// When it does not show that who sent it is the client.
-pub(crate) fn check(
+pub(crate) async fn check(
     authority: &Authority,
     client: &Client,
     tenant: &str,
@@ -39,7 +40,7 @@ pub(crate) fn check(
         }
         by_certificate(authority, client, tenant, &jwt)
     } else {
-        federated(authority, client, &jwt, issuer, subject)
+        federated(authority, client, &jwt, issuer, subject).await
     }
 }
 
@@ -83,7 +84,7 @@ fn by_certificate(
 }
 
 /// Somebody signed it whom the client trusts. Issuer, audience and subject are compared byte by byte, in this order.
-fn federated(
+async fn federated(
     authority: &Authority,
     client: &Client,
     jwt: &Jwt,
@@ -99,21 +100,21 @@ fn federated(
     if credentials.is_empty() {
         return Err(unmatched(700_211, "issuer", issuer));
     }
-    // Where another issuer has its keys is not looked up.
-    if issuer != own {
-        return Err(Refusal::client(
-            50_166,
-            "Request to External OIDC endpoint failed.",
-        ));
-    }
-    let key = jwt.header("kid").and_then(|kid| authority.keys().find(kid));
-    if !key.is_some_and(|key| jwt.is_signed_with(key.public_key())) {
+    let kid = jwt.header("kid").unwrap_or_default();
+    let key = match issuer == own {
+        true => {
+            let key = authority.keys().find(kid);
+            key.map(|key| key.public_key().to_vec())
+        }
+        false => external::key(issuer, kid).await.ok_or_else(unreachable)?,
+    };
+    if !key.is_some_and(|key| jwt.is_signed_with(&key)) {
         return Err(unsigned());
     }
     if !jwt.is_current(now_s()) {
         return Err(at_another_time());
     }
-    if jwt.claim("xms_mirid").is_none() {
+    if issuer == own && jwt.claim("xms_mirid").is_none() {
         return Err(Refusal::client(
             700_226,
             "Only MSI tokens may be used as Federated Identity Credentials for AAD issuer.",
@@ -142,6 +143,10 @@ fn unmatched(code: u32, what: &str, value: &str) -> Refusal {
          https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
     );
     Refusal::client(code, message)
+}
+
+fn unreachable() -> Refusal {
+    Refusal::client(50_166, "Request to External OIDC endpoint failed.")
 }
 
 fn unreadable() -> Refusal {

@@ -35,7 +35,7 @@ pub(crate) struct Known<'d> {
 /// # Errors
 ///
 /// When it is not registered, shows something wrong, or shows anything although it is public.
-pub(crate) fn client<'d>(
+pub(crate) async fn client<'d>(
     authority: &Authority,
     directory: &'d Directory,
     tenant: &str,
@@ -74,7 +74,7 @@ pub(crate) fn client<'d>(
         (Some(_), _) => return Err(wrong_secret(id)),
         (None, Some(assertion)) => {
             let kind = shown.client_assertion_type.as_deref();
-            assertion::check(authority, client, tenant, assertion, kind)?;
+            assertion::check(authority, client, tenant, assertion, kind).await?;
             Proof::Assertion
         }
     };

@@ -9,6 +9,7 @@ mod client_login;
 pub(crate) mod discovery;
 pub(crate) mod error;
 pub(crate) mod exchange;
+mod external;
 pub(crate) mod grants;
 pub(crate) mod managed_identity;
 mod page;

@@ -79,7 +79,7 @@ pub(crate) async fn token(
     let directory = authority.directory();
     let tenant = authority.home(&tenant)?;
     let Known { client, proof } =
-        client_login::client(&authority, &directory, &tenant, &headers, &request.shown)?;
+        client_login::client(&authority, &directory, &tenant, &headers, &request.shown).await?;
     let origin = headers.get(header::ORIGIN);
     let exchange = Exchange {
         authority: &authority,
