@@ -21,6 +21,8 @@ pub enum Answered {
     Taken,
     /// None was: the questions and answers of the task would be more than they may.
     TooLarge,
+    /// None was: as many tasks of its share work or wait for a worker as the queue has room left.
+    Busy,
 }
 
 /// What becomes of tasks from now on.

@@ -31,6 +31,10 @@ pub struct TaskBirth {
     pub name: Option<String>,
 }
 
+/// How long a task that has not ended is kept at least beyond its time: as long as its request may still begin, and as
+/// its lease may last. A request whose log is gone would begin anew.
+const SPARE: Duration = Duration::from_secs(25 * 3600);
+
 /// A call that becomes a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
@@ -180,6 +184,18 @@ struct Response<'a> {
 struct Failure<'a> {
     #[serde(borrow)]
     message: Cow<'a, str>,
+}
+
+impl Promotion {
+    /// How long the log of the task outlives [`Promotion::ttl`] while the task has not ended.
+    pub fn spare(&self) -> Duration {
+        self.kept.max(SPARE)
+    }
+
+    /// How long the log of the task is kept while it has not ended.
+    pub fn life(&self) -> Duration {
+        self.ttl.saturating_add(self.spare())
+    }
 }
 
 impl TaskFailure {

@@ -125,7 +125,11 @@ impl RequestQueue for MemoryBus {
         lease: Duration,
         max: usize,
     ) -> Result<Vec<Claim>, BusError> {
-        Ok(lock(&self.partition).reclaim(worker, lease, max))
+        let mut partition = lock(&self.partition);
+        for record in partition.end_all_overdue()? {
+            lock(&self.audit).add(record, self.unix_ms());
+        }
+        Ok(partition.reclaim(worker, lease, max))
     }
 
     fn now_ms(&self) -> u64 {

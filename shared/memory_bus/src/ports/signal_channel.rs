@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use crate::bus::{MemoryBus, lock};
 use crate::stored::log::Log;
 use crate::stored::partition::{Lease, Partition};
-use crate::stored::task::Task;
 
 #[async_trait]
 impl SignalChannel for MemoryBus {
@@ -147,7 +146,7 @@ impl Partition {
         log.cancel(entry_is_gone, &self.log_counts);
         let event = StreamEvent::cancelled(*stream, log.newest() + 1);
         // The mark must be there when a worker claims the entry, however late that is.
-        let kept = log.task.as_mut().map(Task::end);
+        let kept = self.keep_ended(stream);
         let life = if entry_is_gone {
             kept.unwrap_or_else(|| limits.retention(era))
         } else {

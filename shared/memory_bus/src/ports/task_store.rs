@@ -17,6 +17,7 @@ use prynai_bus::wire::task::{
 use prynai_bus::{
     Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore, TaskWatch,
 };
+use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
 use crate::stored::log::Log;
@@ -79,14 +80,19 @@ impl TaskStore for MemoryBus {
 
     async fn task(&self, name: &StreamId, principal: &str) -> Result<Option<TaskSight>, BusError> {
         let mut partition = lock(&self.partition);
+        let is_own = |task: &&Task| task.principal == principal;
+        let log = partition.logs.get(name);
+        if log
+            .and_then(|log| log.task.as_ref())
+            .is_none_or(|task| !is_own(&task))
+        {
+            return Ok(None);
+        }
         if let Some(record) = partition.end_overdue(name)? {
             lock(&self.audit).add(record, self.unix_ms());
         }
-        let Some(log) = partition.logs.get(name) else {
-            return Ok(None);
-        };
-        let task = log.task.as_ref().filter(|task| task.principal == principal);
-        Ok(task.map(|task| sight(log, task)))
+        let log = partition.logs.get(name);
+        Ok(log.and_then(|log| Some(sight(log, log.task.as_ref()?))))
     }
 
     async fn count_tasks(&self) -> Result<TaskCounts, BusError> {
@@ -134,7 +140,9 @@ impl Partition {
         if !task.park(owner, parking, request, limits.task_input) {
             return Err(Refusal::LogFull);
         }
+        let due = task.due;
         log.is_locked = true;
+        self.asking.extend(due.map(|due| (due, owner.stream)));
         self.remove_entry(&owner.entry, &owner.stream, owner.era, limits);
         self.tell_task(&owner.stream);
         Ok(())
@@ -148,6 +156,10 @@ impl Partition {
         limits: &BusLimits,
     ) -> Result<Option<Answered>, BusError> {
         let room = self.check_room(limits.queue);
+        let left_room = limits
+            .queue
+            .saturating_sub(self.waiting.len() + self.running.len());
+        let is_crowded = self.working_with(name) >= left_room;
         let log = self.logs.get_mut(name);
         let is_open = log
             .as_ref()
@@ -168,11 +180,17 @@ impl Partition {
         }
         if left == 0 {
             room?;
+            if is_crowded {
+                return Ok(Some(Answered::Busy));
+            }
         }
         task.take_answers(answers);
         if left == 0
             && let Some(parked) = task.waiting.take()
         {
+            if let Some(due) = task.due {
+                self.asking.remove(&(due, *name));
+            }
             let entry = self.enqueue(RequestEnvelope {
                 again: true,
                 ..parked.request
@@ -183,6 +201,26 @@ impl Partition {
         }
         self.tell_task(name);
         Ok(Some(Answered::Taken))
+    }
+
+    /// How many tasks of the share of this one work or wait for a worker.
+    fn working_with(&self, name: &StreamId) -> usize {
+        let works = |stream: &&StreamId| {
+            let log = self.logs.get(stream);
+            log.is_some_and(|log| log.state() == LogState::Open && !log.is_asking())
+        };
+        self.task_counts.with(name).filter(works).count()
+    }
+
+    /// Ends the tasks that have waited for their clients for longer than they may take. Gives their records.
+    pub(crate) fn end_all_overdue(&mut self) -> Result<Vec<AuditLine>, BusError> {
+        let now = Instant::now();
+        let mut records = Vec::new();
+        while let Some((_, name)) = self.asking.first().filter(|(due, _)| *due <= now).copied() {
+            self.asking.pop_first();
+            records.extend(self.end_overdue(&name)?);
+        }
+        Ok(records)
     }
 
     /// Ends a task that has waited for its client for longer than it may take. Gives its record.
@@ -203,8 +241,7 @@ impl Partition {
         let end = StreamEvent::new(*name, offset, EventKind::Final, failure.response()?);
         // It is open.
         let _ = log.finish(&[], &end);
-        let life = log.task.as_mut().map(Task::end);
-        self.logs.live_for(name, life);
+        self.keep_ended(name);
         self.tell_task(name);
         let record = parked.record;
         let record = record.map(|record| AuditLine::of_failed(record.as_str(), failure.reason()));
@@ -231,7 +268,7 @@ impl Partition {
         }
         log.name_task(promotion);
         let holder = log.holder.take();
-        let life = promotion.ttl.saturating_add(promotion.kept);
+        let life = promotion.life();
         self.logs.live_for(&owner.stream, Some(life));
         self.task_counts
             .add(owner.stream, promotion.share.clone(), life);

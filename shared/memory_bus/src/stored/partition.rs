@@ -1,6 +1,6 @@
 //! Queue entries and stream logs. They change together, so one lock guards both.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId, WorkerId};
@@ -36,6 +36,8 @@ pub(crate) struct Partition {
     pub(crate) call_count: u64,
     pub(crate) logs: ExpiringMap<StreamId, Log>,
     pub(crate) task_counts: TaskCounts,
+    /// The tasks that wait for their clients, by when they have waited for as long as they may.
+    pub(crate) asking: BTreeSet<(Instant, StreamId)>,
     pub(crate) log_counts: LogCounts,
     /// When the marks of calls that nobody may ever bring end, in that order.
     pub(crate) unknown_marks: VecDeque<Instant>,
@@ -299,11 +301,9 @@ impl Partition {
         let Some(log) = self.logs.get_mut(stream) else {
             return;
         };
-        let has_ended = log.state() == LogState::Finished;
-        if let Some(task) = &mut log.task {
-            if has_ended {
-                let life = task.end();
-                self.logs.live_for(stream, Some(life));
+        if log.task.is_some() {
+            if log.state() == LogState::Finished {
+                self.keep_ended(stream);
                 self.tell_task(stream);
             }
             return;
@@ -314,6 +314,19 @@ impl Partition {
             }
         }
         self.logs.live_for(stream, Some(life));
+    }
+
+    /// A task ends: its log is kept for as long as it can be asked for, and then it makes room for others. Says for how
+    /// long that is.
+    pub(crate) fn keep_ended(&mut self, name: &StreamId) -> Option<Duration> {
+        let task = self.logs.get_mut(name)?.task.as_mut()?;
+        let (life, due) = (task.end(), task.due);
+        if let Some(due) = due {
+            self.asking.remove(&(due, *name));
+        }
+        self.logs.live_for(name, Some(life));
+        self.task_counts.end(*name, life);
+        Some(life)
     }
 
     /// Notes a dead entry, once.

@@ -20,7 +20,7 @@ type ParkedBy = (EntryId, WorkerId, u32);
 pub(crate) struct TaskCounts {
     /// Until when each counts, in that order.
     ends: BTreeSet<(Instant, StreamId)>,
-    of: HashMap<StreamId, Share>,
+    of: HashMap<StreamId, (Share, Instant)>,
     each: HashMap<Share, usize>,
 }
 
@@ -34,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) version: u64,
     /// Until when it can be asked for, Unix milliseconds.
     pub(crate) until_ms: u64,
+    /// When it has lived for as long as it may take.
+    pub(crate) due: Option<Instant>,
     /// How long it can be asked for once it has ended.
     kept: Duration,
     pub(crate) message: Option<String>,
@@ -62,8 +64,10 @@ struct Asked {
 impl Task {
     pub(crate) fn new(promotion: &Promotion) -> Self {
         let birth = promotion.birth.clone();
+        let born = Instant::now();
         Self {
-            born: Instant::now(),
+            born,
+            due: born.checked_add(promotion.ttl),
             principal: promotion.principal.clone(),
             changed_ms: birth.created_ms,
             version: 0,
@@ -174,7 +178,7 @@ impl Task {
 
     /// Whether it has lived for as long as it may take.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.now_ms() >= self.until_ms
+        self.due.is_some_and(|due| due <= Instant::now())
     }
 
     /// It says something of itself: `false` when it said that last.
@@ -223,7 +227,6 @@ impl TaskCounts {
     pub(crate) fn check_room(&mut self, share: &Share, limits: &BusLimits) -> Result<(), BusError> {
         let now = Instant::now();
         while let Some((_, stream)) = self.ends.first().filter(|(ends, _)| *ends <= now).copied() {
-            self.ends.pop_first();
             self.forget(stream);
         }
         let own = self.each.get(share).copied().unwrap_or_default();
@@ -237,15 +240,30 @@ impl TaskCounts {
         }
     }
 
-    fn forget(&mut self, stream: StreamId) {
-        let share = self.of.remove(&stream);
-        if let Some(share) = share
-            && let Some(own) = self.each.get_mut(&share)
-        {
+    fn forget(&mut self, stream: StreamId) -> Option<Share> {
+        let (share, ends) = self.of.remove(&stream)?;
+        self.ends.remove(&(ends, stream));
+        if let Some(own) = self.each.get_mut(&share) {
             *own -= 1;
             if *own == 0 {
                 self.each.remove(&share);
             }
+        }
+        Some(share)
+    }
+
+    /// The tasks of the share of this one.
+    pub(crate) fn with(&self, stream: &StreamId) -> impl Iterator<Item = &StreamId> {
+        let own = self.of.get(stream).map(|(share, _)| share);
+        let all = self.of.iter();
+        all.filter(move |(_, (share, _))| Some(share) == own)
+            .map(|(stream, _)| stream)
+    }
+
+    /// A task that has ended counts for so long yet.
+    pub(crate) fn end(&mut self, stream: StreamId, life: Duration) {
+        if let Some(share) = self.forget(stream) {
+            self.add(stream, share, life);
         }
     }
 
@@ -254,7 +272,7 @@ impl TaskCounts {
         if let Some(ends) = Instant::now().checked_add(life) {
             self.ends.insert((ends, stream));
             *self.each.entry(share.clone()).or_default() += 1;
-            self.of.insert(stream, share);
+            self.of.insert(stream, (share, ends));
         }
     }
 }

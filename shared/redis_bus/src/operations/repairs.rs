@@ -13,7 +13,7 @@ use redis::cmd;
 use super::{RedisOperations, text};
 use crate::connection::command::Command;
 use crate::fault::Fault;
-use crate::scripts::{self, CancelLines, millis};
+use crate::scripts::{self, CancelLines, Canceller, millis};
 use crate::wire::lines;
 use crate::wire::sealing;
 use crate::wire::signature::SIGNATURE;
@@ -42,7 +42,15 @@ impl Repairs for RedisOperations {
         };
         let limits = BusLimits::default();
         let (keys, entry) = (&self.keys, Some(entry));
-        let cancel = scripts::cancel_call(keys, &limits, stream, entry, era, &said, true);
+        let cancel = scripts::cancel_call(
+            keys,
+            &limits,
+            stream,
+            entry,
+            era,
+            &said,
+            Canceller::Operator,
+        );
         let marked = self.run(&cancel).await.map_err(Fault::at_start)?;
         Ok(marked == 1)
     }

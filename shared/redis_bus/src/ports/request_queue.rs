@@ -359,7 +359,9 @@ impl RedisBus {
         self.next_sweep
             .store(now.saturating_add(SWEEP_EVERY), Ordering::Relaxed);
         self.run(&scripts::sweep(&self.keys, &self.limits)).await?;
-        self.end_overdue_tasks().await?;
+        if !self.end_overdue_tasks().await? {
+            self.next_sweep.store(now, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use redis::pipe;
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
-use crate::scripts::{self, CancelLines, unknown_code};
+use crate::scripts::{self, CancelLines, Canceller, unknown_code};
 use crate::wire::lines;
 
 /// Logs that are looked at in one round trip.
@@ -25,7 +25,7 @@ impl SignalChannel for RedisBus {
         entry: Option<&EntryId>,
         era: Era,
     ) -> Result<(), BusError> {
-        self.cancel(stream, entry, era, true).await
+        self.cancel(stream, entry, era, Canceller::Client).await
     }
 
     async fn abandon_call(
@@ -34,7 +34,8 @@ impl SignalChannel for RedisBus {
         entry: Option<&EntryId>,
         era: Era,
     ) -> Result<(), BusError> {
-        self.cancel(stream, entry, era, false).await
+        self.cancel(stream, entry, era, Canceller::ConnectionEnd)
+            .await
     }
 
     async fn post_mail(
@@ -102,14 +103,14 @@ impl RedisBus {
         stream: &StreamId,
         entry: Option<&EntryId>,
         era: Era,
-        task_too: bool,
+        by: Canceller,
     ) -> Result<(), BusError> {
         let (keys, limits) = (&self.keys, &self.limits);
         let said = CancelLines {
             event: lines::cancelled(*stream)?,
             signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
         };
-        let cancel = scripts::cancel_call(keys, limits, stream, entry, era, &said, task_too);
+        let cancel = scripts::cancel_call(keys, limits, stream, entry, era, &said, by);
         self.run(&cancel).await?;
         Ok(())
     }

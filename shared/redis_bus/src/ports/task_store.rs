@@ -24,11 +24,17 @@ use crate::scripts::{self, WriteCode, unknown_code};
 use crate::wire::sealing::Kind;
 use crate::wire::{lines, told_task};
 
-/// Tasks that wait for their clients, looked at together, those first that can no longer be asked for soonest.
+/// Overdue tasks that are looked at together.
 const PAGE: usize = 100;
 
-/// How many such looks follow each other at most.
+/// How many such looks follow each other at most, so that nothing else waits for long.
 const PAGES: usize = 10;
+
+/// What `end_task.lua` says of a task that goes on.
+const GOES_ON: i64 = 0;
+
+/// What it says of one that it has ended.
+const ENDED: i64 = 1;
 
 #[async_trait]
 impl TaskStore for RedisBus {
@@ -114,6 +120,7 @@ impl TaskStore for RedisBus {
             None => None,
             Some(0 | 1) => Some(Answered::Taken),
             Some(2) => Some(Answered::TooLarge),
+            Some(4) => Some(Answered::Busy),
             Some(3) => return Err(BusError::QueueFull { limit }),
             Some(other) => return Err(unknown_code(other)),
         })
@@ -124,7 +131,7 @@ impl TaskStore for RedisBus {
             return Ok(None);
         };
         if let Some(failure) = failure
-            && self.end_task(name, failure).await?
+            && self.end_task(name, failure).await? == ENDED
         {
             match self.read_task(name, principal).await? {
                 Some((_, ended)) => seen = ended,
@@ -181,8 +188,8 @@ impl RedisBus {
         Ok(Some((TaskFailure::named(&stuck), seen)))
     }
 
-    /// Ends a task that nobody else will end; `false` when it goes on for now.
-    async fn end_task(&self, name: &StreamId, failure: TaskFailure) -> Result<bool, BusError> {
+    /// Ends a task that nobody else will end, and says what became of it, as `end_task.lua` does.
+    async fn end_task(&self, name: &StreamId, failure: TaskFailure) -> Result<i64, BusError> {
         let mut read = redis::cmd("HGET");
         read.arg(self.keys.log(name)).arg("record");
         let record: Option<String> = self.run(&Command::single(read)).await?;
@@ -193,24 +200,31 @@ impl RedisBus {
         let end = lines::without_offset(&self.at_rest(end))?;
         let (keys, limits) = (&self.keys, &self.limits);
         let end = scripts::end_task(keys, limits, name, failure, &end, record.as_ref());
-        Ok(self.run(&end).await? == 1)
+        Ok(self.run(&end).await?)
     }
 
     /// Ends tasks that have waited for their clients for longer than they may take, also when nobody asks for them.
-    pub(crate) async fn end_overdue_tasks(&self) -> Result<(), BusError> {
+    /// `false` when there are more of them.
+    pub(crate) async fn end_overdue_tasks(&self) -> Result<bool, BusError> {
         for _ in 0..PAGES {
             let mut page = redis::cmd("ZRANGE");
-            page.arg(self.keys.asking()).arg(0).arg(PAGE - 1);
+            page.arg(self.keys.asking())
+                .arg("-inf")
+                .arg(self.clock.now_ms())
+                .arg(&["BYSCORE", "LIMIT", "0"])
+                .arg(PAGE);
             let page: Vec<String> = self.run(&Command::single(page)).await?;
-            let mut has_ended = false;
+            let mut left = 0;
             for name in page.iter().filter_map(|name| name.parse().ok()) {
-                has_ended |= self.end_task(&name, TaskFailure::Overdue).await?;
+                let became = self.end_task(&name, TaskFailure::Overdue).await?;
+                left += usize::from(became == GOES_ON);
             }
-            if !has_ended {
-                break;
+            // By the clock of Redis some are in time yet.
+            if left > 0 || page.len() < PAGE {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What a worker does with comes sealed, and signed where there is only a key for that: in either form it is good

@@ -68,6 +68,9 @@ const LOOKED_THROUGH: usize = 5_000;
 /// Calls of sessions one sweep looks at.
 const SWEPT_CALLS: usize = 1000;
 
+/// How long a task may run (`--task-timeout`), and a day more for its end.
+const LONGEST_TASK: Duration = Duration::from_secs(31 * 24 * 3600);
+
 /// Consumers one sweep removes.
 const SWEPT_CONSUMERS: usize = 64;
 
@@ -364,14 +367,14 @@ pub(crate) fn sweep(keys: &Keys, limits: &BusLimits) -> Command<u64> {
         keys.sessions(),
     ];
     let mut command = SWEEP.with_keys(&names);
-    let life = millis(limits.open_retention);
+    let life = limits.open_retention;
     // A log lives on while events come, what notes it as unfinished does not: so that gets time to
     // spare. To a cancelled log no more events come.
     command
         .arg(GROUP)
         .arg(millis(ABANDONED))
-        .arg(life.saturating_mul(7))
-        .arg(life)
+        .arg(millis(life.saturating_mul(7).max(LONGEST_TASK)))
+        .arg(millis(life))
         .arg(SWEPT_CONSUMERS)
         .arg(SWEPT_CALLS);
     Command::script(&SWEEP, command)

@@ -24,7 +24,18 @@ pub(crate) struct CancelLines {
     pub(crate) signal: String,
 }
 
-/// Marks a call as cancelled and tells everybody; one that has become a task only if `task_too`.
+/// Who cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Canceller {
+    /// Who called, also if the call has become a task.
+    Client,
+    /// Nobody waits for the answer of a call any more. One that has become a task goes on.
+    ConnectionEnd,
+    /// Somebody who does not know how many records the fleet keeps, and so removes none.
+    Operator,
+}
+
+/// Marks a call as cancelled and tells everybody.
 pub(crate) fn cancel_call(
     keys: &Keys,
     limits: &BusLimits,
@@ -32,7 +43,7 @@ pub(crate) fn cancel_call(
     entry: Option<&EntryId>,
     era: Era,
     said: &CancelLines,
-    task_too: bool,
+    by: Canceller,
 ) -> Command<i64> {
     let mut command = CANCEL_CALL.with_keys(&[
         keys.log(stream),
@@ -57,8 +68,14 @@ pub(crate) fn cancel_call(
         .arg(limits.queue)
         .arg(millis(HANDED_BACK))
         .arg(era.as_str())
-        .arg(if task_too { "task" } else { "" })
-        .arg(limits.audit);
+        .arg(match by {
+            Canceller::Client | Canceller::Operator => "task",
+            Canceller::ConnectionEnd => "",
+        });
+    match by {
+        Canceller::Client | Canceller::ConnectionEnd => command.arg(limits.audit),
+        Canceller::Operator => command.arg(""),
+    };
     Command::script(&CANCEL_CALL, command)
 }
 

@@ -80,6 +80,7 @@ pub(crate) fn promote(
         .arg(promotion.birth.created_ms)
         .arg(millis(promotion.ttl))
         .arg(millis(promotion.kept))
+        .arg(millis(promotion.spare()))
         .arg(limits.tasks)
         .arg(limits.caller_tasks);
     Command::script(&PROMOTE, command)

@@ -156,7 +156,7 @@ impl Keys {
         format!("{}unfinished", self.partition)
     }
 
-    /// The tasks that can be asked for, by their end (sorted set).
+    /// The tasks that can be asked for, by when they make room for others (sorted set).
     pub(crate) fn tasks(&self) -> String {
         format!("{}tasks", self.partition)
     }
@@ -166,7 +166,7 @@ impl Keys {
         format!("{}tasks:{}", self.partition, escaped(share.as_str()))
     }
 
-    /// The tasks that wait for their clients, by when they can no longer be asked for (sorted set).
+    /// The tasks that wait for their clients, by when they have waited for as long as they may (sorted set).
     pub(crate) fn asking(&self) -> String {
         format!("{}asking", self.partition)
     }

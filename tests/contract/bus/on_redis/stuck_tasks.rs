@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use prynai_bus::wire::audit::AuditRecord;
+use prynai_bus::wire::task::Parking;
 use prynai_bus::{BusLimits, Ownership, Refusal, TakeOver};
 use prynai_test_redis::assert_eventually;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 use super::queue;
-use crate::scene::{LONG_LEASE, Scene, claim_one, finish, response};
-use crate::task_store::stuck::{failure, overdue};
+use crate::scene::{LONG_LEASE, Scene, claim_one, finish, json, response};
+use crate::task_store::questions::parking;
+use crate::task_store::stuck::{failure, overdue, overdue_and_kept};
 
 struct Fleet {
     server: std::sync::Arc<RedisServer>,
@@ -100,6 +103,89 @@ async fn a_task_that_came_back_and_whose_log_is_gone_does_not_run() {
         matches!(taken, TakeOver::Refused(Refusal::Finished)),
         "{taken:?}"
     );
+}
+
+#[tokio::test]
+async fn tasks_that_are_kept_long_are_ended_as_soon_as_others() {
+    /// More than a look of the sweep.
+    const MANY: usize = 101;
+    let fleet = Fleet::missing_entries_for(Duration::ZERO).await;
+    let scene = &fleet.scene;
+    // These can no longer be asked for before that one, but have time yet.
+    for _ in 0..MANY {
+        scene.asking(&["name"]).await;
+    }
+    let late = overdue_and_kept(scene, Duration::from_secs(300 * 24 * 3600)).await;
+    // What Redis has lost counts as overdue for ever.
+    let asking = format!("{}{{main.0}}:asking", fleet.prefix);
+    for number in 0..MANY {
+        let gone = format!("{number:032x}");
+        let add = ["ZADD", &asking, "1", &gone];
+        assert_eq!(fleet.server.command::<i64>(&add).await, 1);
+    }
+    let reclaimed = scene.workers.reclaim(&scene.worker, LONG_LEASE, 1).await;
+    assert!(reclaimed.expect("looked").is_empty());
+    let state = ["HGET", &fleet.log(&late), "state"];
+    assert_eq!(fleet.server.command::<String>(&state).await, "finished");
+    let left = fleet.server.command::<usize>(&["ZCARD", &asking]).await;
+    assert_eq!(left, MANY, "those that wait in time");
+}
+
+#[tokio::test]
+async fn an_operator_who_ends_a_task_removes_no_records() {
+    /// More than a fleet keeps as a rule.
+    const RECORDS: usize = 5_400;
+    let server = RedisServer::shared().await;
+    let prefix = unique_prefix();
+    let limits = BusLimits {
+        audit: 100_000,
+        ..BusLimits::default()
+    };
+    let scene = Scene::on(&server, &prefix, limits).await;
+    let audit = format!("{prefix}{{main.0}}:audit");
+    let script = "for _ = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'records', '{}') end";
+    let fill = ["EVAL", script, "1", &audit, &RECORDS.to_string()];
+    server.command::<()>(&fill).await;
+    let owner = scene.owned().await;
+    scene.promote(&owner, 1).await;
+    let parking = Parking {
+        record: AuditRecord::new("cancelled").line().ok(),
+        ..parking(&["name"])
+    };
+    let parked = scene.workers.park(&owner, &parking).await;
+    assert_eq!(parked.expect("parked"), Ok(()));
+    let operations = scene.operations().await;
+    let cancelled = operations.cancel(&owner.stream, &owner.entry, owner.era);
+    assert!(cancelled.await.expect("cancelled"));
+    let records = server.command::<usize>(&["XLEN", &audit]).await;
+    assert_eq!(records, RECORDS + 1);
+}
+
+#[tokio::test]
+async fn to_look_at_a_task_that_waits_is_not_to_read_its_request() {
+    const LARGE: usize = 4 << 20;
+    let server = RedisServer::start().await;
+    let scene = Scene::on(&server, &unique_prefix(), BusLimits::default()).await;
+    let mut request = scene.request();
+    request.message = json(&format!(r#""{}""#, "x".repeat(LARGE)));
+    let owner = scene.claimed(&request).await.ownership(&scene.worker);
+    scene.promote(&owner, 1).await;
+    scene.park(&owner, &["a", "b"]).await;
+    let memory = async || {
+        // Only one call in fifty collects what scripts have left behind.
+        let info: String = server.command(&["INFO", "memory"]).await;
+        let mut lines = info.lines();
+        let bytes = lines.find_map(|line| line.strip_prefix("used_memory_vm_eval:"));
+        bytes.expect("is told").parse::<usize>().expect("a number")
+    };
+    server.command::<()>(&["SCRIPT", "FLUSH", "SYNC"]).await;
+    let before = memory().await;
+    for _ in 0..5 {
+        assert!(scene.task(owner.stream).await.is_some());
+    }
+    assert!(scene.answer(&owner, &["a"]).await.is_some());
+    let after = memory().await;
+    assert!(after < before + LARGE / 2, "{before} {after}");
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use prynai_bus::ids::WorkerId;
+use prynai_bus::wire::principal::Principal;
 use prynai_bus::wire::task::TaskState;
-use prynai_bus::{BusLimits, Claim, Finish, LogState, Ownership, Refusal};
+use prynai_bus::{BusLimits, Claim, Finish, LogState, Ownership, Refusal, TakeOver};
 use prynai_test_redis::assert_eventually;
 
-use super::{HOUR, promotion};
+use super::{HOUR, OWNER, promotion};
 use crate::scene::{Kind, Scene, claim_one, finish, message, response};
 
 for_both_buses! {
@@ -15,6 +16,8 @@ for_both_buses! {
     a_large_response_of_a_task_is_shown,
     a_task_outlives_what_calls_are_kept_for,
     a_task_is_gone_when_its_time_is_over,
+    a_task_that_takes_too_long_is_not_begun_anew,
+    an_ended_task_makes_room,
     a_task_that_runs_is_cancelled,
     a_task_that_waits_for_another_worker_is_cancelled,
     a_task_may_be_cancelled_again,
@@ -106,19 +109,92 @@ async fn a_task_outlives_what_calls_are_kept_for(kind: Kind) {
 
 async fn a_task_is_gone_when_its_time_is_over(kind: Kind) {
     let scene = kind.scene().await;
-    let (open, ended) = (scene.owned().await, scene.owned().await);
-    let brief = Duration::from_millis(50);
-    for owner in [&open, &ended] {
-        let mut promotion = promotion(owner, 1);
-        promotion.birth.created_ms = scene.gateways.now_ms();
-        (promotion.ttl, promotion.kept) = (brief, brief);
-        let promoted = scene.workers.promote(owner, &promotion).await.unwrap();
-        assert_eq!(promoted, Ok(()));
-    }
+    let (ended, cancelled) = (brief(&scene).await, brief(&scene).await);
     scene.respond(&ended, 2).await;
-    for owner in [&open, &ended] {
+    cancel(&scene, &cancelled).await;
+    give_up(&scene, &cancelled).await;
+    for owner in [&ended, &cancelled] {
         assert_eventually!(scene.task(owner.stream).await.is_none());
         assert_eq!(scene.log(owner.stream).await, None);
+    }
+}
+
+/// A task that has hardly any time.
+async fn brief(scene: &Scene) -> Ownership {
+    const BRIEF: Duration = Duration::from_millis(50);
+    let owner = scene.owned().await;
+    let mut promotion = promotion(&owner, 1);
+    promotion.birth.created_ms = scene.gateways.now_ms();
+    (promotion.ttl, promotion.kept) = (BRIEF, BRIEF);
+    let promoted = scene.workers.promote(&owner, &promotion).await;
+    assert_eq!(promoted.expect("promoted"), Ok(()));
+    owner
+}
+
+/// The worker of a cancelled task gives it up.
+async fn give_up(scene: &Scene, owner: &Ownership) {
+    let stopped = Finish {
+        event: None,
+        ..finish(owner, &response(owner.stream, 2))
+    };
+    let given_up = scene.workers.finish(&[stopped]).await;
+    assert_eq!(given_up.expect("finished"), [Ok(())]);
+}
+
+async fn a_task_that_takes_too_long_is_not_begun_anew(kind: Kind) {
+    let scene = kind.scene().await;
+    let first = brief(&scene).await;
+    // All of its time is over, and its worker is about to say so, or is gone.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(
+        scene.task(first.stream).await.expect("has not ended").state,
+        TaskState::Working
+    );
+    let worker = WorkerId::generate();
+    let second = scene.passed_on(&first, &worker).await.ownership(&worker);
+    let taken = scene.workers.take_over(&second).await.expect("answered");
+    let TakeOver::Taken { task, .. } = taken else {
+        panic!("{taken:?}");
+    };
+    assert!(task.is_some(), "it would become another task");
+    scene.respond(&second, 2).await;
+    assert_eq!(scene.depth().await, (0, 0));
+}
+
+async fn an_ended_task_makes_room(kind: Kind) {
+    let limits = BusLimits {
+        caller_tasks: 1,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let share = Principal::named(OWNER).share();
+    for ends in [
+        "finished",
+        "cancelled",
+        "cancelled while it waits",
+        "overdue",
+    ] {
+        let owner = brief(&scene).await;
+        let room = scene.gateways.check_task_room(&share).await;
+        assert!(room.is_err(), "{ends}");
+        match ends {
+            "finished" => {
+                scene.respond(&owner, 2).await;
+            }
+            "cancelled" => {
+                cancel(&scene, &owner).await;
+                give_up(&scene, &owner).await;
+            }
+            _ => scene.park(&owner, &["name"]).await,
+        }
+        if ends == "cancelled while it waits" {
+            cancel(&scene, &owner).await;
+        }
+        let look = async || {
+            scene.task(owner.stream).await;
+            scene.gateways.check_task_room(&share).await.is_ok()
+        };
+        assert_eventually!(look().await, "{ends}");
     }
 }
 
@@ -150,12 +226,7 @@ async fn a_task_that_runs_is_cancelled(kind: Kind) {
     let refused = scene.workers.note_status(&owner, "on").await.unwrap();
     assert_eq!(refused, Err(Refusal::Cancelled));
 
-    // Its worker gives it up.
-    let stopped = Finish {
-        event: None,
-        ..finish(&owner, &response(owner.stream, 2))
-    };
-    assert_eq!(scene.workers.finish(&[stopped]).await.unwrap(), [Ok(())]);
+    give_up(&scene, &owner).await;
     assert_eq!(scene.depth().await, (0, 0));
     wait_for_the_end_of_a_log(&scene).await;
     let task = scene.task(owner.stream).await.expect("is there");

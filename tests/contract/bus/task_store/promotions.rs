@@ -279,6 +279,7 @@ async fn who_asks_for_room_is_told_what_is_full(kind: Kind) {
         (begun.ttl, begun.kept) = (life, Duration::from_millis(1));
         let promoted = scene.workers.promote(&owner, &begun).await;
         assert_eq!(promoted.expect("asked"), Ok(()), "{name}");
+        owner
     };
     let room = async |name: &str| {
         let share = Principal::named(name).share();
@@ -296,13 +297,14 @@ async fn who_asks_for_room_is_told_what_is_full(kind: Kind) {
         "{full:?}"
     );
     assert!(room("user:2").await.is_ok());
-    begin("user:2", Duration::from_millis(50)).await;
+    let brief = begin("user:2", Duration::from_millis(50)).await;
     let full = room("user:2").await;
     assert!(
         matches!(full, Err(BusError::TasksFull { limit: 3 })),
         "{full:?}"
     );
-    // With the time of a task its place is free.
+    // With the time of a task its place is free, once it has ended.
+    scene.respond(&brief, 2).await;
     assert_eventually!(room("user:2").await.is_ok());
 }
 

@@ -25,6 +25,7 @@ for_both_buses! {
     a_task_that_came_back_is_taken_over_as_any_other,
     questions_and_answers_are_bounded,
     a_full_queue_takes_no_last_answer,
+    no_caller_fills_the_queue_with_last_answers,
 }
 
 /// Questions of these keys, each of which the handler names with a `~` before it.
@@ -364,6 +365,37 @@ async fn questions_and_answers_are_bounded(kind: Kind) {
     assert_eq!(answered.unwrap(), Some(Answered::TooLarge));
     assert!(scene.open_questions(&owner).await.is_some());
     assert_eq!(scene.answer(&owner, &["a"]).await, Some(Answered::Taken));
+}
+
+async fn no_caller_fills_the_queue_with_last_answers(kind: Kind) {
+    const QUEUE: usize = 4;
+    let limits = BusLimits {
+        queue: QUEUE,
+        ..BusLimits::default()
+    };
+    let scene = kind.scene_with(limits).await;
+    let mut tasks = Vec::new();
+    for _ in 0..QUEUE {
+        tasks.push(scene.asking(&["a"]).await);
+    }
+    let mut taken = Vec::new();
+    for task in &tasks {
+        taken.push(scene.answer(task, &["a"]).await.expect("is there"));
+    }
+    let (yes, no) = (Answered::Taken, Answered::Busy);
+    assert_eq!(taken, [yes, yes, no, no]);
+    let refused = &tasks[QUEUE - 1];
+    let left = scene.open_questions(refused).await;
+    assert_eq!(left, Some(vec!["a".to_owned()]));
+
+    // Another caller finds room, and the first one does when one of its tasks has ended.
+    scene.gateways.enqueue(&scene.request()).await.unwrap();
+    assert_eq!(scene.answer(refused, &["a"]).await, Some(no));
+    for _ in 0..2 {
+        let (_, owner) = scene.come_back(&scene.worker).await;
+        scene.respond(&owner, 2).await;
+    }
+    assert_eq!(scene.answer(refused, &["a"]).await, Some(yes));
 }
 
 async fn a_full_queue_takes_no_last_answer(kind: Kind) {

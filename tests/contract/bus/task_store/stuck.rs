@@ -5,25 +5,33 @@ use std::time::Duration;
 use prynai_bus::operations::AuditFrom;
 use prynai_bus::wire::audit::AuditRecord;
 use prynai_bus::wire::task::{Parking, Promotion, Question, TaskState};
-use prynai_bus::{BusLimits, Ownership};
+use prynai_bus::{BusLimits, LogState, Ownership};
 
 use super::questions::{answers, parking};
-use super::{OWNER, promotion};
-use crate::scene::{Kind, Scene, finish, json, response};
+use super::{HOUR, OWNER, promotion};
+use crate::scene::{Kind, LONG_LEASE, Scene, begun, finish, json, next, response};
 
 for_both_buses! {
     a_task_that_waits_for_longer_than_it_may_fails,
     a_task_that_waits_in_time_goes_on,
     a_task_asks_any_number_of_questions,
+    a_stranger_ends_no_task,
+    whoever_looks_for_lost_requests_ends_overdue_tasks,
 }
 
 /// A task that waits, and has no time left.
 pub(crate) async fn overdue(scene: &Scene) -> Ownership {
+    overdue_and_kept(scene, HOUR).await
+}
+
+/// The same; its end is kept for so long.
+pub(crate) async fn overdue_and_kept(scene: &Scene, kept: Duration) -> Ownership {
     /// The least that there is.
     const BRIEF: Duration = Duration::from_millis(1);
     let owner = scene.owned().await;
     let brief = Promotion {
         ttl: BRIEF,
+        kept,
         ..promotion(&owner, 1)
     };
     let promoted = scene.workers.promote(&owner, &brief).await;
@@ -61,9 +69,7 @@ async fn a_task_that_waits_for_longer_than_it_may_fails(kind: Kind) {
     let answered = scene.gateways.answer(&task.stream, OWNER, &given).await;
     assert!(answered.expect("answered").is_some());
     assert_eq!(scene.depth().await, (0, 0));
-    let audit = scene.operations().await;
-    let page = audit.audit(AuditFrom::Newest(9)).await.expect("read");
-    let records: Vec<_> = page.into_iter().filter_map(|sight| sight.record).collect();
+    let records = records(&scene).await;
     let [record] = records.as_slice() else {
         panic!("{records:?}");
     };
@@ -86,6 +92,43 @@ async fn a_task_that_waits_in_time_goes_on(kind: Kind) {
     let end = response(again.stream, 2);
     let ended = scene.workers.finish(&[finish(&again, &end)]).await;
     assert_eq!(ended.expect("finished"), [Ok(())]);
+}
+
+async fn a_stranger_ends_no_task(kind: Kind) {
+    let scene = kind.scene().await;
+    let task = overdue(&scene).await;
+    let seen = scene.gateways.task(&task.stream, "user:2").await;
+    assert_eq!(seen.expect("looked"), None);
+    let (_, state) = scene.log(task.stream).await.expect("is there");
+    assert_eq!(state, LogState::Open);
+    assert_eq!(failure(&scene, &task).await.as_deref(), Some("deadline"));
+    let (_, state) = scene.log(task.stream).await.expect("is there");
+    assert_eq!(state, LogState::Finished, "its owner ends it");
+}
+
+/// The records of the audit.
+async fn records(scene: &Scene) -> Vec<AuditRecord<'static>> {
+    let audit = scene.operations().await;
+    let page = audit.audit(AuditFrom::Newest(9)).await.expect("read");
+    page.into_iter().filter_map(|sight| sight.record).collect()
+}
+
+async fn whoever_looks_for_lost_requests_ends_overdue_tasks(kind: Kind) {
+    let scene = kind.scene().await;
+    let (late, in_time) = (overdue(&scene).await, scene.asking(&["name"]).await);
+    let both = [late.stream, in_time.stream];
+    let mut news = begun(scene.gateways.watch(&both, OWNER).await.unwrap().news).await;
+    let reclaimed = scene.workers.reclaim(&scene.worker, LONG_LEASE, 1).await;
+    assert!(reclaimed.expect("looked").is_empty());
+    // Nobody has asked for it.
+    let told = next(&mut news).await;
+    assert_eq!(told.name, late.stream);
+    assert!(matches!(
+        told.sight.expect("is told").state,
+        TaskState::Ended(_)
+    ));
+    assert_eq!(records(&scene).await.len(), 1);
+    assert_eq!(failure(&scene, &in_time).await, None);
 }
 
 async fn a_task_asks_any_number_of_questions(kind: Kind) {

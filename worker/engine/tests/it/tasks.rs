@@ -95,6 +95,15 @@ impl Kitchen {
         become_task.now().await.to_string()
     }
 
+    #[rmcp::tool(
+        description = "Takes an hour, and may be begun again",
+        annotations(read_only_hint = true)
+    )]
+    async fn reduce(&self) -> String {
+        self.shopped.fetch_add(1, Ordering::Relaxed);
+        self.stew().await
+    }
+
     #[rmcp::tool(description = "Takes an hour")]
     async fn stew(&self) -> String {
         tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
@@ -276,6 +285,26 @@ async fn a_caller_may_ask_for_less_time_and_not_for_more() {
     tokio::time::sleep(Duration::from_secs(3700)).await;
     let ended = seen(&stage, greedy.stream).await;
     assert!(matches!(ended.state, TaskState::Ended(_)), "{ended:?}");
+    worker.stop(&stage).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_takes_too_long_runs_once_however_short_it_is_kept() {
+    let mut stage = Stage::new().await;
+    let kitchen = Kitchen::new();
+    let worker = stage.serve(kitchen.clone());
+    let mut params = json!({"name": "reduce", "arguments": {}});
+    params["_meta"]["ai.prynai/taskTimeoutMs"] = 60_000.into();
+    params["_meta"]["ai.prynai/taskTtlMs"] = 1.into();
+    let brief = RequestEnvelope {
+        takes_task: true,
+        ..stage.modern_with("tools/call", params, json!({}))
+    };
+    assert_eq!(begun(&mut stage, &brief).await["ttlMs"], 60_000);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let seen = stage.bus.task(&brief.stream, "alice").await;
+    assert_eq!(seen.expect("looked"), None, "it has ended");
+    assert_eq!(kitchen.shopped.load(Ordering::Relaxed), 1);
     worker.stop(&stage).await;
 }
 

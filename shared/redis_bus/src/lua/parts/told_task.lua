@@ -1,11 +1,14 @@
--- Part of the scripts that show a task or change it.
+-- Part of the scripts that show a task, change it or end it.
+
+-- Whether the task with this log waits for its client: then its request lies there, which may be large.
+local function is_asking(key) return redis.call('HSTRLEN', key, 'queued') > 0 end
 
 -- What there is to say of the task with this log: the task as JSON, state, entry, when it changed, until when it can be
 -- asked for (both Unix ms), what it said last or '', bytes of its response if it has more than `most` or '', event line
 -- of its response or '', how often it has changed, then each question that it waits for: key, request.
 local function task_sight(key, most)
   local log = redis.call('HMGET', key, 'task', 'state', 'entry', 'changed', 'until', 'said', 'newest', 'version',
-    'queued', 'asked')
+    'asked')
   local bytes, line = '', ''
   if log[2] == 'finished' then
     local size = redis.call('HSTRLEN', key, log[7])
@@ -16,8 +19,8 @@ local function task_sight(key, most)
     end
   end
   local seen = { log[1], log[2], log[3], log[4], log[5], log[6] or '', bytes, line, log[8] or '0' }
-  if log[2] == 'open' and log[9] then
-    local asked = cmsgpack.unpack(log[10])
+  if log[2] == 'open' and is_asking(key) then
+    local asked = cmsgpack.unpack(log[9])
     for i = 1, #asked, 2 do
       local request = redis.call('HGET', key, '?' .. asked[i])
       if request then seen[#seen + 1], seen[#seen + 2] = asked[i], request end
@@ -40,4 +43,17 @@ local function tell_task(key)
   for i = 1, #seen do size = size + #seen[i] end
   local is_told = seen[7] == '' and size <= most
   redis.call('PUBLISH', key, is_told and cjson.encode(seen) or '[]')
+end
+
+-- The task with this log, of this stream, ends now: it can be asked for as long as its client was told, and long enough
+-- to fetch its result. Then it makes room for others. Says until when that is, in Unix ms as text.
+local function until_gone(key, stream)
+  local log = redis.call('HMGET', key, 'kept', 'until', 'among', 'share')
+  local now = redis.call('TIME')
+  local last = now[1] * 1000 + math.floor(now[2] / 1000) + log[1]
+  last = string.format('%.0f', math.max(last, tonumber(log[2])))
+  redis.call('HSET', key, 'until', last)
+  -- Whoever ends a task does not know its share, so its log has the names of these keys. They are of its hash slot.
+  for i = 3, 4 do redis.call('ZADD', log[i], 'XX', 'LT', last, stream) end
+  return last
 end

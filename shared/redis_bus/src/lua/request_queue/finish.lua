@@ -96,16 +96,6 @@ local news, holders, closed, marks = {}, {}, {}, {}
 -- How many requests have a record, and which of these records are not kept.
 local recorded, dropped, is_dropped = 0, 0, {}
 
--- Keeps the log of a task that ends for as long as its client was told, and long enough to fetch the result.
-local function keep_task(log, kept)
-  local now = call('TIME')
-  local last = now[1] * 1000 + math.floor(now[2] / 1000) + kept
-  last = string.format('%.0f', math.max(last, tonumber(call('HGET', log, 'until'))))
-  call('HSET', log, 'until', last)
-  call('PEXPIREAT', log, last)
-  tell_task(log)
-end
-
 at = 5
 for i = 1, count do
   local from = at + PER_REQUEST
@@ -129,7 +119,8 @@ for i = 1, count do
         'session', ARGV[at + SESSION], unpack(ARGV, from, last + 1))
     end
     if seen and seen.task_kept then
-      keep_task(logs[i], seen.task_kept)
+      call('PEXPIREAT', logs[i], until_gone(logs[i], ARGV[at]))
+      tell_task(logs[i])
     else
       call('PEXPIRE', logs[i], ARGV[at + RETENTION])
     end

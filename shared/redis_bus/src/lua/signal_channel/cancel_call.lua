@@ -9,21 +9,21 @@
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
 --   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
 --  11 most marks      12 idle time from which a lease counts as handed back, ms   13 era
---  14 'task' if a task is cancelled as well, or ''   15 most entries of the audit
+--  14 'task' if a task is cancelled as well, or ''   15 most entries of the audit, or '' if that is not known here
 -- Returns
 --   1 marked   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'until', 'queued', 'record',
-  'entry')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'entry')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
 local task_kept = log[6]
 -- A task that has come back with answers has another entry than the one that is known of it.
-local id = task_kept and log[10] or ARGV[3]
+local id = task_kept and log[7] or ARGV[3]
 -- Marked before its entry was known: neither holder nor worker has been told.
 if state == 'cancelled' and not holder and not task_kept and is_known then state = nil end
 if state and state ~= 'open' then return 0 end
 if task_kept and ARGV[14] == '' then return 0 end
+local waited = task_kept and is_asking(KEYS[1])
 
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], id, id, 1)[1]
@@ -56,14 +56,19 @@ else
   redis.call('ZADD', KEYS[3], now, ARGV[2])
 end
 if log[4] then redis.call('DEL', KEYS[2]) end
-if log[8] then
-  -- It waits for its client, and no worker will come to end it.
-  if log[9] ~= '' then redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'records', log[9]) end
+if waited then
+  -- No worker will come to end it.
+  local record = redis.call('HGET', KEYS[1], 'record')
+  if record ~= '' and ARGV[15] == '' then
+    redis.call('XADD', KEYS[6], '*', 'records', record)
+  elseif record ~= '' then
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'records', record)
+  end
   redis.call('HDEL', KEYS[1], 'queued', 'record')
   redis.call('ZREM', KEYS[7], ARGV[2])
 end
 
-if (entry or not is_known) and not log[8] then
+if (entry or not is_known) and not waited then
   -- The mark must be there when a worker claims the entry, however late that is.
   redis.call('PEXPIRE', KEYS[1], ARGV[9])
   redis.call('ZADD', KEYS[4], now, ARGV[2])
@@ -74,10 +79,7 @@ else
 end
 -- Its client can ask for it as long as for one that ended by itself.
 if task_kept then
-  local ends = now + math.floor(time[2] / 1000) + task_kept
-  local last = string.format('%.0f', math.max(ends, tonumber(log[7])))
-  redis.call('HSET', KEYS[1], 'until', last)
-  redis.call('PEXPIREAT', KEYS[1], last, 'GT')
+  redis.call('PEXPIREAT', KEYS[1], until_gone(KEYS[1], ARGV[2]), 'GT')
   tell_task(KEYS[1])
 end
 

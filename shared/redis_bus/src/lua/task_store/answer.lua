@@ -9,13 +9,14 @@
 -- Returns
 --   nil: no such task, or another's
 --   0 kept; what answers no open question is not   1 the task goes on   2 too many bytes   3 the queue is full
+--   4 as many tasks of its share go on as the queue has room left
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'queued', 'input', 'awaited')
+local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'input', 'awaited', 'share')
 if not log[2] or log[1] ~= ARGV[1] then return false end
-if log[3] ~= 'open' or not log[4] then return 0 end
+if log[3] ~= 'open' or not is_asking(KEYS[1]) then return 0 end
 
-local bytes, awaited, given = tonumber(log[5]), tonumber(log[6]), {}
+local bytes, awaited, given = tonumber(log[4]), tonumber(log[5]), {}
 for i = 5, #ARGV, 2 do
   if call('HEXISTS', KEYS[1], '?' .. ARGV[i]) == 1 and not given[ARGV[i]] then
     given[ARGV[i]] = ARGV[i + 1]
@@ -24,7 +25,12 @@ for i = 5, #ARGV, 2 do
 end
 if not next(given) then return 0 end
 if bytes > tonumber(ARGV[3]) then return 2 end
-if awaited == 0 and call('XLEN', KEYS[3]) >= tonumber(ARGV[4]) then return 3 end
+if awaited == 0 then
+  local room = ARGV[4] - call('XLEN', KEYS[3])
+  if room <= 0 then return 3 end
+  -- As with calls, which their gateways count: whoever fills the queue leaves the other half of it to the others.
+  if call('ZINTERCARD', 2, log[6], KEYS[2], 'LIMIT', room) >= room then return 4 end
+end
 
 for key, answer in pairs(given) do
   call('HDEL', KEYS[1], '?' .. key)
@@ -36,7 +42,7 @@ if awaited > 0 then
   return 0
 end
 
-local request = cmsgpack.unpack(log[4])
+local request = cmsgpack.unpack(call('HGET', KEYS[1], 'queued'))
 request[#request + 1], request[#request + 2] = 'again', '1'
 local entry = call('XADD', KEYS[3], '*', unpack(request))
 call('HSET', KEYS[1], 'entry', entry)

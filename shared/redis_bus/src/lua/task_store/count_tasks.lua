@@ -1,8 +1,8 @@
 -- How many tasks there are.
 --
 -- KEYS 3
---   1 tasks, by their end (sorted set)   2 unfinished streams (sorted set)   3 tasks that wait for their clients, by
---   when they can no longer be asked for (sorted set)
+--   1 tasks, by when they make room for others (sorted set)   2 unfinished streams (sorted set)
+--   3 tasks that wait for their clients, by when they have waited for as long as they may (sorted set)
 -- Returns
 --   those that wait for a worker or run; those that wait for their clients; all that can be asked for
 

@@ -8,37 +8,39 @@
 --   1 stream   2 'overdue' or 'lost'   3, 4 event line of the response before and after its offset
 --   5 record for the audit or ''   6 most entries of the audit   7 how long an entry is missed, ms
 -- Returns
---   1 ended   0 it goes on
+--   1 ended   0 it goes on   2 it does not wait for its client, or is gone
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'state', 'task', 'queued', 'entry', 'newest', 'until', 'kept', 'missed')
-if log[1] ~= 'open' or not log[2] then return 0 end
+local log = call('HMGET', KEYS[1], 'state', 'task', 'entry', 'newest', 'spare', 'missed')
+local waits = is_asking(KEYS[1])
+if log[1] ~= 'open' or not log[2] or (ARGV[2] == 'overdue' and not waits) then
+  call('ZREM', KEYS[4], ARGV[1])
+  return 2
+end
 local now = call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[2] == 'overdue' then
-  -- It has lived for as long as it may take; what is left is for its result.
-  if not log[3] or call('PTTL', KEYS[1]) > tonumber(log[7]) then return 0 end
+  -- It has lived for as long as it may take; what is left is for its end.
+  if call('PTTL', KEYS[1]) > tonumber(log[5]) then return 0 end
 else
-  if log[3] then return 0 end
-  if #call('XRANGE', KEYS[3], log[4], log[4]) > 0 then
+  if waits then return 0 end
+  if #call('XRANGE', KEYS[3], log[3], log[3]) > 0 then
     call('HDEL', KEYS[1], 'missed')
     return 0
   end
   -- Another entry may have been missed before.
-  local missed, since = string.match(log[8] or '', '^(.*) (%d+)$')
-  if missed ~= log[4] then
-    missed, since = log[4], string.format('%.0f', now)
+  local missed, since = string.match(log[6] or '', '^(.*) (%d+)$')
+  if missed ~= log[3] then
+    missed, since = log[3], string.format('%.0f', now)
     call('HSET', KEYS[1], 'missed', missed .. ' ' .. since)
   end
   if now - since < tonumber(ARGV[7]) then return 0 end
 end
 
-local offset = string.format('%.0f', log[5] + 1)
-local last = string.format('%.0f', math.max(now + log[7], tonumber(log[6])))
-call('HSET', KEYS[1], 'state', 'finished', 'owner', '-', 'newest', offset, offset, ARGV[3] .. offset .. ARGV[4],
-  'until', last)
+local offset = string.format('%.0f', log[4] + 1)
+call('HSET', KEYS[1], 'state', 'finished', 'owner', '-', 'newest', offset, offset, ARGV[3] .. offset .. ARGV[4])
 call('HDEL', KEYS[1], 'queued', 'record', 'missed')
-call('PEXPIREAT', KEYS[1], last)
+call('PEXPIREAT', KEYS[1], until_gone(KEYS[1], ARGV[1]))
 call('ZREM', KEYS[2], ARGV[1])
 call('ZREM', KEYS[4], ARGV[1])
 tell_task(KEYS[1])

@@ -2,7 +2,7 @@
 --
 -- KEYS 4
 --   1 log of the stream (hash)   2 unfinished streams (sorted set)   3 request queue (stream)
---   4 tasks that wait for their clients, by when they can no longer be asked for (sorted set)
+--   4 tasks that wait for their clients, by when they have waited for as long as they may (sorted set)
 -- ARGV
 --   1 consumer group   2 stream   3 entry   4 fencing token   5 what its handler left, or ''
 --   6 record for the audit, should it be cancelled, or ''   7 most bytes of questions and answers
@@ -13,7 +13,7 @@
 --   3 finished, or another entry's   4 no room for its questions
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'state', 'owner', 'entry', 'task', 'parked', 'asked', 'input', 'round')
+local log = call('HMGET', KEYS[1], 'state', 'owner', 'entry', 'task', 'parked', 'asked', 'input', 'round', 'spare')
 local parked = ARGV[3] .. ' ' .. ARGV[4]
 if log[5] == parked then return 0 end
 if log[3] and log[3] ~= ARGV[3] then return 3 end
@@ -49,7 +49,6 @@ call('XDEL', KEYS[3], ARGV[3])
 call('ZREM', KEYS[2], ARGV[2])
 local now = call('TIME')
 local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%.0f', now_ms))
-call('ZADD', KEYS[4], string.format('%.0f', now_ms + call('PTTL', KEYS[1])), ARGV[2])
+call('ZADD', KEYS[4], string.format('%.0f', now_ms + call('PTTL', KEYS[1]) - log[9]), ARGV[2])
 tell_task(KEYS[1])
 return 0

@@ -1,7 +1,7 @@
 -- Whether there is room for one more task.
 --
 -- KEYS 2
---   1 tasks, by their end (sorted set)   2 those of its share (sorted set)
+--   1 tasks, by when they make room for others (sorted set)   2 those of its share (sorted set)
 -- ARGV
 --   1 now, Unix ms   2 most tasks   3 most of one share
 -- Returns
