@@ -1,6 +1,6 @@
 //! A call that becomes a task: its client comes and goes, and so do gateways and workers.
 
-use prynai_test_harness::client::{RawClient, long_running, modern, modern_with, tool};
+use prynai_test_harness::client::{Events, RawClient, long_running, modern, modern_with, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::{assert_eventually, eventually};
 use reqwest::StatusCode;
@@ -239,6 +239,78 @@ async fn who_listens_hears_each_state_of_a_task_once_and_in_order() {
     let told = late.expect("notifications/tasks").await;
     assert_eq!(told["params"]["status"], "completed", "{told}");
     cluster.assert_idle().await;
+}
+
+/// Listens to tasks.
+async fn listening(client: &RawClient, url: &str, tasks: &[&Value]) -> Events {
+    let names: Vec<_> = tasks.iter().map(|task| &task["taskId"]).collect();
+    let params = json!({ "notifications": { "taskIds": names } });
+    let listened = taking_tasks("s", "subscriptions/listen", params);
+    let mut events = client.modern(url, &listened).await.events();
+    let acknowledged = events
+        .expect("notifications/subscriptions/acknowledged")
+        .await;
+    let agreed = acknowledged["params"]["notifications"]["taskIds"].as_array();
+    assert_eq!(agreed.map(Vec::len), Some(tasks.len()));
+    events
+}
+
+fn log(task: &Value) -> String {
+    let name = task["taskId"].as_str().expect("a name");
+    format!("prynai:{{main.0}}:log:{name}")
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_read_silences_no_other() {
+    let cluster = Cluster::new().worker_args(&promptly()).start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let other = begun(client, &url, long_running(1_000, 100)).await;
+    let task = begun(client, &url, long_running(30, 100)).await;
+    // As one of a newer release.
+    let set = ["HSET", &log(&other), "task", r#"{"v":99}"#];
+    let _made: i64 = cluster.redis.command(&set).await;
+    let mut events = listening(client, &url, &[&other, &task]).await;
+    loop {
+        let told = events.expect("notifications/tasks").await["params"].take();
+        assert_eq!(told["taskId"], task["taskId"]);
+        if told["status"] == "completed" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_task_is_told_though_redis_lost_its_newest_writes() {
+    let cluster = Cluster::new().worker_args(&promptly()).start().await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let task = begun(client, &url, long_running(30, 100)).await;
+    let count_from = async |number: &str| {
+        let set = ["HSET", &log(&task), "version", number];
+        let _made: i64 = cluster.redis.command(&set).await;
+    };
+    count_from("1000").await;
+    let mut events = listening(client, &url, &[&task]).await;
+    let told = events.expect("notifications/tasks").await;
+    assert_eq!(told["params"]["status"], "working", "{told}");
+    // A server that lacks the last changes counts on from where it is.
+    count_from("1").await;
+    let told = events.expect("notifications/tasks").await;
+    assert_eq!(told["params"]["status"], "completed", "{told}");
+}
+
+#[tokio::test]
+async fn a_result_larger_than_all_that_its_caller_may_have_is_fetched() {
+    const LARGE: usize = 5_000_000;
+    let cluster = Cluster::new()
+        .gateway_args(&["--caller-bytes", "4MiB"])
+        .worker_binary("prynai-bulk-worker")
+        .start()
+        .await;
+    let (client, url) = (&cluster.client, cluster.gateway(0));
+    let task = begun(client, &url, tool("give", json!({ "bytes": LARGE }))).await;
+    let done = becomes(client, &url, &task, "completed").await;
+    let text = done["result"]["content"][0]["text"].as_str();
+    assert_eq!(text.map(str::len), Some(LARGE));
 }
 
 #[tokio::test]

@@ -106,6 +106,12 @@ impl Admission {
         })
     }
 
+    /// Room for the result of a task, which was promised: one that is larger than all that its caller may have goes
+    /// alone.
+    pub(crate) fn result(&self, share: Share, bytes: usize) -> Result<Permit, RequestError> {
+        self.bytes(share, bytes.min(self.0.caller_bytes))
+    }
+
     fn take_bytes(&self, share: Share, bytes: usize) -> Result<Taken, RequestError> {
         let most = self.0.caller_bytes;
         let taken = Tally::take(&self.0.bytes, share, bytes, most);

@@ -63,9 +63,18 @@ impl ListenedTasks {
                         self.unread.pop_front();
                         self.told.remove(&name);
                     }
-                    Err(error) => {
+                    Err(error) if error.is_passing() => {
                         tracing::debug!(stream = %name, %error, "cannot read a task; trying again");
                         sleep(RETRY).await;
+                    }
+                    // The others shall not suffer for it. It is looked at again with all of them.
+                    Err(error) => {
+                        self.unread.pop_front();
+                        tracing::warn!(
+                            stream = %name,
+                            %error,
+                            "cannot read a task that a client listens to; it is told nothing of it for now"
+                        );
                     }
                 }
             }
@@ -95,7 +104,8 @@ impl ListenedTasks {
         let Some(told) = self.told.get_mut(name) else {
             return false;
         };
-        if told.is_some_and(|told| told >= task.version) {
+        // A Redis that lost its newest writes may count anew. What has ended is told once in any case.
+        if !task.has_ended() && told.is_some_and(|told| told >= task.version) {
             return false;
         }
         *told = Some(task.version);

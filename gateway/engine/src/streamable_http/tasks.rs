@@ -54,6 +54,7 @@ pub(super) async fn answer(
         return match answered.ok_or_else(unknown)? {
             Answered::Taken => Ok(result(request, DONE)),
             Answered::TooLarge => Err(invalid("the answers to this task are too large")),
+            Answered::Busy => Err(RequestError::CallerBusy),
         };
     }
     let task = state
@@ -64,7 +65,7 @@ pub(super) async fn answer(
     if request.method == "tasks/get" {
         let detailed = task.detailed(&name).map_err(BusError::from)?;
         let body = json_rpc::result(&request.id, detailed.as_str());
-        permit.add(state.admission.bytes(head.share(None), body.len())?);
+        permit.add(state.admission.result(head.share(None), body.len())?);
         return Ok(json_response_under(body, permit));
     }
     cancel(state, name, &task).await?;
