@@ -1,10 +1,12 @@
 //! Callers that are let in, and what is known of them.
 
-use prynai_dev_issuer::{API_URI, DAEMON, INTERACTIVE, VS_CODE, Version};
-use prynai_test_harness::client::{RawClient, legacy, tool};
-use serde_json::json;
+use prynai_dev_issuer::{API_URI, DAEMON, INTERACTIVE, Issuer, VS_CODE, Version};
+use prynai_test_harness::client::{RawClient, legacy, long_running, modern_with, tool};
+use prynai_test_harness::cluster::Cluster;
+use prynai_test_redis::assert_eventually;
+use serde_json::{Value, json};
 
-use super::{Guarded, assert_refused};
+use super::{Guarded, assert_refused, trusting};
 
 #[tokio::test]
 async fn a_person_is_the_same_through_every_application_and_version_of_token() {
@@ -98,9 +100,59 @@ async fn a_session_belongs_to_its_caller_and_outlives_the_token() {
 }
 
 #[tokio::test]
+async fn the_task_of_another_looks_like_none() {
+    let issuer = Issuer::start().await;
+    let fleet = Cluster::new().gateway_args(&trusting(&issuer));
+    let fleet = fleet.worker_args(&["--task-after", "1s"]).start().await;
+    let url = fleet.gateway(0);
+    let [alice, bob] =
+        ["alice", "bob"].map(|name| RawClient::bearing(&issuer.token().user(name).jwt()));
+    let can = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+    let said = |method: &str, params: Value| modern_with(1, method, params, can.clone());
+    let call = said("tools/call", long_running(50, 100));
+    let called = alice.modern(&url, &call).await.response().await;
+    let own = called["result"]["taskId"].clone();
+    assert!(own.is_string(), "{called}");
+    let get = said("tasks/get", json!({ "taskId": own }));
+    let unknown = json!("0198c5f2a7b47c3e9d10b2f4c6e8a012");
+    for (method, rest) in [
+        ("tasks/get", json!({})),
+        ("tasks/update", json!({ "inputResponses": { "a": {} } })),
+        ("tasks/cancel", json!({})),
+        ("tasks/get", json!({})),
+    ] {
+        let mut seen = Vec::new();
+        for name in [&own, &unknown] {
+            let mut params = rest.clone();
+            params["taskId"] = name.clone();
+            let reply = bob.modern(&url, &said(method, params)).await;
+            seen.push((reply.status(), reply.text().await));
+        }
+        assert_eq!(seen[0], seen[1], "{method}");
+        assert!(seen[0].1.contains("-32602"), "{method}: {seen:?}");
+    }
+    let listen =
+        json!({ "notifications": { "taskIds": [own, unknown], "toolsListChanged": true } });
+    let listen = said("subscriptions/listen", listen);
+    let mut heard = bob.modern(&url, &listen).await.events();
+    let acknowledged = heard
+        .expect("notifications/subscriptions/acknowledged")
+        .await;
+    let agreed = &acknowledged["params"]["notifications"];
+    assert_eq!(*agreed, json!({ "toolsListChanged": true }));
+
+    // Nothing of that has touched it.
+    let now = alice.modern(&url, &get).await.response().await;
+    assert_eq!(now["result"]["status"], "working", "{now}");
+    assert_eventually!({
+        let now = alice.modern(&url, &get).await.response().await;
+        now["result"]["status"] == "completed"
+    });
+}
+
+#[tokio::test]
 async fn several_tenants_call_the_same_server_and_are_not_mixed_up() {
-    use prynai_dev_issuer::{Directory, Issuer, Options};
-    use prynai_test_harness::cluster::Cluster;
+    use prynai_dev_issuer::{Directory, Options};
     let second = "0d3b7c52-1f7e-4e5a-9c1d-6a2b8f4e0099";
     let mut directory = Directory::default();
     directory.tenants.push(second.to_owned());
