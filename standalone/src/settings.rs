@@ -7,7 +7,7 @@ use prynai_probe::{Command, Probe};
 use prynai_process::telemetry::TelemetrySettings;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings, RedisUrl,
-    check_tls,
+    TaskDurability, TaskSettings, check_tls,
 };
 use prynai_traces::TraceSettings;
 use prynai_worker::{RequestStateKeys, WorkerConfig, WorkerSettings};
@@ -62,6 +62,10 @@ pub struct StandaloneSettings {
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
+    pub tasks: TaskSettings,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
     pub admin: AdminSettings,
 
     #[command(flatten)]
@@ -85,7 +89,14 @@ impl StandaloneSettings {
         self.admin.check()?;
         self.traces.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)?;
-        self.redis_sign_in.check(self.redis_url.as_ref())
+        self.redis_sign_in.check(self.redis_url.as_ref())?;
+        if self.tasks.task_durability == TaskDurability::Synced && self.redis_url.is_none() {
+            return Err(
+                "--task-durability synced needs --redis-url: without a Redis nothing outlives this process"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     /// Who is asked whether it is ready.
@@ -113,6 +124,7 @@ impl StandaloneSettings {
             sign_in: self.redis_sign_in.clone(),
             keys: self.keys.clone(),
             envelope: self.envelope.clone(),
+            task_durability: self.tasks.task_durability,
         })
     }
 

@@ -57,7 +57,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     if let Some(admin) = &admin {
         admin.show_console(RedisOperations::connecting(settings.redis.clone()));
     }
-    let redis = &settings.redis;
+    let redis = &settings.redis();
     let limits = BusLimits {
         audit: settings.telemetry.audit.audit_records,
         ..settings.gateway.limits.bus()

@@ -7,7 +7,7 @@ use prynai_admin::AdminSettings;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_probe::{Command, Probe};
 use prynai_process::telemetry::TelemetrySettings;
-use prynai_redis_bus::settings::RedisSettings;
+use prynai_redis_bus::settings::{RedisSettings, TaskSettings};
 use prynai_traces::TraceSettings;
 
 /// Everything the process `prynai-gateway` can be told.
@@ -39,6 +39,8 @@ pub(crate) struct ProcessSettings {
     #[command(flatten)]
     pub(crate) redis: RedisSettings,
     #[command(flatten)]
+    pub(crate) tasks: TaskSettings,
+    #[command(flatten)]
     pub(crate) admin: AdminSettings,
     #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
@@ -54,6 +56,14 @@ impl ProcessSettings {
     /// Why nobody can be.
     pub(crate) fn probe(&self) -> Result<Probe, String> {
         Probe::of(self.gateway.listen, self.gateway.tls.is_on(), None)
+    }
+
+    /// Where Redis is, and what it is to do for this process.
+    pub(crate) fn redis(&self) -> RedisSettings {
+        RedisSettings {
+            task_durability: self.tasks.task_durability,
+            ..self.redis.clone()
+        }
     }
 
     /// # Errors

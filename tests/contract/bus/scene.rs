@@ -12,6 +12,7 @@ use prynai_bus::{
 use prynai_memory_bus::MemoryBus;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings,
+    TaskDurability,
 };
 use prynai_redis_bus::{RedisBus, RedisOperations};
 
@@ -284,6 +285,7 @@ impl Scene {
                 key_prefix: prefix.clone(),
             },
             envelope: EnvelopeSettings::default(),
+            task_durability: TaskDurability::AsSet,
         };
         let connected = RedisOperations::connect(&settings).await;
         Arc::new(connected.expect("the operators' connection"))

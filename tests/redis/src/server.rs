@@ -18,6 +18,7 @@ static SHARED: Mutex<Weak<RedisServer>> = Mutex::const_new(Weak::new());
 
 /// A redis-server of our own on 127.0.0.1. It ends, and its files go, when this is dropped.
 pub struct RedisServer {
+    program: String,
     port: u16,
     folder: PathBuf,
     durable: bool,
@@ -40,6 +41,11 @@ impl RedisServer {
     /// [`RedisServer::stop`].
     pub async fn start_durable() -> Self {
         Self::start_as(true, &[]).await
+    }
+
+    /// As [`RedisServer::start_durable`], with further arguments, but of a version that has `WAITAOF` (7.2 or later).
+    pub async fn start_durable_with_waitaof(args: &[&str]) -> Self {
+        Self::start_of(newer_program(), true, args).await
     }
 
     /// A replica of another server, in step with it when this returns.
@@ -67,6 +73,13 @@ impl RedisServer {
         assert_eventually!(self.is_replicated("role:slave").await);
     }
 
+    /// How many connections wait until something is on its disk.
+    pub async fn clients_waiting_for_disk(&self) -> usize {
+        let clients: String = self.command(&["CLIENT", "LIST"]).await;
+        let waits = |client: &&str| client.contains("cmd=waitaof") && client.contains("flags=b");
+        clients.lines().filter(waits).count()
+    }
+
     /// Whether it says this of its replication.
     pub async fn is_replicated(&self, fact: &str) -> bool {
         // Whoever changes its role may cut this connection.
@@ -87,9 +100,15 @@ impl RedisServer {
     }
 
     async fn start_as(durable: bool, further: &[&str]) -> Self {
+        let program = std::env::var("PRYNAI_REDIS_SERVER").unwrap_or("redis-server".to_owned());
+        Self::start_of(program, durable, further).await
+    }
+
+    async fn start_of(program: String, durable: bool, further: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("prynai-redis-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&folder).expect("a folder for redis-server");
         let mut server = Self {
+            program,
             port: 0,
             folder,
             durable,
@@ -187,9 +206,9 @@ impl RedisServer {
     }
 
     fn spawn(&self) -> Child {
-        let program = std::env::var("PRYNAI_REDIS_SERVER").unwrap_or("redis-server".to_owned());
+        let program = &self.program;
         let durable = if self.durable { "yes" } else { "no" };
-        Command::new(&program)
+        Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args([
                 "--save",
@@ -212,7 +231,8 @@ impl RedisServer {
             .unwrap_or_else(|error| {
                 panic!(
                     "cannot run {program:?}: {error}. Run scripts/test, which installs \
-                     redis-server when it is missing, or name it in PRYNAI_REDIS_SERVER."
+                     redis-server when it is missing and fetches a newer one, or name the first one in \
+                     PRYNAI_REDIS_SERVER."
                 )
             })
     }
@@ -249,6 +269,15 @@ impl Drop for RedisServer {
         }
         remove(&self.folder);
     }
+}
+
+/// A Redis that has `WAITAOF`: that of the machine may be older.
+fn newer_program() -> String {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| {
+        let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        format!("{workspace}/target")
+    });
+    format!("{target}/newer-redis/redis-server")
 }
 
 /// A key prefix that no other test has.

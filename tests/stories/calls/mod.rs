@@ -7,5 +7,6 @@ mod cancel;
 mod idempotency;
 mod questions;
 mod skills;
+mod synced_tasks;
 mod tasks;
 mod unchanged;

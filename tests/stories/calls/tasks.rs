@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// A request of a client that takes tasks.
-fn taking_tasks(id: impl Into<Value>, method: &str, params: Value) -> Value {
+pub(super) fn taking_tasks(id: impl Into<Value>, method: &str, params: Value) -> Value {
     modern_with(id, method, params, json!({ "extensions": { TASKS: {} } }))
 }
 
@@ -20,12 +20,12 @@ async fn about(client: &RawClient, url: &str, method: &str, task: &Value) -> Val
     client.modern(url, &asked).await.response().await
 }
 
-async fn get(client: &RawClient, url: &str, task: &Value) -> Value {
+pub(super) async fn get(client: &RawClient, url: &str, task: &Value) -> Value {
     about(client, url, "tasks/get", task).await["result"].clone()
 }
 
 /// Calls a tool whose call becomes a task, and gives that.
-async fn begun(client: &RawClient, url: &str, call: Value) -> Value {
+pub(super) async fn begun(client: &RawClient, url: &str, call: Value) -> Value {
     let call = taking_tasks(1, "tools/call", call);
     let response = client.modern(url, &call).await.response().await;
     let task = response["result"].clone();

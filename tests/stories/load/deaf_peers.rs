@@ -10,6 +10,7 @@ use prynai_process::lifecycle::Shutdown;
 use prynai_redis_bus::RedisBus;
 use prynai_redis_bus::settings::{
     EnvelopeSettings, KeySettings, RedisSettings, RedisSignInSettings, RedisTlsSettings,
+    TaskDurability,
 };
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::{MODERN, modern, tool};
@@ -68,6 +69,7 @@ async fn start_talker(cluster: &Cluster, shutdown: Shutdown) {
             key_prefix: "prynai:".to_owned(),
         },
         envelope: EnvelopeSettings::default(),
+        task_durability: TaskDurability::AsSet,
     };
     let bus = RedisBus::connect_when_there(&redis, BusLimits::default(), |_| {}).await;
     let config = WorkerConfig {

@@ -125,6 +125,11 @@ pub(crate) enum RequestError {
     Bus(#[from] BusError),
     #[error("the answer was lost and the outcome of the request is unknown")]
     AnswerLost,
+    #[error(
+        "this server cannot promise that the task outlives its failures, so it does not tell you of it; a task that it \
+         made for this call is cancelled, but may have done something: look at that before you call again"
+    )]
+    TaskNotSettled,
 }
 
 // === impl RequestError ===
@@ -177,7 +182,8 @@ impl RequestError {
             | Self::SessionBusy
             | Self::NoTokenKeys
             | Self::Bus(_)
-            | Self::AnswerLost => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
+            | Self::AnswerLost
+            | Self::TaskNotSettled => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
         }
     }
 
@@ -238,6 +244,7 @@ impl RequestError {
             Self::NoCatalog => "no_workers",
             Self::Bus(error) => bus_label(error),
             Self::AnswerLost => "log_lost",
+            Self::TaskNotSettled => "task_not_synced",
         }
     }
 
@@ -297,6 +304,9 @@ impl RequestError {
                 json!({ "reason": "queue_unknown", "outcome": "unknown" })
             }
             Self::AnswerLost => json!({ "reason": "log_lost", "outcome": "unknown" }),
+            Self::TaskNotSettled => {
+                json!({ "reason": "task_not_synced", "outcome": "unknown" })
+            }
             _ => Value::Null,
         }
     }

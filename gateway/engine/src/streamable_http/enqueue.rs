@@ -59,6 +59,9 @@ pub(super) async fn enqueue(
 ) -> Result<Call, RequestError> {
     let session = parts.session.as_ref().map(|session| session.id.clone());
     let mut held = state.hub.hold(parts.stream, session);
+    if parts.takes_task {
+        held.takes_task();
+    }
     let envelope = envelope(state, head, parts);
     let state = state.clone();
     let tasks = state.canceller.tasks().clone();

@@ -22,6 +22,7 @@ use crate::notifications::subscription;
 use crate::refusal::{Refused, RequestError};
 use crate::state::AppState;
 use crate::streams::call_stream::{self, CallStream};
+use crate::streams::hub::Broken;
 use crate::streams::respond::{accepted, json_response};
 use crate::streams::sse;
 use crate::versions;
@@ -265,7 +266,8 @@ async fn answer(mut stream: CallStream, prefers_events: bool) -> Result<Response
             return Ok(stream.into_sse(vec![sse::KEEP_ALIVE]));
         }
         // The call may still run; dropping the stream cancels it.
-        Ok(None | Some(Err(_))) => return Err(stream.refused(RequestError::AnswerLost)),
+        Ok(None) => return Err(stream.broken(&Broken::Lost)),
+        Ok(Some(Err(broken))) => return Err(stream.broken(&broken)),
         Ok(Some(Ok(event))) => event,
     };
     let as_json = !prefers_events || call_stream::is_refusal(&first);

@@ -111,7 +111,9 @@ async fn answer(
             let frames = opening(&mut stream, polls);
             Ok(stream.into_sse_from(frames, &event))
         }
-        Ok(Some(Err(Broken::Lost)) | None) => Err(stream.refused(RequestError::AnswerLost)),
+        Ok(Some(Err(Broken::Lost | Broken::TaskNotSettled)) | None) => {
+            Err(stream.refused(RequestError::AnswerLost))
+        }
         Ok(Some(Err(Broken::Replaced))) | Err(_) => Ok(begin_unheard(stream, polls).await),
     }
 }

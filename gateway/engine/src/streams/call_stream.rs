@@ -168,6 +168,11 @@ impl CallStream {
         error
     }
 
+    /// The same, for why it has no more events.
+    pub(crate) fn broken(mut self, broken: &Broken) -> RequestError {
+        self.events.broken(broken)
+    }
+
     /// The stream as server-sent events, after the frames in `first`.
     pub(crate) fn into_sse(self, first: Vec<Bytes>) -> Response {
         event_stream(self.events, self.lifetime, first)
@@ -199,7 +204,7 @@ impl CallStream {
         first: Option<StreamEvent>,
     ) -> Result<Response, RequestError> {
         let mut next = first;
-        loop {
+        let broken = loop {
             match next.take() {
                 Some(event) if event.kind == EventKind::Cancelled => {
                     self.into_json(&event);
@@ -216,13 +221,14 @@ impl CallStream {
             tokio::select! {
                 next_one = self.events.held.next() => match next_one {
                     Some(Ok(event)) => next = Some(event),
-                    Some(Err(_)) | None => break,
+                    Some(Err(broken)) => break broken,
+                    None => break Broken::Lost,
                 },
                 () = tokio::time::sleep(quiet) => {}
-                () = self.lifetime.aborted() => break,
+                () = self.lifetime.aborted() => break Broken::Lost,
             }
-        }
-        Err(self.refused(RequestError::AnswerLost))
+        };
+        Err(self.broken(&broken))
     }
 
     /// The final event as one JSON body. The client cannot resume it, so its log is released.
@@ -274,9 +280,8 @@ impl EventSource for CallEvents {
         match news {
             Some(Ok(event)) => self.steps(&event),
             Some(Err(Broken::Replaced)) | None => Step::End,
-            Some(Err(Broken::Lost)) => {
-                let error = RequestError::AnswerLost;
-                self.ended(Outcome::Error(error.code().into()));
+            Some(Err(broken @ (Broken::Lost | Broken::TaskNotSettled))) => {
+                let error = self.broken(&broken);
                 match &self.request_id {
                     Some(id) => Step::Last(sse::event(None, None, &error.to_json_rpc(Some(id)))),
                     None => Step::End,
@@ -295,6 +300,19 @@ impl CallEvents {
         if let Some(operation) = &mut self.operation {
             operation.end(outcome);
         }
+    }
+
+    /// What its client is told when there are no more events before its end.
+    fn broken(&mut self, broken: &Broken) -> RequestError {
+        let error = match broken {
+            Broken::TaskNotSettled => RequestError::TaskNotSettled,
+            Broken::Lost | Broken::Replaced => RequestError::AnswerLost,
+        };
+        if let (Broken::TaskNotSettled, Some(cancel)) = (broken, &mut self.cancel) {
+            cancel.cancel_task();
+        }
+        self.ended(Outcome::Error(error.code().into()));
+        error
     }
 
     /// How long there may be silence before something is done about it.

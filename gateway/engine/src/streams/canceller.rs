@@ -182,6 +182,23 @@ impl Canceller {
 }
 
 impl CancelOnDrop {
+    /// Cancels the call at once, although it has become a task: its client will not hear of that.
+    pub(crate) fn cancel_task(&mut self) {
+        if let Some(CallRef { stream, entry }) = self.call.take() {
+            let otherwise =
+                "could not cancel a task that its client was not told of, so it runs to its end";
+            let signals = self.canceller.signals.clone();
+            self.canceller.keep_trying(stream, otherwise, move || {
+                let (signals, entry) = (signals.clone(), entry.clone());
+                async move {
+                    signals
+                        .cancel_call(&stream, Some(&entry), Era::Modern)
+                        .await
+                }
+            });
+        }
+    }
+
     /// The answer is out: nothing to cancel any more.
     pub(crate) fn disarm(&mut self) {
         self.call = None;

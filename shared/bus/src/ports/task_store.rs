@@ -71,6 +71,15 @@ pub trait TaskStore: Send + Sync {
     async fn promote(&self, owner: &Ownership, promotion: &Promotion)
     -> Result<Appended, BusError>;
 
+    /// Waits until a task is as durable as the bus is set to make tasks, so that its client may be told of it. `false`
+    /// if the task is not there: it was lost before it was durable, or its time is over. May be repeated, and dropped.
+    ///
+    /// # Errors
+    ///
+    /// When that is not so within a few seconds, and when too many wait for it: nobody knows whether the task will be
+    /// there.
+    async fn settle(&self, name: &StreamId) -> Result<bool, BusError>;
+
     /// The end of a task as it may lie on the bus, for [`super::RequestQueue::finish`]: sealed, if the bus has keys for
     /// that.
     fn at_rest(&self, end: StreamEvent) -> StreamEvent;

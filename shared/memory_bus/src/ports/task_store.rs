@@ -39,6 +39,12 @@ impl TaskStore for MemoryBus {
         Ok(lock(&self.partition).promote(owner, promotion, &self.limits))
     }
 
+    async fn settle(&self, name: &StreamId) -> Result<bool, BusError> {
+        let partition = lock(&self.partition);
+        let log = partition.logs.get(name);
+        Ok(log.is_some_and(|log| log.task.is_some()))
+    }
+
     fn at_rest(&self, end: StreamEvent) -> StreamEvent {
         end
     }

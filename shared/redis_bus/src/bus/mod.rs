@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use prynai_bus::ids::WorkerId;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::connection::budget::{DEADLINE, LARGE};
 use crate::connection::command::Command;
 use crate::connection::connector::Connector;
+use crate::connection::disk::Disk;
 use crate::connection::hot::HotConnection;
 use crate::connection::pool::PooledConnections;
 use crate::connection::queue_group::QueueGroup;
@@ -25,7 +26,9 @@ use crate::queue::forgeries::Forgeries;
 use crate::queue::gauge::QueueGauge;
 use crate::server::entra::SignIn;
 use crate::server::tls::Tls;
-use crate::settings::{EnvelopeSettings, RedisSettings, RedisTlsSettings, RedisUrl};
+use crate::settings::{
+    EnvelopeSettings, RedisSettings, RedisTlsSettings, RedisUrl, TaskDurability,
+};
 use crate::wire::keys::Keys;
 use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
@@ -52,6 +55,8 @@ pub struct RedisBus {
     pub(crate) recent_sessions: RecentSessions,
     pub(crate) envelope_keys: EnvelopeKeys,
     pub(crate) task_keys: TaskKeys,
+    /// Makes certain that tasks are on disk, if that is set.
+    pub(crate) disk: OnceLock<Disk>,
     pub(crate) forgeries: Forgeries,
     /// What the workers of this process were given; a process has one.
     pub(crate) deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
@@ -165,6 +170,7 @@ impl RedisBus {
             gauge: QueueGauge::default(),
             envelope_keys: keys_of_fleet.envelope,
             task_keys: keys_of_fleet.tasks,
+            disk: OnceLock::new(),
             forgeries: Forgeries::default(),
             deliveries: Mutex::default(),
             next_sweep: AtomicU64::new(0),
@@ -194,7 +200,13 @@ impl RedisBus {
     ) -> Result<Arc<Self>, BusError> {
         let (url, prefix) = (&settings.redis_url, &settings.keys.key_prefix);
         let keys = FleetKeys::of(&settings.envelope).map_err(BusError::Unusable)?;
-        Self::connect_to(url, &settings.tls, sign_in, prefix, limits, keys).await
+        let bus = Self::connect_to(url, &settings.tls, sign_in, prefix, limits, keys).await?;
+        if settings.task_durability == TaskDurability::Synced {
+            let disk = Disk::behind(bus.connector.clone(), &bus.keys).await;
+            // It is new.
+            let _ = bus.disk.set(disk.map_err(Fault::at_start)?);
+        }
+        Ok(bus)
     }
 
     /// As [`RedisBus::connect_as_set`], but waits for a Redis that is away, for as long as it takes: also for a name

@@ -61,6 +61,14 @@ impl TaskStore for RedisBus {
         Ok(WriteCode::try_from(self.run(&promote).await?)?.into())
     }
 
+    async fn settle(&self, name: &StreamId) -> Result<bool, BusError> {
+        match self.disk.get() {
+            Some(disk) => disk.has_task(self.keys.log(name)).await,
+            // It was read, or published after it was written.
+            None => Ok(true),
+        }
+    }
+
     fn at_rest(&self, end: StreamEvent) -> StreamEvent {
         self.task_keys.seal_end(&self.keys.log(&end.stream), end)
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use prynai_bus::BusError;
 use prynai_process::secret::Secret;
 use prynai_process::settings::EXIT_USAGE;
@@ -49,6 +49,35 @@ pub struct RedisSettings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on the type")]
     pub envelope: EnvelopeSettings,
+
+    /// Set by the processes that tell clients of tasks.
+    #[arg(skip)]
+    pub task_durability: TaskDurability,
+}
+
+/// When a client may be told of a task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TaskDurability {
+    /// Redis has it.
+    #[default]
+    AsSet,
+    /// It is on the disk of Redis.
+    Synced,
+}
+
+/// How certain tasks are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TaskSettings {
+    /// When a client is told of a task: `as-set`, as soon as Redis has it, so that it is as durable as the append-only
+    /// file of Redis is set to be; or `synced`, once it is on the disk of the master. That takes up to a second with
+    /// `appendfsync everysec`, and needs Redis 7.2 or later. What is not on disk within five seconds is cancelled.
+    #[arg(
+        long,
+        env = "PRYNAI_TASK_DURABILITY",
+        default_value = "as-set",
+        value_name = "WHEN"
+    )]
+    pub task_durability: TaskDurability,
 }
 
 /// How keys in Redis are named.

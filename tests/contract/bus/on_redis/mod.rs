@@ -11,6 +11,7 @@ mod sealed;
 mod signed;
 mod stuck_tasks;
 mod switch_over;
+mod synced_tasks;
 
 use std::time::Duration;
 

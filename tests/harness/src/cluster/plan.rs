@@ -16,6 +16,7 @@ pub struct ClusterPlan {
     gateways: usize,
     workers: usize,
     durable: bool,
+    waitaof: bool,
     spare: bool,
     throttle: Option<u64>,
     lossy: bool,
@@ -40,6 +41,7 @@ impl ClusterPlan {
             gateways: 1,
             workers: 1,
             durable: false,
+            waitaof: false,
             spare: false,
             throttle: None,
             lossy: false,
@@ -114,6 +116,12 @@ impl ClusterPlan {
         self
     }
 
+    /// A Redis that can say what is on its disk, and writes to it every second.
+    pub fn with_waitaof(mut self) -> Self {
+        self.waitaof = true;
+        self
+    }
+
     /// A Redis with a replica, for [`Cluster::fail_over`].
     pub fn with_replica(mut self) -> Self {
         self.spare = true;
@@ -134,9 +142,12 @@ impl ClusterPlan {
 
     /// Starts it; returns when every process serves.
     pub async fn start(self) -> Cluster {
-        let redis = match self.durable {
-            true => RedisServer::start_durable().await,
-            false => RedisServer::start().await,
+        let redis = match (self.waitaof, self.durable) {
+            (true, _) => {
+                RedisServer::start_durable_with_waitaof(&["--appendfsync", "everysec"]).await
+            }
+            (false, true) => RedisServer::start_durable().await,
+            (false, false) => RedisServer::start().await,
         };
         let (mut redis_address, mut replica) = (None, None);
         if self.spare {

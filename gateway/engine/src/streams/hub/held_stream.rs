@@ -1,14 +1,18 @@
 //! One stream, read in order and without holes, however its news arrives.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::ids::{EntryId, GatewayId, SessionId, StreamId};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
+use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::Era;
 use prynai_bus::{BusError, LogPage, LogState};
 use prynai_process::mutation::Mutation;
+use serde::Deserialize;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::metrics::metrics;
 use crate::metrics::open::Open;
@@ -20,6 +24,9 @@ pub(super) const PROBE: Duration = Duration::from_secs(10);
 
 /// Pause before the log is read again after the bus was away.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Bytes of a response that names a task, at most: an id of a request, and what is the same in all of them.
+const LONGEST_HANDLE: usize = 4096;
 
 /// One stream, read in order and without holes.
 pub(crate) struct HeldStream {
@@ -36,6 +43,10 @@ pub(crate) struct HeldStream {
     entry: Option<EntryId>,
     must_read: bool,
     ended: bool,
+    /// The response may name a task, whichever way.
+    takes_task: bool,
+    /// The task that the next event names is being looked after until its client may be told of it.
+    settling: Option<AbortOnDropHandle<Result<bool, BusError>>>,
     _open: Open,
 }
 
@@ -46,6 +57,8 @@ pub(crate) enum Broken {
     Lost,
     /// Another connection reads the stream now.
     Replaced,
+    /// Nobody can promise that the task will be there that the next event names: the client is not to hear of it.
+    TaskNotSettled,
 }
 
 impl HeldStream {
@@ -67,6 +80,8 @@ impl HeldStream {
             entry: None,
             must_read: false,
             ended: false,
+            takes_task: false,
+            settling: None,
             _open: Open::new(&metrics().calls),
         }
     }
@@ -99,6 +114,11 @@ impl HeldStream {
     /// The request is in the queue: from now on it is noticed when it is lost there.
     pub(crate) fn queued_as(&mut self, entry: EntryId) {
         self.entry = Some(entry);
+    }
+
+    /// The client takes a task in place of the response.
+    pub(crate) fn takes_task(&mut self) {
+        self.takes_task = true;
     }
 
     /// Lets pauses through, for a client that comes back when its connection is closed.
@@ -137,6 +157,13 @@ impl HeldStream {
     /// without loss.
     pub(crate) async fn next(&mut self) -> Option<Result<StreamEvent, Broken>> {
         while !self.ended {
+            if let Some(name) = self.unsettled() {
+                if let Err(broken) = self.settle(name).await {
+                    self.ended = true;
+                    return Some(Err(broken));
+                }
+                self.takes_task = false;
+            }
             if let Some(event) = self.take_ready() {
                 return Some(Ok(event));
             }
@@ -156,6 +183,9 @@ impl HeldStream {
     /// The next event, if it is here already.
     pub(crate) fn next_now(&mut self) -> Option<StreamEvent> {
         while !self.ended {
+            if self.unsettled().is_some() {
+                break;
+            }
             if let Some(event) = self.take_ready() {
                 return Some(event);
             }
@@ -166,6 +196,35 @@ impl HeldStream {
             self.hear_of(wake);
         }
         None
+    }
+
+    /// The task that the next event names, if it is here and its client may not be told of it yet.
+    fn unsettled(&self) -> Option<StreamId> {
+        let event = self.ready.front().filter(|_| self.takes_task)?;
+        match event.kind {
+            EventKind::Task => Some(event.stream),
+            EventKind::Final => event.message.as_ref().and_then(named_task),
+            _ => None,
+        }
+    }
+
+    /// Waits until the client may be told of a task. May be dropped and called again.
+    async fn settle(&mut self, name: StreamId) -> Result<(), Broken> {
+        let tasks = &self.registry.tasks;
+        let settling = self.settling.get_or_insert_with(|| {
+            let tasks = tasks.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { tasks.settle(&name).await }))
+        });
+        let settled = settling.await;
+        self.settling = None;
+        let error = match settled {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => "it is gone".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(stream = %name, error, "a task is not certain to be there, so its client is not told of it");
+        Err(Broken::TaskNotSettled)
     }
 
     fn take_ready(&mut self) -> Option<StreamEvent> {
@@ -304,6 +363,27 @@ impl HeldStream {
         }
         Ok(())
     }
+}
+
+/// The task that a response names.
+fn named_task(response: &RawJson) -> Option<StreamId> {
+    #[derive(Deserialize)]
+    struct Response<'a> {
+        #[serde(borrow)]
+        result: Named<'a>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named<'a> {
+        #[serde(borrow)]
+        result_type: Cow<'a, str>,
+        #[serde(borrow)]
+        task_id: Cow<'a, str>,
+    }
+    let is_short = response.as_str().len() <= LONGEST_HANDLE;
+    let response = is_short.then(|| response.read::<Response<'_>>().ok())??;
+    let is_task = response.result.result_type == "task";
+    is_task.then(|| response.result.task_id.parse().ok())?
 }
 
 impl Drop for HeldStream {

@@ -53,7 +53,7 @@ impl Hub {
         news: NewsReceiver<StreamEvent>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (delivered, to_release) = mpsc::channel(DELIVERED);
-        let registry = Registry::new(gateway, bus.clone(), bus.clone(), delivered);
+        let registry = Registry::new(gateway, bus.clone(), bus.clone(), bus.clone(), delivered);
         let hub = Self(Arc::new(registry));
         let task = {
             let hub = hub.clone();

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use prynai_bus::ids::{GatewayId, StreamId};
 use prynai_bus::wire::event::StreamEvent;
-use prynai_bus::{EventLog, RequestQueue};
+use prynai_bus::{EventLog, RequestQueue, TaskStore};
 use tokio::sync::{Semaphore, mpsc};
 
 /// Events that wait for a client to read them, and their bytes without the last event; more stay in the log only.
@@ -23,6 +23,7 @@ pub(super) struct Registry {
     pub(super) gateway: GatewayId,
     pub(super) log: Arc<dyn EventLog>,
     pub(super) requests: Arc<dyn RequestQueue>,
+    pub(super) tasks: Arc<dyn TaskStore>,
     pub(super) held: Mutex<HashMap<StreamId, Arc<Inbox>>>,
     pub(super) looks: Semaphore,
     /// Streams whose logs are not needed any more.
@@ -57,12 +58,14 @@ impl Registry {
         gateway: GatewayId,
         log: Arc<dyn EventLog>,
         requests: Arc<dyn RequestQueue>,
+        tasks: Arc<dyn TaskStore>,
         delivered: mpsc::Sender<StreamId>,
     ) -> Self {
         Self {
             gateway,
             log,
             requests,
+            tasks,
             held: Mutex::default(),
             looks: Semaphore::new(LOOKS),
             delivered,
