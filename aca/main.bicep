@@ -97,6 +97,10 @@ param envelopeKey string = ''
 @secure()
 param stateKey string = ''
 
+@description('Secret that seals what tasks keep in Redis, 32 characters or more; two, separated by a comma, while you replace it. If it is empty, nothing is sealed. To add or remove it, stop all apps while there is no task.')
+@secure()
+param taskKey string = ''
+
 @description('Host names that clients may use, besides the one that Container Apps gives the gateway, the custom domain and the front.')
 param allowedHosts string[] = []
 
@@ -220,6 +224,7 @@ module vault 'modules/vault.bicep' = {
     keepsUrl: redisAuth == 'keys'
     envelopeKey: envelopeKey
     stateKey: stateKey
+    taskKey: taskKey
     policy: policy
   }
 }
@@ -319,6 +324,7 @@ module gateway 'modules/gateway.bicep' = {
     redisAuth: redisAuth
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
+    seals: !empty(taskKey)
     hasPolicy: !empty(policy)
     urlIsIdentifier: urlIsIdentifier
     settings: gatewayEnv
@@ -362,6 +368,7 @@ module worker 'modules/worker.bicep' = {
     redisAuth: redisAuth
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
+    seals: !empty(taskKey)
     signsState: !empty(stateKey)
     settings: workerEnv
     concurrency: workerConcurrency
@@ -384,6 +391,7 @@ module operations 'modules/operations.bicep' = {
     redisAuth: redisAuth
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
+    seals: !empty(taskKey)
   }
 }
 

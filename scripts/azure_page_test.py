@@ -147,10 +147,11 @@ class Page(Scripts):
         self.assertEqual(len([line for line in run.lines if "/stop?" in line]), 3)
 
     def test_each_key_is_replaced_by_a_new_one_of_its_own(self):
-        replaced = 'echo "keys: $ENVELOPE_KEY $STATE_KEY $first"'
-        page = self.dev().replace("### 4. Look", '```sh\nexport first="$ENVELOPE_KEY $STATE_KEY"\n```\n### 4. Look', 1)
+        replaced = 'echo "keys: $ENVELOPE_KEY $STATE_KEY $TASK_KEY $first"'
+        kept = '```sh\nexport first="$ENVELOPE_KEY $STATE_KEY $TASK_KEY"\n```\n### 4. Look'
+        page = self.dev().replace("### 4. Look", kept, 1)
         (said,) = re.findall(r"keys: (.*)", self.follow(page, replaced).text)
-        self.assertEqual(len(set(said.split())), 4, said)
+        self.assertEqual(len(set(said.split())), 6, said)
         self.assertTrue(all(re.fullmatch("[0-9a-f]{64}", key) for key in said.split()), said)
 
     def test_a_line_that_would_answer_a_question_is_found(self):

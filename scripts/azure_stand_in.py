@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = r"""#!/usr/bin/env bash
 line="${0##*/}"
 for word in "$@"; do line="$line"$'\x1f'"$word"; done
-printf '%s\x1e%s\x1e%s\x1e%s\n' "$line" "${IMAGE:-}" "${ENVELOPE_KEY:-}" "${STATE_KEY:-}" >>"$CALLS"
+printf '%s\x1e%s\x1e%s\x1e%s\x1e%s\n' "$line" "${IMAGE:-}" "${ENVELOPE_KEY:-}" "${STATE_KEY:-}" "${TASK_KEY:-}" \
+  >>"$CALLS"
 while IFS=$'\x1e' read -r part fails answer; do
   if [[ "${line//$'\x1f'/ }" = *"$part"* ]]; then
     [ "$fails" = no ] || exit 3
@@ -27,10 +28,10 @@ done <"$ANSWERS"
 class Call:
     """One call of az or docker, and what it found in its environment."""
 
-    def __init__(self, line: str, image: str, envelope_key: str, state_key: str):
+    def __init__(self, line: str, image: str, *keys: str):
         self.words = line.split("\x1f")
         self.image = image
-        self.keys = [envelope_key, state_key]
+        self.keys = list(keys)
 
 
 class Run:

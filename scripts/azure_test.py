@@ -9,8 +9,10 @@ from azure_stand_in import Scripts
 
 SECRET = "a secret that nobody else may ever see 1"
 STATE_SECRET = "a secret that nobody else may ever see 2"
+TASK_SECRET = "a secret that nobody else may ever see 3"
 GROUP = {"SUBSCRIPTION": "sub", "RESOURCE_GROUP": "fleet"}
 DEPLOY = {**GROUP, "LOCATION": "westeurope", "API_CLIENT_ID": "api", "ENVELOPE_KEY": SECRET, "STATE_KEY": STATE_SECRET}
+DEPLOY = {**DEPLOY, "TASK_KEY": TASK_SECRET}
 
 # What Azure says of a subscription in which nothing was deployed.
 NOTHING_THERE = [
@@ -41,9 +43,10 @@ class Deploy(Scripts):
 
     def test_a_short_secret_is_refused(self):
         for secret in ("x" * 31, "x" * 32 + "," + "y" * 31):
-            run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, "ENVELOPE_KEY": secret})
-            self.assertEqual(run.code, 1)
-            self.assertIn("ENVELOPE_KEY is too short", run.text)
+            for name in ("ENVELOPE_KEY", "TASK_KEY"):
+                run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, name: secret})
+                self.assertEqual(run.code, 1)
+                self.assertIn(f"{name} is too short", run.text)
 
     def test_a_name_that_azure_would_refuse_is_refused(self):
         for name in ("ab", "fleet-", "fleet--one", "Fleet", "1fleet", "f" * 19, "fleet_1"):
@@ -94,14 +97,14 @@ class Deploy(Scripts):
         # The parameter file reads these from the environment.
         last = run.calls[positions[-1]]
         self.assertRegex(last.image, r"^registry1\.azurecr\.io/prynai-mcp:[0-9a-f]{12}$")
-        self.assertEqual(last.keys, [SECRET, STATE_SECRET])
+        self.assertEqual(last.keys, [SECRET, STATE_SECRET, TASK_SECRET])
 
     def test_secrets_are_in_no_command_and_on_no_screen(self):
         for arguments in (["--dry-run"], ["--yes"]):
             run = self.run_script("deploy_aca", "prod", *arguments, settings=DEPLOY, answers=NOTHING_THERE)
             self.assertEqual(run.code, 0, run.text)
-            self.assertNotIn(SECRET, run.text)
-            self.assertFalse([line for line in run.lines if SECRET in line or STATE_SECRET in line])
+            self.assertNotIn("nobody else may", run.text)
+            self.assertFalse([line for line in run.lines if "nobody else may" in line])
 
     def test_a_group_is_for_one_variant(self):
         for there, code in (("prod", 1), ("dev", 0), ("", 0), ("None", 0)):

@@ -33,6 +33,8 @@ param redisAuth string
 param vaultUri string
 @description('Whether requests are signed.')
 param signs bool
+@description('Whether what tasks keep is sealed.')
+param seals bool
 @description('Whether there is a policy.')
 param hasPolicy bool
 @description('Whether the URL of clients is an identifier URI of the API.')
@@ -80,19 +82,30 @@ var appRoles = empty(roles) ? [] : [
     value: join(roles, ',')
   }
 ]
-var signing = signs ? [
+var keySettings = concat(signs ? [
   {
     name: 'PRYNAI_ENVELOPE_KEY'
     secretRef: 'envelope-key'
   }
-] : []
-var signingSecrets = signs ? [
+] : [], seals ? [
+  {
+    name: 'PRYNAI_TASK_KEY'
+    secretRef: 'task-key'
+  }
+] : [])
+var keySecrets = concat(signs ? [
   {
     name: 'envelope-key'
     keyVaultUrl: '${vaultUri}secrets/envelope-key'
     identity: identityId
   }
-] : []
+] : [], seals ? [
+  {
+    name: 'task-key'
+    keyVaultUrl: '${vaultUri}secrets/task-key'
+    identity: identityId
+  }
+] : [])
 
 // With its identity the app has no password of Redis at all.
 var redisSettings = usesEntra ? [
@@ -145,7 +158,7 @@ var policySecrets = hasPolicy ? [
   }
 ] : []
 
-var own = concat(pageOrigins, appRoles, signing, redisSettings, scopePrefix, policySettings, [
+var own = concat(pageOrigins, appRoles, keySettings, redisSettings, scopePrefix, policySettings, [
   {
     name: 'PRYNAI_LISTEN'
     value: '0.0.0.0:${port}'
@@ -239,7 +252,7 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(redisSecrets, signingSecrets, policySecrets)
+      secrets: concat(redisSecrets, keySecrets, policySecrets)
       identitySettings: [
         {
           identity: identityId

@@ -24,6 +24,8 @@ param redisAuth string
 param vaultUri string
 @description('Whether requests are signed; to queue one again, it must sign it.')
 param signs bool
+@description('Whether what tasks keep is sealed.')
+param seals bool
 
 var usesEntra = redisAuth == 'entra'
 
@@ -53,19 +55,30 @@ var redisSecrets = usesEntra ? [] : [
     identity: identityId
   }
 ]
-var signing = signs ? [
+var keySettings = concat(signs ? [
   {
     name: 'PRYNAI_ENVELOPE_KEY'
     secretRef: 'envelope-key'
   }
-] : []
-var signingSecrets = signs ? [
+] : [], seals ? [
+  {
+    name: 'PRYNAI_TASK_KEY'
+    secretRef: 'task-key'
+  }
+] : [])
+var keySecrets = concat(signs ? [
   {
     name: 'envelope-key'
     keyVaultUrl: '${vaultUri}secrets/envelope-key'
     identity: identityId
   }
-] : []
+] : [], seals ? [
+  {
+    name: 'task-key'
+    keyVaultUrl: '${vaultUri}secrets/task-key'
+    identity: identityId
+  }
+] : [])
 
 resource operations 'Microsoft.App/jobs@2026-07-01' = {
   name: name
@@ -95,7 +108,7 @@ resource operations 'Microsoft.App/jobs@2026-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(redisSecrets, signingSecrets)
+      secrets: concat(redisSecrets, keySecrets)
       identitySettings: [
         {
           identity: identityId
@@ -111,7 +124,7 @@ resource operations 'Microsoft.App/jobs@2026-07-01' = {
           image: image
           command: ['prynai-ops']
           args: ['status']
-          env: concat(redisSettings, signing)
+          env: concat(redisSettings, keySettings)
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'

@@ -27,6 +27,9 @@ param envelopeKey string
 @description('Secret that signs what clients carry; empty for none.')
 @secure()
 param stateKey string
+@description('Secret that seals what tasks keep; empty for none.')
+@secure()
+param taskKey string
 @description('Text of the policy file; empty for none.')
 param policy string
 
@@ -85,6 +88,13 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     name: 'state-key'
     properties: {
       value: stateKey
+    }
+  }
+
+  resource task 'secrets' = if (!empty(taskKey)) {
+    name: 'task-key'
+    properties: {
+      value: taskKey
     }
   }
 

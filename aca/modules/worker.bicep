@@ -25,6 +25,8 @@ param redisAuth string
 param vaultUri string
 @description('Whether requests are signed.')
 param signs bool
+@description('Whether what tasks keep is sealed.')
+param seals bool
 @description('Whether what clients carry is signed.')
 param signsState bool
 @description('Further settings, with name and value.')
@@ -49,6 +51,11 @@ var keySettings = concat(signs ? [
     name: 'PRYNAI_ENVELOPE_KEY'
     secretRef: 'envelope-key'
   }
+] : [], seals ? [
+  {
+    name: 'PRYNAI_TASK_KEY'
+    secretRef: 'task-key'
+  }
 ] : [], signsState ? [
   {
     name: 'PRYNAI_STATE_KEY'
@@ -59,6 +66,12 @@ var keySecrets = concat(signs ? [
   {
     name: 'envelope-key'
     keyVaultUrl: '${vaultUri}secrets/envelope-key'
+    identity: identityId
+  }
+] : [], seals ? [
+  {
+    name: 'task-key'
+    keyVaultUrl: '${vaultUri}secrets/task-key'
     identity: identityId
   }
 ] : [], signsState ? [

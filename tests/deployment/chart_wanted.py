@@ -203,6 +203,8 @@ class Wanted:
             kept["PRYNAI_REDIS_URL"] = "redis-url"
         if self.values["signRequests"]:
             kept["PRYNAI_ENVELOPE_KEY"] = "envelope-key"
+        if self.values["sealTasks"]:
+            kept["PRYNAI_TASK_KEY"] = "task-key"
         if self.values["signState"] and role == "worker":
             kept["PRYNAI_STATE_KEY"] = "state-key"
         plain |= self.of_gateway() if role == "gateway" else {"PRYNAI_CONCURRENCY": str(own["concurrency"])}

@@ -34,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "as little as possible": {},
     "without callers' tokens": {"auth": {"kind": "none"}},
     "without signatures": {"signRequests": False, "signState": False},
+    "with sealed tasks": {"sealTasks": True},
     "without KEDA": {"scaling": {"enabled": False}},
     "without TLS at Redis": {"redis": {"address": "redis:6379", "tls": False}},
     "without network policies": {"networkPolicy": {"enabled": False}},

@@ -41,7 +41,7 @@ VARIANTS = {
         "dev",
         {"workerImage": "example.azurecr.io/tools:1", "workerCommand": "custom-worker"},
     ),
-    "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": ""}),
+    "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": "", "taskKey": ""}),
     "dev with a domain": ("dev", {"customDomain": DOMAIN}),
     "dev with a domain that is no identifier": ("dev", {"customDomain": DOMAIN, "urlIsIdentifier": False}),
     "dev with a policy and settings": (
@@ -78,6 +78,7 @@ VARIABLES = {
     "API_CLIENT_ID": "00000000-0000-0000-0000-000000000000",
     "ENVELOPE_KEY": "the-secret-that-signs-requests-0",
     "STATE_KEY": "the-secret-that-signs-questions-0",
+    "TASK_KEY": "the-secret-that-seals-all-tasks-0",
 }
 # DL3008: Debian keeps only the newest version of a package, so a pinned one cannot be built again.
 HADOLINT = ["hadolint", "--ignore", "DL3008"]
@@ -108,7 +109,7 @@ def check_variants(root: Path, variants: dict[str, Any], used: set[Path]) -> Ite
 
 
 def demands(root: Path, file: str, deployment: Deployment, changes: dict[str, Any]) -> Iterator[str]:
-    secrets = [VARIABLES["ENVELOPE_KEY"], VARIABLES["STATE_KEY"]]
+    secrets = [VARIABLES[name] for name in ("ENVELOPE_KEY", "STATE_KEY", "TASK_KEY")]
     try:
         worker = (changes.get("workerImage", VARIABLES["IMAGE"]), changes.get("workerCommand", "prynai-worker"))
         known = changes.get("urlIsIdentifier", True)

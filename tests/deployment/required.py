@@ -58,7 +58,9 @@ NAMES = {
 # Private addresses: what Azure calls the part of the service, and its DNS zone.
 ENDPOINTS = {"redisEnterprise": "privatelink.redis.azure.net", "vault": "privatelink.vaultcore.azure.net"}
 # Settings that hold a secret.
-SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY")
+SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY", "PRYNAI_TASK_KEY")
+# Of these, those that all have if one has.
+SHARED = {"envelope-key": "PRYNAI_ENVELOPE_KEY", "task-key": "PRYNAI_TASK_KEY"}
 # Read by what signs in to Entra ID, not by a setting of ours.
 OF_AZURE = {"AZURE_CLIENT_ID"}
 # What a process takes after --drain-timeout before it ends in any case, and the longest grace that people report.
@@ -113,6 +115,12 @@ class Requirements:
             yield "aca/main.bicep: there must be one job, for prynai-ops"
         for job in jobs:
             yield from (f"{job.where}: {fault}" for fault in self.runs("prynai-ops", job))
+        kept = {secret.body["name"] for secret in self.of(f"{VAULT}/secrets")}
+        for one in (*apps.values(), *jobs):
+            env = {variable["name"] for variable in at(one.body, "properties.template")["containers"][0]["env"]}
+            for key in sorted(kept & SHARED.keys()):
+                if SHARED[key] not in env:
+                    yield f"{one.where}: {SHARED[key]} is missing"
         yield from (f"{apps['gateway'].where}: {fault}" for fault in self.gateway(apps["gateway"]))
         yield from (f"{apps['worker'].where}: {fault}" for fault in self.worker(apps["worker"]))
 

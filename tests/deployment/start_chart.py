@@ -29,7 +29,7 @@ import charts
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "the-password-of-redis"
-SECRETS = {"envelope-key": "e" * 32, "state-key": "s" * 32, "admin-token": "a" * 32}
+SECRETS = {"envelope-key": "e" * 32, "state-key": "s" * 32, "task-key": "t" * 32, "admin-token": "a" * 32}
 # What the webhook of workload identity sets in a pod that is labelled for it.
 WEBHOOK = {
     "AZURE_FEDERATED_TOKEN_FILE": "/nowhere",

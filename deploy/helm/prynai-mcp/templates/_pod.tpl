@@ -89,6 +89,9 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
 {{- if .root.Values.signRequests }}
 {{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_ENVELOPE_KEY" "key" "envelope-key") }}
 {{- end }}
+{{- if .root.Values.sealTasks }}
+{{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_TASK_KEY" "key" "task-key") }}
+{{- end }}
 # Probes are there, and metrics.
 - name: PRYNAI_ADMIN_LISTEN
   value: 0.0.0.0:9464
