@@ -52,6 +52,27 @@ Each capability is tried with a client of its own:
 """
 
 # Whatever an extension is used with.
+SIGN_IN = {
+    "sign-in": "signs in",
+    "restart": "gateways restarted",
+    "refresh": "token expired",
+}
+
+SIGN_IN_INTRODUCTION = """
+## Signing in
+
+Clients are told the URL of the server and nothing else. Both gateways have [the façade](security.md#the-oauth-façade),
+behind them is an issuer that is as strict as Microsoft Entra ID, and each step of a sign-in goes to the next gateway:
+
+- **signs in**: the client finds out where, registers, and opens a page. A person allows it and signs in, in Chromium,
+  and the client calls a tool as that person;
+- **gateways restarted**: both, one after the other. It calls again;
+- **token expired**: so long ago that gateways refuse it. It calls again, with a new one.
+
+*ok*: it did, and the person was asked once in all.
+
+"""
+
 EXTENSIONS = {"skills": "skills", "apps": "apps", "tasks": "tasks"}
 
 EXTENSIONS_INTRODUCTION = """
@@ -117,13 +138,14 @@ class Row:
         self.reasons |= other.reasons
 
 
-def page(rows: Sequence[Row], endings: Sequence[Row], extensions: Sequence[Row]) -> str:
+def page(rows: Sequence[Row], endings: Sequence[Row], extensions: Sequence[Row], signed_in: Sequence[Row]) -> str:
     notes: list[str] = []
-    tables = [table(rows, CAPABILITIES, notes), table(endings, ENDINGS, notes)]
+    tables = [table(rows, CAPABILITIES, notes), table(signed_in, SIGN_IN, notes), table(endings, ENDINGS, notes)]
     numbered = "".join(note_text(number, note) for number, note in enumerate(notes, 1))
     used = extension_table(extensions)
     return (
-        f"{INTRODUCTION}{tables[0]}{EXTENSIONS_INTRODUCTION}{used}{ENDINGS_INTRODUCTION}{tables[1]}"
+        f"{INTRODUCTION}{tables[0]}{EXTENSIONS_INTRODUCTION}{used}{SIGN_IN_INTRODUCTION}{tables[1]}"
+        f"{ENDINGS_INTRODUCTION}{tables[2]}"
         f"\n## Not supported by the client\n\n{numbered}"
     )
 

@@ -27,8 +27,9 @@ sys.path.insert(1, str(HERE.parent / "browser" / "apps"))
 
 import apps  # noqa: E402
 import long_job  # noqa: E402
+import sign_in  # noqa: E402
 from fleet_work import FleetWork, served  # noqa: E402
-from page import CAPABILITIES, ENDINGS, EXTENSIONS, Row, page, same  # noqa: E402
+from page import CAPABILITIES, ENDINGS, EXTENSIONS, SIGN_IN, Row, page, same  # noqa: E402
 from processes import Server, clean_environment, fleet  # noqa: E402
 from refusing_fleet import GATEWAY_FLAGS, WORKER_FLAGS, RefusingFleet  # noqa: E402
 
@@ -87,6 +88,17 @@ TASKS = [
     Program("FastMCP, `fastmcp-tasks`", "python/fastmcp_tasks_client.py", "long_job", (STATELESS,)),
     Program("no SDK, Python's `urllib`", "python/tasks_by_hand.py", "long_job", (STATELESS,)),
 ]
+# Clients that sign a person in, by the name of their logs: with what they are run, and their program.
+SIGNING_IN = {
+    "sdk1-python": Program("Python SDK 1.x, `mcp`", "python/sign_in_sdk.py", "mcp-1", (HANDSHAKE,)),
+    "sdk2-python": Program("Python SDK 2.x, `mcp`", "python/sign_in_sdk.py", "mcp-2", (STATELESS,)),
+    "sdk1-node": Program("TypeScript SDK 1.x, `@modelcontextprotocol/sdk`", "node/sign_in_sdk1.mjs", "node", (HANDSHAKE,)),
+    "sdk2-node": Program("TypeScript SDK 2.x, `@modelcontextprotocol/client`", "node/sign_in_sdk2.mjs", "node", (STATELESS,)),
+    "fastmcp": Program("FastMCP, `fastmcp`", "python/sign_in_fastmcp.py", "fastmcp", (STATELESS,)),
+    "rmcp": Program("Rust SDK, `rmcp`", "python/sign_in_rmcp.py", "mcp-2", (STATELESS,)),
+    "mcp-remote": Program("`mcp-remote`", "node/sign_in_mcp_remote.mjs", "node", (HANDSHAKE,)),
+    "inspector": Program("MCP Inspector, its pages in Chromium", "inspector.mjs", "browser", (STATELESS,)),
+}
 # So that the jobs of the examples become tasks before they end.
 TASK_FLAGS = ["--task-after", "1s"]
 
@@ -213,6 +225,23 @@ def run_tasks(clients: Clients) -> list[Row]:
         return [clients.run_extension("tasks", program, STATELESS, server) for program in TASKS]
 
 
+def run_sign_in(clients: Clients, browser_folder: Path, browser: str) -> list[Row]:
+    """Clients that are told a URL and nothing else, at a fleet whose gateways are the authorization server."""
+    node = str(clients.folder / "node/node_modules/.bin/node")
+    commands = {
+        name: [node, str(browser_folder / program.file)] if program.environment == "browser" else clients.command(program)
+        for name, program in SIGNING_IN.items()
+    }
+    found = sign_in.outcomes(commands, clients.environment, node, browser_folder, browser, clients.results / "sign-in")
+    rows = []
+    for name, (version, outcomes) in found.items():
+        program = SIGNING_IN[name]
+        row = Row(program.client, *program.revisions, version, outcomes, columns=SIGN_IN)
+        print(f"{row.client} {version}, sign-in: {outcomes}", flush=True)
+        rows.append(row)
+    return rows
+
+
 def extensions_of(rows: list[Row]) -> list[Row]:
     """What clients reported of extensions beside their capabilities."""
     return [
@@ -268,12 +297,13 @@ def main(folder: Path, browser_folder: Path, browser: str, check: bool) -> int:
     *of_rmcp, tasks_of_rmcp = clients.run_rmcp()
     extensions += [*extensions_of(of_rmcp[0]), tasks_of_rmcp]
     extensions += run_apps(browser_folder, browser)
+    signed_in = run_sign_in(clients, browser_folder.resolve(), browser)
     extensions.sort(key=lambda row: list(EXTENSIONS).index(*row.columns))
     for some, more in zip((rows, endings), of_rmcp, strict=True):
         some.extend(more)
 
-    written = page(rows, endings, extensions)
-    failed = any(row.failed() for row in [*rows, *endings, *extensions]) or set(jobs.values()) != {"ok"}
+    written = page(rows, endings, extensions, signed_in)
+    failed = any(row.failed() for row in [*rows, *endings, *extensions, *signed_in]) or set(jobs.values()) != {"ok"}
     if not check:
         PAGE.write_text(written)
         print(f"\n{PAGE.relative_to(ROOT)} is written.")

@@ -128,14 +128,16 @@ async def connect(
     on_sampling: Answer | None = None,
     on_elicitation: Answer | None = None,
     auth: Any = None,
+    seconds: float = TEST_SECONDS,
 ) -> AsyncIterator[Connection]:
-    """A client connected to the server at `url`, speaking `revision`. `auth` is what the SDK's HTTP library takes."""
+    """A client connected to the server at `url`, speaking `revision`, for so long at most. `auth` is what the SDK's
+    HTTP library takes."""
     if SDK_GENERATION == 1:
         import sdk1 as sdk
     else:
         import sdk2 as sdk
     callbacks = Callbacks(log_level, on_sampling, on_elicitation)
-    with anyio.fail_after(TEST_SECONDS):
+    with anyio.fail_after(seconds):
         async with sdk.connect(url, revision, callbacks, auth) as connection:
             assert connection.revision == revision
             yield connection

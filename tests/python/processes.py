@@ -190,6 +190,7 @@ def fleet(
     worker_flags: Sequence[str] = (),
     port: int = 0,
     worker_environment: Mapping[str, str] | None = None,
+    gateway_environment: Mapping[str, str] | None = None,
     balance: Balance | None = None,
 ) -> Iterator[Server]:
     """`port` is where the balancer listens, if that must be known before it starts."""
@@ -215,6 +216,7 @@ def fleet(
                 f"gateway-{n}",
                 [binary("prynai-gateway"), "--listen", "127.0.0.1:0", *shared, *gateway_flags],
                 says("listening", "address"),
+                gateway_environment,
             )
             for n in range(gateways)
         ]

@@ -1,6 +1,7 @@
 //! Signs a person in where the server says, or a service with its secret, and calls a tool.
 //!
 //! ```sh
+//! cargo run -p rust-client -- http://127.0.0.1:8000/mcp
 //! cargo run -p rust-client -- http://127.0.0.1:8000/mcp --client-id CLIENT_ID
 //! CLIENT_SECRET=… cargo run -p rust-client -- https://mcp.example.com/mcp --client-id CLIENT_ID \
 //!     --scope https://mcp.example.com/mcp/.default --call add --arguments '{"a": 2, "b": 40}'
@@ -11,7 +12,7 @@ mod loopback;
 use anyhow::{Context, ensure};
 use clap::Parser;
 use rmcp::model::{CallToolRequestParams, ClientConfig, JsonObject, ProtocolVersion};
-use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::auth::{
     AuthClient, AuthorizationManager, AuthorizationRequest, AuthorizationSession,
@@ -25,9 +26,9 @@ use loopback::Loopback;
 struct Options {
     /// Endpoint of the server, such as https://mcp.example.com/mcp.
     url: String,
-    /// Client id under which this program is registered where its users sign in.
+    /// Client id under which this program is registered where its users sign in [default: it registers by itself].
     #[arg(long)]
-    client_id: String,
+    client_id: Option<String>,
     /// Secret of a service, which signs in by itself. Read from the environment only: other users of the machine can
     /// see arguments.
     #[arg(skip = std::env::var("CLIENT_SECRET").ok())]
@@ -41,6 +42,9 @@ struct Options {
     /// Arguments of the call.
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = object)]
     arguments: JsonObject,
+    /// Call once for each line of standard input, which has the arguments.
+    #[arg(long, requires = "call", conflicts_with = "arguments")]
+    lines: bool,
 }
 
 #[tokio::main]
@@ -83,14 +87,26 @@ async fn main() -> anyhow::Result<()> {
                 println!("{}", tool.name);
             }
         }
-        Some(tool) => {
-            let call = CallToolRequestParams::new(tool).with_arguments(options.arguments);
-            let result = client.call_tool(call).await?;
-            println!("{}", serde_json::to_string(&result)?);
+        Some(tool) if options.lines => {
+            // What the client does beside calls, it does in threads of its own.
+            for line in std::io::stdin().lines() {
+                println!("{}", call(&client, &tool, object(&line?)?).await?);
+            }
         }
+        Some(tool) => println!("{}", call(&client, &tool, options.arguments).await?),
     }
     client.cancel().await?;
     Ok(())
+}
+
+/// The result as JSON.
+async fn call(
+    client: &RunningService<RoleClient, ClientConfig>,
+    tool: &str,
+    arguments: JsonObject,
+) -> anyhow::Result<String> {
+    let call = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+    Ok(serde_json::to_string(&client.call_tool(call).await?)?)
 }
 
 /// Authorization code and PKCE, in the browser (RFC 8252).
@@ -99,9 +115,11 @@ async fn as_person(
     options: &Options,
 ) -> anyhow::Result<AuthorizationManager> {
     let loopback = Loopback::listen().await?;
-    let request = AuthorizationRequest::new(loopback.redirect_uri())
-        .with_preregistered_client(&options.client_id)
-        .with_scopes(&options.scope);
+    let request = AuthorizationRequest::new(loopback.redirect_uri()).with_scopes(&options.scope);
+    let request = match &options.client_id {
+        Some(id) => request.with_preregistered_client(id),
+        None => request.with_client_name(env!("CARGO_PKG_NAME")),
+    };
     let session = AuthorizationSession::new(manager, request).await;
     let session = session.map_err(|(_, error)| error)?;
     eprintln!("Sign in at {}", session.get_authorization_url());
@@ -119,8 +137,9 @@ async fn as_service(
     options: &Options,
     secret: &str,
 ) -> anyhow::Result<AuthorizationManager> {
+    let client_id = options.client_id.clone();
     let config = ClientCredentialsConfig::ClientSecret {
-        client_id: options.client_id.clone(),
+        client_id: client_id.context("a service needs --client-id")?,
         client_secret: secret.to_owned(),
         scopes: options.scope.clone(),
         resource: Some(options.url.clone()),
