@@ -26,12 +26,16 @@ class Call:
     # Each call has a session of its own, from `initialize` to DELETE.
     whole_session: bool = False
     meta: dict[str, Any] = field(default_factory=dict)
+    # What `Mcp-Name` says of a modern request; without it, the name in `params`.
+    name: str | None = None
+    # What a modern client says of itself.
+    capabilities: dict[str, Any] = field(default_factory=dict)
 
     def body(self, identifier: int = FIRST_ID) -> str:
         meta = dict(self.meta)
         if self.era == "modern":
             meta["io.modelcontextprotocol/protocolVersion"] = MODERN
-            meta["io.modelcontextprotocol/clientCapabilities"] = {}
+            meta["io.modelcontextprotocol/clientCapabilities"] = self.capabilities
         params = {**self.params, "_meta": meta} if meta else self.params
         return json.dumps({"jsonrpc": "2.0", "id": identifier, "method": self.method, "params": params})
 
@@ -39,8 +43,9 @@ class Call:
         """Without the session's."""
         if self.era == "legacy":
             return {**PLAIN_HEADERS, "MCP-Protocol-Version": LEGACY}
-        name = {"Mcp-Name": self.params["name"]} if "name" in self.params else {}
-        return {**PLAIN_HEADERS, "MCP-Protocol-Version": MODERN, "Mcp-Method": self.method, **name}
+        name = self.name or self.params.get("name")
+        named = {"Mcp-Name": name} if name else {}
+        return {**PLAIN_HEADERS, "MCP-Protocol-Version": MODERN, "Mcp-Method": self.method, **named}
 
 
 def echo(size: int = 100, **kind: Any) -> Call:

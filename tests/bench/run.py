@@ -27,7 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "python")]
 
 from cases import CASES, Case, Setting  # noqa: E402
 from counters import cost, forget_peak_memory, machine, peak_memory_mib, snapshot  # noqa: E402
-from load import first_answer, hops, open_loop, subscribers  # noqa: E402
+from load import first_answer, hops, open_loop, subscribers, task  # noqa: E402
 from load.wrk import Load, WrongAnswers  # noqa: E402
 from report import figures, page  # noqa: E402
 from report.results import Results  # noqa: E402
@@ -151,11 +151,18 @@ def measure_open_loop(plan: Plan, keep: Callable[..., None]) -> None:
             keep(open_loop.SETTING, name, rounds, memory)
 
 
+def measure_task(plan: Plan, keep: Callable[..., None]) -> None:
+    with plan.new_folder() as folder:
+        for name, rounds in task.measure(folder, plan.rounds, plan.seconds).items():
+            keep(task.SETTING, name, rounds, {})
+
+
 OTHERS = {
     "open-loop": measure_open_loop,
     "first-answer": measure_first_answer,
     "subscribers": measure_subscribers,
     "hops": measure_hops,
+    "task": measure_task,
 }
 
 

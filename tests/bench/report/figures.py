@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from load import first_answer, hops, open_loop, subscribers
+from load import first_answer, hops, open_loop, subscribers, task
 from report.results import Results
 
 C1, C32, C64 = "1 connection", "32 connections", "64 connections"
@@ -102,6 +102,16 @@ def legacy_against_modern(results: Results) -> float | None:
     return legacy / modern if legacy and modern else None
 
 
+def task_against_ping(results: Results) -> float | None:
+    asked, pinged = (results.cpu("task", task.SETTING, call).get("gateway") for call in (task.TASK, task.PING))
+    return asked / pinged if asked and pinged else None
+
+
+def scripts_of_task(results: Results) -> float | None:
+    taken = results.rounds("task", task.SETTING, task.TASK)
+    return taken[-1]["commands_by_name"].get("evalsha") if taken else None
+
+
 def redis_cpu(results: Results) -> float | None:
     return results.cpu("modern", C32, "split").get("redis")
 
@@ -183,6 +193,8 @@ GOALS = [
         count,
         most=3,
     ),
+    Goal("`tasks/get`: CPU of the gateway", "≤ 1.2 × a `ping`'s", task_against_ping, times, most=1.2),
+    Goal("`tasks/get`: scripts of Redis", "1", scripts_of_task, count, most=1.01),
     Goal("modern call, 32 connections: CPU of Redis", "≤ 20 µs", redis_cpu, micros, most=20),
     Goal("append-only file, everysec", "≤ 15 % less", cost_of_file, shown_percent_less, most=0.15),
     Goal(

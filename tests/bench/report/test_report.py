@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "python")]
 
 from cases import CASES  # noqa: E402
-from load import hops  # noqa: E402
+from load import hops, task  # noqa: E402
 from report import figures, page, plots  # noqa: E402
 from report.results import Results  # noqa: E402
 
@@ -81,6 +81,10 @@ def measured(factor: float) -> Results:
     results.add("subscribers", figures.SUBSCRIBERS, "split", [{"last_ms": 80 * factor}], {})
     results.begin("hops", ABOUT)
     results.add("hops", figures.HOPS, "split", [{"hops": 3 * factor, "sequence": "xadd (publish)"}], {})
+    results.begin("task", ABOUT)
+    results.add("task", task.SETTING, task.PING, [one_round(10_000, {"gateway": 30})], {})
+    asked = {**one_round(10_000, {"gateway": 33 * factor}), "commands_by_name": {"evalsha": factor}}
+    results.add("task", task.SETTING, task.TASK, [asked], {})
     results.begin("first-answer", ABOUT)
     results.add("first-answer", figures.FIRST_ANSWER, "standalone", [{"first_answer_ms": 40 * factor}], {})
     return results
