@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # server-<scenario>-2026-07-28T12-00-00-000Z
-RESULT_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+RESULT_FOLDER = re.compile(r"(authorization-)?server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 BAD = ("FAILURE", "WARNING")
 # What the suite notes among its checks while it talks to the server.
 TRAFFIC = ("incoming-", "outgoing-", "stream-closed")
@@ -46,6 +46,9 @@ RUNS = (
     # Every scenario in its own era; the only run with those of the extensions.
     Run("0.2.0-alpha.12 with extensions", MODERN, (), 65, 276),
 )
+
+# Of the façade as an authorization server.
+AUTHORIZATION = Run("0.2.0-alpha.12 authorization", MODERN, (), 2, 3)
 
 
 @dataclass
@@ -94,7 +97,7 @@ def judge(run: Run, folder: Path, exit_code: int, excused: set[str]) -> Verdict:
 def results(folder: Path) -> list[tuple[str, list[dict[str, Any]]]]:
     """The checks of each scenario."""
     found = []
-    for path in sorted(folder.glob("server-*/checks.json")):
+    for path in sorted(folder.glob("*server-*/checks.json")):
         name = RESULT_FOLDER.fullmatch(path.parent.name)
         assert name, f"{path.parent.name} does not name a scenario"
         found.append((name["scenario"], json.loads(path.read_text())))

@@ -12,6 +12,8 @@ from urllib.parse import urlencode, urljoin
 # A sign-in, a consent, and room for one more.
 MOST_FORMS = 3
 PAGE_SECONDS = 30
+# What the page of the façade calls its consent.
+ALLOW = "allow"
 
 
 class Form(HTMLParser):
@@ -56,7 +58,7 @@ class Browser:
             if form.action is None:
                 return page
             fields = {name: filled.get(name, value) for name, value in form.fields.items()}
-            fields.update((name, value) for name, value in form.buttons if value == user)
+            fields.update((name, value) for name, value in form.buttons if value in (user, ALLOW))
             page, form, at = self._submit(form, at, fields)
         raise AssertionError(f"still not done after {MOST_FORMS} forms:\n{page}")
 
