@@ -62,6 +62,8 @@ pub(crate) enum Step {
     LeaseEnds,
     /// Time passes: a log to which nothing will be added came to the end of its retention.
     LogExpires,
+    /// Much time passes: nobody can ask for the task any more.
+    TaskExpires,
 }
 
 /// What the caller is told.
@@ -129,6 +131,7 @@ pub(crate) enum Flaw {
     PromoteOverlooksMarks,
     TasksAreAbandoned,
     StragglersWriteToTheNextRound,
+    TasksExpireWhileTheyRun,
 }
 
 /// A mistake of those who use the bus.
@@ -219,7 +222,7 @@ impl Outcome {
 // === impl Flaw ===
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::AppendLetsAnybodyIn,
         Self::FinishLetsAnybodyIn,
         Self::TakeOverWithoutLease,
@@ -240,5 +243,6 @@ impl Flaw {
         Self::PromoteOverlooksMarks,
         Self::TasksAreAbandoned,
         Self::StragglersWriteToTheNextRound,
+        Self::TasksExpireWhileTheyRun,
     ];
 }

@@ -156,6 +156,10 @@ impl Fleet {
             // The end of its retention does the same to the log.
             moves.push(Move::Bus(Step::Release));
         }
+        // No gateway is in doubt for so long.
+        if !self.in_doubt && self.stream.log().is_some_and(|log| log.is_task()) {
+            moves.push(Move::Bus(Step::TaskExpires));
+        }
         let may_end = self.is_orphaned() || self.happened.lapses < plan.lapses;
         if may_end && self.stream.lease().is_some() {
             moves.push(Move::Bus(Step::LeaseEnds));

@@ -98,6 +98,10 @@ fn planted_mistakes_are_found() {
         (Flaw::PromoteLetsAnybodyIn, "a former owner publishes"),
         (Flaw::PromoteOverlooksMarks, "something follows the cancel"),
         (Flaw::TasksAreAbandoned, "a task ends with its connection"),
+        (
+            Flaw::TasksExpireWhileTheyRun,
+            "something follows the name of the task",
+        ),
     ] {
         let found = explore(&TASKS.with(flaw));
         let is_it = matches!(found, Explored::Broken(broken, _) if broken == promise);

@@ -106,7 +106,8 @@ impl Stream {
             Step::Answer => self.answer().into(),
             Step::Release => self.release(flaw).into(),
             Step::LeaseEnds => self.end_lease().into(),
-            Step::LogExpires => self.expire().into(),
+            Step::LogExpires => self.expire(flaw).into(),
+            Step::TaskExpires => self.expire_task(flaw).into(),
         }
     }
 

@@ -166,6 +166,8 @@ impl RealBus {
             Step::Unreceived(_) | Step::ReclaimAgain(_) | Step::FindOrWithdraw => {
                 panic!("{step:?} follows a lost answer only");
             }
+            // What it says of an ended task would be that of any log.
+            Step::TaskExpires => panic!("tasks live for longer than a sequence"),
             Step::Claim(_) | Step::Reclaim(_) | Step::LeaseEnds | Step::LogExpires => {
                 panic!("{step:?} is not for certain streams");
             }

@@ -225,9 +225,21 @@ impl Stream {
     }
 
     /// One that waits for more is kept for so long that its end is not looked at.
-    pub(super) fn expire(&mut self) -> Answer {
-        // A task is kept for as long as its client was told, which is longer than anything here.
+    pub(super) fn expire(&mut self, flaw: Option<Flaw>) -> Answer {
+        if flaw == Some(Flaw::TasksExpireWhileTheyRun) {
+            self.expire_task(flaw);
+        }
+        // A task is kept for as long as its client was told, which is longer than any retention.
         self.log = self.log.filter(|log| log.is_unfinished || log.is_task);
+        Answer::Done
+    }
+
+    /// A task that has not ended is kept for as long as its request may begin: whoever has it then refuses it, or it
+    /// is ended because it waited for too long.
+    pub(super) fn expire_task(&mut self, flaw: Option<Flaw>) -> Answer {
+        let forgets = flaw == Some(Flaw::TasksExpireWhileTheyRun);
+        let stays = |log: &Log| !log.is_task || (log.has_to_end() && !forgets);
+        self.log = self.log.filter(stays);
         Answer::Done
     }
 }
@@ -282,6 +294,15 @@ impl Log {
             true => said,
             false => said.answer.into(),
         }
+    }
+
+    pub(crate) fn is_task(&self) -> bool {
+        self.is_task
+    }
+
+    /// Whether something is to happen to it yet.
+    fn has_to_end(&self) -> bool {
+        self.is_unfinished || self.is_asking
     }
 
     /// Cancelled before anybody knew the entry: neither holder nor worker has been told.
