@@ -101,6 +101,13 @@ param stateKey string = ''
 @secure()
 param taskKey string = ''
 
+@description('Client id of the registration in Entra ID with which the gateway signs people in for its clients, as scripts/facade_aca makes it; empty for no façade: then each client needs a registration of its own.')
+param facadeClientId string = ''
+
+@description('Secret of the façade that seals what travels through clients and browsers, 32 characters or more; two, separated by a comma, while you replace it.')
+@secure()
+param facadeKey string = ''
+
 @description('Host names that clients may use, besides the one that Container Apps gives the gateway, the custom domain and the front.')
 param allowedHosts string[] = []
 
@@ -225,6 +232,7 @@ module vault 'modules/vault.bicep' = {
     envelopeKey: envelopeKey
     stateKey: stateKey
     taskKey: taskKey
+    facadeKey: facadeKey
     policy: policy
   }
 }
@@ -325,6 +333,9 @@ module gateway 'modules/gateway.bicep' = {
     vaultUri: vault.outputs.uri
     signs: !empty(envelopeKey)
     seals: !empty(taskKey)
+    facadeClientId: !empty(facadeClientId) && empty(facadeKey)
+      ? fail('facadeClientId needs facadeKey')
+      : facadeClientId
     hasPolicy: !empty(policy)
     urlIsIdentifier: urlIsIdentifier
     settings: gatewayEnv

@@ -5,7 +5,8 @@
 
 1. It is ready, and its HTTPS is trusted. A front that keeps /readyz inside answers 404 there, which is no fault.
 2. With --client-id: without a token it refuses, and says where to get one (RFC 9728); the token is fetched there with
-   the client credentials (RFC 6749, section 4.4), whose secret is in the variable CLIENT_SECRET.
+   the client credentials (RFC 6749, section 4.4), whose secret is in the variable CLIENT_SECRET. Where clients register
+   by themselves (RFC 7591), one does, and a person is asked about it.
 3. A session is opened, the tools are listed, and a counter is raised: the tools bump_counter and long_running of the
    reference handler must be there. With --tool, that tool is called instead, without arguments, and the rest left out.
 4. Each COMMAND of --between runs between two calls of that same session; the counter must go on where it was. It is for
@@ -227,13 +228,41 @@ def token_for(web: Web, url: str, client: str, scope: str) -> str:
         raise Failed(f"its metadata is for {metadata['resource']}, not for {url}")
     issuer = metadata["authorization_servers"][0]
     print(f"refused without a token; tokens are from {issuer}")
-    endpoint = web.json(f"{issuer}/.well-known/openid-configuration")["token_endpoint"]
+    known = web.json(f"{issuer}/.well-known/openid-configuration")
+    if known.get("registration_endpoint"):
+        register(web, url, known)
+    endpoint = known["token_endpoint"]
     secret = os.environ.get("CLIENT_SECRET") or sys.exit("set CLIENT_SECRET")
     form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": scope}
     token = web.json(endpoint, **form)["access_token"]
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     print(f"a token for {claims.get('aud')}, with the roles {', '.join(claims.get('roles', []))}")
     return token
+
+
+def register(web: Web, url: str, issuer: dict[str, Any]) -> None:
+    """As a program on a person's machine; goes as far as the page that asks the person."""
+    redirect = "http://127.0.0.1:49152/callback"
+    asked = {"client_name": "smoke_http", "redirect_uris": [redirect], "token_endpoint_auth_method": "none"}
+    headers = {"Content-Type": "application/json"}
+    reply = until_well(lambda: web.send("POST", issuer["registration_endpoint"], headers, json.dumps(asked).encode()))
+    said = reply.read()
+    if reply.status != 201:
+        raise Failed(f"the registration was answered with {reply.status}: {said[:500]!r}")
+    parameters = {
+        "response_type": "code",
+        "client_id": json.loads(said)["client_id"],
+        "redirect_uri": redirect,
+        "resource": url,
+        # Nobody knows the verifier, so a code would be of no use (RFC 7636).
+        "code_challenge": base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+    page = until_well(lambda: web.send("GET", f"{issuer['authorization_endpoint']}?{urlencode(parameters)}", {}))
+    text = page.read().decode(errors="replace")
+    if page.status != 200 or "smoke_http" not in text:
+        raise Failed(f"nobody is asked about a client that registered: {page.status}: {text[:500]!r}")
+    print("a client registers by itself, and a person is asked about it")
 
 
 def run(command: str) -> None:

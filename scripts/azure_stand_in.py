@@ -64,7 +64,7 @@ class Scripts(unittest.TestCase):
         self.repository = self.folder / "repository"
         shutil.copytree(ROOT / "aca", self.repository / "aca")
         (self.repository / "scripts").mkdir()
-        for script in ("deploy_aca", "smoke_aca", "ops_aca", "teardown_aca", "azure.sh", "install.sh"):
+        for script in ("deploy_aca", "facade_aca", "smoke_aca", "ops_aca", "teardown_aca", "azure.sh", "install.sh"):
             shutil.copy(ROOT / "scripts" / script, self.repository / "scripts")
         git = ["git", "-C", str(self.repository), "-c", "user.name=test", "-c", "user.email=test@example.com"]
         for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):

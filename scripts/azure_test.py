@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Runs scripts/deploy_aca, smoke_aca, ops_aca and teardown_aca with programs in the place of az and docker: neither
-Azure nor a sign-in is here. scripts/check runs it. Needs Python 3.10, bash and git."""
+"""Runs scripts/deploy_aca, facade_aca, smoke_aca, ops_aca and teardown_aca with programs in the place of az and docker:
+neither Azure nor a sign-in is here. scripts/check runs it. Needs Python 3.10, bash and git."""
 
+import json
+import re
 import shutil
 import unittest
 
-from azure_stand_in import Scripts
+from azure_stand_in import Run, Scripts
 
 SECRET = "a secret that nobody else may ever see 1"
 STATE_SECRET = "a secret that nobody else may ever see 2"
@@ -285,6 +287,60 @@ class Smoke(Scripts):
             run = self.run_script("smoke_aca", *arguments, settings=self.SETTINGS)
             self.assertEqual(run.code, 1)
             self.assertEqual(run.calls, [])
+
+
+class Facade(Scripts):
+    """The registration with which gateways sign people in."""
+
+    SETTINGS = {**GROUP, "NAME": "prynai", "API_CLIENT_ID": "api"}
+    ANSWERS = [
+        ("outputs.endpoint.value", "https://mcp.example.com/mcp"),
+        ("az identity show", "identity-1"),
+        ("az account show", "tenant-1"),
+        ("az ad app create", "facade-1"),
+        ("oauth2PermissionScopes", "scope-1"),
+    ]
+
+    def changes(self, run: Run) -> list[str]:
+        return [line for line in run.lines if not re.search(r" (show|list) ", line)]
+
+    def test_the_identity_of_the_gateway_is_trusted_and_nothing_is_secret(self):
+        run = self.run_script("facade_aca", settings=self.SETTINGS, answers=self.ANSWERS)
+        self.assertEqual(run.code, 0, run.text)
+        made, added, trusted = self.changes(run)
+        self.assertIn("--web-redirect-uris https://mcp.example.com/oauth/callback", made)
+        self.assertIn("--id facade-1 --api api --api-permissions scope-1=Scope", added)
+        self.assertIn("--id facade-1", trusted)
+        credential = json.loads(trusted.split("--parameters ")[1])
+        self.assertEqual(credential["subject"], "identity-1")
+        self.assertEqual(credential["issuer"], "https://login.microsoftonline.com/tenant-1/v2.0")
+        self.assertIn("export FACADE_CLIENT_ID=facade-1", run.text)
+        dry = self.run_script("facade_aca", "--dry-run", settings=self.SETTINGS)
+        self.assertEqual((dry.code, dry.calls), (0, []))
+
+    def test_again_it_changes_only_what_has_changed(self):
+        settings = {**self.SETTINGS, "FACADE_CLIENT_ID": "facade-1"}
+        there = [("federated-credential list", "identity-1"), *self.ANSWERS]
+        run = self.run_script("facade_aca", settings=settings, answers=there)
+        (updated,) = self.changes(run)
+        self.assertIn("az ad app update --id facade-1 --web-redirect-uris https://mcp.example.com/oauth/callback", updated)
+        other = [("federated-credential list", "identity-0"), *self.ANSWERS]
+        run = self.run_script("facade_aca", settings=settings, answers=other)
+        self.assertEqual([line.split()[4] for line in self.changes(run)[1:]], ["delete", "create"])
+
+    def test_what_is_missing_is_named(self):
+        run = self.run_script("facade_aca", settings=GROUP)
+        self.assertEqual(run.code, 1)
+        self.assertIn("NAME API_CLIENT_ID", run.text)
+        answers = [("oauth2PermissionScopes", ""), *self.ANSWERS]
+        run = self.run_script("facade_aca", settings={**self.SETTINGS, "SCOPE": "other"}, answers=answers)
+        self.assertEqual(run.code, 1)
+        self.assertIn("no scope other", run.text)
+
+    def test_a_deployment_with_it_needs_its_key(self):
+        run = self.run_script("deploy_aca", "dev", "--dry-run", settings={**DEPLOY, "FACADE_CLIENT_ID": "facade-1"})
+        self.assertEqual(run.code, 1)
+        self.assertIn("FACADE_KEY", run.text)
 
 
 class Operations(Scripts):

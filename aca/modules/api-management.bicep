@@ -60,7 +60,7 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
     name: 'mcp'
     properties: {
       displayName: 'MCP'
-      // The endpoint and the metadata for its tokens keep their paths. Probes stay inside.
+      // The endpoint, the metadata for its tokens and the façade keep their paths. Probes stay inside.
       path: ''
       protocols: ['https']
       serviceUrl: 'https://${originHost}'
@@ -78,13 +78,15 @@ resource service 'Microsoft.ApiManagement/service@2024-05-01' = {
 
     resource operations 'operations' = [
       for call in [
-        { method: 'POST', path: '/mcp' }
-        { method: 'GET', path: '/mcp' }
-        { method: 'DELETE', path: '/mcp' }
-        { method: 'OPTIONS', path: '/*' }
-        { method: 'GET', path: '/.well-known/*' }
+        { name: 'endpoint', method: 'POST', path: '/mcp' }
+        { name: 'endpoint', method: 'GET', path: '/mcp' }
+        { name: 'endpoint', method: 'DELETE', path: '/mcp' }
+        { name: 'all', method: 'OPTIONS', path: '/*' }
+        { name: 'metadata', method: 'GET', path: '/.well-known/*' }
+        { name: 'facade', method: 'GET', path: '/oauth/*' }
+        { name: 'facade', method: 'POST', path: '/oauth/*' }
       ]: {
-        name: '${toLower(call.method)}-${call.path == '/mcp' ? 'endpoint' : 'metadata'}'
+        name: '${toLower(call.method)}-${call.name}'
         properties: {
           displayName: '${call.method} ${call.path}'
           method: call.method

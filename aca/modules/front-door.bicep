@@ -160,8 +160,8 @@ resource route 'Microsoft.Cdn/profiles/afdEndpoints/routes@2025-12-01' = {
     httpsRedirect: 'Disabled'
     forwardingProtocol: 'HttpsOnly'
     linkToDefaultDomain: 'Enabled'
-    // The endpoint, and the metadata that tells clients where to get a token. Probes stay inside.
-    patternsToMatch: ['/mcp', '/.well-known/*']
+    // The endpoint, the metadata that tells clients where to get a token, and the façade. Probes stay inside.
+    patternsToMatch: ['/mcp', '/.well-known/*', '/oauth/*']
     // No caching: cacheConfiguration is left out.
   }
   // A route needs an origin in its group.

@@ -35,6 +35,8 @@ param vaultUri string
 param signs bool
 @description('Whether what tasks keep is sealed.')
 param seals bool
+@description('Client id of the registration of the façade; empty for none.')
+param facadeClientId string
 @description('Whether there is a policy.')
 param hasPolicy bool
 @description('Whether the URL of clients is an identifier URI of the API.')
@@ -66,6 +68,7 @@ param drainSeconds int
 
 var port = 8000
 var usesEntra = redisAuth == 'entra'
+var hasFacade = !empty(facadeClientId)
 var publicHost = !empty(frontHost) ? frontHost : !empty(customDomain) ? customDomain : host
 var hosts = union([host, publicHost], empty(customDomain) ? [] : [customDomain], allowedHosts)
 
@@ -136,6 +139,33 @@ var redisSecrets = usesEntra ? [] : [
   }
 ]
 
+// The registration of the façade trusts the identity, so there is no secret of it.
+var facadeSettings = hasFacade ? [
+  {
+    name: 'PRYNAI_OAUTH_FACADE'
+    value: 'true'
+  }
+  {
+    name: 'PRYNAI_FACADE_CLIENT_ID'
+    value: facadeClientId
+  }
+  {
+    name: 'PRYNAI_FACADE_IDENTITY'
+    value: identityClientId
+  }
+  {
+    name: 'PRYNAI_FACADE_KEY'
+    secretRef: 'facade-key'
+  }
+] : []
+var facadeSecrets = hasFacade ? [
+  {
+    name: 'facade-key'
+    keyVaultUrl: '${vaultUri}secrets/facade-key'
+    identity: identityId
+  }
+] : []
+
 // Without it, scopes begin with api:// and the client id.
 var scopePrefix = urlIsIdentifier ? [
   {
@@ -158,7 +188,7 @@ var policySecrets = hasPolicy ? [
   }
 ] : []
 
-var own = concat(pageOrigins, appRoles, keySettings, redisSettings, scopePrefix, policySettings, [
+var own = concat(pageOrigins, appRoles, keySettings, redisSettings, facadeSettings, scopePrefix, policySettings, [
   {
     name: 'PRYNAI_LISTEN'
     value: '0.0.0.0:${port}'
@@ -252,12 +282,12 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(redisSecrets, keySecrets, policySecrets)
+      secrets: concat(redisSecrets, keySecrets, facadeSecrets, policySecrets)
       identitySettings: [
         {
           identity: identityId
-          // Without Entra ID at Redis, the containers get no tokens.
-          lifecycle: usesEntra ? 'Main' : 'None'
+          // Without Entra ID at Redis and without a façade, the containers get no tokens.
+          lifecycle: usesEntra || hasFacade ? 'Main' : 'None'
         }
       ]
     }

@@ -30,6 +30,9 @@ param stateKey string
 @description('Secret that seals what tasks keep; empty for none.')
 @secure()
 param taskKey string
+@description('Secret that seals what the façade hands out; empty for none.')
+@secure()
+param facadeKey string
 @description('Text of the policy file; empty for none.')
 param policy string
 
@@ -95,6 +98,13 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     name: 'task-key'
     properties: {
       value: taskKey
+    }
+  }
+
+  resource facade 'secrets' = if (!empty(facadeKey)) {
+    name: 'facade-key'
+    properties: {
+      value: facadeKey
     }
   }
 

@@ -79,6 +79,8 @@ VARIABLES = {
     "ENVELOPE_KEY": "the-secret-that-signs-requests-0",
     "STATE_KEY": "the-secret-that-signs-questions-0",
     "TASK_KEY": "the-secret-that-seals-all-tasks-0",
+    "FACADE_CLIENT_ID": "00000000-0000-0000-0000-000000000001",
+    "FACADE_KEY": "the-secret-that-seals-all-sign-ins",
 }
 # DL3008: Debian keeps only the newest version of a package, so a pinned one cannot be built again.
 HADOLINT = ["hadolint", "--ignore", "DL3008"]
@@ -109,7 +111,7 @@ def check_variants(root: Path, variants: dict[str, Any], used: set[Path]) -> Ite
 
 
 def demands(root: Path, file: str, deployment: Deployment, changes: dict[str, Any]) -> Iterator[str]:
-    secrets = [VARIABLES[name] for name in ("ENVELOPE_KEY", "STATE_KEY", "TASK_KEY")]
+    secrets = [VARIABLES[name] for name in ("ENVELOPE_KEY", "STATE_KEY", "TASK_KEY", "FACADE_KEY")]
     try:
         worker = (changes.get("workerImage", VARIABLES["IMAGE"]), changes.get("workerCommand", "prynai-worker"))
         known = changes.get("urlIsIdentifier", True)

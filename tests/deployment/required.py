@@ -58,7 +58,7 @@ NAMES = {
 # Private addresses: what Azure calls the part of the service, and its DNS zone.
 ENDPOINTS = {"redisEnterprise": "privatelink.redis.azure.net", "vault": "privatelink.vaultcore.azure.net"}
 # Settings that hold a secret.
-SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY", "PRYNAI_TASK_KEY")
+SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY", "PRYNAI_TASK_KEY", "PRYNAI_FACADE_KEY")
 # Of these, those that all have if one has.
 SHARED = {"envelope-key": "PRYNAI_ENVELOPE_KEY", "task-key": "PRYNAI_TASK_KEY"}
 # Read by what signs in to Entra ID, not by a setting of ours.
@@ -268,6 +268,10 @@ class Requirements:
         wanted = None if isinstance(url, Later) or not self.url_is_identifier else f"{url}/"
         if env.get("PRYNAI_AUTH_SCOPE_PREFIX") != wanted:
             yield f"the prefix of scopes must be {wanted}, and is {env.get('PRYNAI_AUTH_SCOPE_PREFIX')}"
+        if "PRYNAI_OAUTH_FACADE" in env and not self.gets_tokens(app):
+            yield "the façade proves itself with the identity, which gets no tokens there"
+        if "PRYNAI_FACADE_CLIENT_SECRET" in env:
+            yield "the façade must not have a secret of its registration"
         given = template["containers"][0].get("probes", [])
         probes = {probe["type"]: probe.get("httpGet") or probe["tcpSocket"] for probe in given}
         # A gateway that is full takes a connection and refuses it: that must not end it.
@@ -283,6 +287,10 @@ class Requirements:
         rules = [rule.get("custom", {}).get("type", "http" if "http" in rule else "") for rule in scale["rules"]]
         if sorted(rules) != ["cpu", "http"]:
             yield f"the scale rules must be http and cpu, and are {rules}"
+
+    def gets_tokens(self, app: Resource) -> bool:
+        given = at(app.body, "properties.configuration.identitySettings")
+        return [one["lifecycle"] for one in given] == ["Main"]
 
     def worker(self, app: Resource) -> Iterator[str]:
         if "ingress" in at(app.body, "properties.configuration"):

@@ -15,6 +15,7 @@ TENANT = "5f1c0a4e-7d0b-4c39-9a57-3b1f6d2e8c01"
 API = "8a2d6f30-41c7-4be1-b0a4-92f5c7e6d002"
 API_URI = "api://prynai-mcp"
 SCOPE = "mcp.call"
+ROLE = "Mcp.Call"
 IDENTITY = "62f8d1a7-5e3b-4c96-b140-d9e7f2a3c007"
 IDENTITY_HEADER = "identity-header-for-development"
 # alice, as gateways name her.
@@ -46,7 +47,8 @@ def facade_fleet(folder: Path, flags: Sequence[str] = ()) -> Iterator[Server]:
         gateway_flags = [
             *flags,
             *("--auth", "entra", "--auth-authority", issuer, "--auth-tenant", TENANT, "--auth-audience", API),
-            *("--auth-scope", SCOPE, "--auth-scope-prefix", f"{API_URI}/", "--public-url", f"{origin}/mcp"),
+            *("--auth-scope", SCOPE, "--auth-role", ROLE, "--auth-scope-prefix", f"{API_URI}/"),
+            *("--public-url", f"{origin}/mcp"),
             *("--oauth-facade", "--facade-client-id", REGISTERED, "--facade-identity", "default"),
         ]
         environment = {

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from facade import API_URI, facade_fleet
 from issuer import DAEMON, DAEMON_SECRET
 from processes import Server, Starter, binary, fleet, says
 
@@ -49,6 +50,16 @@ def test_a_fleet_that_is_well_passes(smoke, issuer):
     for seen in (f"{issuer.resource}: ok", "refused without a token", "a token for", "bump_counter", "all is well"):
         assert seen in done.stdout
     assert DAEMON_SECRET not in done.stdout + done.stderr
+
+
+def test_where_clients_register_by_themselves_one_does(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", "CLIENT_SECRET": DAEMON_SECRET}
+    with facade_fleet(tmp_path) as server:
+        command = [*CLIENT, server.url, "--client-id", DAEMON, "--scope", f"{API_URI}/.default"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a client registers by itself, and a person is asked about it" in done.stdout
+    assert "all is well" in done.stdout
 
 
 def test_another_tool_may_be_called(smoke):
