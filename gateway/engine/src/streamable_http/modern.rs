@@ -148,7 +148,8 @@ async fn serve(
         }
         // Like all that concerns its caller alone, they are open under every policy.
         method if tasks::METHODS.contains(&method) => {
-            tasks::answer(&state, head, &request, view).await
+            let name = target.as_deref().unwrap_or_default();
+            tasks::answer(&state, head, &request, name, view.takes_tasks()).await
         }
         method => {
             state.check_policy(head, method, &request.params).await?;

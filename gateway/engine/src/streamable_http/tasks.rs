@@ -13,7 +13,6 @@ use prynai_bus::{Answered, BusError};
 use serde::Deserialize;
 
 use crate::message::envelope::Request;
-use crate::message::params::ParamsView;
 use crate::message::request_head::RequestHead;
 use crate::metrics::metrics;
 use crate::refusal::RequestError;
@@ -32,21 +31,22 @@ const MOST_ANSWERS: usize = 100;
 /// An acknowledgement.
 const DONE: &str = r#"{"resultType":"complete"}"#;
 
-/// Answers one of [`METHODS`].
+/// Answers one of [`METHODS`], about the task of this name, to a client that takes tasks or not.
 pub(super) async fn answer(
     state: &AppState,
     head: RequestHead<'_>,
     request: &Request,
-    view: ParamsView<'_>,
+    name: &str,
+    takes_tasks: bool,
 ) -> Result<Response, RequestError> {
-    if !view.takes_tasks() {
+    if !takes_tasks {
         return Err(RequestError::MissingExtension(TASKS));
     }
     state
         .check_policy(head, &request.method, &request.params)
         .await?;
     let mut permit = state.admission.errand(head.share(None))?;
-    let name: StreamId = view.task_id()?.parse().map_err(|_| unknown())?;
+    let name: StreamId = name.parse().map_err(|_| unknown())?;
     let principal = &head.caller.principal.subject;
     if request.method == "tasks/update" {
         let given = answers(request)?;
