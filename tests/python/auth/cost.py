@@ -3,13 +3,14 @@ calls it.
 
     python cost.py [ROUNDS]
 
-Two fleets of two gateways and two workers, each with a Redis of its own; one lets everybody in, the other asks for
-tokens of the local issuer. The same load goes to the one and the other in turn, so that whatever else the machine does
-slows both alike. wrk makes the load: every call is `tools/call` of `echo` in 2026-07-28, on connections that stay open.
+Three fleets of two gateways and two workers, each with a Redis of its own: one lets everybody in, one asks for tokens of
+the local issuer, and one also has the façade. The same load goes to each in turn, so that whatever else the machine does
+slows all alike. wrk makes the load: every call is `tools/call` of `echo` in 2026-07-28, on connections that stay open.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import certificates  # noqa: E402
-from issuer import dev_issuer  # noqa: E402
+from issuer import DAEMON, DAEMON_SECRET, dev_issuer  # noqa: E402
 from processes import Process, Server, fleet  # noqa: E402
 
 SECONDS = 2
@@ -67,35 +68,43 @@ end
 def main(rounds: int) -> None:
     assert shutil.which("wrk"), "wrk is not installed; scripts/auth-cost installs it"
     folder = Path(tempfile.mkdtemp(prefix="auth-cost-"))
-    for name in ("issuer", "open", "guarded"):
+    for name in ("issuer", "open", "guarded", "facade"):
         (folder / name).mkdir()
     _, certificate, key = certificates.make(folder)
     tls = ["--tls-cert", str(certificate), "--tls-key", str(key)]
     with dev_issuer(folder / "issuer", "https://mcp.example/mcp") as issuer:
         guarded_flags = [*tls, *issuer.gateway_flags()]
+        facade_flags = ["--oauth-facade", "--facade-client-id", DAEMON, "--facade-client-secret", DAEMON_SECRET]
+        facade_flags += ["--facade-key", "a key of 32 characters or of more"]
         with (
             fleet(folder / "open", gateway_flags=tls) as without,
             fleet(folder / "guarded", gateway_flags=guarded_flags) as guarded,
+            fleet(folder / "facade", gateway_flags=[*guarded_flags, *facade_flags]) as with_facade,
         ):
+            with_token = script(folder / "with.lua", issuer.token())
             kinds = {
                 "without": (without, script(folder / "without.lua", None)),
-                "with a token": (guarded, script(folder / "with.lua", issuer.token())),
+                "with a token": (guarded, with_token),
+                "with the façade, too": (with_facade, with_token),
             }
             for server, lua in kinds.values():
                 measure(server, lua)
             costs: dict[str, list[float]] = {kind: [] for kind in kinds}
             for number in range(1, rounds + 1):
-                # The second of a round finds a machine that the first has warmed up, or worn out.
-                order = list(kinds.items()) if number % 2 else list(kinds.items())[::-1]
+                # The next of a round finds a machine that the one before has warmed up, or worn out.
+                turn = number % len(kinds)
+                order = [*kinds.items()][turn:] + [*kinds.items()][:turn]
                 for kind, (server, lua) in order:
                     costs[kind].append(measure(server, lua))
                 shown = ", ".join(f"{kind} {taken[-1]:.1f} µs" for kind, taken in costs.items())
                 print(f"round {number}: CPU time of the gateways per call: {shown}", flush=True)
-            without, with_token = (statistics.median(taken) for taken in costs.values())
-            ratio = with_token / without
-            print(f"median: without {without:.1f} µs, with a token {with_token:.1f} µs: ratio {ratio:.3f}")
-            ratios = sorted(b / a for a, b in zip(*costs.values(), strict=True))
-            print(f"ratio within a round: median {statistics.median(ratios):.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
+            for (before, cheaper), (kind, taken) in itertools.pairwise(costs.items()):
+                medians = statistics.median(cheaper), statistics.median(taken)
+                ratio = medians[1] / medians[0]
+                print(f"median: {before} {medians[0]:.1f} µs, {kind} {medians[1]:.1f} µs: ratio {ratio:.3f}")
+                ratios = sorted(b / a for a, b in zip(cheaper, taken, strict=True))
+                middle = statistics.median(ratios)
+                print(f"  within a round: median {middle:.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
 
 
 def script(file: Path, token: str | None) -> Path:
