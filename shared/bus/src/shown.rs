@@ -86,7 +86,12 @@ pub fn is_session(shown: &str, wanted: &str) -> bool {
 
 /// Who calls.
 pub fn principal(principal: &Principal) -> Cow<'_, str> {
-    visible(&principal.subject, MOST_OF_NAME)
+    subject(&principal.subject)
+}
+
+/// The name of a caller of which nothing else is known.
+pub fn subject(subject: &str) -> Cow<'_, str> {
+    visible(subject, MOST_OF_NAME)
 }
 
 #[cfg(test)]

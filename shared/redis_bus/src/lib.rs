@@ -6,6 +6,7 @@
 //! 1. `settings`: where Redis is, from the command line
 //! 2. `bus`: [`RedisBus`], how it connects and sends
 //! 3. `ports`: one file per port
+//!    (`ended_tasks` has the records of tasks that no worker ends)
 //! 4. `scripts` and `lua`: each atomic step is one Lua script, with one typed function that builds its command
 //! 5. `wire`: every name and every line that lies in Redis
 //! 6. `queue`: what a process knows of the request queue besides
@@ -16,6 +17,7 @@
 
 mod bus;
 mod connection;
+mod ended_tasks;
 mod fault;
 mod metrics;
 mod operations;

@@ -127,7 +127,7 @@ impl RequestQueue for MemoryBus {
     ) -> Result<Vec<Claim>, BusError> {
         let mut partition = lock(&self.partition);
         for record in partition.end_all_overdue()? {
-            lock(&self.audit).add(record, self.unix_ms());
+            self.note_ended(record);
         }
         Ok(partition.reclaim(worker, lease, max))
     }

@@ -104,7 +104,7 @@ impl MemoryBus {
             partition.tell_task(stream);
         }
         if let Some(record) = waited.and_then(|waited| waited.record) {
-            lock(&self.audit).add(record, self.unix_ms());
+            self.note_ended(record);
         }
         has
     }

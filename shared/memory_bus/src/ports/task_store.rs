@@ -95,7 +95,7 @@ impl TaskStore for MemoryBus {
             return Ok(None);
         }
         if let Some(record) = partition.end_overdue(name)? {
-            lock(&self.audit).add(record, self.unix_ms());
+            self.note_ended(record);
         }
         let log = partition.logs.get(name);
         Ok(log.and_then(|log| Some(sight(log, log.task.as_ref()?))))

@@ -53,7 +53,8 @@ pub struct AuditSettings {
     pub audit_records: usize,
 
     /// File to which this process adds its records of the audit as well, as lines of JSON: a worker those of the calls
-    /// that it ended, a gateway those of what it refused [default: none].
+    /// that it ended, a gateway those of what it refused, and each those of tasks that it ended without a worker
+    /// [default: none].
     #[arg(long, env = "PRYNAI_AUDIT_FILE", value_name = "FILE")]
     pub audit_file: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use redis::cmd;
 
 use super::{RedisOperations, text};
 use crate::connection::command::Command;
+use crate::ended_tasks::write_elsewhere;
 use crate::fault::Fault;
 use crate::scripts::{self, CancelLines, Canceller, millis};
 use crate::wire::lines;
@@ -42,17 +43,14 @@ impl Repairs for RedisOperations {
         };
         let limits = BusLimits::default();
         let (keys, entry) = (&self.keys, Some(entry));
-        let cancel = scripts::cancel_call(
-            keys,
-            &limits,
-            stream,
-            entry,
-            era,
-            &said,
-            Canceller::Operator,
-        );
-        let marked = self.run(&cancel).await.map_err(Fault::at_start)?;
-        Ok(marked == 1)
+        let cancel =
+            scripts::cancel_call(keys, &limits, stream, entry, era, &said, Canceller::Person);
+        let (marked, record) = self.run(&cancel).await.map_err(Fault::at_start)?;
+        if !record.is_empty() {
+            let now_ms = self.now_ms().await.map_err(Fault::at_start)?;
+            write_elsewhere(&record, now_ms);
+        }
+        Ok(marked > 0)
     }
 
     async fn letter(&self, letter: &EntryId) -> Result<Option<Letter>, BusError> {

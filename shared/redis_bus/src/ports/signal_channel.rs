@@ -11,6 +11,7 @@ use redis::pipe;
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
+use crate::ended_tasks::write_elsewhere;
 use crate::scripts::{self, CancelLines, Canceller, unknown_code};
 use crate::wire::lines;
 
@@ -25,7 +26,7 @@ impl SignalChannel for RedisBus {
         entry: Option<&EntryId>,
         era: Era,
     ) -> Result<(), BusError> {
-        self.cancel(stream, entry, era, Canceller::Client).await
+        self.cancel(stream, entry, era, Canceller::Person).await
     }
 
     async fn abandon_call(
@@ -111,7 +112,8 @@ impl RedisBus {
             signal: Signal::new(*stream, SignalKind::Cancel).to_line()?,
         };
         let cancel = scripts::cancel_call(keys, limits, stream, entry, era, &said, by);
-        self.run(&cancel).await?;
+        let (_, record) = self.run(&cancel).await?;
+        write_elsewhere(&record, self.clock.now_ms());
         Ok(())
     }
 }

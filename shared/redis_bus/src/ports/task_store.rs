@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use prynai_bus::ids::StreamId;
 use prynai_bus::operations::TaskCounts;
 use prynai_bus::wire::WireError;
-use prynai_bus::wire::audit::AuditLine;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::principal::Share;
@@ -20,6 +19,7 @@ use prynai_bus::{
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
+use crate::ended_tasks::{record_of_failed, write_elsewhere};
 use crate::scripts::{self, WriteCode, unknown_code};
 use crate::wire::sealing::Kind;
 use crate::wire::{lines, told_task};
@@ -198,17 +198,21 @@ impl RedisBus {
 
     /// Ends a task that nobody else will end, and says what became of it, as `end_task.lua` does.
     async fn end_task(&self, name: &StreamId, failure: TaskFailure) -> Result<i64, BusError> {
-        let mut read = redis::cmd("HGET");
-        read.arg(self.keys.log(name)).arg("record");
-        let record: Option<String> = self.run(&Command::single(read)).await?;
-        let record = record.filter(|record| !record.is_empty());
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.keys.log(name))
+            .arg(&["record", "principal", "task"]);
+        let known: [Option<String>; 3] = self.run(&Command::single(read)).await?;
         // One that cannot be read is left out.
-        let record = record.and_then(|record| AuditLine::of_failed(&record, failure.reason()).ok());
+        let record = record_of_failed(name, &known, failure).ok();
         let end = StreamEvent::new(*name, 0, EventKind::Final, failure.response()?);
         let end = lines::without_offset(&self.at_rest(end))?;
         let (keys, limits) = (&self.keys, &self.limits);
         let end = scripts::end_task(keys, limits, name, failure, &end, record.as_ref());
-        Ok(self.run(&end).await?)
+        let became = self.run(&end).await?;
+        if let (ENDED, Some(record)) = (became, &record) {
+            write_elsewhere(record.as_str(), self.clock.now_ms());
+        }
+        Ok(became)
     }
 
     /// Ends tasks that have waited for their clients for longer than they may take, also when nobody asks for them.

@@ -27,15 +27,13 @@ pub(crate) struct CancelLines {
 /// Who cancels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Canceller {
-    /// Who called, also if the call has become a task.
-    Client,
+    /// Its client or an operator, also if the call has become a task.
+    Person,
     /// Nobody waits for the answer of a call any more. One that has become a task goes on.
     ConnectionEnd,
-    /// Somebody who does not know how many records the fleet keeps, and so removes none.
-    Operator,
 }
 
-/// Marks a call as cancelled and tells everybody.
+/// Marks a call as cancelled and tells everybody: what became of it, and the record of what has ended, or ''.
 pub(crate) fn cancel_call(
     keys: &Keys,
     limits: &BusLimits,
@@ -44,7 +42,7 @@ pub(crate) fn cancel_call(
     era: Era,
     said: &CancelLines,
     by: Canceller,
-) -> Command<i64> {
+) -> Command<(i64, String)> {
     let mut command = CANCEL_CALL.with_keys(&[
         keys.log(stream),
         keys.mailbox(stream),
@@ -69,13 +67,9 @@ pub(crate) fn cancel_call(
         .arg(millis(HANDED_BACK))
         .arg(era.as_str())
         .arg(match by {
-            Canceller::Client | Canceller::Operator => "task",
+            Canceller::Person => "task",
             Canceller::ConnectionEnd => "",
         });
-    match by {
-        Canceller::Client | Canceller::ConnectionEnd => command.arg(limits.audit),
-        Canceller::Operator => command.arg(""),
-    };
     Command::script(&CANCEL_CALL, command)
 }
 

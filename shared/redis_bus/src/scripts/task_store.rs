@@ -110,7 +110,7 @@ pub(crate) fn park(
         keys.asking(),
     ];
     let mut command = PARK.with_keys(&names);
-    let record = parking.record.as_ref().filter(|_| limits.audit > 0);
+    let record = parking.record.as_ref();
     command
         .arg(GROUP)
         .arg(owner.stream.to_string())
@@ -118,7 +118,8 @@ pub(crate) fn park(
         .arg(owner.token())
         .arg(parking.left.as_deref().unwrap_or_default())
         .arg(record.map_or("", |record| record.as_str()))
-        .arg(limits.task_input);
+        .arg(limits.task_input)
+        .arg(limits.audit);
     for question in &parking.questions {
         command
             .arg(&question.key)

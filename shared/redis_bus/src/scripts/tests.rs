@@ -165,7 +165,7 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
                 Some(&entry),
                 Era::Modern,
                 &said,
-                Canceller::Operator,
+                Canceller::Person,
             )),
         ),
         (

@@ -10,8 +10,9 @@ use prynai_test_redis::server::{RedisServer, unique_prefix};
 
 use super::queue;
 use crate::scene::{LONG_LEASE, Scene, claim_one, finish, json, response};
+use crate::task_store::OWNER;
 use crate::task_store::questions::parking;
-use crate::task_store::stuck::{failure, overdue, overdue_and_kept};
+use crate::task_store::stuck::{failure, overdue, overdue_and_kept, records};
 
 struct Fleet {
     server: std::sync::Arc<RedisServer>,
@@ -63,6 +64,16 @@ async fn a_task_whose_entry_is_lost_fails_when_it_was_missed_for_a_while() {
     let ended = scene.workers.finish(&[finish(&task, &end)]).await;
     assert_eq!(ended.expect("refused"), [Err(Refusal::LostOwnership)]);
     assert_eq!(failure(scene, &task).await.as_deref(), Some("task_lost"));
+    // Nobody was there to say more of it.
+    let records = records(scene).await;
+    let [record] = records.as_slice() else {
+        panic!("{records:?}");
+    };
+    assert_eq!(record.outcome, "error");
+    assert_eq!(record.reason.as_deref(), Some("task_lost"));
+    assert_eq!(record.principal.as_deref(), Some(OWNER));
+    let stream = task.stream.to_string();
+    assert_eq!(record.stream.as_deref(), Some(stream.as_str()));
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn a_stranger_ends_no_task(kind: Kind) {
 }
 
 /// The records of the audit.
-async fn records(scene: &Scene) -> Vec<AuditRecord<'static>> {
+pub(crate) async fn records(scene: &Scene) -> Vec<AuditRecord<'static>> {
     let audit = scene.operations().await;
     let page = audit.audit(AuditFrom::Newest(9)).await.expect("read");
     page.into_iter().filter_map(|sight| sight.record).collect()

@@ -2,7 +2,9 @@
 
 mod otlp;
 
-use prynai_test_harness::client::{LEGACY, RawClient, legacy, long_running, modern, tool};
+use prynai_test_harness::client::{
+    LEGACY, RawClient, legacy, long_running, modern, modern_with, tool,
+};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::policy_file::PolicyFile;
 use prynai_test_harness::process::Process;
@@ -191,6 +193,40 @@ async fn a_fleet_without_an_audit_keeps_none() {
     assert_eq!(records(&url, &[]).await, [Value::Null; 0]);
     let keys: Vec<String> = cluster.redis.command(&["KEYS", "*:audit"]).await;
     assert_eq!(keys, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_task_that_ends_while_it_waits_has_its_record_in_the_file() {
+    let policy = PolicyFile::mounted(POLICY);
+    let file = format!("{}.gateway.jsonl", policy.path());
+    let cluster = Cluster::new()
+        .gateway_args(&["--audit-records", "0", "--audit-file", &file])
+        .worker_args(&["--audit-records", "0", "--audit-file", "/dev/null"])
+        .worker_binary("prynai-conformance-worker")
+        .start()
+        .await;
+    let (client, gateway) = (&cluster.client, cluster.gateway(0));
+    let ask = async |method: &str, params: Value| {
+        let can = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+        let message = modern_with(1, method, params, can);
+        let answer = client.modern(&gateway, &message).await.response().await;
+        answer["result"].clone()
+    };
+    let delete = tool("confirm_delete", json!({ "filename": "a" }));
+    let task = ask("tools/call", delete).await["taskId"].clone();
+    assert_eventually!(
+        ask("tasks/get", json!({ "taskId": task })).await["status"] == "input_required"
+    );
+    ask("tasks/cancel", json!({ "taskId": task })).await;
+    assert_eventually!(!lines(&file).is_empty());
+    let [record] = &lines(&file)[..] else {
+        panic!("{:?}", lines(&file));
+    };
+    assert_eq!(record["outcome"], "cancelled", "{record}");
+    assert_eq!(record["name"], "confirm_delete");
+    assert_eq!(record["stream"], task);
+    let keys: Vec<String> = cluster.redis.command(&["KEYS", "*:audit"]).await;
+    assert_eq!(keys, [""; 0], "Redis is to have none");
 }
 
 #[tokio::test]

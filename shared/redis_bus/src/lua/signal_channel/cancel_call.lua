@@ -9,9 +9,11 @@
 --   6 signal line      7 gateway channels' common start   8 worker channels' common start
 --   9 retention while the entry is or may be there, ms   10 retention afterwards, ms
 --  11 most marks      12 idle time from which a lease counts as handed back, ms   13 era
---  14 'task' if a task is cancelled as well, or ''   15 most entries of the audit, or '' if that is not known here
+--  14 'task' if a task is cancelled as well, or ''
 -- Returns
---   1 marked   0 it was over, or nobody knows of it and there are too many marks already
+--   a code, and the record of a task that has ended now, or ''
+--   1 marked   2 marked, and ended: it waited for its client, and no worker sees it
+--   0 it was over, or nobody knows of it and there are too many marks already
 
 local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'entry')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
@@ -21,9 +23,9 @@ local task_kept = log[6]
 local id = task_kept and log[7] or ARGV[3]
 -- Marked before its entry was known: neither holder nor worker has been told.
 if state == 'cancelled' and not holder and not task_kept and is_known then state = nil end
-if state and state ~= 'open' then return 0 end
-if task_kept and ARGV[14] == '' then return 0 end
-local waited = task_kept and is_asking(KEYS[1])
+if state and state ~= 'open' then return { 0, '' } end
+if task_kept and ARGV[14] == '' then return { 0, '' } end
+local waited, record = task_kept and is_asking(KEYS[1]), ''
 
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], id, id, 1)[1]
@@ -39,16 +41,16 @@ if state then
   redis.call('HSET', KEYS[1], 'state', 'cancelled')
 elseif not is_known then
   -- It may come yet, or never: the log is made for the mark alone.
-  if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[11]) then return 0 end
+  if redis.call('ZCARD', KEYS[4]) >= tonumber(ARGV[11]) then return { 0, '' } end
   redis.call('HSET', KEYS[1], 'state', 'cancelled', 'session', '', 'era', ARGV[13],
     'newest', 0, 'count', 0)
   redis.call('ZADD', KEYS[3], now, ARGV[2])
 else
   -- Nothing was written yet: what the log must know stands in the entry.
-  if not entry then return 0 end
+  if not entry then return { 0, '' } end
   local request = {}
   for i = 1, #entry[2], 2 do request[entry[2][i]] = entry[2][i + 1] end
-  if request.stream ~= ARGV[2] then return 0 end
+  if request.stream ~= ARGV[2] then return { 0, '' } end
   local session = request.session and cjson.decode(request.session).id or ''
   holder = request.holder
   redis.call('HSET', KEYS[1], 'state', 'cancelled', 'entry', ARGV[3], 'holder', holder,
@@ -58,11 +60,11 @@ end
 if log[4] then redis.call('DEL', KEYS[2]) end
 if waited then
   -- No worker will come to end it.
-  local record = redis.call('HGET', KEYS[1], 'record')
-  if record ~= '' and ARGV[15] == '' then
-    redis.call('XADD', KEYS[6], '*', 'records', record)
-  elseif record ~= '' then
-    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[15], '*', 'records', record)
+  local kept = redis.call('HMGET', KEYS[1], 'record', 'audit')
+  record = kept[1]
+  -- Whoever cancels may be an operator, who does not know how many records the fleet keeps.
+  if record ~= '' and kept[2] ~= '0' then
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', kept[2], '*', 'records', record)
   end
   redis.call('HDEL', KEYS[1], 'queued', 'record')
   redis.call('ZREM', KEYS[7], ARGV[2])
@@ -94,4 +96,4 @@ elseif not is_known and log[5] then
   worker = string.match(log[5], '^(.*):%d+$')
 end
 if worker then redis.call('PUBLISH', ARGV[8] .. worker, ARGV[6]) end
-return 1
+return { waited and 2 or 1, record }

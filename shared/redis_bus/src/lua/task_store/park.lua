@@ -6,6 +6,7 @@
 -- ARGV
 --   1 consumer group   2 stream   3 entry   4 fencing token   5 what its handler left, or ''
 --   6 record for the audit, should it be cancelled, or ''   7 most bytes of questions and answers
+--   8 most entries of the audit, 0 if there is none
 --   then for each question: key, the handler's name for it, request
 -- Returns
 --   a code (scripts/write_code.rs)
@@ -25,7 +26,7 @@ if not entry then return 1 end
 
 local asked = log[6] and cmsgpack.unpack(log[6]) or {}
 local bytes, set = tonumber(log[7] or 0), {}
-for i = 8, #ARGV, 3 do
+for i = 9, #ARGV, 3 do
   bytes = bytes + #ARGV[i] + #ARGV[i + 1] + #ARGV[i + 2]
   asked[#asked + 1], asked[#asked + 2] = ARGV[i], ARGV[i + 1]
   set[#set + 1], set[#set + 2] = '?' .. ARGV[i], ARGV[i + 2]
@@ -40,7 +41,7 @@ for i = 1, #entry[2], 2 do
   end
 end
 call('HSET', KEYS[1], 'owner', '-', 'parked', parked, 'asked', cmsgpack.pack(asked), 'input', bytes,
-  'awaited', (#ARGV - 7) / 3, 'round', (log[8] or 0) + 1, 'left', ARGV[5], 'record', ARGV[6],
+  'awaited', (#ARGV - 8) / 3, 'round', (log[8] or 0) + 1, 'left', ARGV[5], 'record', ARGV[6], 'audit', ARGV[8],
   'queued', cmsgpack.pack(request), set[1], set[2])
 -- There may be more of them than `unpack` takes.
 for i = 3, #set, 2 do call('HSET', KEYS[1], set[i], set[i + 1]) end
