@@ -89,6 +89,13 @@ impl StandaloneSettings {
         self.admin.check()?;
         self.traces.check()?;
         check_tls(self.redis_url.as_ref(), &self.redis_tls)?;
+        let is_seen = self.redis_url.is_some() && self.envelope.downstream_key.is_empty();
+        if is_seen && self.gateway.on_behalf.downstream_client_id.is_some() {
+            return Err(
+                "--downstream-client-id needs --downstream-key where there is a --redis-url"
+                    .to_owned(),
+            );
+        }
         self.redis_sign_in.check(self.redis_url.as_ref())?;
         if self.tasks.task_durability == TaskDurability::Synced && self.redis_url.is_none() {
             return Err(

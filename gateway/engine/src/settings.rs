@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use prynai_oauth_facade::FacadeSettings;
+use prynai_oauth_facade::{FacadeSettings, OnBehalfSettings};
 use prynai_process::settings::listen_address;
 
 use crate::admission::limits::LimitSettings;
@@ -36,6 +36,10 @@ pub struct GatewaySettings {
     #[expect(missing_docs, reason = "documented on the type")]
     pub facade: FacadeSettings,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on the type")]
+    pub on_behalf: OnBehalfSettings,
+
     /// File that says who may list and call which tools, prompts and resources (docs/policy.md). A change of it
     /// counts within seconds [default: every caller may do everything].
     #[arg(long, env = "PRYNAI_POLICY", value_name = "FILE", value_parser = PolicyFile::read)]
@@ -66,6 +70,10 @@ impl GatewaySettings {
             self.auth.facade_place()?;
         }
         self.check_enterprise()?;
+        self.on_behalf.check()?;
+        if self.on_behalf.downstream_client_id.is_some() {
+            self.auth.on_behalf_issuer()?;
+        }
         self.limits.check()?;
         self.tls.check().map_err(|error| error.to_string())
     }

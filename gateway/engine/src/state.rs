@@ -9,7 +9,7 @@ use prynai_bus::ids::GatewayId;
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::session::Session;
 use prynai_bus::{Bus, BusError};
-use prynai_oauth_facade::Facade;
+use prynai_oauth_facade::{Facade, OnBehalf};
 use prynai_process::lifecycle::Shutdown;
 use tokio::task::JoinSet;
 
@@ -18,9 +18,10 @@ use crate::admission::rates::Rates;
 use crate::admission::turns::Turns;
 use crate::audit::Audit;
 use crate::auth::assertions::IdentityProviders;
-use crate::auth::{Authenticator, BackgroundTask};
+use crate::auth::{Authenticator, BackgroundTask, Roots};
 use crate::changes::Changes;
 use crate::changes::catalog::CatalogCache;
+use crate::downstream::Downstream;
 use crate::first_worker::FirstWorker;
 use crate::message::params::Params;
 use crate::message::request_head::{Caller, RequestHead};
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) canceller: Canceller,
     /// The authorization server that clients see, if it is not the issuer itself.
     pub(crate) facade: Option<Facade>,
+    /// Who gets tokens for other APIs, where the settings say how.
+    pub(crate) downstream: Option<Downstream>,
     pub(crate) first_worker: FirstWorker,
     pub(crate) policy: Policy,
     pub(crate) rates: Rates,
@@ -100,14 +103,19 @@ impl AppState {
         for task in facade_tasks {
             background.spawn(task);
         }
+        let downstream = downstream(&settings, &bus)?;
         let origins = settings.allowed_origins();
         let scheme = if settings.tls.is_on() {
             "https"
         } else {
             "http"
         };
-        let (authenticator, key_tasks) =
-            Authenticator::new(&settings.auth, scheme, facade.as_ref());
+        let (authenticator, key_tasks) = Authenticator::new(
+            &settings.auth,
+            scheme,
+            facade.as_ref(),
+            downstream.is_some(),
+        );
         for task in key_tasks {
             background.spawn(task);
         }
@@ -129,6 +137,7 @@ impl AppState {
             audit,
             canceller: Canceller::new(bus.clone(), bus.clone()),
             facade,
+            downstream,
             origins: AllowedOrigins::new(&origins, settings.listen.ip()),
             bus,
             authenticator,
@@ -179,6 +188,28 @@ impl AppState {
         .await
     }
 
+    /// Gets the tokens for other APIs that the tool of a call wants, before the call is queued.
+    pub(crate) async fn prepare_downstream(
+        &self,
+        head: RequestHead<'_>,
+        method: &str,
+        target: Option<&str>,
+    ) -> Result<(), RequestError> {
+        let Some(downstream) = self.downstream.as_ref().filter(|_| method == "tools/call") else {
+            return Ok(());
+        };
+        let catalog = self.catalog.known_record();
+        let tool = catalog
+            .as_ref()
+            .and_then(|catalog| catalog.tools.get(target?));
+        match tool {
+            Some(tool) if !tool.downstream.is_empty() => {
+                Box::pin(downstream.prepare(head.caller, &tool.downstream)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses what its caller may not send, as [`policy::check`] does, or not so often.
     pub(crate) async fn check_policy(
         &self,
@@ -202,6 +233,29 @@ impl AppState {
             self.audit.refused(&head.caller.principal, asked, error);
         }
     }
+}
+
+/// Who gets tokens for other APIs, if the settings say how.
+fn downstream(
+    settings: &GatewaySettings,
+    bus: &Arc<dyn Bus>,
+) -> Result<Option<Downstream>, BusError> {
+    let on_behalf = &settings.on_behalf;
+    if on_behalf.downstream_client_id.is_none() {
+        return Ok(None);
+    }
+    if !bus.keeps_tokens() {
+        let lacking = "--downstream-client-id needs --downstream-key, the same in the whole fleet";
+        return Err(BusError::Unusable(lacking.to_owned()));
+    }
+    let roots = settings.auth.auth_ca.as_ref();
+    let issuer = settings.auth.on_behalf_issuer();
+    let made = issuer.and_then(|issuer| {
+        OnBehalf::new(on_behalf, issuer, roots.map(|Roots(roots)| roots.clone()))
+    });
+    // The settings were checked.
+    let made = made.map_err(BusError::Unexpected)?;
+    Ok(made.map(|made| Downstream::new(made, bus.clone(), on_behalf.downstream_apps)))
 }
 
 /// The façade, if the settings want one. The tasks keep up to date what it knows.

@@ -13,11 +13,13 @@
 //! 5. `tokens`: codes and refresh tokens for tokens, and how they are taken back
 //! 6. `upstream`: the issuer, and how the façade proves itself there
 //! 7. `enterprise`: assertions of enterprises, for tokens of the façade's own (`own`)
-//! 8. `parameters`, `scopes`, `refusal`, `rates`, `signing`: what all of these use
+//! 8. `on_behalf`: tokens for other APIs, also without a façade
+//! 9. `parameters`, `scopes`, `refusal`, `rates`, `signing`: what all of these use
 
 mod clients;
 mod enterprise;
 mod metadata;
+mod on_behalf;
 mod own;
 mod parameters;
 mod rates;
@@ -36,6 +38,7 @@ pub use clients::directory::FixedClient;
 pub use clients::redirects::RedirectRule;
 pub use clients::service::ServiceKeys;
 pub use enterprise::{ASSERTION_TYPE, Assertions, Unread};
+pub use on_behalf::{Given, NotGiven, OnBehalf, OnBehalfSettings};
 pub use rates::Peer;
 pub use settings::FacadeSettings;
 pub use signing::{PublicKey, SigningKey};

@@ -239,7 +239,7 @@ impl FacadeSettings {
     }
 }
 
-fn client_id(text: &str) -> Result<String, String> {
+pub(crate) fn client_id(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
     match is_plain && (1..=MOST_OF_ID).contains(&text.len()) {
         true => Ok(text.to_owned()),

@@ -81,6 +81,15 @@ impl ProcessSettings {
         }
         self.admin.check()?;
         self.traces.check()?;
-        self.gateway.check()
+        self.gateway.check()?;
+        match self.gateway.on_behalf.downstream_client_id.is_some()
+            && self.redis.envelope.downstream_key.is_empty()
+        {
+            true => Err(
+                "--downstream-client-id needs --downstream-key, the same in the whole fleet"
+                    .to_owned(),
+            ),
+            false => Ok(()),
+        }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use prynai_bus::ids::{GatewayId, OperationId, SessionId};
 use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::principal::Share;
-use prynai_bus::{Bus, BusError, BusLimits, StateScope};
+use prynai_bus::{Bus, BusError, BusLimits, DownstreamToken, StateScope};
 use prynai_process::clock::unix_millis;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -53,6 +53,8 @@ pub struct MemoryBus {
     pub(crate) buckets: Mutex<ExpiringMap<String, u64>>,
     /// What is written once, by its name.
     pub(crate) written_once: Mutex<ExpiringMap<String, String>>,
+    /// By principal and scope.
+    pub(crate) downstream_tokens: Mutex<ExpiringMap<(String, String), DownstreamToken>>,
     /// What is kept for each caller.
     pub(crate) accounts: Mutex<HashMap<Share, Account>>,
 }
@@ -77,6 +79,7 @@ impl MemoryBus {
             outcomes: Mutex::default(),
             buckets: Mutex::default(),
             written_once: Mutex::default(),
+            downstream_tokens: Mutex::default(),
             accounts: Mutex::default(),
         })
     }

@@ -31,4 +31,4 @@ mod wire;
 pub use bus::{FleetKeys, RedisBus};
 pub use metrics::register as register_metrics;
 pub use operations::{Connecting, RedisOperations};
-pub use wire::{sealing, signature};
+pub use wire::{downstream, sealing, signature};

@@ -14,6 +14,7 @@ for_both_buses! {
 
 pub(crate) fn catalog(version: &str) -> CatalogRecord {
     let tool = CatalogTool {
+        downstream: Vec::new(),
         repeatable: true,
         read_only: true,
         header_params: [(

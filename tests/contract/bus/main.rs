@@ -29,6 +29,7 @@ macro_rules! for_both_buses {
 mod audit_log;
 mod catalog;
 mod change_feed;
+mod downstream_tokens;
 mod event_log;
 mod lost_replies;
 mod on_redis;

@@ -20,6 +20,7 @@ use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::request::{CallRef, Era, RequestEnvelope};
 use prynai_process::secret::Secret;
 use prynai_redis_bus::FleetKeys;
+use prynai_redis_bus::downstream::DownstreamKeys;
 use prynai_redis_bus::sealing::TaskKeys;
 use prynai_redis_bus::signature::EnvelopeKeys;
 use prynai_test_redis::server::{RedisServer, unique_prefix};
@@ -151,6 +152,24 @@ impl Scene {
     pub(crate) async fn sealed(server: &RedisServer, prefix: &str, sides: [&[&str]; 2]) -> Self {
         let sealing = |keys: &[Secret]| FleetKeys {
             tasks: TaskKeys::new(keys).expect("keys"),
+            ..FleetKeys::default()
+        };
+        Self::with_keys(
+            server,
+            prefix,
+            sides.map(|letters| sealing(&secrets(letters))),
+        )
+        .await
+    }
+
+    /// A scene whose sides have keys that seal tokens for other APIs, each named by one letter.
+    pub(crate) async fn downstream(
+        server: &RedisServer,
+        prefix: &str,
+        sides: [&[&str]; 2],
+    ) -> Self {
+        let sealing = |keys: &[Secret]| FleetKeys {
+            downstream: DownstreamKeys::new(keys).expect("keys"),
             ..FleetKeys::default()
         };
         Self::with_keys(

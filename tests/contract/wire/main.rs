@@ -35,6 +35,7 @@ samples! {
     "audit_refused",
     "catalog",
     "catalog_audited",
+    "catalog_downstream",
     "catalog_prompts",
     "catalog_read_only",
     "catalog_tasks",

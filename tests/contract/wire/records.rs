@@ -95,6 +95,7 @@ fn a_catalog() {
         )]
         .into(),
         audit: Vec::new(),
+        downstream: Vec::new(),
         tasks: TaskUse::AfterATime,
     };
     let versions = ["2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
@@ -121,6 +122,7 @@ fn a_catalog_with_a_tool_that_only_reads() {
         read_only: true,
         header_params: Default::default(),
         audit: Vec::new(),
+        downstream: Vec::new(),
         tasks: TaskUse::AfterATime,
     };
     let expected = CatalogRecord {
@@ -169,6 +171,24 @@ fn a_catalog_with_a_tool_that_is_audited() {
         prompts: Default::default(),
     };
     passes("catalog_audited", &expected);
+}
+
+#[test]
+fn a_catalog_with_a_tool_that_acts_at_another_api() {
+    let my_records = CatalogTool {
+        downstream: vec!["api://other/records.read".to_owned()],
+        ..CatalogTool::default()
+    };
+    let expected = CatalogRecord {
+        v: 1,
+        server_info: raw(r#"{"name": "records", "version": "0.3.0"}"#),
+        capabilities: raw(r#"{"tools": {}}"#),
+        instructions: None,
+        protocol_versions: vec!["2026-07-28".to_owned()],
+        tools: [("my_records".to_owned(), my_records)].into(),
+        prompts: Default::default(),
+    };
+    passes("catalog_downstream", &expected);
 }
 
 #[test]

@@ -220,6 +220,11 @@ impl Issuer {
         format!("{}/{}/discovery/v2.0/keys", self.base_url(), self.tenant())
     }
 
+    /// Where the API is that others ask on behalf of their callers.
+    pub fn records_url(&self) -> String {
+        format!("{}{}", self.base_url(), endpoints::downstream::PATH)
+    }
+
     /// What Container Apps tell a program with a managed identity, by environment variables: where it gets its tokens,
     /// and what it shows there.
     pub fn identity_environment(&self) -> [(String, String); 2] {

@@ -7,7 +7,7 @@ mod enterprise;
 mod facade;
 mod issuer_faults;
 mod oidc;
-mod secrecy;
+pub(super) mod secrecy;
 mod streams;
 
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ fn whoami(client: &RawClient, url: &str) -> RequestBuilder {
 }
 
 /// The arguments of a gateway that trusts an issuer.
-fn trusting(issuer: &Issuer) -> Vec<&'static str> {
+pub(super) fn trusting(issuer: &Issuer) -> Vec<&'static str> {
     let base = issuer.base_url();
     let flags = format!(
         "--auth entra --auth-tenant {} --auth-audience {API} --auth-scope mcp.call --auth-role Mcp.Call \

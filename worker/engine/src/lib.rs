@@ -26,6 +26,7 @@ pub use handler::ask::unanswered::{Answerable, Unanswered};
 pub use handler::audited::Audited;
 pub use handler::become_task::BecomeTask;
 pub use handler::close_stream::CloseStream;
+pub use handler::downstream::{Downstream, DownstreamError};
 pub use handler::guard::hush_handler_panics;
 pub use handler::raw_message::RawMessage;
 pub use handler::redelivery::Redelivery;

@@ -282,6 +282,7 @@ fn call_ports(bus: &Arc<dyn Bus>, events: EventQueue, config: &WorkerConfig) -> 
         outcomes: bus.clone(),
         state: bus.clone(),
         tasks: bus.clone(),
+        downstream: bus.clone(),
         worker: config.id.clone(),
         patience: PATIENCE,
         tasks_take: config.tasks.timeout,

@@ -13,6 +13,7 @@
 //! | to say whether a call may run again when its worker was lost | [`Redelivery`] |
 //! | to say which arguments of a call the audit has | [`Audited`] |
 //! | to say when a call becomes a task, whose client asks for the answer later | [`Tasks`], [`BecomeTask`] |
+//! | to ask another API on behalf of who calls | [`Downstream`] |
 //! | to let the client disconnect during a long call | [`CloseStream`] |
 //! | to read what rmcp's types cannot hold | [`RawMessage`] |
 //!
@@ -30,9 +31,9 @@ pub use prynai_bus::wire::session::Session;
 pub use prynai_probe::Command;
 pub use prynai_process::secret::Secret;
 pub use prynai_worker_engine::{
-    Answerable, Ask, Audited, BecomeTask, CloseStream, RawMessage, Redelivery, RequestStateKeys,
-    ScopedState, State, StateError, TaskTerms, Tasks, Unanswered, WorkerConfig, WorkerHealth,
-    hush_handler_panics, refuse_own_tasks, register_metrics, serve,
+    Answerable, Ask, Audited, BecomeTask, CloseStream, Downstream, DownstreamError, RawMessage,
+    Redelivery, RequestStateKeys, ScopedState, State, StateError, TaskTerms, Tasks, Unanswered,
+    WorkerConfig, WorkerHealth, hush_handler_panics, refuse_own_tasks, register_metrics, serve,
 };
 pub use run::run;
 pub use settings::{ProcessSettings, WorkerSettings};

@@ -19,6 +19,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prynai_bus::wire::principal::Principal;
 use prynai_oauth_facade::Facade;
+use prynai_process::secret::Secret;
 
 use crate::admission;
 use crate::audit::Audit;
@@ -28,7 +29,7 @@ use crate::refusal::{Challenge, RequestError, TokenFault};
 
 use resource_metadata::ResourceMetadata;
 pub use settings::{AuthKind, AuthSettings, CallersAllowed, TokenVersion};
-use token::bearer;
+use token::bearer::{self, Bearer};
 pub(crate) use token::verify::BackgroundTask;
 use token::verify::Tokens;
 pub use trust::{IssuerUrl, Roots, TenantId};
@@ -41,6 +42,16 @@ pub(crate) struct Authenticator(Option<Arc<Gate>>);
 pub(crate) struct Gate {
     tokens: Tokens,
     metadata: ResourceMetadata,
+    /// Whether what is behind needs the token of a caller, to get others for it.
+    keeps_tokens: bool,
+}
+
+impl Gate {
+    /// The token, if what is behind needs it.
+    fn kept(&self, token: &Bearer) -> Option<Secret> {
+        let token = token.text().filter(|_| self.keeps_tokens)?;
+        Some(token.to_owned().into())
+    }
 }
 
 impl Authenticator {
@@ -50,6 +61,7 @@ impl Authenticator {
         settings: &AuthSettings,
         scheme: &'static str,
         facade: Option<&Facade>,
+        keeps_tokens: bool,
     ) -> (Self, Vec<BackgroundTask>) {
         if settings.auth == AuthKind::None {
             return (Self(None), Vec::new());
@@ -60,7 +72,14 @@ impl Authenticator {
             Some(facade) => metadata.behind(facade, settings),
             None => metadata,
         };
-        (Self(Some(Arc::new(Gate { tokens, metadata }))), tasks)
+        (
+            Self(Some(Arc::new(Gate {
+                tokens,
+                metadata,
+                keeps_tokens,
+            }))),
+            tasks,
+        )
     }
 
     /// Whether nobody can be let in, because no issuer has given its keys yet.
@@ -90,20 +109,26 @@ pub(crate) async fn require<R: Future<Output = Response>>(
             principal,
             address,
             expires: None,
+            token: None,
         };
         return next(request, caller).await;
     };
     let resource = gate.metadata.resource(&request);
     let verified = match token {
-        Ok(token) => gate.tokens.check(&token).await,
+        Ok(token) => gate
+            .tokens
+            .check(&token)
+            .await
+            .map(|verified| (verified, token)),
         Err(fault) => Err(RequestError::Unauthorized(fault)),
     };
     let mut response = match verified {
-        Ok(verified) => {
+        Ok((verified, token)) => {
             let caller = Caller {
                 expires: Some(verified.ends()),
                 principal: verified.principal.clone(),
                 address,
+                token: gate.kept(&token),
             };
             next(request, caller).await
         }

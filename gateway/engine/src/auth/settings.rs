@@ -320,6 +320,22 @@ impl AuthSettings {
         })
     }
 
+    /// Whom tokens for other APIs are asked of.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can be.
+    pub(crate) fn on_behalf_issuer(&self) -> Result<String, String> {
+        match (self.auth, self.auth_tenant.as_slice()) {
+            (AuthKind::Entra, [tenant]) => {
+                Ok(format!("{}/{}/v2.0", self.authority(), tenant.as_str()))
+            }
+            _ => Err(
+                "--downstream-client-id goes with --auth entra and one --auth-tenant".to_owned(),
+            ),
+        }
+    }
+
     /// The short names of the scopes that clients ask for.
     pub(crate) fn scopes_to_ask_for(&self) -> Vec<String> {
         match (self.auth_scope.as_slice(), self.auth) {

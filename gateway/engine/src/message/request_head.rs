@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use prynai_bus::ids::SessionId;
 use prynai_bus::wire::principal::Principal;
+use prynai_process::secret::Secret;
 use tokio::time::Instant;
 
 use crate::admission::Share;
@@ -21,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) address: IpAddr,
     /// When the caller's token stops being accepted; absent where nobody needs one.
     pub(crate) expires: Option<Instant>,
+    /// Kept only where tokens for other APIs are had for it.
+    pub(crate) token: Option<Secret>,
 }
 
 /// What is known of a request besides its body.

@@ -115,6 +115,13 @@ pub(crate) enum RequestError {
         /// Until one more is let through.
         wait: Duration,
     },
+    /// A tool wants a token for another API that its caller cannot have.
+    #[error("{0}")]
+    Downstream(String),
+    #[error(
+        "tokens for other APIs cannot be had right now: their issuer does not answer; try again in a moment"
+    )]
+    DownstreamAway,
     #[error("this server is starting; try again in a moment")]
     Starting,
     #[error("too many requests wait for this server; try again in a moment")]
@@ -163,9 +170,10 @@ impl RequestError {
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, code::HEADER_MISMATCH),
             Self::MissingExtension(_) => (StatusCode::BAD_REQUEST, code::MISSING_CLIENT_CAPABILITY),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, code::INVALID_REQUEST),
-            Self::Forbidden(_) | Self::InsufficientScope { .. } | Self::NotAllowed(_) => {
-                (StatusCode::FORBIDDEN, code::INVALID_REQUEST)
-            }
+            Self::Forbidden(_)
+            | Self::InsufficientScope { .. }
+            | Self::NotAllowed(_)
+            | Self::Downstream(_) => (StatusCode::FORBIDDEN, code::INVALID_REQUEST),
             Self::Bus(BusError::SessionEnded) => (StatusCode::NOT_FOUND, code::INVALID_REQUEST),
             Self::Bus(BusError::Full { .. }) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST),
             Self::CallerBusy
@@ -181,6 +189,7 @@ impl RequestError {
             | Self::NoCatalog
             | Self::SessionBusy
             | Self::NoTokenKeys
+            | Self::DownstreamAway
             | Self::Bus(_)
             | Self::AnswerLost
             | Self::TaskNotSettled => (StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR),
@@ -231,6 +240,7 @@ impl RequestError {
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::NoTokenKeys => "no_token_keys",
             Self::NotAllowed(_) => "policy",
+            Self::Downstream(_) | Self::DownstreamAway => "downstream",
             Self::NotResumable(_) => "not_resumable",
             Self::NothingFollows(_) => "nothing_follows",
             Self::NotAccepted(_) => "not_accepted",
@@ -273,6 +283,7 @@ impl RequestError {
                 "requiredCapabilities": { "extensions": { *extension: {} } },
             }),
             Self::NotAllowed(_) => json!({ "reason": "policy" }),
+            Self::Downstream(_) | Self::DownstreamAway => json!({ "reason": "downstream" }),
             Self::BodyTooLarge { .. } => json!({ "reason": "body_too_large" }),
             Self::SessionBusy => json!({ "reason": "session_limit" }),
             Self::CallerBusy => json!({ "reason": "caller_limit" }),
@@ -324,6 +335,7 @@ impl RequestError {
                 | Self::CallerBytes { .. }
                 | Self::RateLimited { .. }
                 | Self::NoTokenKeys
+                | Self::DownstreamAway
                 | Self::Bus(
                     BusError::Unavailable(_)
                         | BusError::Refused(_)

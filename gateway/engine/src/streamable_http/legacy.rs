@@ -128,7 +128,12 @@ async fn call(
     let (calls_of, bytes_of) = (head.share(Some(&id)), head.share(None));
     let bytes = request.raw.as_str().len();
     let mut permit = state.admission.call(calls_of, bytes_of, bytes).await?;
-    check_room(&state, head, &request.method, request.params.view()?).await?;
+    let view = request.params.view()?;
+    check_room(&state, head, &request.method, view).await?;
+    let target = view.target(&request.method)?;
+    state
+        .prepare_downstream(head, &request.method, target.as_deref())
+        .await?;
     let turn = state.turns.take().await?;
     let session = recalled(&state, head, &id, &turn).await?;
     // What the client said of itself is queued with each of its calls.

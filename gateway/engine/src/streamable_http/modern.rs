@@ -181,6 +181,9 @@ async fn serve(
             };
             let (share, bytes) = (head.share(None), parts.message.as_str().len());
             let permit = state.admission.call(share.clone(), share, bytes).await?;
+            state
+                .prepare_downstream(head, &parts.method, parts.target.as_deref())
+                .await?;
             call(state, head, parts, permit).await
         }
     }

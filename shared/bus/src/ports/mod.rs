@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 mod audit_log;
 mod catalog;
 mod change_feed;
+mod downstream_tokens;
 mod event_log;
 mod liveness;
 mod once_store;
@@ -41,6 +42,7 @@ mod task_store;
 pub use audit_log::AuditLog;
 pub use catalog::Catalog;
 pub use change_feed::{ChangeFeed, ChangePage, FeedPosition, InvalidPosition, PositionedChange};
+pub use downstream_tokens::{DownstreamToken, DownstreamTokens};
 pub use event_log::{Append, Appended, EventLog, LogPage, LogState, TakeOver};
 pub use liveness::Liveness;
 pub use once_store::OnceStore;
@@ -72,6 +74,7 @@ pub trait Bus:
     + AuditLog
     + RateLimiter
     + OnceStore
+    + DownstreamTokens
     + TaskStore
 {
     /// Checks that the bus takes writes, and that every subscription opened through it still hears what is published. A

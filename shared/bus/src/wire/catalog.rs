@@ -46,6 +46,9 @@ pub struct CatalogTool {
     /// The arguments that the audit is to have, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audit: Vec<String>,
+    /// The scopes of other APIs for which its handler wants a token of its caller.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downstream: Vec<String>,
     /// When its calls become tasks.
     #[serde(default, skip_serializing_if = "TaskUse::is_usual")]
     pub tasks: TaskUse,

@@ -29,6 +29,7 @@ use crate::server::tls::Tls;
 use crate::settings::{
     EnvelopeSettings, RedisSettings, RedisTlsSettings, RedisUrl, TaskDurability,
 };
+use crate::wire::downstream::DownstreamKeys;
 use crate::wire::keys::Keys;
 use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
@@ -57,6 +58,7 @@ pub struct RedisBus {
     pub(crate) task_keys: TaskKeys,
     /// Makes certain that tasks are on disk, if that is set.
     pub(crate) disk: OnceLock<Disk>,
+    pub(crate) downstream_keys: DownstreamKeys,
     pub(crate) forgeries: Forgeries,
     /// What the workers of this process were given; a process has one.
     pub(crate) deliveries: Mutex<HashMap<WorkerId, Arc<Deliveries>>>,
@@ -73,6 +75,8 @@ pub struct FleetKeys {
     pub envelope: EnvelopeKeys,
     /// Seal what tasks keep there.
     pub tasks: TaskKeys,
+    /// Seal tokens for other APIs.
+    pub downstream: DownstreamKeys,
 }
 
 impl FleetKeys {
@@ -81,6 +85,7 @@ impl FleetKeys {
         Ok(Self {
             envelope: settings.keys()?,
             tasks: settings.task_keys()?,
+            downstream: settings.downstream_keys()?,
         })
     }
 }
@@ -171,6 +176,7 @@ impl RedisBus {
             envelope_keys: keys_of_fleet.envelope,
             task_keys: keys_of_fleet.tasks,
             disk: OnceLock::new(),
+            downstream_keys: keys_of_fleet.downstream,
             forgeries: Forgeries::default(),
             deliveries: Mutex::default(),
             next_sweep: AtomicU64::new(0),
@@ -292,6 +298,7 @@ impl Bus for RedisBus {
         let keys_of_fleet = FleetKeys {
             envelope: self.envelope_keys.clone(),
             tasks: self.task_keys.clone(),
+            downstream: self.downstream_keys.clone(),
         };
         let clock = Arc::clone(&self.clock);
         Ok(Self::on(connector, hot, clock, keys, limits, keys_of_fleet).await?)

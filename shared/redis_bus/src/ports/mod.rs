@@ -3,6 +3,7 @@
 mod audit_log;
 mod catalog;
 mod change_feed;
+mod downstream_tokens;
 mod event_log;
 mod liveness;
 mod once_store;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod catalog;
 mod change_feed;
+mod downstream_tokens;
 mod event_log;
 mod once_store;
 mod operations;
@@ -21,6 +22,7 @@ mod write_code;
 
 pub(crate) use catalog::*;
 pub(crate) use change_feed::*;
+pub(crate) use downstream_tokens::*;
 pub(crate) use event_log::*;
 pub(crate) use once_store::*;
 pub(crate) use operations::*;

@@ -260,6 +260,11 @@ fn commands() -> Vec<(&'static str, usize, &'static Lua, Vec<String>)> {
         ("use_key", 0, parts(use_key(k, &once, None, window))),
         ("take_tokens", 0, parts(take_tokens(k, &bucket, 3))),
         ("put_once", 0, parts(put_once(k, "name", "value", window))),
+        (
+            "keep_token",
+            0,
+            parts(keep_token("{q}downstream:a", "b", window)),
+        ),
         ("leave_key", 0, parts(leave_key(k, &once, None, window))),
         (
             "count_kept",

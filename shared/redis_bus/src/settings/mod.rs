@@ -8,6 +8,7 @@ use prynai_process::secret::Secret;
 use prynai_process::settings::EXIT_USAGE;
 
 use crate::server::tls::Tls;
+use crate::wire::downstream::DownstreamKeys;
 use crate::wire::sealing::TaskKeys;
 use crate::wire::signature::EnvelopeKeys;
 
@@ -121,6 +122,18 @@ pub struct EnvelopeSettings {
         value_name = "SECRET"
     )]
     pub task_key: Vec<Secret>,
+
+    /// Secret with which tokens for other APIs are sealed in Redis on their way to the tools that use them on behalf
+    /// of their callers, 32 characters or more and the same in the whole fleet. It needs --envelope-key. To replace
+    /// it, give two, separated by a comma: the first one seals, both open [default: none, no such token is kept].
+    #[arg(
+        long,
+        env = "PRYNAI_DOWNSTREAM_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub downstream_key: Vec<Secret>,
 }
 
 impl RedisSettings {
@@ -144,7 +157,25 @@ impl EnvelopeSettings {
     /// Which setting is wrong and what it may be.
     pub fn check(&self) -> Result<(), String> {
         self.keys()?;
-        self.task_keys().map(drop)
+        self.task_keys()?;
+        self.downstream_keys()?;
+        match !self.downstream_key.is_empty() && self.envelope_key.is_empty() {
+            // Whoever can write to Redis could name any caller otherwise, whose token a worker would use.
+            true => Err(
+                "--downstream-key needs --envelope-key, so that nobody else names callers"
+                    .to_owned(),
+            ),
+            false => Ok(()),
+        }
+    }
+
+    /// The keys that seal tokens for other APIs.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn downstream_keys(&self) -> Result<DownstreamKeys, String> {
+        DownstreamKeys::new(&self.downstream_key)
     }
 
     /// The keys that sign.

@@ -122,6 +122,11 @@ impl Keys {
         format!("{}once:{name}", self.partition)
     }
 
+    /// A sealed token for another API (string).
+    pub(crate) fn downstream(&self, name: &str) -> String {
+        format!("{}downstream:{name}", self.partition)
+    }
+
     /// Where entries lie that operators look at (stream).
     pub(crate) fn shelf(&self, shelf: Shelf) -> String {
         match shelf {

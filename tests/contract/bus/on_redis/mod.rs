@@ -2,6 +2,7 @@
 
 mod address;
 mod answered_time;
+mod downstream;
 mod faults;
 mod foreign_entries;
 mod forgotten_connection;

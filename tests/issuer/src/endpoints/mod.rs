@@ -7,6 +7,7 @@ mod assertion;
 pub(crate) mod authorize;
 mod client_login;
 pub(crate) mod discovery;
+pub(crate) mod downstream;
 pub(crate) mod error;
 pub(crate) mod exchange;
 mod external;

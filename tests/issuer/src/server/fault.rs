@@ -35,6 +35,8 @@ pub enum Endpoint {
     Token,
     /// Where programs on Azure get the tokens of their identity.
     ManagedIdentity,
+    /// The API that others ask on behalf of their callers.
+    Downstream,
     /// The attacker's JWK set, which nobody should ever ask for.
     ForeignKeys,
 }

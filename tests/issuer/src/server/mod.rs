@@ -26,7 +26,7 @@ use admin::Peer;
 use fault::Endpoint;
 
 use crate::authority::Authority;
-use crate::endpoints::{authorize, discovery, exchange, managed_identity};
+use crate::endpoints::{authorize, discovery, downstream, exchange, managed_identity};
 
 /// Connections at a time; more wait in the system's queue.
 const MOST_CONNECTIONS: usize = 1_000;
@@ -81,6 +81,10 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         .route(
             "/foreign/keys",
             watched(Endpoint::ForeignKeys, get(discovery::foreign_keys)),
+        )
+        .route(
+            downstream::PATH,
+            watched(Endpoint::Downstream, get(downstream::records)),
         )
         .merge(admin::routes())
         .with_state(authority)

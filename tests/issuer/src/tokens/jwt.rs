@@ -40,6 +40,12 @@ impl Jwt {
         self.claims.get(name)?.as_str()
     }
 
+    /// Whether `roles` has this one.
+    pub(crate) fn has_role(&self, role: &str) -> bool {
+        let roles = self.claims.get("roles").and_then(Value::as_array);
+        roles.is_some_and(|roles| roles.iter().any(|has| has == role))
+    }
+
     /// A claim that is a number of seconds.
     fn seconds(&self, name: &str) -> Option<i64> {
         self.claims.get(name)?.as_i64()

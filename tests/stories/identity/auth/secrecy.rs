@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Guarded, assert_refused, trusting, whoami};
 
 /// Every command that a Redis runs from now on.
-pub(super) async fn overheard(redis: &RedisServer) -> Arc<Mutex<String>> {
+pub(in crate::identity) async fn overheard(redis: &RedisServer) -> Arc<Mutex<String>> {
     let client = redis::Client::open(redis.url()).expect("is a URL");
     let mut monitor = client.get_async_monitor().await.expect("connects");
     let heard = Arc::new(Mutex::new(String::new()));
@@ -98,7 +98,7 @@ async fn tokens_are_in_no_log_and_never_leave_the_gateway() {
 }
 
 /// No process and no command of Redis has one of these. `ours`: what Redis has heard of once it has heard all.
-pub(super) async fn assert_untold(
+pub(in crate::identity) async fn assert_untold(
     fleet: &mut Cluster,
     heard: &Mutex<String>,
     ours: &str,

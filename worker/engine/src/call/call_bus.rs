@@ -9,8 +9,8 @@ use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight};
 use prynai_bus::{
-    Append, Appended, BusError, Claim, EventLog, Finish, KeyState, KeyUse, Mail, OutcomeStore,
-    Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
+    Append, Appended, BusError, Claim, DownstreamTokens, EventLog, Finish, KeyState, KeyUse, Mail,
+    OutcomeStore, Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
 };
 use prynai_process::outage::{Alarm, Outage};
 
@@ -26,6 +26,7 @@ pub(crate) struct CallPorts {
     pub(crate) outcomes: Arc<dyn OutcomeStore>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) tasks: Arc<dyn TaskStore>,
+    pub(crate) downstream: Arc<dyn DownstreamTokens>,
     pub(crate) worker: WorkerId,
     /// How long the bus may be away before a call counts as lost.
     pub(crate) patience: Duration,

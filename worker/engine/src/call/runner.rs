@@ -42,6 +42,7 @@ use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::become_task::BecomeTask;
 use crate::handler::close_stream::CloseStream;
 use crate::handler::context;
+use crate::handler::downstream::Downstream;
 use crate::handler::guard::{Guard, RunSpan};
 use crate::metrics::metrics;
 use crate::roles::catalog_announcer::Tools;
@@ -264,6 +265,9 @@ impl<H: ServerHandler> CallRunner<H> {
         let close = CloseStream::default();
         context::attach(request.extensions_mut(), envelope, bus.state_store());
         request.extensions_mut().insert(close.clone());
+        if let Some(downstream) = self.downstream(envelope) {
+            request.extensions_mut().insert(downstream);
+        }
         let mut become_task = BecomeTask::NEVER;
         if promoting.is_task() || promoting.may_become_task() {
             become_task = BecomeTask::possible();
@@ -314,6 +318,16 @@ impl<H: ServerHandler> CallRunner<H> {
             }
             None => Ok(outbound.error(&deadline::overdue())),
         }
+    }
+
+    /// Where the call of a tool that acts at other APIs finds its tokens.
+    fn downstream(&self, envelope: &RequestEnvelope) -> Option<Downstream> {
+        let name = envelope.name.as_ref();
+        let name = name.filter(|_| envelope.method == "tools/call")?;
+        let tools = self.tools.borrow();
+        let scopes = &tools.get(name)?.downstream;
+        let tokens = &self.ports.downstream;
+        (!scopes.is_empty()).then(|| Downstream::new(tokens.clone(), &envelope.principal, scopes))
     }
 
     /// When calls of its tool become tasks; a call of anything else never does (ext-tasks, draft, Supported Methods).

@@ -23,6 +23,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::handler::ask::request_state::RequestStateKeys;
 use crate::handler::audited::Audited;
+use crate::handler::downstream::Downstream;
 use crate::handler::guard::Guard;
 use crate::handler::header_params::header_params;
 use crate::handler::redelivery::Redelivery;
@@ -272,6 +273,7 @@ fn entry(tool: &Tool) -> (String, CatalogTool) {
         read_only: hints.is_some_and(|hints| hints.read_only_hint == Some(true)),
         header_params,
         audit: Audited::of(tool),
+        downstream: Downstream::of(tool),
         tasks: TaskHint::of(tool),
     };
     (tool.name.clone().into_owned(), entry)

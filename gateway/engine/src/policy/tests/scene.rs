@@ -216,6 +216,7 @@ impl Client<'_> {
             principal: self.caller.clone(),
             address,
             expires: None,
+            token: None,
         };
         let http = Request::builder()
             .method(method)
