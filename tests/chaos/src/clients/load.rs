@@ -23,6 +23,9 @@ pub struct LoadPlan {
     pub clients: usize,
     /// Their eras, in turn.
     pub eras: Vec<Era>,
+    /// The tokens of clients that take tasks, in turn: each asks about its tasks, and another one about them, too. If
+    /// there are none, nobody needs a token.
+    pub tokens: Vec<String>,
     /// What is called, by chance; name a tool twice to call it twice as often.
     pub tools: Vec<Tool>,
     /// The shortest and the longest call.
@@ -106,7 +109,7 @@ impl Shared {
             }
             turn += 1;
             let call = self.next_call(&mut chance);
-            let record = self.make(call, era, session.as_ref(), turn).await;
+            let record = self.make(call, era, session.as_ref(), turn, index).await;
             let refused = record.answer.is_refusal() || record.answer == Answer::Dropped;
             if record.answer == Answer::SessionGone {
                 session = None;
@@ -117,6 +120,13 @@ impl Shared {
                 self.stopped.run_until_cancelled(pause).await;
             }
         }
+    }
+
+    /// The token of a client, and that of another one.
+    fn tokens(&self, client: usize) -> tasks::Tokens<'_> {
+        let tokens = &self.plan.tokens;
+        let of = |client: usize| tokens.get(client % tokens.len().max(1));
+        Some([of(client)?, of(client + 1)?])
     }
 
     fn next_call(&self, chance: &mut Seed) -> Call {
@@ -136,6 +146,7 @@ impl Shared {
         era: Era,
         session: Option<&Session<'_>>,
         turn: usize,
+        client: usize,
     ) -> Record {
         let mut observer = Observer::new(call);
         let sent = Instant::now();
@@ -146,8 +157,9 @@ impl Shared {
             if let Some(session) = session {
                 (otherwise, resumed) = session.call(turn, &call, &mut observer).await;
             } else if era == Era::Tasks {
-                let balancer = &self.balancer;
-                (is_task, otherwise) = tasks::call(balancer, turn, &call, &mut observer).await;
+                let (balancer, tokens) = (&self.balancer, self.tokens(client));
+                let called = tasks::call(balancer, turn, tokens, &call, &mut observer);
+                (is_task, otherwise) = called.await;
             } else {
                 otherwise = modern::call(self.balancer.at(turn), &call, &mut observer).await;
             }

@@ -164,6 +164,13 @@ impl Observer {
         Answer::Result(run.to_owned())
     }
 
+    /// What somebody else was told of the task that the call has become.
+    pub fn stranger(&mut self, told: &Value) {
+        if told.get("result").is_some() {
+            self.note(format!("another caller was told of it: {told}"));
+        }
+    }
+
     fn note(&mut self, wrong: String) {
         self.wrong.push(wrong);
     }

@@ -4,8 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper::Response;
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::clients::balancer::Balancer;
@@ -20,16 +22,25 @@ const META: &str = r#","io.modelcontextprotocol/protocolVersion":"2026-07-28","i
 /// fleet.
 const BETWEEN: Duration = Duration::from_secs(4);
 
+/// Who calls, by their tokens, and somebody else, to whom none of their tasks may be shown. `None`: nobody has a token,
+/// and all callers are one.
+pub type Tokens<'a> = Option<[&'a str; 2]>;
+
 /// Makes a call; gives whether it became a task, and an answer for when the observer has seen none.
 pub async fn call(
     balancer: &Balancer,
     turn: usize,
+    tokens: Tokens<'_>,
     call: &Call,
     observer: &mut Observer,
 ) -> (bool, Answer) {
     let gateway = balancer.at(turn);
     let body = message(call.number, "tools/call", &call.params(META));
-    let request = request(gateway, "tools/call", &call.tool.to_string(), body);
+    let own = tokens.map(|[own, _]| own);
+    let request = bearing(
+        own,
+        request(gateway, "tools/call", &call.tool.to_string(), body),
+    );
     let response = match http::send(gateway, request).await {
         Ok(response) => response,
         Err(NoAnswer::Unsent) => return (false, Answer::Unsent),
@@ -39,9 +50,20 @@ pub async fn call(
         return (false, refused);
     }
     match told(response, observer).await {
-        Some(task) => (true, end_of(&task, balancer, turn, call, observer).await),
+        Some(task) => {
+            let end = end_of(&task, balancer, turn, tokens, call, observer);
+            (true, end.await)
+        }
         None => (false, Answer::Dropped),
     }
+}
+
+fn bearing(token: Option<&str>, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    if let Some(token) = token {
+        let value = format!("Bearer {token}").parse().expect("a header");
+        request.headers_mut().insert("authorization", value);
+    }
+    request
 }
 
 /// The id of the task, unless the call was answered or cut off before it became one.
@@ -76,13 +98,20 @@ async fn end_of(
     task: &str,
     balancer: &Balancer,
     mut turn: usize,
+    tokens: Tokens<'_>,
     call: &Call,
     observer: &mut Observer,
 ) -> Answer {
     loop {
         tokio::time::sleep(BETWEEN).await;
         turn += 1;
-        let Some(answer) = ask(balancer.at(turn), task).await else {
+        if let Some([_, other]) = tokens
+            && let Some(told) = ask(balancer.at(turn), task, Some(other)).await
+        {
+            observer.stranger(&told);
+        }
+        let own = tokens.map(|[own, _]| own);
+        let Some(answer) = ask(balancer.at(turn), task, own).await else {
             continue;
         };
         let now = &answer["result"];
@@ -101,12 +130,11 @@ async fn end_of(
 }
 
 /// `None` when the gateway is away, or cannot tell now.
-async fn ask(gateway: SocketAddr, task: &str) -> Option<Value> {
+async fn ask(gateway: SocketAddr, task: &str, token: Option<&str>) -> Option<Value> {
     let params = format!(r#"{{"taskId":"{task}","_meta":{{{}}}}}"#, &META[1..]);
     let body = message(1, "tasks/get", &params);
-    let response = http::send(gateway, request(gateway, "tasks/get", task, body))
-        .await
-        .ok()?;
+    let request = bearing(token, request(gateway, "tasks/get", task, body));
+    let response = http::send(gateway, request).await.ok()?;
     if refusal(&response).is_some() {
         return None;
     }

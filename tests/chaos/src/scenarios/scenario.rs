@@ -15,6 +15,7 @@ use crate::judging::outcome::Outcome;
 use crate::judging::recovery::Recovery;
 use crate::judging::verdict::{Invariant, Violation, judge};
 use crate::tools::ledger::{LEDGER, Ledger};
+use prynai_dev_issuer::{API, Issuer};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_redis::PATIENCE;
 use prynai_test_redis::seed::Seed;
@@ -78,6 +79,7 @@ impl Scenario {
             load: LoadPlan {
                 clients: 24,
                 eras: vec![Era::Legacy, Era::Modern],
+                tokens: Vec::new(),
                 tools: vec![Tool::Look, Tool::Put, Tool::Pay],
                 takes: (Duration::from_millis(50), Duration::from_millis(800)),
                 events: 6,
@@ -182,9 +184,19 @@ impl Scenario {
         eprintln!("{} with seed {}", self.name, self.seed);
         let seed = Seed::new(self.seed);
         let ledger = Ledger::open();
-        let mut fleet = self.start_fleet(&ledger).await;
+        // With tokens, so that there is somebody to whom the tasks of another may not be shown.
+        let issuer = match self.load.eras.as_slice() {
+            [Era::Tasks] => Some(Issuer::start().await),
+            _ => None,
+        };
+        let mut fleet = self.start_fleet(&ledger, issuer.as_ref()).await;
         let balancer = Arc::new(Balancer::of(fleet.addresses()));
-        let load = Load::start(self.load.clone(), balancer.clone(), &seed);
+        let mut plan = self.load.clone();
+        if let Some(issuer) = &issuer {
+            let token = |name: &str| issuer.token().user(name).jwt();
+            plan.tokens = ["alice", "bob"].map(token).to_vec();
+        }
+        let load = Load::start(plan, balancer.clone(), &seed);
         tokio::time::sleep(self.quiet).await;
         let (injected, in_flight) = self
             .inject(&mut fleet, &load, &balancer, seed.of_part(0))
@@ -208,7 +220,7 @@ impl Scenario {
         }
     }
 
-    async fn start_fleet(&self, ledger: &Ledger) -> Cluster {
+    async fn start_fleet(&self, ledger: &Ledger, issuer: Option<&Issuer>) -> Cluster {
         let (gateways, workers) = self.fleet;
         let lease = format!("{}ms", self.lease.as_millis());
         let ledger = ledger.path().to_str().expect("is text");
@@ -225,6 +237,12 @@ impl Scenario {
             .env(BLOCK, &blocked_for(self.lease).as_millis().to_string())
             // Whatever the fleet notes of every fault is of no use, and there is much of it.
             .env("RUST_LOG", "info,rmcp=off");
+        if let Some(issuer) = issuer {
+            let base = issuer.base_url();
+            plan = plan.gateway_args(&["--auth", "entra", "--auth-tenant", &issuer.tenant()]);
+            plan = plan.gateway_args(&["--auth-audience", API, "--auth-scope", "mcp.call"]);
+            plan = plan.gateway_args(&["--auth-authority", base, "--auth-authority-v1", base]);
+        }
         if self.faults.iter().any(|fault| fault.needs_replica()) {
             plan = plan.with_replica();
         }

@@ -143,6 +143,29 @@ async fn tasks_that_are_kept_long_are_ended_as_soon_as_others() {
 }
 
 #[tokio::test]
+async fn a_task_that_runs_for_weeks_is_counted() {
+    const DAY_MS: u64 = 24 * 3600 * 1000;
+    let fleet = Fleet::missing_entries_for(Duration::ZERO).await;
+    let scene = &fleet.scene;
+    let task = scene.owned().await;
+    scene.promote(&task, 1).await;
+    let unfinished = format!("{}{{main.0}}:unfinished", fleet.prefix);
+    for (days, left) in [(30, 1), (32, 0)] {
+        let since = (scene.gateways.now_ms() - days * DAY_MS).to_string();
+        let stream = task.stream.to_string();
+        let age = ["ZADD", &unfinished, "XX", &since, &stream];
+        let _aged: i64 = fleet.server.command(&age).await;
+        // A process sweeps when it begins.
+        let further = Scene::on(&fleet.server, &fleet.prefix, BusLimits::default()).await;
+        let worker = &further.worker;
+        let looked = further.workers.reclaim(worker, LONG_LEASE, 1).await;
+        assert!(looked.expect("looked").is_empty());
+        let working = scene.gateways.count_tasks().await.expect("counted").working;
+        assert_eq!(working, left, "after {days} days");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_who_ends_a_task_removes_no_records() {
     /// More than a fleet keeps as a rule.
     const RECORDS: usize = 5_400;
