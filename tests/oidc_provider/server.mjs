@@ -23,6 +23,13 @@ const clients = [
     grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'none',
   },
+  {
+    client_id: 'facade',
+    client_secret: 'facade-secret',
+    redirect_uris: [resource.replace(/mcp$/, 'oauth/callback')],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'client_secret_post',
+  },
   service('service', 'client_secret_post', SCOPES),
   service('service-basic', 'client_secret_basic', SCOPES),
   service('reader', 'client_secret_post', 'mcp.read'),

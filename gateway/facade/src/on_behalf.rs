@@ -150,7 +150,7 @@ impl OnBehalf {
             (None, Some(certificate)) => Credential::Certificate(certificate.clone()),
             (None, None) => Credential::Identity(Box::new(Asker::new(settings.identity()?))),
         };
-        let upstream = Upstream::new(issuer, client_id, credential, Http::new(roots));
+        let upstream = Upstream::new(issuer, client_id, None, credential, Http::new(roots));
         Ok(Some(Self(upstream)))
     }
 

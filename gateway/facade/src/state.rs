@@ -39,6 +39,9 @@ pub struct Place {
     /// What stands before the short name of a scope at the issuer.
     pub scope_prefix: String,
 
+    /// What the issuer is asked for tokens for (RFC 8707); Entra ID wants to hear nothing of it.
+    pub upstream_resource: Option<String>,
+
     /// Whom an assertion is for by which the issuer takes another's word for a client (`aud`).
     pub exchange_audience: String,
 
@@ -108,7 +111,13 @@ impl Facade {
             sealer: Sealer::new(&settings.facade_key, &issuer).ok_or_else(lacking)?,
             scopes: Scopes::new(place.scope_prefix, place.scopes),
             clients: Clients::new(&settings.facade_client, &settings.facade_redirect),
-            upstream: Upstream::new(place.upstream, client_id, credential, http),
+            upstream: Upstream::new(
+                place.upstream,
+                client_id,
+                place.upstream_resource,
+                credential,
+                http,
+            ),
             rates: Rates::new(limiter),
             cookies: Cookies::new(issuer.starts_with("https:")),
             once,

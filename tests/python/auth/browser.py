@@ -9,8 +9,8 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
-# A sign-in, a consent, and room for one more.
-MOST_FORMS = 3
+# The page of the façade, a sign-in, a consent, and room for one more.
+MOST_FORMS = 4
 PAGE_SECONDS = 30
 # What the page of the façade calls its consent.
 ALLOW = "allow"

@@ -37,6 +37,15 @@ class OidcProvider:
             *("--auth-scope", SCOPE, "--public-url", self.resource),
         ]
 
+    def facade_flags(self) -> list[str]:
+        """The same, with a façade in front of the issuer that knows the client of people."""
+        return [
+            *self.gateway_flags(),
+            *("--oauth-facade", "--facade-client-id", "facade", "--facade-client-secret", "facade-secret"),
+            *("--facade-key", "a key of 32 characters or of more"),
+            *("--facade-client", f"{INTERACTIVE}=http://localhost/callback"),
+        ]
+
     def token(self, client_id: str, scope: str, resource: str | None = None) -> str:
         """A service's token, asked for by hand."""
         form = {

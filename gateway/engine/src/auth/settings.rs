@@ -307,7 +307,10 @@ impl AuthSettings {
             "--oauth-facade needs --public-url: people come back from the issuer to that server",
         )?;
         trust::secured(&public_url).map_err(|why| format!("--public-url: {why}"))?;
+        // An issuer whose tokens are for the URL of this server knows it as a resource.
+        let knows_url = self.auth == AuthKind::Oidc && self.auth_audience.contains(&public_url);
         Ok(Place {
+            upstream_resource: knows_url.then(|| public_url.clone()),
             public_url,
             roots: self.auth_ca.as_ref().map(|Roots(roots)| roots.clone()),
             scope_prefix: self.scope_prefix(),

@@ -130,10 +130,12 @@ async fn call(
     let mut permit = state.admission.call(calls_of, bytes_of, bytes).await?;
     let view = request.params.view()?;
     check_room(&state, head, &request.method, view).await?;
-    let target = view.target(&request.method)?;
-    state
-        .prepare_downstream(head, &request.method, target.as_deref())
-        .await?;
+    if state.downstream.is_some() {
+        let target = view.target(&request.method)?;
+        state
+            .prepare_downstream(head, &request.method, target.as_deref())
+            .await?;
+    }
     let turn = state.turns.take().await?;
     let session = recalled(&state, head, &id, &turn).await?;
     // What the client said of itself is queued with each of its calls.

@@ -56,6 +56,9 @@ pub(crate) async fn go(
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
     ];
+    if let Some(resource) = &facade.upstream.resource {
+        asked.push(("resource", resource));
+    }
     if let Some(account) = &account {
         asked.push(("login_hint", &account.name));
     }

@@ -34,6 +34,8 @@ pub(crate) struct Upstream {
     pub(crate) issuer: String,
     /// Of the registration there.
     pub(crate) client_id: String,
+    /// What tokens are asked for, where the issuer wants to hear that (RFC 8707).
+    pub(crate) resource: Option<String>,
     credential: Credential,
     http: Http,
     known: Mutex<Option<(Instant, Arc<Metadata>)>>,
@@ -52,12 +54,14 @@ impl Upstream {
     pub(crate) fn new(
         issuer: String,
         client_id: String,
+        resource: Option<String>,
         credential: Credential,
         http: Http,
     ) -> Self {
         Self {
             issuer,
             client_id,
+            resource,
             credential,
             http,
             known: Mutex::default(),
@@ -164,6 +168,7 @@ impl Upstream {
     ) -> Result<Tokens, Denied> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", client_id)
+            .extend_pairs(self.resource.iter().map(|resource| ("resource", resource)))
             .extend_pairs(fields)
             .extend_pairs(proof)
             .finish();

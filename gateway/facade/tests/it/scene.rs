@@ -69,6 +69,7 @@ impl Scene {
             upstream: issuer.issuer_url(),
             roots: None,
             scope_prefix: format!("{API_URI}/"),
+            upstream_resource: None,
             exchange_audience: "api://AzureADTokenExchange".to_owned(),
             scopes: vec!["mcp.call".to_owned()],
         };

@@ -21,7 +21,8 @@ use prynai_bus::ids::{SessionId, WorkerId};
 use prynai_bus::wire::request::CallRef;
 use prynai_bus::{Bus, BusError, BusLimits, Claim, Ownership};
 use prynai_process::backoff::Backoff;
-use prynai_redis_bus::RedisBus;
+use prynai_redis_bus::downstream::DownstreamKeys;
+use prynai_redis_bus::{FleetKeys, RedisBus};
 use prynai_test_redis::PATIENCE;
 use prynai_test_redis::replies::{Mishap, ReplyThief, TOO_LATE};
 use prynai_test_redis::server::{RedisServer, unique_prefix};
@@ -57,7 +58,11 @@ impl Shaky {
         let prefix = unique_prefix();
         let way = ReplyThief::start(server.address()).await;
         let url = way.url().parse().expect("a URL");
-        let bus = RedisBus::connect(&url, &prefix, limits.clone()).await;
+        let keys = FleetKeys {
+            downstream: DownstreamKeys::new(&["k".repeat(32).into()]).expect("a key"),
+            ..FleetKeys::default()
+        };
+        let bus = RedisBus::connect_with_keys(&url, &prefix, limits.clone(), keys).await;
         Self {
             scene: Scene::on(&server, &prefix, limits).await,
             bus: bus.expect("connects"),

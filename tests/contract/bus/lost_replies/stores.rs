@@ -4,7 +4,7 @@ use prynai_bus::ids::{OperationId, StreamId};
 use prynai_bus::wire::change::Change;
 use prynai_bus::wire::outcome::Outcome;
 use prynai_bus::wire::principal::Principal;
-use prynai_bus::{BusLimits, KeyState, KeyUse, StateScope};
+use prynai_bus::{BusLimits, DownstreamToken, KeyState, KeyUse, StateScope};
 
 use super::{WINDOW, always, in_every_way};
 use crate::catalog::catalog;
@@ -137,6 +137,21 @@ async fn what_is_written_once_is_known_to_its_writer() {
         assert_eq!(put("two").await, "one");
         let read = shaky.done(|| bus.read_once("name")).await;
         assert_eq!(read.as_deref(), Some("one"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_for_another_api_is_kept_and_read() {
+    always(async |shaky| {
+        let token = DownstreamToken {
+            token: "t".to_owned(),
+            ends_s: 7,
+        };
+        let keep = || shaky.bus.keep_token("alice", "read", &token, WINDOW);
+        shaky.done(keep).await;
+        let read = shaky.done(|| shaky.bus.token_of("alice", "read")).await;
+        assert_eq!(read, Some(token.clone()));
     })
     .await;
 }
