@@ -314,6 +314,49 @@ async fn a_result_larger_than_all_that_its_caller_may_have_is_fetched() {
 }
 
 #[tokio::test]
+async fn last_answers_leave_half_of_the_queue_to_others() {
+    let mut cluster = Cluster::new()
+        .gateway_args(&["--queue-limit", "2", "--caller-limit", "2"])
+        .worker_binary("prynai-conformance-worker")
+        .start()
+        .await;
+    let (client, url) = (cluster.client.clone(), cluster.gateway(0));
+    let mut tasks = Vec::new();
+    for file in ["a", "b"] {
+        let call = tool("confirm_delete", json!({ "filename": file }));
+        let task = begun(&client, &url, call).await;
+        becomes(&client, &url, &task, "input_required").await;
+        tasks.push(task);
+    }
+    cluster.worker_process(0).kill().await;
+    let answer = async |task: &Value| {
+        let now = get(&client, &url, task).await;
+        let questions = now["inputRequests"].as_object().expect("questions").keys();
+        let yes = json!({ "action": "accept", "content": { "confirm": true } });
+        let answers: Value = questions.map(|key| (key.clone(), yes.clone())).collect();
+        let params = json!({ "taskId": task["taskId"], "inputResponses": answers });
+        let reply = client
+            .modern(&url, &taking_tasks(9, "tasks/update", params))
+            .await;
+        (reply.status(), reply.response().await)
+    };
+    let (status, taken) = answer(&tasks[0]).await;
+    assert_eq!(status, StatusCode::OK, "{taken}");
+    let (status, refused) = answer(&tasks[1]).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{refused}");
+    let data = &refused["error"]["data"];
+    assert_eq!(data["reason"], "caller_limit", "{refused}");
+    assert!(data["retryAfterSeconds"].is_number(), "{refused}");
+
+    // Nothing of it was taken, and when the first one has ended it is.
+    cluster.replace_worker(0).await;
+    becomes(&client, &url, &tasks[0], "completed").await;
+    let (status, taken) = answer(&tasks[1]).await;
+    assert_eq!(status, StatusCode::OK, "{taken}");
+    becomes(&client, &url, &tasks[1], "completed").await;
+}
+
+#[tokio::test]
 async fn who_takes_no_tasks_cannot_listen_to_them() {
     let cluster = Cluster::new().start().await;
     let (client, url) = (&cluster.client, cluster.gateway(0));
