@@ -29,6 +29,10 @@ pub(crate) struct Metrics {
     pub(crate) subscriptions_lost: Counter,
     /// How often something may have been missed.
     pub(crate) gaps: Counter,
+    /// Tasks that ended since they had waited for their clients for too long.
+    pub(crate) tasks_overdue: Counter,
+    /// Tasks that ended since their entry was lost.
+    pub(crate) tasks_lost: Counter,
     /// Entries of the queue that could not be read.
     pub(crate) unreadable: Counter,
     /// Entries of the queue that no gateway signed.
@@ -65,6 +69,15 @@ impl Metrics {
                 "`unreadable`, or `forged` (without a valid signature)",
             )],
         );
+        let tasks = all.counters(
+            "prynai_redis_tasks_failed_total",
+            "Tasks that failed without a worker, as this process found out. `prynai_worker_tasks_total` has those that \
+             ended at a worker.",
+            &[(
+                "reason",
+                "`deadline` (it waited for its client for longer than it may), or `task_lost` (its entry was gone)",
+            )],
+        );
         Self {
             round_trip: all.histogram(
                 "prynai_redis_round_trip_seconds",
@@ -93,6 +106,8 @@ impl Metrics {
                 "How often news may have been missed, so that what is stored was read instead: once for each \
                  subscription at its beginning, then after each loss and each flood.",
             ),
+            tasks_overdue: tasks.with_label_values(&["deadline"]),
+            tasks_lost: tasks.with_label_values(&["task_lost"]),
             unreadable: rejected.with_label_values(&["unreadable"]),
             forged: rejected.with_label_values(&["forged"]),
         }

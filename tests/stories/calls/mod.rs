@@ -8,5 +8,5 @@ mod idempotency;
 mod questions;
 mod skills;
 mod synced_tasks;
-mod tasks;
+pub(crate) mod tasks;
 mod unchanged;

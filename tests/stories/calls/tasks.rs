@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// A request of a client that takes tasks.
-pub(super) fn taking_tasks(id: impl Into<Value>, method: &str, params: Value) -> Value {
+pub(crate) fn taking_tasks(id: impl Into<Value>, method: &str, params: Value) -> Value {
     modern_with(id, method, params, json!({ "extensions": { TASKS: {} } }))
 }
 

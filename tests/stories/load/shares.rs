@@ -13,6 +13,8 @@ use prynai_test_redis::server::RedisServer;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::calls::tasks::taking_tasks;
+
 /// Bytes that Redis has sent so far.
 async fn sent(redis: &RedisServer) -> u64 {
     let stats: String = redis.command(&["INFO", "stats"]).await;
@@ -170,6 +172,41 @@ async fn a_caller_at_its_share_of_bytes_is_told_what_to_do() {
     };
     assert_eventually!(served().await, "what has ended counts on");
     cluster.assert_idle().await;
+}
+
+#[tokio::test]
+async fn what_tasks_keep_counts_to_their_caller() {
+    let args = ["--caller-kept", "1MiB"];
+    let cluster = Cluster::new()
+        .gateway_args(&args)
+        .worker_args(&[&args[..], &["--task-after", "1s"]].concat())
+        .start()
+        .await;
+    let (url, client) = (cluster.gateway(0), &cluster.client);
+    let slow = |steps: u32| {
+        let mut call = long_running(steps, 100);
+        call["arguments"]["ballast"] = json!("x".repeat(600 * 1024));
+        taking_tasks(1, "tools/call", call)
+    };
+    let first = client.modern(&url, &slow(1_000)).await.response().await;
+    assert_eq!(first["result"]["resultType"], "task", "{first}");
+    // It is held, for it has begun.
+    let second = client.modern(&url, &slow(20)).await.response().await;
+    assert_eq!(second["result"]["resultType"], "complete", "{second}");
+    let other = RawClient::from(NOISY);
+    let others = other.modern(&url, &slow(20)).await.response().await;
+    assert_eq!(others["result"]["resultType"], "task", "{others}");
+
+    let id = json!({ "taskId": first["result"]["taskId"] });
+    let cancel = taking_tasks(2, "tasks/cancel", id);
+    let cancelled = client.modern(&url, &cancel).await.response().await;
+    assert!(cancelled["result"].is_object(), "{cancelled}");
+    // What has ended makes room.
+    let becomes_task = async || {
+        let response = client.modern(&url, &slow(15)).await.response().await;
+        response["result"]["resultType"] == "task"
+    };
+    assert_eventually!(becomes_task().await, "what was cancelled counts on");
 }
 
 #[tokio::test]

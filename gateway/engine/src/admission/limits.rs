@@ -77,9 +77,9 @@ pub struct LimitSettings {
     )]
     pub caller_sessions: NonZeroUsize,
 
-    /// Bytes that may be kept for one caller in the whole fleet, in sessions, results under idempotency keys and
-    /// values of tools, such as 64MiB; the same for every gateway and worker. Beyond it the caller gets 429 for what
-    /// would keep more. A caller is as for --caller-bytes.
+    /// Bytes that may be kept for one caller in the whole fleet, in sessions, tasks, results under idempotency
+    /// keys and values of tools, such as 64MiB; the same for every gateway and worker. Beyond it the caller gets 429
+    /// for what would keep more. A caller is as for --caller-bytes.
     #[arg(
         long,
         env = "PRYNAI_CALLER_KEPT",

@@ -163,6 +163,7 @@ async fn serve(
                 TaskUse::Always | TaskUse::Required if takes_task => {
                     let share = head.caller.principal.share();
                     state.bus.check_task_room(&share).await?;
+                    state.bus.check_room(&share).await?;
                 }
                 _ => {}
             }

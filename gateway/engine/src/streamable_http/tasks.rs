@@ -1,15 +1,17 @@
 //! What clients ask about tasks: answered from the bus, at any gateway, also while no worker runs (ext-tasks, draft).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use prynai_bus::ids::StreamId;
 use prynai_bus::wire::json_rpc;
 use prynai_bus::wire::message::RawJson;
+use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::task::{TASKS, TaskSight, TaskState};
-use prynai_bus::{Answered, BusError};
+use prynai_bus::{Answered, BusError, TaskPart};
 use serde::Deserialize;
 
 use crate::message::envelope::Request;
@@ -27,6 +29,9 @@ pub(super) const REMOVED: [&str; 2] = ["tasks/list", "tasks/result"];
 
 /// Most answers of one `tasks/update`.
 const MOST_ANSWERS: usize = 100;
+
+/// How long answers count to the share of the caller: as long as a task lasts whose times are the default ones.
+const ANSWERS_KEPT: Duration = Duration::from_secs(48 * 3600);
 
 /// An acknowledgement.
 const DONE: &str = r#"{"resultType":"complete"}"#;
@@ -50,7 +55,8 @@ pub(super) async fn answer(
     let principal = &head.caller.principal.subject;
     if request.method == "tasks/update" {
         let given = answers(request)?;
-        let answered = state.bus.answer(&name, principal, &given).await?;
+        let share = head.caller.principal.share();
+        let answered = answered(state, &share, &name, principal, &given).await?;
         return match answered.ok_or_else(unknown)? {
             Answered::Taken => Ok(result(request, DONE)),
             Answered::TooLarge => Err(invalid("the answers to this task are too large")),
@@ -68,8 +74,32 @@ pub(super) async fn answer(
         permit.add(state.admission.result(head.share(None), body.len())?);
         return Ok(json_response_under(body, permit));
     }
-    cancel(state, name, &task).await?;
+    let share = head.caller.principal.share();
+    cancel(state, share, name, &task).await?;
     Ok(result(request, DONE))
+}
+
+/// Answers a task; what is taken counts to the share of the caller.
+async fn answered(
+    state: &AppState,
+    share: &Share,
+    name: &StreamId,
+    principal: &str,
+    answers: &BTreeMap<String, RawJson>,
+) -> Result<Option<Answered>, BusError> {
+    let part = TaskPart::Answers(answers);
+    let bytes = answers
+        .iter()
+        .map(|(key, answer)| key.len() + answer.as_str().len());
+    let (bus, bytes) = (&state.bus, bytes.sum());
+    bus.keep(share, name, part, bytes, ANSWERS_KEPT).await?;
+    let answered = bus.answer(name, principal, answers).await?;
+    if answered != Some(Answered::Taken)
+        && let Err(error) = bus.forget(share, name, part).await
+    {
+        tracing::debug!(%error, "could not take back a count; it counts until its end");
+    }
+    Ok(answered)
 }
 
 /// For one of another caller as for one that never was.
@@ -105,19 +135,27 @@ fn answers(request: &Request) -> Result<BTreeMap<String, RawJson>, RequestError>
 }
 
 /// A task that has ended stays as it is.
-async fn cancel(state: &AppState, name: StreamId, task: &TaskSight) -> Result<(), RequestError> {
+async fn cancel(
+    state: &AppState,
+    share: Share,
+    name: StreamId,
+    task: &TaskSight,
+) -> Result<(), RequestError> {
     if task.has_ended() {
         return Ok(());
     }
     let was_asking = matches!(task.state, TaskState::Asking(_));
     let (bus, entry) = (state.bus.clone(), task.entry.clone());
     let cancelled = state.canceller.complete(move || {
-        let (bus, entry) = (bus.clone(), entry.clone());
+        let (bus, entry, share) = (bus.clone(), entry.clone(), share.clone());
         async move {
             bus.cancel_call(&name, Some(&entry), Era::Modern).await?;
             // No worker will see that.
             if was_asking {
                 metrics().tasks_cancelled.inc();
+                if let Err(error) = bus.forget(&share, &name, TaskPart::Body).await {
+                    tracing::debug!(%error, "could not take back a count; it counts until its end");
+                }
             }
             Ok(())
         }

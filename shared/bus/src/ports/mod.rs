@@ -54,7 +54,7 @@ pub use request_queue::{Backlog, Claim, Finish, RequestQueue, WorkersSeen};
 pub use session_store::{EndedSession, SessionStore};
 pub use signal_channel::{Mail, Posted, SignalChannel};
 pub use state_store::{StateScope, StateStore};
-pub use task_store::{Answered, TaskStore, TaskWatch};
+pub use task_store::{Answered, TaskPart, TaskStore, TaskWatch};
 
 use crate::wire::WireError;
 use crate::wire::request::Era;
@@ -165,8 +165,8 @@ pub enum ShareFull {
     },
     /// [`BusLimits::caller_kept`].
     #[error(
-        "{limit} bytes are kept for you, as many as one caller may have in sessions, results under idempotency keys \
-         and values of tools; end sessions, use fewer keys, or wait until older ones have expired"
+        "{limit} bytes are kept for you, as many as one caller may have in sessions, tasks, results under idempotency \
+         keys and values of tools; end sessions, use fewer keys, or wait until older ones have expired"
     )]
     Kept {
         /// The bound.
@@ -226,7 +226,7 @@ pub struct BusLimits {
     pub session_calls: usize,
     /// Sessions of one share ([`crate::wire::principal::Share`]).
     pub caller_sessions: usize,
-    /// Bytes kept for one share in sessions, outcomes and values, with about what each costs besides.
+    /// Bytes kept for one share in sessions, tasks, outcomes and values, with about what each costs besides.
     pub caller_kept: usize,
     /// How long the log of a finished legacy stream can be resumed.
     pub legacy_retention: Duration,

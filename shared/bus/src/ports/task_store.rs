@@ -1,6 +1,7 @@
 //! Calls whose clients need not stay for the answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -23,6 +24,18 @@ pub enum Answered {
     TooLarge,
     /// None was: as many tasks of its share work or wait for a worker as the queue has room left.
     Busy,
+}
+
+/// What a task keeps on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskPart<'a> {
+    /// Its request and, while it waits for its client, its questions and what its handler left. In the place of all
+    /// that its end, once it has ended.
+    Body,
+    /// What was said before it became a task.
+    Events,
+    /// These answers of its client.
+    Answers(&'a BTreeMap<String, RawJson>),
 }
 
 /// What becomes of tasks from now on.
@@ -54,6 +67,33 @@ pub trait TaskStore: Send + Sync {
     ///
     /// [`BusError::ShareFull`] or [`BusError::TasksFull`]: no room. When the bus is away.
     async fn check_task_room(&self, share: &Share) -> Result<(), BusError>;
+
+    /// Counts a part of a task to the share of its caller ([`super::BusLimits::caller_kept`]) for so long, in the place
+    /// of what was counted for this part before. To be done before it is stored: what there is no room for is not.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::ShareFull`]: no room, and nothing has changed. When the bus is away.
+    async fn keep(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+        bytes: usize,
+        life: Duration,
+    ) -> Result<(), BusError>;
+
+    /// Counts a part of a task no longer.
+    ///
+    /// # Errors
+    ///
+    /// When the bus is away: then it counts until its life is over.
+    async fn forget(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+    ) -> Result<(), BusError>;
 
     /// Makes a task of a call that runs, in one atomic step with the response that names it, which is published to the
     /// holder. From then on

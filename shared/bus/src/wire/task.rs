@@ -35,6 +35,16 @@ pub struct TaskBirth {
 /// its lease may last. A request whose log is gone would begin anew.
 const SPARE: Duration = Duration::from_secs(25 * 3600);
 
+/// How long the log of a task is kept while it has not ended, if it can be asked for `ttl` long, and `kept` from its
+/// end on.
+pub fn life(ttl: Duration, kept: Duration) -> Duration {
+    ttl.saturating_add(spare(kept))
+}
+
+fn spare(kept: Duration) -> Duration {
+    kept.max(SPARE)
+}
+
 /// A call that becomes a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {
@@ -189,12 +199,12 @@ struct Failure<'a> {
 impl Promotion {
     /// How long the log of the task outlives [`Promotion::ttl`] while the task has not ended.
     pub fn spare(&self) -> Duration {
-        self.kept.max(SPARE)
+        spare(self.kept)
     }
 
     /// How long the log of the task is kept while it has not ended.
     pub fn life(&self) -> Duration {
-        self.ttl.saturating_add(self.spare())
+        life(self.ttl, self.kept)
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`TaskStore`] in memory.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,11 +16,13 @@ use prynai_bus::wire::task::{
     Inputs, Parking, Promotion, TaskFailure, TaskNews, TaskSight, TaskState,
 };
 use prynai_bus::{
-    Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskStore, TaskWatch,
+    Answered, Appended, BusError, BusLimits, LogState, Ownership, Refusal, TaskPart, TaskStore,
+    TaskWatch,
 };
 use tokio::time::Instant;
 
 use crate::bus::{MemoryBus, lock};
+use crate::stored::account::Kept;
 use crate::stored::log::Log;
 use crate::stored::partition::Partition;
 use crate::stored::task::Task;
@@ -29,6 +32,27 @@ impl TaskStore for MemoryBus {
     async fn check_task_room(&self, share: &Share) -> Result<(), BusError> {
         let mut partition = lock(&self.partition);
         partition.task_counts.check_room(share, &self.limits)
+    }
+
+    async fn keep(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+        bytes: usize,
+        life: Duration,
+    ) -> Result<(), BusError> {
+        self.count_kept(share, kept(name, part), bytes, Some(life))
+    }
+
+    async fn forget(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+    ) -> Result<(), BusError> {
+        self.forget_kept(share, &kept(name, part));
+        Ok(())
     }
 
     async fn promote(
@@ -283,6 +307,21 @@ impl Partition {
         }
         Ok(())
     }
+}
+
+fn kept(name: &StreamId, part: TaskPart<'_>) -> Kept {
+    let which = match part {
+        TaskPart::Body => 0,
+        TaskPart::Events => 1,
+        TaskPart::Answers(answers) => {
+            let mut hasher = DefaultHasher::new();
+            for (key, answer) in answers {
+                (key, answer.as_str()).hash(&mut hasher);
+            }
+            hasher.finish()
+        }
+    };
+    Kept::Task(*name, which)
 }
 
 fn sight(log: &Log, task: &Task) -> TaskSight {

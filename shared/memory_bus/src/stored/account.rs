@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use prynai_bus::ids::SessionId;
+use prynai_bus::ids::{SessionId, StreamId};
 use prynai_bus::{BusLimits, ShareFull, StateScope};
 use tokio::time::Instant;
 
@@ -15,6 +15,8 @@ pub(crate) enum Kept {
     Outcome(String),
     /// A value of a tool.
     Value(StateScope, String),
+    /// A part of a task, by what tells it from others.
+    Task(StreamId, u64),
 }
 
 /// What is kept for one share. What has ended is forgotten when its room is needed.

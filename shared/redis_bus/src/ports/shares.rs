@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use prynai_bus::ids::SessionId;
+use prynai_bus::ids::{SessionId, StreamId};
 use prynai_bus::wire::principal::Share;
-use prynai_bus::{BusError, ShareFull};
+use prynai_bus::{BusError, ShareFull, TaskPart};
 use sha2::{Digest, Sha256};
 
 use crate::bus::RedisBus;
@@ -22,6 +22,9 @@ const OUTCOME_BYTES: usize = 1024;
 /// What a value of a tool costs besides its key and content.
 const VALUE_BYTES: usize = 512;
 
+/// What a part of a task costs besides itself.
+const TASK_BYTES: usize = 512;
+
 /// Digits of a record's name that tell it from others in the count.
 const RECORD_DIGITS: usize = 32;
 
@@ -33,6 +36,8 @@ pub(crate) enum Kept<'a> {
     Outcome(&'a str),
     /// A value of a tool, by the name of its scope and its own.
     Value(String),
+    /// A part of a task.
+    Task(&'a StreamId, TaskPart<'a>),
 }
 
 impl Kept<'_> {
@@ -42,11 +47,19 @@ impl Kept<'_> {
             Self::Outcome(record) => {
                 format!("o.{}", record.get(..RECORD_DIGITS).unwrap_or(record))
             }
-            Self::Value(name) => {
-                let digest = Sha256::digest(name);
-                let digits = digest.iter().take(RECORD_DIGITS / 2);
-                let digits: String = digits.map(|byte| format!("{byte:02x}")).collect();
-                format!("v.{digits}")
+            Self::Value(name) => format!("v.{}", digits(Sha256::new_with_prefix(name))),
+            Self::Task(name, TaskPart::Body) => format!("t.{name}"),
+            Self::Task(name, TaskPart::Events) => format!("e.{name}"),
+            Self::Task(name, TaskPart::Answers(answers)) => {
+                let mut digest = Sha256::new_with_prefix(name.to_string());
+                for (key, answer) in *answers {
+                    // The lengths tell one answer from the next.
+                    digest.update(key.len().to_be_bytes());
+                    digest.update(key);
+                    digest.update(answer.as_str().len().to_be_bytes());
+                    digest.update(answer.as_str());
+                }
+                format!("a.{}", digits(digest))
             }
         }
     }
@@ -57,6 +70,7 @@ impl Kept<'_> {
             Self::Session(_) => SESSION_BYTES,
             Self::Outcome(_) => OUTCOME_BYTES,
             Self::Value(_) => VALUE_BYTES,
+            Self::Task(..) => TASK_BYTES,
         };
         content.saturating_add(besides)
     }
@@ -111,4 +125,10 @@ impl RedisBus {
             code => Err(unknown_code(code)),
         }
     }
+}
+
+fn digits(digest: Sha256) -> String {
+    let digest = digest.finalize();
+    let digits = digest.iter().take(RECORD_DIGITS / 2);
+    digits.map(|byte| format!("{byte:02x}")).collect()
 }

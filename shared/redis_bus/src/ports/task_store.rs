@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use prynai_bus::ids::StreamId;
@@ -14,12 +15,14 @@ use prynai_bus::wire::task::{
     Answer, Inputs, Parking, Promotion, Question, TaskFailure, TaskSight,
 };
 use prynai_bus::{
-    Answered, Appended, BusError, Ownership, Refusal, ShareFull, TaskStore, TaskWatch,
+    Answered, Appended, BusError, Ownership, Refusal, ShareFull, TaskPart, TaskStore, TaskWatch,
 };
 
 use crate::bus::RedisBus;
 use crate::connection::command::Command;
 use crate::ended_tasks::{record_of_failed, write_elsewhere};
+use crate::metrics::metrics;
+use crate::ports::shares::Kept;
 use crate::scripts::{self, WriteCode, unknown_code};
 use crate::wire::sealing::Kind;
 use crate::wire::{lines, told_task};
@@ -48,6 +51,32 @@ impl TaskStore for RedisBus {
             2 => Err(BusError::TasksFull { limit: all }),
             other => Err(unknown_code(other)),
         }
+    }
+
+    async fn keep(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+        bytes: usize,
+        life: Duration,
+    ) -> Result<(), BusError> {
+        let kept = Kept::Task(name, part);
+        let sealed = match self.task_keys.is_empty() {
+            true => bytes,
+            false => bytes.saturating_add(bytes / 3),
+        };
+        self.count_kept(share, &kept, kept.cost(sealed), Some(life))
+            .await
+    }
+
+    async fn forget(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        part: TaskPart<'_>,
+    ) -> Result<(), BusError> {
+        self.forget_kept(share, &Kept::Task(name, part)).await
     }
 
     async fn promote(
@@ -209,8 +238,15 @@ impl RedisBus {
         let (keys, limits) = (&self.keys, &self.limits);
         let end = scripts::end_task(keys, limits, name, failure, &end, record.as_ref());
         let became = self.run(&end).await?;
-        if let (ENDED, Some(record)) = (became, &record) {
-            write_elsewhere(record.as_str(), self.clock.now_ms());
+        if became == ENDED {
+            let counter = match failure {
+                TaskFailure::Overdue => &metrics().tasks_overdue,
+                TaskFailure::Lost => &metrics().tasks_lost,
+            };
+            counter.inc();
+            if let Some(record) = &record {
+                write_elsewhere(record.as_str(), self.clock.now_ms());
+            }
         }
         Ok(became)
     }

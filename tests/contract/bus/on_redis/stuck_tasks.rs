@@ -76,6 +76,29 @@ async fn a_task_whose_entry_is_lost_fails_when_it_was_missed_for_a_while() {
     assert_eq!(record.stream.as_deref(), Some(stream.as_str()));
 }
 
+/// How many tasks failed so in this process.
+fn failed(reason: &str) -> u64 {
+    let text = prynai_process::metrics::metrics().text();
+    let series = format!("prynai_redis_tasks_failed_total{{reason=\"{reason}\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&series));
+    value.map_or(0, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn tasks_that_fail_without_a_worker_are_counted() {
+    let fleet = Fleet::missing_entries_for(Duration::ZERO).await;
+    let scene = &fleet.scene;
+    let (overdue_before, lost_before) = (failed("deadline"), failed("task_lost"));
+    let task = overdue(scene).await;
+    assert_eq!(failure(scene, &task).await.as_deref(), Some("deadline"));
+    assert!(failed("deadline") > overdue_before);
+    let task = scene.owned().await;
+    scene.promote(&task, 1).await;
+    fleet.lose_entry(&task).await;
+    assert_eventually!(failure(scene, &task).await.as_deref() == Some("task_lost"));
+    assert!(failed("task_lost") > lost_before);
+}
+
 #[tokio::test]
 async fn a_task_that_came_back_and_is_lost_fails_too() {
     let fleet = Fleet::missing_entries_for(Duration::ZERO).await;

@@ -4,6 +4,7 @@ mod ends;
 pub(crate) mod listening;
 mod promotions;
 pub(crate) mod questions;
+mod shares;
 pub(crate) mod stuck;
 
 use std::time::Duration;

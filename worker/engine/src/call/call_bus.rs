@@ -6,16 +6,22 @@ use std::time::Duration;
 use prynai_bus::ids::{StreamId, WorkerId};
 use prynai_bus::wire::event::StreamEvent;
 use prynai_bus::wire::outcome::Outcome;
+use prynai_bus::wire::principal::Share;
 use prynai_bus::wire::request::Era;
 use prynai_bus::wire::task::{Inputs, Parking, Promotion, TaskSight};
 use prynai_bus::{
     Append, Appended, BusError, Claim, DownstreamTokens, EventLog, Finish, KeyState, KeyUse, Mail,
-    OutcomeStore, Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskStore,
+    OutcomeStore, Ownership, Refusal, RequestQueue, SignalChannel, StateStore, TakeOver, TaskPart,
+    TaskStore,
 };
+use prynai_process::backoff::Backoff;
 use prynai_process::outage::{Alarm, Outage};
 
 use crate::call::event_queue::{EventQueue, Writing};
 use crate::call::running::{Controls, Stop};
+
+/// How long it is tried to count the result of a task.
+const COUNTING: Duration = Duration::from_secs(5);
 
 /// The ports that calls use; one for all calls of a worker.
 pub(crate) struct CallPorts {
@@ -57,6 +63,36 @@ impl CallPorts {
         }
     }
 
+    /// Counts a task no longer of which nothing is kept. Once: it does not count for ever.
+    pub(crate) async fn forget_task(&self, share: &Share, name: &StreamId) {
+        if let Err(error) = self.tasks.forget(share, name, TaskPart::Body).await {
+            tracing::debug!(%error, "could not take back a count; it counts until its end");
+        }
+    }
+
+    /// Counts the end of a task in the place of what it was until now; `false` if there is no room for it.
+    pub(crate) async fn keep_end(
+        &self,
+        share: &Share,
+        name: &StreamId,
+        bytes: usize,
+        life: Duration,
+    ) -> bool {
+        let mut backoff = Backoff::for_at_most(COUNTING);
+        loop {
+            let kept = self.tasks.keep(share, name, TaskPart::Body, bytes, life);
+            match kept.await {
+                Ok(()) => return true,
+                Err(BusError::ShareFull(_)) => return false,
+                Err(error) if error.is_passing() && backoff.pause().await => {}
+                Err(error) => {
+                    tracing::debug!(%error, stream = %name, "cannot count the result of a task; it is kept all the same");
+                    return true;
+                }
+            }
+        }
+    }
+
     /// The bus of the call that was claimed, which `controls` can stop.
     pub(crate) fn of(self: &Arc<Self>, claim: &Claim, controls: &Controls) -> CallBus {
         CallBus {
@@ -73,6 +109,11 @@ impl CallBus {
     /// The call's right to write to its stream.
     pub(crate) fn ownership(&self) -> &Ownership {
         &self.ownership
+    }
+
+    /// What all calls of the worker use.
+    pub(crate) fn ports(&self) -> &CallPorts {
+        &self.ports
     }
 
     /// What can stop the call.
@@ -121,6 +162,24 @@ impl CallBus {
     pub(crate) async fn take_mail(&self, received: u64) -> Result<Mail, Stop> {
         let take_mail = || self.ports.signals.take_mail(&self.ownership, received);
         self.retry("take mail", take_mail).await
+    }
+
+    /// Counts a part of the task to the share of its caller; `false` if there is no room for it.
+    pub(crate) async fn keep(
+        &self,
+        share: &Share,
+        part: TaskPart<'_>,
+        bytes: usize,
+        life: Duration,
+    ) -> Result<bool, Stop> {
+        let name = &self.ownership.stream;
+        let keep = || async {
+            match self.ports.tasks.keep(share, name, part, bytes, life).await {
+                Err(BusError::ShareFull(_)) => Ok(false),
+                kept => kept.map(|()| true),
+            }
+        };
+        self.retry("count what a task keeps", keep).await
     }
 
     /// Makes a task of the call.

@@ -220,7 +220,8 @@ pub(crate) async fn promote(
     let now_ms = writer.bus().now_ms();
     promoting.shorten(&claim.request);
     let promotion = |offset| promoting.promotion(claim, id, offset, now_ms);
-    let Some(birth) = writer.promote(promotion).await? else {
+    let bytes = claim.request.message.as_str().len();
+    let Some(birth) = writer.promote(bytes, promotion).await? else {
         promoting.given_up();
         return Ok(None);
     };

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::task::{Promotion, TaskBirth};
-use prynai_bus::{Refusal, TakeOver};
+use prynai_bus::{Refusal, TakeOver, TaskPart};
 
 use crate::call::call_bus::CallBus;
 use crate::call::ending::LARGE;
 use crate::call::event_queue::{Writing, Written, fit, has_room, together};
 use crate::call::event_shares::CallEvents;
 use crate::call::running::Stop;
+
+/// Bytes of events that a task does not count: there are only as many tasks as there may be.
+const SMALL: usize = 4 * 1024;
 
 /// Numbers the events of one stream. Those that are ready together are written together, one write after the other.
 pub(crate) struct EventWriter {
@@ -22,6 +25,8 @@ pub(crate) struct EventWriter {
     /// The stream is that of a task.
     is_task: bool,
     full: bool,
+    /// Bytes of the events.
+    bytes: usize,
     /// Events that are not on their way yet.
     ready: Vec<StreamEvent>,
     writing: Option<Writing>,
@@ -52,6 +57,7 @@ impl EventWriter {
             next: 1,
             is_task: false,
             full: false,
+            bytes: 0,
             ready: Vec::new(),
             writing: None,
         }
@@ -116,19 +122,28 @@ impl EventWriter {
     }
 
     /// Makes a task of the call, with the next event as the response that names it: after all that was said before.
-    /// `None` when it becomes none.
+    /// `None` when it becomes none. The message of its request has so many bytes.
     ///
     /// # Errors
     ///
     /// Why the call must end.
     pub(crate) async fn promote(
         &mut self,
+        request_bytes: usize,
         promotion: impl FnOnce(u64) -> Option<Promotion>,
     ) -> Result<Option<TaskBirth>, Stop> {
         self.flush().await?;
         let Some(promotion) = promotion(self.next) else {
             return Ok(None);
         };
+        let (share, stream) = (&promotion.share, promotion.event.stream);
+        if !self.has_room_for(&promotion, request_bytes).await? {
+            tracing::warn!(
+                %stream,
+                "as many bytes are kept for this caller as --caller-kept allows, so this call does not become a task"
+            );
+            return Ok(None);
+        }
         match self.bus.promote(&promotion).await? {
             Ok(()) => {
                 if self.bus.tasks_full().clear() {
@@ -138,16 +153,33 @@ impl EventWriter {
                 self.is_task = true;
                 Ok(Some(promotion.birth))
             }
-            Err(Refusal::Cancelled) => Err(Stop::Cancelled),
+            Err(Refusal::Cancelled) => {
+                self.bus.ports().forget_task(share, &stream).await;
+                Err(Stop::Cancelled)
+            }
             Err(Refusal::LostOwnership | Refusal::Finished) => Err(Stop::Lost),
             Err(Refusal::LogFull) => {
-                let stream = promotion.event.stream;
+                self.bus.ports().forget_task(share, &stream).await;
                 if self.bus.tasks_full().raise() {
                     tracing::warn!(%stream, "there are as many tasks as there may be, so this call and others do not become any");
                 }
                 Ok(None)
             }
         }
+    }
+
+    /// Counts what the call keeps as a task; `false` if there is no room for that.
+    async fn has_room_for(
+        &self,
+        promotion: &Promotion,
+        request_bytes: usize,
+    ) -> Result<bool, Stop> {
+        let (share, life) = (&promotion.share, promotion.life());
+        let keep = |part, bytes| self.bus.keep(share, part, bytes, life);
+        if self.bytes > SMALL && !keep(TaskPart::Events, self.bytes).await? {
+            return Ok(false);
+        }
+        keep(TaskPart::Body, request_bytes).await
     }
 
     fn take(&mut self, event: StreamEvent) {
@@ -169,6 +201,7 @@ impl EventWriter {
             self.full = true;
             return;
         }
+        self.bytes += bytes;
         self.ready.push(event);
         self.next += 1;
     }

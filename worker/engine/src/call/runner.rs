@@ -8,13 +8,14 @@ use futures::future::BoxFuture;
 use prynai_bus::wire::catalog::TaskUse;
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::request::{Era, RequestEnvelope};
-use prynai_bus::wire::task::Inputs;
+use prynai_bus::wire::task::{Inputs, life};
 use prynai_bus::{Claim, Finish};
-use rmcp::ServerHandler;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, GetExtensions, JsonRpcMessage, NumberOrString,
 };
 use rmcp::service::serve_directly_with_ct;
+use rmcp::{ErrorData, ServerHandler};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
@@ -49,6 +50,9 @@ use crate::roles::catalog_announcer::Tools;
 
 /// How long a stopped call is given to end: the guard's patience with the handler and then some.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// Bytes of the end of a task that are kept in any case: there are only as many tasks as there may be.
+const SMALL: usize = 4 * 1024;
 
 /// How long a handler may take to note a notification.
 const NOTING: Duration = Duration::from_secs(30);
@@ -101,6 +105,10 @@ impl<H: ServerHandler> RunCall for CallRunner<H> {
                 Ok(last) => RunEnd::Response(last.as_ref().and_then(LastEvents::response)),
                 Err(stop) => RunEnd::Stopped(*stop),
             };
+            if matches!(ended, Err(Stop::Cancelled)) && slot.task_since().is_some() {
+                let share = claim.request.principal.share();
+                self.ports.forget_task(&share, &stream).await;
+            }
             let run = line.end(&claim, &self.ports.worker, end);
             let (earlier, event, of_task) = match ended {
                 Ok(Some(last)) => (last.earlier, Some(last.event), last.of_task),
@@ -198,7 +206,27 @@ impl<H: ServerHandler> CallRunner<H> {
             }
             Err(error) => response::error(id, &error),
         };
+        let message = match writer.is_task() {
+            true => self.kept_end(&call, message).await,
+            false => message,
+        };
         writer.end(message).await.map(Some)
+    }
+
+    /// The end of a task, which counts to the share of its caller, or what is kept in its place.
+    async fn kept_end(&self, call: &Call<'_>, end: RawJson) -> RawJson {
+        let (request, terms) = (&call.claim.request, self.task_terms);
+        let (share, bytes) = (request.principal.share(), end.as_str().len());
+        let life = terms.kept.max(terms.timeout);
+        let ports = &self.ports;
+        if ports.keep_end(&share, &request.stream, bytes, life).await || bytes <= SMALL {
+            return end;
+        }
+        let error = ErrorData::internal_error(
+            "this task has run, but its result is not kept: as many bytes are kept for you as one caller may have",
+            Some(json!({ "reason": "caller_kept", "bytes": bytes })),
+        );
+        response::error(call.id, &error)
     }
 
     /// Runs a call, unless its client's key says that it has run.
@@ -313,7 +341,9 @@ impl<H: ServerHandler> CallRunner<H> {
         match response? {
             Some(Reply::Response(message)) => Ok(message),
             Some(Reply::Asks(asks)) => {
-                let refused = task_input::park(call.claim, asks, &self.audit, writer.bus()).await?;
+                let life = life(self.task_terms.timeout, self.task_terms.kept);
+                let refused =
+                    task_input::park(call.claim, asks, &self.audit, writer.bus(), life).await?;
                 Ok(outbound.error(&refused))
             }
             None => Ok(outbound.error(&deadline::overdue())),

@@ -1,10 +1,11 @@
 //! What a task asks its client, and is told (ext-tasks, draft, `inputRequests`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use prynai_bus::wire::message::RawJson;
 use prynai_bus::wire::task::{Inputs, Parking, Question};
-use prynai_bus::{Claim, Refusal};
+use prynai_bus::{Claim, Refusal, TaskPart};
 use rmcp::ErrorData;
 use rmcp::model::ClientRequest;
 use serde::Deserialize;
@@ -88,7 +89,15 @@ pub(crate) fn tell(request: &mut ClientRequest, inputs: &Inputs) {
     call.params.request_state.clone_from(&inputs.left);
 }
 
-/// Lets a task wait for its client, or says why it cannot.
+/// What a task keeps while it waits.
+fn bytes(claim: &Claim, parking: &Parking) -> usize {
+    let size = |asked: &Question| asked.key.len() + asked.name.len() + asked.request.as_str().len();
+    let questions: usize = parking.questions.iter().map(size).sum();
+    let left = parking.left.as_ref().map_or(0, String::len);
+    claim.request.message.as_str().len() + left + questions
+}
+
+/// Lets a task wait for its client, or says why it cannot. It lasts for `life` at most.
 ///
 /// # Errors
 ///
@@ -98,6 +107,7 @@ pub(crate) async fn park(
     asks: Asks,
     audit: &Audit,
     bus: &CallBus,
+    life: Duration,
 ) -> Result<ErrorData, Stop> {
     if asks.questions.is_empty() {
         let reason = "the handler waits for its client and asks it nothing";
@@ -109,6 +119,13 @@ pub(crate) async fn park(
         left: asks.left,
         record: audit.record(claim, &cancelled),
     };
+    let (share, bytes) = (claim.request.principal.share(), bytes(claim, &parking));
+    if !bus.keep(&share, TaskPart::Body, bytes, life).await? {
+        return Ok(ErrorData::internal_error(
+            "as many bytes are kept for the caller of this task as may be, so it cannot ask anything",
+            Some(json!({"reason": "caller_kept"})),
+        ));
+    }
     match bus.park(&parking).await? {
         Ok(()) => {
             metrics().tasks_asking.inc();

@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, message, raw, soon, text};
 
+/// Bytes of the text that one of the tools says.
+const RECITED: usize = 400 * 1024;
+
 /// Has a tool for each way to become a task.
 #[derive(Clone)]
 struct Kitchen {
@@ -82,6 +85,11 @@ impl Kitchen {
     #[rmcp::tool(description = "Says whether it is a task")]
     async fn look(&self, become_task: BecomeTask) -> String {
         become_task.now().await.to_string()
+    }
+
+    #[rmcp::tool(description = "Says much, in the end", meta = Tasks::Always.meta())]
+    async fn recite(&self) -> String {
+        "x".repeat(RECITED)
     }
 
     #[rmcp::tool(description = "Answers with a task alone", meta = Tasks::Required.meta())]
@@ -204,6 +212,57 @@ async fn a_task_that_asks_costs_no_worker_and_goes_on_at_any() {
     let ended = ends(&stage, task).await;
     let expected = r#"shopped 1 times, starter "soup", main "rice""#;
     assert_eq!(text(&ended), expected);
+    worker.stop(&stage).await;
+}
+
+#[tokio::test]
+async fn what_tasks_keep_counts_to_their_caller() {
+    let mut stage = Stage::with_limits(BusLimits {
+        caller_kept: 1024 * 1024,
+        ..BusLimits::default()
+    })
+    .await;
+    let kitchen = Kitchen::new();
+    let worker = stage.serve(kitchen.clone());
+    let call_with = |stage: &Stage, tool: &str, bytes: usize| {
+        let params = json!({"name": tool, "arguments": {"ballast": "x".repeat(bytes)}});
+        RequestEnvelope {
+            takes_task: true,
+            ..stage.modern_with("tools/call", params, json!({"elicitation": {}}))
+        }
+    };
+    for _ in 0..2 {
+        let request = call(&stage, "recite");
+        begun(&mut stage, &request).await;
+        assert_eq!(text(&ends(&stage, request.stream).await).len(), RECITED);
+    }
+    // It has run, and there is no room for what it says.
+    let request = call(&stage, "recite");
+    begun(&mut stage, &request).await;
+    let ended = ends(&stage, request.stream).await;
+    assert_eq!(ended["error"]["data"]["reason"], "caller_kept", "{ended}");
+    // What is small is kept in any case.
+    let request = call(&stage, "bake");
+    begun(&mut stage, &request).await;
+    assert_eq!(text(&ends(&stage, request.stream).await), "baked");
+
+    // A call whose request is larger than the room that is left becomes no task.
+    let large = call_with(&stage, "bake", 400 * 1024);
+    assert_eq!(text(&stage.response(&large).await), "baked");
+    // One that waits takes room for as long as it does.
+    let waiting = call_with(&stage, "cook", 150 * 1024);
+    let task = waiting.stream;
+    begun(&mut stage, &waiting).await;
+    asks(&stage, task).await;
+    let other = call_with(&stage, "bake", 100 * 1024);
+    assert_eq!(text(&stage.response(&other).await), "baked");
+    answer(&stage, task, "starter", "soup").await;
+    asks(&stage, task).await;
+    answer(&stage, task, "main", "rice").await;
+    ends(&stage, task).await;
+    let request = call_with(&stage, "bake", 100 * 1024);
+    begun(&mut stage, &request).await;
+    assert_eq!(text(&ends(&stage, request.stream).await), "baked");
     worker.stop(&stage).await;
 }
 

@@ -42,7 +42,7 @@ const MODERN: &str = "2026-07-28";
 /// A gateway's endpoint.
 pub(super) struct Scene {
     endpoint: Router,
-    bus: Arc<MemoryBus>,
+    pub(super) bus: Arc<MemoryBus>,
     policy: watch::Sender<Option<Arc<Rules>>>,
     queued: mpsc::UnboundedReceiver<RequestEnvelope>,
     _background: JoinSet<()>,

@@ -1,8 +1,11 @@
 //! Calls that are always tasks where there is no room for one, and limits of what is asked about tasks.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
-use prynai_bus::BusLimits;
+use prynai_bus::ids::StreamId;
 use prynai_bus::wire::task::TASKS;
+use prynai_bus::{BusLimits, TaskPart, TaskStore};
 use serde_json::{Value, json};
 
 use super::anonymous;
@@ -50,6 +53,41 @@ async fn what_is_always_a_task_is_refused_where_there_is_no_room_and_nothing_els
             scene.queued().await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_always_a_task_is_refused_while_as_much_is_kept_for_its_caller_as_may_be() {
+    let limits = BusLimits {
+        caller_kept: 10_000,
+        ..BusLimits::default()
+    };
+    let mut scene = Scene::with_limits(None, limits).await;
+    let (share, task, hour) = (
+        anonymous().share(),
+        StreamId::generate(),
+        Duration::from_secs(3600),
+    );
+    let keep = scene.bus.keep(&share, &task, TaskPart::Body, 8_500, hour);
+    keep.await.expect("there is room");
+    for tool in ["grind", "rebuild"] {
+        let client = scene.modern(anonymous());
+        let response = client.ask("tools/call", call(tool)).await;
+        assert_eq!(response.headers()["retry-after"], "60");
+        let (status, answer) = super::scene::json_of(response).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{answer}");
+        assert_eq!(answer["error"]["data"]["reason"], "caller_kept");
+        scene.assert_nothing_queued().await;
+    }
+    // So are answers to tasks, and nothing else is.
+    let mut update = call("put");
+    update["taskId"] = json!(task.to_string());
+    update["inputResponses"] = json!({ "a": { "action": "accept" } });
+    let client = scene.modern(anonymous());
+    let (_, answer) = client.answer("tasks/update", update).await;
+    assert_eq!(answer["error"]["data"]["reason"], "caller_kept", "{answer}");
+    let (status, answer) = client.answer("tools/call", call("put")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    scene.queued().await;
 }
 
 #[tokio::test]
