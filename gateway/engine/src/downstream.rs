@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prynai_bus::shown::visible;
+use prynai_bus::wire::catalog::CatalogRecord;
 use prynai_bus::wire::principal::{CallerKind, Identity};
 use prynai_bus::{DownstreamToken, DownstreamTokens};
 use prynai_oauth_facade::{Given, NotGiven, OnBehalf};
 use prynai_process::clock::unix_millis;
 use tokio::sync::Mutex;
 
-use crate::message::request_head::Caller;
+use crate::message::request_head::{Caller, RequestHead};
 use crate::refusal::RequestError;
 
 /// How much earlier than it ends a token is forgotten, in seconds: whoever finds one can use it for so long.
@@ -47,18 +48,22 @@ impl Downstream {
         }
     }
 
-    /// Sees to it that the handler of a call finds the tokens that its tool wants.
+    /// Sees to it that the handler of a call finds the tokens that its tool wants, before the call is queued.
     ///
     /// # Errors
     ///
     /// Why there is one that it cannot have.
     pub(crate) async fn prepare(
         &self,
-        caller: &Caller,
-        scopes: &[String],
+        catalog: &CatalogRecord,
+        head: RequestHead<'_>,
+        method: &str,
+        target: Option<&str>,
     ) -> Result<(), RequestError> {
-        for scope in scopes {
-            self.prepare_one(caller, scope).await?;
+        let tool = target.filter(|_| method == "tools/call");
+        let tool = tool.and_then(|tool| catalog.tools.get(tool));
+        for scope in tool.iter().flat_map(|tool| &tool.downstream) {
+            self.prepare_one(head.caller, scope).await?;
         }
         Ok(())
     }

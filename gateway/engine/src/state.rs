@@ -188,28 +188,6 @@ impl AppState {
         .await
     }
 
-    /// Gets the tokens for other APIs that the tool of a call wants, before the call is queued.
-    pub(crate) async fn prepare_downstream(
-        &self,
-        head: RequestHead<'_>,
-        method: &str,
-        target: Option<&str>,
-    ) -> Result<(), RequestError> {
-        let Some(downstream) = self.downstream.as_ref().filter(|_| method == "tools/call") else {
-            return Ok(());
-        };
-        let catalog = self.catalog.known_record();
-        let tool = catalog
-            .as_ref()
-            .and_then(|catalog| catalog.tools.get(target?));
-        match tool {
-            Some(tool) if !tool.downstream.is_empty() => {
-                Box::pin(downstream.prepare(head.caller, &tool.downstream)).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Refuses what its caller may not send, as [`policy::check`] does, or not so often.
     pub(crate) async fn check_policy(
         &self,

@@ -48,9 +48,9 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// The token, if what is behind needs it.
-    fn kept(&self, token: &Bearer) -> Option<Secret> {
+    fn kept(&self, token: &Bearer) -> Option<Box<Secret>> {
         let token = token.text().filter(|_| self.keeps_tokens)?;
-        Some(token.to_owned().into())
+        Some(Box::new(token.to_owned().into()))
     }
 }
 
@@ -115,11 +115,10 @@ pub(crate) async fn require<R: Future<Output = Response>>(
     };
     let resource = gate.metadata.resource(&request);
     let verified = match token {
-        Ok(token) => gate
-            .tokens
-            .check(&token)
-            .await
-            .map(|verified| (verified, token)),
+        Ok(token) => {
+            let checked = gate.tokens.check(&token).await;
+            checked.map(|verified| (verified, gate.kept(&token)))
+        }
         Err(fault) => Err(RequestError::Unauthorized(fault)),
     };
     let mut response = match verified {
@@ -128,7 +127,7 @@ pub(crate) async fn require<R: Future<Output = Response>>(
                 expires: Some(verified.ends()),
                 principal: verified.principal.clone(),
                 address,
-                token: gate.kept(&token),
+                token,
             };
             next(request, caller).await
         }

@@ -22,8 +22,8 @@ pub(crate) struct Caller {
     pub(crate) address: IpAddr,
     /// When the caller's token stops being accepted; absent where nobody needs one.
     pub(crate) expires: Option<Instant>,
-    /// Kept only where tokens for other APIs are had for it.
-    pub(crate) token: Option<Secret>,
+    /// Kept only where tokens for other APIs are had for it; in a box, since everybody else has none.
+    pub(crate) token: Option<Box<Secret>>,
 }
 
 /// What is known of a request besides its body.

@@ -130,11 +130,10 @@ async fn call(
     let mut permit = state.admission.call(calls_of, bytes_of, bytes).await?;
     let view = request.params.view()?;
     check_room(&state, head, &request.method, view).await?;
-    if state.downstream.is_some() {
+    if let (Some(downstream), Some(catalog)) = (&state.downstream, state.catalog.known_record()) {
         let target = view.target(&request.method)?;
-        state
-            .prepare_downstream(head, &request.method, target.as_deref())
-            .await?;
+        let prepare = downstream.prepare(&catalog, head, &request.method, target.as_deref());
+        Box::pin(prepare).await?;
     }
     let turn = state.turns.take().await?;
     let session = recalled(&state, head, &id, &turn).await?;

@@ -182,9 +182,10 @@ async fn serve(
             };
             let (share, bytes) = (head.share(None), parts.message.as_str().len());
             let permit = state.admission.call(share.clone(), share, bytes).await?;
-            state
-                .prepare_downstream(head, &parts.method, parts.target.as_deref())
-                .await?;
+            if let Some(downstream) = &state.downstream {
+                let target = parts.target.as_deref();
+                Box::pin(downstream.prepare(&catalog, head, &parts.method, target)).await?;
+            }
             call(state, head, parts, permit).await
         }
     }
