@@ -5,6 +5,9 @@ use crate::refusal::Refusal;
 /// Those of OpenID Connect, which belong to no API.
 const OPENID: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
+/// At Entra ID: all that the registration has consent for. Its case does not count there.
+const DEFAULT: &str = ".default";
+
 /// What a client asks for to stay signed in (OpenID Connect Core 1.0, section 11).
 pub(crate) const OFFLINE: &str = "offline_access";
 
@@ -107,31 +110,49 @@ impl Scopes {
         names.join(" ")
     }
 
-    /// How the issuer is asked for what a service may do by itself: Entra ID gives all of an API or nothing.
-    pub(crate) fn of_service(&self, asked: &[String]) -> String {
-        match self.prefix.is_empty() {
+    /// How the issuer is asked for what a service wants to do by itself: Entra ID gives all of an API or nothing, and
+    /// services know that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Scopes::asked`].
+    pub(crate) fn of_service(&self, text: Option<&str>) -> Result<String, Refusal> {
+        let all = format!("{}{DEFAULT}", self.prefix);
+        let is_all = |name: &&str| !self.prefix.is_empty() && (*name == DEFAULT || *name == all);
+        let names = text.unwrap_or_default().split(' ');
+        let names: Vec<&str> = names.filter(|name| !is_all(name)).collect();
+        let asked = self.asked(Some(&names.join(" ")))?;
+        Ok(match self.prefix.is_empty() {
             true => asked.join(" "),
-            false => format!("{}.default", self.prefix),
-        }
+            false => all,
+        })
     }
 
-    /// Those of `asked` that the issuer granted, as the client writes them.
+    /// What the issuer granted, as the client writes it: those of `asked`, and further ones of this API, which nobody
+    /// asked for (RFC 6749, section 5.1). Entra ID adds what was ever consented to for the one registration.
     pub(crate) fn granted(&self, asked: &[String], granted: Option<&str>) -> String {
-        let granted: Option<Vec<&str>> = granted.map(|text| text.split(' ').collect());
+        let granted: Option<Vec<&str>> =
+            granted.map(|text| text.split(' ').filter(|name| !name.is_empty()).collect());
         let is_granted = |name: &&String| match &granted {
             None => true,
             Some(granted) => {
                 OPENID.contains(&name.as_str())
-                    || name.ends_with(".default")
+                    || is_everything(name)
                     || granted.contains(&name.as_str())
                     || granted.contains(&self.qualified(name).as_str())
             }
         };
-        let names: Vec<&str> = asked
+        let mut names: Vec<&str> = asked
             .iter()
             .filter(is_granted)
             .map(String::as_str)
             .collect();
+        for name in granted.into_iter().flatten() {
+            let is_asked = |asked: &String| asked == name || self.qualified(asked) == name;
+            if !OPENID.contains(&name) && !asked.iter().any(is_asked) {
+                names.push(name.strip_prefix(self.prefix.as_str()).unwrap_or(name));
+            }
+        }
         names.join(" ")
     }
 
@@ -143,12 +164,13 @@ impl Scopes {
             return true;
         }
         let short = name.strip_prefix(self.prefix.as_str());
-        match (self.prefix.is_empty(), short) {
-            // Nothing says of which API a name is: only those that are known count.
-            (true, _) => false,
-            (false, Some(short)) => !short.is_empty() && !short.contains("://"),
-            (false, None) => !name.contains("://"),
-        }
+        let short = short.unwrap_or(name);
+        // Without a prefix nothing says of which API a name is: only those that are known count. The issuer takes what
+        // is before the last slash for the API. Nobody who reads of `.default` knows what it gives.
+        !self.prefix.is_empty()
+            && !short.is_empty()
+            && !short.contains('/')
+            && !is_everything(short)
     }
 
     fn qualified(&self, name: &str) -> String {
@@ -157,6 +179,12 @@ impl Scopes {
             false => format!("{}{name}", self.prefix),
         }
     }
+}
+
+/// Whether a scope stands for all that there are.
+pub(crate) fn is_everything(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or_default();
+    name.eq_ignore_ascii_case(DEFAULT)
 }
 
 /// A byte of a scope (RFC 6749, section 3.3).
@@ -208,6 +236,14 @@ mod tests {
                 "api://xy/mcp.call",
                 "api://x/https://graph.microsoft.com/.default",
                 "api://x/",
+                "admin/mcp.call",
+                "admin/.default",
+                "api://x/admin/mcp.call",
+                "api://x//mcp.call",
+                "/mcp.call",
+                ".default",
+                "mcp.call .DEFAULT",
+                "api://x/.default",
                 "a\"b",
             ] {
                 assert!(scopes.asked(Some(text)).is_err(), "{text}");
@@ -238,5 +274,44 @@ mod tests {
         let granted = scopes.granted(&asked, Some("api://x/mcp.call profile"));
         assert_eq!(granted, "mcp.call openid");
         assert_eq!(scopes.granted(&asked, None), "mcp.call mcp.read openid");
+        let more = "api://x/mcp.read  api://x/mcp.admin openid";
+        assert_eq!(
+            scopes.granted(&asked, Some(more)),
+            "mcp.read openid mcp.admin"
+        );
+        let named = ["api://x/mcp.read".to_owned()];
+        assert_eq!(
+            scopes.granted(&named, Some(more)),
+            "api://x/mcp.read mcp.admin"
+        );
+    }
+
+    #[test]
+    fn a_service_may_ask_for_everything_of_this_api() {
+        let all = "api://x/.default";
+        for text in [None, Some(".default"), Some(all), Some("mcp.call")] {
+            assert_eq!(entra().of_service(text).expect("is good"), all, "{text:?}");
+        }
+        for text in [
+            "admin/.default",
+            "https://graph.microsoft.com/.default",
+            "api://x/admin/.default",
+        ] {
+            assert!(entra().of_service(Some(text)).is_err(), "{text}");
+        }
+        let oidc = Scopes::new(String::new(), vec!["mcp.call".to_owned()]);
+        assert_eq!(oidc.of_service(None).expect("is good"), "mcp.call");
+        assert!(oidc.of_service(Some(".default")).is_err());
+    }
+
+    #[test]
+    fn an_operator_may_offer_everything() {
+        let scopes = Scopes::new("api://x/".to_owned(), vec![".default".to_owned()]);
+        let asked = scopes.asked(Some(".default")).expect("is good");
+        let upstream = scopes.upstream(&asked, false);
+        assert_eq!(upstream, "openid profile api://x/.default");
+        let granted = scopes.granted(&asked, Some("api://x/mcp.read"));
+        assert_eq!(granted, ".default mcp.read");
+        assert!(is_everything(".default") && !is_everything("mcp.default"));
     }
 }

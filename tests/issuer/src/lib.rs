@@ -90,6 +90,13 @@ pub struct Options {
     /// Refuses a `resource` that is not, byte by byte, an App ID URI of the API that the scopes are of (AADSTS9010010).
     pub strict_resource: bool,
 
+    /// Puts into the tokens of a person all that the client has consent for at the API, and not only what was asked
+    /// for. Entra does (github.com/AzureAD/microsoft-authentication-library-for-dotnet/issues/1713).
+    pub adds_consented_scopes: bool,
+
+    /// Says in its metadata and its answers at the authorization endpoint who it is (RFC 9207). Entra does not.
+    pub names_itself: bool,
+
     /// Signs in whoever `login_hint` names, or else the first user, at once and without a page.
     pub auto_approve: bool,
 
@@ -127,6 +134,8 @@ impl Default for Options {
             directory: Directory::default(),
             advertise_s256: false,
             strict_resource: true,
+            adds_consented_scopes: false,
+            names_itself: false,
             auto_approve: false,
             identity_header: "identity-header-for-development".to_owned(),
             token_lifetime: None,

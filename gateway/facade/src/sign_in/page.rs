@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clients::client::NamedBy;
 use crate::refusal::Refusal;
+use crate::scopes::is_everything;
 use crate::sign_in::request::Ask;
 use crate::state::Facade;
 use crate::upstream::answer::Account;
@@ -67,6 +68,7 @@ pub(super) fn consent(
                         "openid" | "profile" => li { "see who you are" },
                         "email" => li { "see your e-mail address" },
                         "offline_access" => {},
+                        scope if is_everything(scope) => li { "do everything as you that this server offers" },
                         scope => li { "use " code { (visible(scope, MOST)) } " as you" },
                     }
                 }

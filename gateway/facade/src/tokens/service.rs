@@ -31,8 +31,7 @@ pub(super) async fn tokens(
             (id, vec![("client_secret", secret)])
         }
     };
-    let asked = facade.scopes.asked(parameters.get("scope"))?;
-    let scope = facade.scopes.of_service(&asked);
+    let scope = facade.scopes.of_service(parameters.get("scope"))?;
     let fields = [
         ("grant_type", "client_credentials"),
         ("scope", scope.as_str()),

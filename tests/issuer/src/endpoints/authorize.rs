@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::authority::Authority;
 use crate::clock::now_s;
-use crate::directory::{Client, Directory, Platform, User};
+use crate::directory::{Client, Directory, Platform, User, Version};
 use crate::endpoints::error::Refusal;
 use crate::endpoints::grants::{Code, SignIn};
 use crate::endpoints::page;
@@ -201,6 +201,10 @@ impl<'a> Attempt<'a> {
             query.extend_pairs(parameters);
             if let Some(state) = self.get("state") {
                 query.append_pair("state", state);
+            }
+            if self.authority.names_itself {
+                let issuer = self.authority.issuer(&self.tenant, Version::V2);
+                query.append_pair("iss", &issuer);
             }
         }
         let headers = [

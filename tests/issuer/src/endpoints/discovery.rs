@@ -99,6 +99,9 @@ fn metadata(authority: &Authority, tenant: &str, version: Version) -> Result<Jso
     if authority.advertise_s256 {
         metadata["code_challenge_methods_supported"] = json!(["S256"]);
     }
+    if authority.names_itself {
+        metadata["authorization_response_iss_parameter_supported"] = json!(true);
+    }
     Ok(Json(metadata))
 }
 

@@ -82,7 +82,11 @@ impl Exchange<'_> {
     }
 
     pub(super) fn for_user(&self, sign_in: SignIn) -> Result<Value, Refusal> {
-        let asked = sign_in.asked.clone();
+        let mut asked = sign_in.asked.clone();
+        if self.authority.adds_consented_scopes {
+            let consented = asked.find_api(self.directory).own(&self.client.scopes);
+            asked.scopes = consented.map(str::to_owned).collect();
+        }
         let (token, expires_in) =
             self.access_token(&sign_in.tenant, &asked, Some(&sign_in.user))?;
         let mut answer = answer(&token, expires_in);
