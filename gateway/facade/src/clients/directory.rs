@@ -106,6 +106,15 @@ impl Clients {
         })
     }
 
+    /// Whether a client that has tokens may still have codes sent where it got them: the operator may have changed the
+    /// rules since, or taken the client away.
+    pub(crate) fn still_allows(&self, client: &Client, redirect: &str) -> bool {
+        match client.named_by {
+            NamedBy::Host(_) => redirect.parse().is_ok_and(|uri| self.allows(&uri)),
+            NamedBy::Settings | NamedBy::Itself => client.redirect(redirect).is_some(),
+        }
+    }
+
     /// Whether a client that registers may have codes sent there.
     pub(crate) fn allows(&self, uri: &RedirectUri) -> bool {
         self.rules.iter().any(|rule| rule.allows(uri))

@@ -10,6 +10,12 @@ use url::{Host, Url};
 /// Longest redirect URI, in bytes.
 pub(crate) const MOST_BYTES: usize = 512;
 
+/// Pages that hand what they get on to a program on the person's machine, which the client's state names.
+const HANDING_ON: [&str; 2] = [
+    "https://vscode.dev/redirect",
+    "https://insiders.vscode.dev/redirect",
+];
+
 /// Clients that many people use, and where these have codes sent.
 const PRESETS: [(&str, &[&str]); 4] = [
     (
@@ -19,13 +25,7 @@ const PRESETS: [(&str, &[&str]); 4] = [
             "https://claude.com/api/mcp/auth_callback",
         ],
     ),
-    (
-        "vscode",
-        &[
-            "https://vscode.dev/redirect",
-            "https://insiders.vscode.dev/redirect",
-        ],
-    ),
+    ("vscode", &HANDING_ON),
     (
         "cursor",
         &[
@@ -143,6 +143,12 @@ impl RedirectUri {
             }
     }
 
+    /// Whether what is sent there comes to a program on the person's own machine, which may be another one than was
+    /// meant: any can listen at a port, or take a scheme.
+    pub(crate) fn is_of_machine(&self) -> bool {
+        self.url.scheme() != "https" || HANDING_ON.contains(&self.as_str())
+    }
+
     /// Whether a client that registered this one may ask with `asked`: byte for byte, but for the port of a loopback
     /// address (RFC 8252, section 7.3).
     pub(crate) fn fits(&self, asked: &Self) -> bool {
@@ -167,6 +173,7 @@ impl RedirectUri {
     pub(crate) fn place(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.scheme() {
+            "https" if self.is_of_machine() => format!("an app on this computer, by way of {host}"),
             "https" => host.to_owned(),
             "http" => format!("a program on this computer ({host})"),
             scheme => format!("the app that opens {scheme}: links"),
@@ -286,6 +293,29 @@ mod tests {
         let long = format!("https://a.example/{}", "x".repeat(MOST_BYTES - 18));
         assert!(long.parse::<RedirectUri>().is_ok());
         assert!(format!("{long}x").parse::<RedirectUri>().is_err());
+    }
+
+    #[test]
+    fn some_places_are_on_the_persons_machine() {
+        for (text, place) in [
+            (
+                "http://127.0.0.1:1/cb",
+                "a program on this computer (127.0.0.1)",
+            ),
+            (
+                "cursor://anysphere.cursor-mcp/oauth/callback",
+                "the app that opens cursor: links",
+            ),
+            (
+                "https://vscode.dev/redirect",
+                "an app on this computer, by way of vscode.dev",
+            ),
+        ] {
+            assert!(uri(text).is_of_machine(), "{text}");
+            assert_eq!(uri(text).place(), place);
+        }
+        let remote = uri("https://claude.ai/api/mcp/auth_callback");
+        assert!(!remote.is_of_machine() && remote.place() == "claude.ai");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use crate::clients::client::{Client, NamedBy};
+use crate::clients::client::Client;
 use crate::clients::redirects::RedirectUri;
 use crate::parameters::Parameters;
 use crate::rates::Peer;
@@ -146,12 +146,9 @@ async fn go_on(
     let browser = Browser::of(facade, headers);
     let account = browser.account();
     let prompt = parameters.get("prompt").unwrap_or_default();
-    // Everybody knows the id of a client that has a document, and any program on this machine can use it (RFC 8252,
-    // section 8.6): the person must say each time that it is the right one.
-    let is_anybodys = matches!(ask.named_by, NamedBy::Host(_)) && ask.redirect.is_loopback();
     let is_agreed = account
         .as_ref()
-        .is_some_and(|account| !is_anybodys && browser.has_agreed(account, &ask));
+        .is_some_and(|account| !ask.is_anybodys() && browser.has_agreed(account, &ask));
     if is_agreed
         && !prompt
             .split(' ')

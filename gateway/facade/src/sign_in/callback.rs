@@ -127,8 +127,8 @@ async fn finish(
     browser.signed_in(&account);
     let named = pending.account.as_ref().map(|(key, _)| key);
     let is_another = named.is_some_and(|named| *named != account.key);
-    let mut response = if is_another && !browser.has_agreed(&account, ask) {
-        // The person agreed as somebody else. The tokens are forgotten.
+    let mut response = if is_another {
+        // The person was told that they sign in as somebody else. The tokens are forgotten.
         consent::ask(facade, headers, ask, Some(&account))
     } else {
         browser.agreed(ask);

@@ -41,6 +41,13 @@ impl Ask {
         digest(&parts.join("\n"))[..12].to_owned()
     }
 
+    /// Whether any program on the person's machine can ask like this: the client's id is known to everybody, and what
+    /// is sent back comes to whoever is there. So the person must say each time that it is the right one (RFC 8252,
+    /// section 8.6). Who registered has an id that others do not know.
+    pub(crate) fn is_anybodys(&self) -> bool {
+        self.named_by != NamedBy::Itself && self.redirect.is_of_machine()
+    }
+
     /// Sends the browser back to the client (RFC 6749, section 4.1.2), with the issuer's name (RFC 9207).
     pub(crate) fn send_back(&self, facade: &Facade, parameters: &[(&str, &str)]) -> Response {
         let mut all = parameters.to_vec();

@@ -141,7 +141,44 @@ async fn who_agreed_as_one_and_came_back_as_another_is_asked_again() {
     assert_eq!(hint.as_deref(), Some("bob@contoso.example"));
     let back = scene.through_issuer(&browser, sent).await;
     sent_to(&back, REDIRECT, "code");
-    // Both are remembered now.
+    // Both are remembered now. But nobody is given what another one was asked about.
     let sent = get(&browser, scene.authorize_url(&client, &[])).await;
     assert_eq!(sent.status(), StatusCode::FOUND);
+    let to = location(&sent)
+        .to_string()
+        .replace("login_hint=bob", "login_hint=alice");
+    let callback = location(&get(&browser, to.parse().unwrap()).await);
+    let page = get(&browser, callback).await;
+    assert_eq!(page.status(), StatusCode::OK, "no code for alice");
+}
+
+/// Its id stands in the settings of everybody, and any program can listen at a port or take a scheme.
+#[tokio::test]
+async fn a_client_that_any_program_can_be_is_asked_about_each_time() {
+    let scene = Scene::start_with(|settings| {
+        let own = [
+            "own=http://127.0.0.1:49152/callback",
+            "own=myapp://x/callback",
+            "own=https://vscode.dev/redirect",
+            "own=https://app.example.com/callback",
+        ];
+        settings.facade_client = own.map(|own| own.parse().unwrap()).to_vec();
+    })
+    .await;
+    for (place, second) in [
+        (REDIRECT, StatusCode::OK),
+        ("http://127.0.0.1:1/callback", StatusCode::OK),
+        ("myapp://x/callback", StatusCode::OK),
+        ("https://vscode.dev/redirect", StatusCode::OK),
+        ("https://app.example.com/callback", StatusCode::FOUND),
+    ] {
+        let browser = browser();
+        let asked = scene.authorize_url("own", &[("redirect_uri", place)]);
+        let page = get(&browser, asked.clone()).await.text().await.unwrap();
+        let sent = scene.answer(&browser, &page, "allow").await;
+        let back = scene.through_issuer(&browser, sent).await;
+        sent_to(&back, place, "code");
+        let again = get(&browser, asked).await;
+        assert_eq!(again.status(), second, "{place}");
+    }
 }
