@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Code,
     /// A refresh token.
     Refresh,
+    /// What a refresh token gave, on the bus.
+    Answer,
 }
 
 /// Seals.

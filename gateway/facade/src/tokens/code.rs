@@ -9,7 +9,7 @@ use crate::sealed::{digest, now_s};
 use crate::sign_in::grant::Grant;
 use crate::state::Facade;
 use crate::tokens::answer;
-use crate::tokens::refresh::{self, Family};
+use crate::tokens::refresh::{Family, Refresh};
 
 /// Lengths of a verifier (RFC 7636, section 4.1).
 const VERIFIER: std::ops::RangeInclusive<usize> = 43..=128;
@@ -44,9 +44,10 @@ pub(super) async fn redeem(
         family.end(facade).await?;
         return Err(Refusal::grant("the code was used before"));
     }
-    let refresh_token = grant
-        .refresh_token
-        .map(|upstream| refresh::give(facade, client, &family, &upstream, &grant.scopes));
+    let refresh_token = grant.refresh_token.map(|upstream| {
+        let refresh = Refresh::new(family, &grant.redirect, upstream, grant.scopes.clone());
+        refresh.give(facade, client)
+    });
     let granted = facade
         .scopes
         .granted(&grant.scopes, grant.granted.as_deref());

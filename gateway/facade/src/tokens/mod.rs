@@ -1,9 +1,12 @@
 //! The token endpoint, and how a client gives its tokens back.
 
 mod assertion;
+mod attempt;
 mod code;
 mod refresh;
 mod service;
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -20,6 +23,9 @@ use crate::parameters::Parameters;
 use crate::rates::Peer;
 use crate::refusal::{Refusal, UNCACHED};
 use crate::state::Facade;
+
+/// How long a refresh token is good, if it is not used.
+const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Longest id and secret of a client, in bytes.
 const MOST_SHOWN: usize = 1024;

@@ -2,8 +2,6 @@
 //! only for their client, and once. All that came from one sign-in are a family: if an old one is used again, somebody
 //! stole one, and the whole family ends.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,15 +10,9 @@ use crate::parameters::Parameters;
 use crate::refusal::Refusal;
 use crate::sealed::{Kind, digest, now_s, unguessable};
 use crate::state::Facade;
-use crate::tokens::answer;
+use crate::tokens::LIFE;
+use crate::tokens::attempt::{Answer, Turn};
 use crate::upstream::Denied;
-
-/// How long one is good, if it is not used.
-const LIFE: Duration = Duration::from_secs(14 * 24 * 3600);
-
-/// For how many seconds a used one may be used again: the answer may have been lost, or two processes of a client share
-/// it.
-const GRACE_S: u64 = 30;
 
 /// Written where a family ended.
 const ENDED: &str = "ended";
@@ -31,10 +23,12 @@ pub(super) struct Family(String);
 
 /// What is in a refresh token.
 #[derive(Serialize, Deserialize)]
-struct Refresh {
+pub(super) struct Refresh {
     family: Family,
     /// Its own name.
     id: String,
+    /// Where the code was sent that the family came from.
+    redirect: String,
     /// The issuer's.
     upstream: String,
     /// What the client asked for first.
@@ -48,12 +42,18 @@ impl Family {
 
     /// None of its refresh tokens is good any more.
     pub(super) async fn end(&self, facade: &Facade) -> Result<(), Refusal> {
-        facade.once.put_once(&self.name(), ENDED, LIFE).await?;
+        // Longer than any of them can be good, also one that is being made now.
+        facade.once.put_once(&self.name(), ENDED, LIFE * 2).await?;
         Ok(())
     }
 
-    async fn has_ended(&self, facade: &Facade) -> Result<bool, Refusal> {
-        Ok(facade.once.read_once(&self.name()).await?.is_some())
+    async fn check(&self, facade: &Facade) -> Result<(), Refusal> {
+        match facade.once.read_once(&self.name()).await? {
+            None => Ok(()),
+            Some(_) => Err(Refusal::grant(
+                "the refresh token was revoked; sign in again",
+            )),
+        }
     }
 
     fn name(&self) -> String {
@@ -61,23 +61,39 @@ impl Family {
     }
 }
 
-/// A refresh token for a client.
-pub(super) fn give(
-    facade: &Facade,
-    client: &Client,
-    family: &Family,
-    upstream: &str,
-    scopes: &[String],
-) -> String {
-    let refresh = Refresh {
-        family: family.clone(),
-        id: unguessable(),
-        upstream: upstream.to_owned(),
-        scopes: scopes.to_vec(),
-    };
-    facade
-        .sealer
-        .seal(Kind::Refresh, &client.digest, &refresh, LIFE)
+impl Refresh {
+    pub(super) fn new(
+        family: Family,
+        redirect: &str,
+        upstream: String,
+        scopes: Vec<String>,
+    ) -> Self {
+        Self {
+            family,
+            id: unguessable(),
+            redirect: redirect.to_owned(),
+            upstream,
+            scopes,
+        }
+    }
+
+    /// The refresh token, for its client.
+    pub(super) fn give(&self, facade: &Facade, client: &Client) -> String {
+        facade
+            .sealer
+            .seal(Kind::Refresh, &client.digest, self, LIFE)
+    }
+
+    /// The one that takes its place. Not each issuer gives a new one (RFC 6749, section 6).
+    fn next(&self, upstream: Option<String>) -> Self {
+        Self {
+            family: self.family.clone(),
+            id: unguessable(),
+            redirect: self.redirect.clone(),
+            upstream: upstream.unwrap_or_else(|| self.upstream.clone()),
+            scopes: self.scopes.clone(),
+        }
+    }
 }
 
 /// Redeems a refresh token.
@@ -90,45 +106,66 @@ pub(super) async fn redeem(
     let unknown = || Refusal::grant("the refresh token is unknown, too old, or of another client");
     let refresh: Option<Refresh> = facade.sealer.open(Kind::Refresh, &client.digest, token);
     let refresh = refresh.ok_or_else(unknown)?;
+    if !facade.clients.still_allows(client, &refresh.redirect) {
+        return Err(Refusal::grant(
+            "the operator of this server does not allow this app any more",
+        ));
+    }
     let scopes = narrowed(facade, &refresh.scopes, parameters.get("scope"))?;
-    if refresh.family.has_ended(facade).await? {
-        return Err(Refusal::grant(
-            "the refresh token was revoked; sign in again",
-        ));
+    refresh.family.check(facade).await?;
+    match Turn::of(facade, &refresh.id, token).await? {
+        Turn::Answered(answer) => Ok(answer.told()),
+        Turn::Over => {
+            tracing::warn!(client = %client.name, "a refresh token was used again: all of its sign-in are revoked");
+            refresh.family.end(facade).await?;
+            Err(Refusal::grant(
+                "the refresh token was used before; sign in again",
+            ))
+        }
+        Turn::Mine(attempt) => {
+            let (facade, client, token) = (facade.clone(), client.clone(), token.to_owned());
+            // It comes to its end, whether the client waits or not: the issuer takes its token only once.
+            let asking = tokio::spawn(async move {
+                let answer = ask(&facade, &client, &refresh, &scopes).await;
+                match &answer {
+                    Ok(answer) => attempt.succeeded(&facade, &token, answer).await?,
+                    Err(_) => attempt.failed(&facade).await?,
+                }
+                answer
+            });
+            let stopped = |_| Refusal::passing("the server is stopping; try again");
+            Ok(asking.await.map_err(stopped)??.told())
+        }
     }
-    let used = format!("refreshed.{}", refresh.id);
-    let first = facade.once.read_once(&used).await?;
-    if first.is_some_and(|first| is_over(&first, now_s())) {
-        tracing::warn!(client = %client.name, "a refresh token was used again: all of its sign-in are revoked");
-        refresh.family.end(facade).await?;
-        return Err(Refusal::grant(
-            "the refresh token was used before; sign in again",
-        ));
-    }
-    let scope = facade.scopes.upstream(&scopes, true);
+}
+
+/// Asks the issuer.
+async fn ask(
+    facade: &Facade,
+    client: &Client,
+    refresh: &Refresh,
+    scopes: &[String],
+) -> Result<Answer, Refusal> {
+    let scope = facade.scopes.upstream(scopes, true);
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh.upstream.as_str()),
         ("scope", &scope),
     ];
-    let tokens = facade
-        .upstream
-        .tokens(&fields)
-        .await
-        .map_err(|denied| match denied {
-            Denied::Refused(error, said) if error == "invalid_grant" => Refusal::grant(said),
-            Denied::Refused(_, said) => Refusal::new("invalid_request", said),
-            Denied::Away => Refusal::passing("the issuer cannot be asked now; try again"),
-        })?;
-    // Only now: while the issuer is away, the token stays good.
-    let now = now_s().to_string();
-    facade.once.put_once(&used, &now, LIFE).await?;
-    // Not each issuer gives a new one (RFC 6749, section 6).
-    let next = tokens.refresh_token.as_deref().unwrap_or(&refresh.upstream);
-    let next = give(facade, client, &refresh.family, next, &refresh.scopes);
-    let granted = facade.scopes.granted(&scopes, tokens.scope.as_deref());
-    let life = tokens.lifetime_s();
-    Ok(answer(&tokens.access_token, life, &granted, Some(&next)))
+    let tokens = facade.upstream.tokens(&fields).await;
+    let tokens = tokens.map_err(|denied| match denied {
+        Denied::Refused(error, said) if error == "invalid_grant" => Refusal::grant(said),
+        Denied::Refused(_, said) => Refusal::new("invalid_request", said),
+        Denied::Away => Refusal::passing("the issuer cannot be asked now; try again"),
+    })?;
+    // It may have been given back meanwhile.
+    refresh.family.check(facade).await?;
+    Ok(Answer {
+        ends_s: tokens.lifetime_s().map(|life| now_s().saturating_add(life)),
+        scope: facade.scopes.granted(scopes, tokens.scope.as_deref()),
+        access_token: tokens.access_token,
+        refresh_token: refresh.next(tokens.refresh_token).give(facade, client),
+    })
 }
 
 /// Ends the family of a refresh token. What is none, or of another client, changes nothing (RFC 7009, section 2.2).
@@ -140,41 +177,21 @@ pub(super) async fn revoke(facade: &Facade, client: &Client, token: &str) -> Res
     }
 }
 
-/// What is asked for now; never more than at first.
+/// What is asked for now; never more than at first. What the issuer added then, the client may name, too.
 fn narrowed(facade: &Facade, first: &[String], text: Option<&str>) -> Result<Vec<String>, Refusal> {
     let Some(text) = text else {
         return Ok(first.to_vec());
     };
-    let asked = facade.scopes.asked(Some(text))?;
-    match asked.iter().all(|name| first.contains(name)) {
-        true => Ok(asked),
-        false => Err(Refusal::new(
+    let mut asked = facade.scopes.asked(Some(text))?;
+    asked.retain(|name| first.contains(name));
+    match asked.is_empty() {
+        false => Ok(asked),
+        true => Err(Refusal::new(
             "invalid_scope",
             "this was not asked for at first",
         )),
     }
 }
 
-/// Whether the time is over in which a token may be used again that was used `first`, in Unix seconds.
-fn is_over(first: &str, now_s: u64) -> bool {
-    let first = first.parse().unwrap_or(0);
-    now_s.saturating_sub(first) > GRACE_S
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_may_be_used_again_only_for_a_while() {
-        for (first, is_it) in [
-            ("1000", false),
-            ("970", false),
-            ("969", true),
-            ("1010", false),
-            ("no time", true),
-        ] {
-            assert_eq!(is_over(first, 1000), is_it, "{first}");
-        }
-    }
-}
+mod tests;

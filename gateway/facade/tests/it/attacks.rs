@@ -26,7 +26,7 @@ async fn of_many_who_redeem_a_code_at_once_one_gets_tokens() {
     assert_eq!(scene.refresh(0, &client, refresh, &[]).await.0, 400);
 }
 
-async fn join_all<T>(attempts: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn join_all<T>(attempts: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut attempts: Vec<_> = attempts.map(Box::pin).collect();
     let mut done: Vec<Option<T>> = attempts.iter().map(|_| None).collect();
     std::future::poll_fn(|cx| {

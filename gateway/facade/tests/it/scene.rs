@@ -25,6 +25,9 @@ pub(crate) struct Scene {
     pub(crate) issuer: Issuer,
     /// The origins of two gateways; the first is the one that everybody is sent to.
     pub(crate) gateways: [String; 2],
+    settings: FacadeSettings,
+    place: Place,
+    bus: Arc<MemoryBus>,
 }
 
 impl Scene {
@@ -34,9 +37,17 @@ impl Scene {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut FacadeSettings)) -> Self {
+        Self::start_at(Options::default(), change).await
+    }
+
+    /// In front of such an issuer.
+    pub(crate) async fn start_at(
+        options: Options,
+        change: impl FnOnce(&mut FacadeSettings),
+    ) -> Self {
         let issuer = Issuer::start_with(Options {
             auto_approve: true,
-            ..Options::default()
+            ..options
         })
         .await;
         issuer.change_directory(|directory| {
@@ -74,13 +85,24 @@ impl Scene {
             scopes: vec!["mcp.call".to_owned()],
         };
         for listener in listeners {
-            let (once, limiter) = (Arc::clone(&bus), Arc::clone(&bus));
-            let facade =
-                Facade::new(&settings, place.clone(), once, limiter, None).expect("is set up");
-            let serving = axum::serve(listener, facade.router::<()>()).into_future();
-            tokio::spawn(serving);
+            serve(listener, &settings, &place, &bus);
         }
-        Self { issuer, gateways }
+        Self {
+            issuer,
+            gateways,
+            settings,
+            place,
+            bus,
+        }
+    }
+
+    /// The second gateway starts again with other settings, at another port.
+    pub(crate) async fn change_second(&mut self, change: impl FnOnce(&mut FacadeSettings)) {
+        change(&mut self.settings);
+        let listener = listener().await;
+        let address = listener.local_addr().expect("is bound");
+        self.gateways[1] = format!("http://{address}");
+        serve(listener, &self.settings, &self.place, &self.bus);
     }
 
     /// A URL at the first gateway.
@@ -212,6 +234,12 @@ impl Scene {
         fields.extend(more);
         self.token(gateway, &fields).await
     }
+}
+
+fn serve(listener: TcpListener, settings: &FacadeSettings, place: &Place, bus: &Arc<MemoryBus>) {
+    let (once, limiter) = (Arc::clone(bus), Arc::clone(bus));
+    let facade = Facade::new(settings, place.clone(), once, limiter, None).expect("is set up");
+    tokio::spawn(axum::serve(listener, facade.router::<()>()).into_future());
 }
 
 async fn listener() -> TcpListener {

@@ -1,7 +1,9 @@
 //! Codes and refresh tokens.
 
+use prynai_dev_issuer::{Endpoint, Fault, Options};
 use serde_json::Value;
 
+use crate::attacks::join_all;
 use crate::scene::{Scene, browser, http};
 
 fn text<'v>(tokens: &'v Value, name: &str) -> &'v str {
@@ -78,7 +80,6 @@ async fn a_client_gives_its_tokens_back() {
 
 #[tokio::test]
 async fn while_the_issuer_is_away_a_refresh_token_stays_good() {
-    use prynai_dev_issuer::{Endpoint, Fault};
     let scene = Scene::start().await;
     let (client, tokens) = signed_in(&scene).await;
     let token = text(&tokens, "refresh_token");
@@ -115,4 +116,62 @@ async fn unknown_parameters_are_ignored_and_known_ones_checked() {
         let (_, refused) = scene.redeem(0, &client, "a code", &changes).await;
         assert_eq!(text(&refused, "error"), error, "{changes:?}");
     }
+}
+
+/// The issuer takes a refresh token once, as most do.
+#[tokio::test]
+async fn of_many_uses_of_a_refresh_token_one_asks_the_issuer_and_all_get_its_answer() {
+    let scene = Scene::start().await;
+    let (client, first) = signed_in(&scene).await;
+    let token = text(&first, "refresh_token");
+    let before = scene.issuer.requests(Endpoint::Token);
+    let uses = (0..8).map(|n| scene.refresh(n % 2, &client, token, &[]));
+    let answers = join_all(uses).await;
+    let lost = scene.refresh(1, &client, token, &[]).await;
+    assert_eq!(scene.issuer.requests(Endpoint::Token), before + 1);
+    let (_, told) = &lost;
+    for (status, answer) in answers.iter().chain([&lost]) {
+        assert_eq!(*status, 200, "{answer}");
+        assert_eq!(answer["access_token"], told["access_token"]);
+        assert_eq!(answer["refresh_token"], told["refresh_token"]);
+    }
+    let next = text(told, "refresh_token");
+    assert_eq!(scene.refresh(0, &client, next, &[]).await.0, 200);
+}
+
+#[tokio::test]
+async fn who_may_not_register_any_more_cannot_refresh_either() {
+    let mut scene = Scene::start().await;
+    let (client, tokens) = signed_in(&scene).await;
+    let token = text(&tokens, "refresh_token");
+    let rule = |text: &str| vec![text.parse().expect("a rule")];
+    scene
+        .change_second(|settings| settings.facade_redirect = rule("claude"))
+        .await;
+    let (status, refused) = scene.refresh(1, &client, token, &[]).await;
+    assert_eq!(
+        (status.as_u16(), text(&refused, "error")),
+        (400, "invalid_grant")
+    );
+    scene
+        .change_second(|settings| settings.facade_redirect = rule("loopback"))
+        .await;
+    assert_eq!(scene.refresh(1, &client, token, &[]).await.0, 200);
+}
+
+/// One registration has what all clients may have, and Entra ID puts all of that into each token.
+#[tokio::test]
+async fn a_client_is_told_what_the_issuer_added() {
+    let options = Options {
+        adds_consented_scopes: true,
+        ..Options::default()
+    };
+    let scene = Scene::start_at(options, |_| {}).await;
+    let (client, tokens) = signed_in(&scene).await;
+    assert_eq!(text(&tokens, "scope"), "mcp.call mcp.read");
+    let token = text(&tokens, "refresh_token");
+    let as_told = [("scope", text(&tokens, "scope"))];
+    let (status, next) = scene.refresh(0, &client, token, &as_told).await;
+    assert_eq!(status, 200, "{next}");
+    assert_eq!(text(&next, "scope"), "mcp.call mcp.read");
 }
