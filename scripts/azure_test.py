@@ -227,7 +227,7 @@ class Smoke(Scripts):
         "CLIENT_ID": "daemon",
         "CLIENT_SECRET": SECRET,
     }
-    DEPLOYED = [("outputs.endpoint.value", "https://gateway.example/mcp")]
+    DEPLOYED = [("outputs.endpoint.value", "https://gateway.example/mcp"), ("PRYNAI_AUTH_SCOPE_PREFIX", "None")]
 
     def setUp(self):
         super().setUp()
@@ -252,6 +252,10 @@ class Smoke(Scripts):
         self.assertEqual(run.code, 0, run.text)
         asked = "python3 examples/smoke_http.py https://gateway.example/mcp --client-id daemon --scope api://api/.default"
         self.assertIn(asked, run.lines)
+        # The façade takes a scope only as clients are told of it.
+        answers = [("PRYNAI_AUTH_SCOPE_PREFIX", "https://mcp.example.com/mcp/"), *self.DEPLOYED, *logs]
+        named = self.run_script("smoke_aca", settings=self.SETTINGS, answers=answers)
+        self.assertTrue([line for line in named.lines if line.endswith("--scope https://mcp.example.com/mcp/.default")])
         gateway, worker = run.text.split("the log of the worker")
         self.assertIn("Redis is away", gateway)
         self.assertNotIn("listening", gateway)

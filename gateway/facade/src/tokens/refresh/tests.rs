@@ -25,6 +25,7 @@ fn scene() -> (Facade, Client) {
         upstream: "http://127.0.0.1:1".to_owned(),
         roots: None,
         scope_prefix: String::new(),
+        upstream_resource: None,
         exchange_audience: String::new(),
         scopes: vec!["mcp.call".to_owned()],
     };
