@@ -34,7 +34,8 @@ def facade_fleet(folder: Path, flags: Sequence[str] = ()) -> Iterator[Server]:
     origin = f"http://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
         starter = Starter(folder, stack)
-        config = folder / "issuer.json"
+        # The issuer runs in the folder.
+        config = folder.resolve() / "issuer.json"
         config.write_text(json.dumps(registered(f"{origin}/oauth/callback")))
         issuer = starter.start(
             "issuer",
