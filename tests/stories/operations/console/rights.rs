@@ -1,24 +1,10 @@
 //! The rights of Redis that `docs/security.md` names for the console are what it needs.
 
-use std::path::Path;
-
 use prynai_test_harness::client::{long_running, modern};
 use prynai_test_harness::cluster::Cluster;
 
-use super::super::redis_setup::documented_user::{acl_log, documented};
+use super::super::redis_setup::documented_user::{acl_log, added, documented};
 use super::{ADMIN, admin, get, page};
-
-/// What `docs/security.md` adds to the user of the fleet.
-fn added() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = std::fs::read_to_string(root.join("docs/security.md")).expect("is there");
-    let rules = text
-        .split("\nACL SETUSER fleet ")
-        .nth(1)
-        .expect("has the line");
-    let rules = rules.split("\n```").next().expect("ends");
-    rules.split_whitespace().map(str::to_owned).collect()
-}
 
 #[tokio::test]
 async fn the_documented_rights_are_enough_and_without_them_it_says_what_is_missing() {
@@ -46,7 +32,7 @@ async fn the_documented_rights_are_enough_and_without_them_it_says_what_is_missi
     let told = refused.text().await;
     assert!(told.contains("docs/security.md"), "{told}");
 
-    set(&added()).await;
+    set(&added("+evalsha_ro")).await;
     prynai_test_redis::assert_eventually!(get(&client, &console).await.status() == 200);
     let _: String = fleet.redis.command(&["ACL", "LOG", "RESET"]).await;
     let slow = modern(1, "tools/call", long_running(1000, 100));
