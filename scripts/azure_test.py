@@ -311,7 +311,8 @@ class Facade(Scripts):
     def test_the_identity_of_the_gateway_is_trusted_and_nothing_is_secret(self):
         run = self.run_script("facade_aca", settings=self.SETTINGS, answers=self.ANSWERS)
         self.assertEqual(run.code, 0, run.text)
-        made, added, trusted = self.changes(run)
+        made, entered, added, trusted = self.changes(run)
+        self.assertIn("az ad sp create --id facade-1", entered)
         self.assertIn("--web-redirect-uris https://mcp.example.com/oauth/callback", made)
         self.assertIn("--id facade-1 --api api --api-permissions scope-1=Scope", added)
         self.assertIn("--id facade-1", trusted)
