@@ -39,11 +39,14 @@ class Trace:
     spans: dict[str, otlp.Span] = field(default_factory=dict)
 
     def bars(self) -> list[picture.Bar]:
-        """Runs and spans as one tree. A run's span id is the first half of its own (langsmith, `_otel_utils.py`)."""
+        """Runs and spans as one tree. A run's span id is the first half of its own (langsmith, `_otel_utils.py`). Runs that
+        begin in the same millisecond can share it: the second half counts them (RFC 9562, 6.2), so a span belongs to the
+        last of them, which is the innermost."""
+        of_span = {span_of(run_id): digits(run_id) for run_id in sorted(self.runs)}
         bars = [
             picture.Bar(
-                id=span_of(run_id),
-                parent=span_of(run["parent_run_id"]) if run.get("parent_run_id") else "",
+                id=digits(run_id),
+                parent=digits(run.get("parent_run_id") or ""),
                 part="the agent",
                 name=f"{run['name']} ({run['run_type']})",
                 began=nanoseconds(run["start_time"]),
@@ -53,7 +56,7 @@ class Trace:
             if run.get("end_time") and run.get("name")
         ]
         return bars + [
-            picture.Bar(span.id, span.parent, span.service, span.name, span.began, span.ended)
+            picture.Bar(span.id, of_span.get(span.parent, span.parent), span.service, span.name, span.began, span.ended)
             for span in self.spans.values()
         ]
 

@@ -14,7 +14,8 @@ import pytest
 import picture
 from processes import until
 from programs import APPROVAL, LANGGRAPH
-from stand_in import span_of
+from otlp import Span
+from stand_in import Trace, span_of
 
 
 @pytest.fixture
@@ -82,6 +83,22 @@ def test_a_call_that_waits_for_a_person_is_in_the_trace_of_its_run(serve, tracin
 
 def with_runs(tracing):
     return {name for name, trace in tracing.langsmith.traces().items() if trace.runs}
+
+
+def test_a_span_is_drawn_below_its_run_if_two_runs_began_in_the_same_millisecond():
+    tools, buy = "01a23029-a29b-7452-9a6b-edf60f2a661c", "01a23029-a29b-7452-9a6b-edf7d6fc6ac1"
+    times = {"start_time": "2026-12-01T05:38:26", "end_time": "2026-12-01T05:38:27"}
+    runs = {
+        buy: {"name": "buy", "run_type": "tool", "parent_run_id": tools, **times},
+        tools: {"name": "tools", "run_type": "chain", **times},
+    }
+    span = Span("0" * 32, "1" * 16, span_of(buy), "prynai-gateway", "tools/call buy", 1, 2)
+    rows = picture.in_order(Trace(runs, {span.id: span}).bars())
+    assert [(depth, bar.name) for depth, bar in rows] == [
+        (0, "tools (chain)"),
+        (1, "buy (tool)"),
+        (2, "tools/call buy"),
+    ]
 
 
 def test_the_stand_in_takes_nothing_without_the_key_or_that_is_malformed(tracing):
