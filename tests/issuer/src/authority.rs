@@ -10,6 +10,7 @@ use crate::directory::{Directory, Version};
 use crate::endpoints::error::Refusal;
 use crate::endpoints::grants::Grants;
 use crate::server::fault::Watch;
+use crate::server::overheard::Secrets;
 use crate::tokens::keys::{KeyRing, SigningKey};
 use crate::tokens::twist::Twist;
 
@@ -32,6 +33,7 @@ pub(crate) struct Authority {
     pub(crate) names_itself: bool,
     pub(crate) identity_header: String,
     pub(crate) watch: Watch,
+    pub(crate) secrets: Arc<Secrets>,
     token_lifetime: Option<Duration>,
     directory: Mutex<Arc<Directory>>,
     keys: Mutex<KeyRing>,
@@ -51,6 +53,7 @@ impl Authority {
             names_itself: options.names_itself,
             identity_header: options.identity_header,
             watch: Watch::default(),
+            secrets: Arc::default(),
             token_lifetime: options.token_lifetime,
             directory: Mutex::new(Arc::new(options.directory)),
             keys: Mutex::new(KeyRing::new(key)),

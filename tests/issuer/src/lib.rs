@@ -292,6 +292,12 @@ impl Issuer {
         self.authority.watch.asked(endpoint)
     }
 
+    /// What clients have shown at the token endpoint and what they got there, by the names of parameters and fields:
+    /// all of it is secret. The latest thousand.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        self.authority.secrets.all()
+    }
+
     /// Lets an endpoint misbehave until [`Issuer::behave`].
     pub fn misbehave(&self, endpoint: Endpoint, fault: Fault) {
         self.authority.watch.plan(endpoint, fault, None);

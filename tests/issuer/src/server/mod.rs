@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod fault;
+pub(crate) mod overheard;
 pub(crate) mod tls;
 
 use std::sync::Arc;
@@ -42,6 +43,12 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         |endpoint, route: MethodRouter<_>| watched(endpoint, route.layer(from_fn(across_origins)));
     let metadata = |route| published(Endpoint::Metadata, route);
     let keys = |route| published(Endpoint::Keys, route);
+    let token = post(exchange::token)
+        .layer(from_fn(across_origins))
+        .layer(from_fn_with_state(
+            authority.secrets.clone(),
+            overheard::given,
+        ));
     Router::new()
         .route(
             "/{tenant}/v2.0/.well-known/openid-configuration",
@@ -69,10 +76,10 @@ pub(crate) fn routes(authority: Arc<Authority>) -> Router {
         )
         .route(
             "/{tenant}/oauth2/v2.0/token",
-            watched(
-                Endpoint::Token,
-                post(exchange::token).layer(from_fn(across_origins)),
-            ),
+            watched(Endpoint::Token, token).layer(from_fn_with_state(
+                authority.secrets.clone(),
+                overheard::shown,
+            )),
         )
         .route(
             managed_identity::PATH,
