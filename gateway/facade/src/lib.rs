@@ -44,3 +44,14 @@ pub use settings::FacadeSettings;
 pub use signing::{PublicKey, SigningKey};
 pub use state::{Facade, Place, issuer_of};
 pub use upstream::certificate::Certificate;
+
+#[cfg(test)]
+extern crate self as prynai_oauth_facade;
+
+#[cfg(test)]
+#[path = "../tests/it/scene.rs"]
+#[expect(dead_code, reason = "most of it is for tests/it")]
+mod scene;
+
+#[cfg(test)]
+mod tests;

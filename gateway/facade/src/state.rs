@@ -131,6 +131,17 @@ impl Facade {
         })))
     }
 
+    /// The same, fetching documents of clients in another way.
+    #[cfg(test)]
+    pub(crate) fn fetching_with(
+        mut self,
+        fetcher: crate::clients::document::fetch::Fetcher,
+    ) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("is not shared yet");
+        inner.clients.fetch_with(fetcher);
+        self
+    }
+
     /// The issuer that clients see.
     pub fn issuer(&self) -> &str {
         &self.issuer

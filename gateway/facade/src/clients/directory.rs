@@ -52,6 +52,12 @@ impl Clients {
         }
     }
 
+    /// Documents are fetched by another one.
+    #[cfg(test)]
+    pub(crate) fn fetch_with(&mut self, fetcher: Fetcher) {
+        self.documents = Documents::new(fetcher);
+    }
+
     /// The client with this id.
     pub(crate) async fn find(&self, sealer: &Sealer, id: &str) -> Option<Client> {
         let Some(url) = url_of(id) else {

@@ -78,3 +78,32 @@ async fn nobody_registers_what_leads_away() {
     let padded = json!({ "redirect_uris": [REDIRECT], "x": "x".repeat(17_000) });
     assert_eq!(scene.register_as(&padded).await.0, 400);
 }
+
+#[tokio::test]
+async fn rules_that_change_count_for_who_has_registered() {
+    let mut scene = Scene::start().await;
+    let other = "https://claude.ai/api/mcp/auth_callback";
+    let asked = json!({ "redirect_uris": [REDIRECT, other] });
+    let (_, said) = scene.register_as(&asked).await;
+    let id = said["client_id"].as_str().expect("is text");
+    scene
+        .change_second(|settings| settings.facade_redirect = vec!["claude".parse().unwrap()])
+        .await;
+    let port = scene.gateways[1]
+        .parse::<reqwest::Url>()
+        .expect("a URL")
+        .port();
+    for (place, status) in [(REDIRECT, 400), (other, 200)] {
+        let mut url = scene.authorize_url(id, &[("redirect_uri", place)]);
+        assert_eq!(get(&browser(), url.clone()).await.status(), 200, "{place}");
+        url.set_port(port).expect("has a port");
+        let answer = get(&browser(), url).await;
+        assert_eq!(answer.status(), status, "{place}");
+        assert!(!answer.headers().contains_key("location"));
+    }
+    assert_eq!(
+        scene.register_as(&asked).await.0,
+        201,
+        "the first one has the old rules"
+    );
+}

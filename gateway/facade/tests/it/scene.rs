@@ -28,7 +28,11 @@ pub(crate) struct Scene {
     settings: FacadeSettings,
     place: Place,
     bus: Arc<MemoryBus>,
+    prepare: Prepare,
 }
+
+/// What is done to a façade before it serves.
+type Prepare = Box<dyn Fn(Facade) -> Facade>;
 
 impl Scene {
     /// Alice is signed in without being asked.
@@ -44,6 +48,15 @@ impl Scene {
     pub(crate) async fn start_at(
         options: Options,
         change: impl FnOnce(&mut FacadeSettings),
+    ) -> Self {
+        Self::start_as(options, change, Box::new(|facade| facade)).await
+    }
+
+    /// With façades to which this is done before they serve.
+    pub(crate) async fn start_as(
+        options: Options,
+        change: impl FnOnce(&mut FacadeSettings),
+        prepare: Prepare,
     ) -> Self {
         let issuer = Issuer::start_with(Options {
             auto_approve: true,
@@ -84,16 +97,25 @@ impl Scene {
             exchange_audience: "api://AzureADTokenExchange".to_owned(),
             scopes: vec!["mcp.call".to_owned()],
         };
-        for listener in listeners {
-            serve(listener, &settings, &place, &bus);
-        }
-        Self {
+        let scene = Self {
             issuer,
             gateways,
             settings,
             place,
             bus,
+            prepare,
+        };
+        for listener in listeners {
+            scene.serve(listener);
         }
+        scene
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let (once, limiter) = (Arc::clone(&self.bus), Arc::clone(&self.bus));
+        let facade = Facade::new(&self.settings, self.place.clone(), once, limiter, None);
+        let facade = (self.prepare)(facade.expect("is set up"));
+        tokio::spawn(axum::serve(listener, facade.router::<()>()).into_future());
     }
 
     /// The second gateway starts again with other settings, at another port.
@@ -102,7 +124,7 @@ impl Scene {
         let listener = listener().await;
         let address = listener.local_addr().expect("is bound");
         self.gateways[1] = format!("http://{address}");
-        serve(listener, &self.settings, &self.place, &self.bus);
+        self.serve(listener);
     }
 
     /// A URL at the first gateway.
@@ -234,12 +256,6 @@ impl Scene {
         fields.extend(more);
         self.token(gateway, &fields).await
     }
-}
-
-fn serve(listener: TcpListener, settings: &FacadeSettings, place: &Place, bus: &Arc<MemoryBus>) {
-    let (once, limiter) = (Arc::clone(bus), Arc::clone(bus));
-    let facade = Facade::new(settings, place.clone(), once, limiter, None).expect("is set up");
-    tokio::spawn(axum::serve(listener, facade.router::<()>()).into_future());
 }
 
 async fn listener() -> TcpListener {

@@ -2,7 +2,9 @@
 //! those addresses, so that no name can lead elsewhere between the check and the connection. No redirect is followed,
 //! and size, time and number have bounds.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,9 +38,13 @@ const MOST_TRIED: usize = 2;
 /// Where documents are.
 const PORT: u16 = 443;
 
+/// The addresses of a name.
+type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
 /// Fetches documents.
 pub(crate) struct Fetcher {
     tls: TlsConnector,
+    look_up: fn(String, u16) -> Addresses,
     may_ask: fn(IpAddr) -> bool,
     port: u16,
     turns: Semaphore,
@@ -61,6 +67,7 @@ impl Fetcher {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: TlsConnector::from(Arc::new(config)),
+            look_up,
             may_ask,
             port: PORT,
             turns: Semaphore::new(AT_ONCE),
@@ -125,8 +132,8 @@ impl Fetcher {
 
     /// A connection to an address that the name has, if it has none that must not be asked.
     async fn connect(&self, name: &str) -> Result<TcpStream, String> {
-        let found = tokio::net::lookup_host((name, self.port)).await;
-        let found: Vec<SocketAddr> = found.map_err(|error| error.to_string())?.collect();
+        let found = (self.look_up)(name.to_owned(), self.port).await;
+        let found = found.map_err(|error| error.to_string())?;
         if found.is_empty() || !found.iter().all(|address| (self.may_ask)(address.ip())) {
             return Err("its server is not on the public Internet".to_owned());
         }
@@ -140,6 +147,13 @@ impl Fetcher {
         Err(reason)
     }
 }
+
+fn look_up(name: String, port: u16) -> Addresses {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
+}
+
+#[cfg(test)]
+pub(crate) mod host;
 
 #[cfg(test)]
 mod tests;

@@ -1,66 +1,20 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-
+use super::host::{Host, JSON, URL, answer};
 use super::*;
 
-const NAME: &str = "localhost";
-
-/// A server on this machine that answers each request with this; counts connections.
-async fn serve(answer: String) -> (Fetcher, Url, Arc<AtomicUsize>) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
-    let certificate = certificate.self_signed(&key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.der().clone()).unwrap();
-    let mut fetcher = Fetcher::new(Some(roots), |address| address.is_loopback());
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    fetcher.port = listener.local_addr().unwrap().port();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = connections.clone();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            counted.fetch_add(1, Ordering::SeqCst);
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                continue;
-            };
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).await;
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    let url = format!("https://{NAME}/client.json").parse().unwrap();
-    (fetcher, url, connections)
+/// A server that answers each request with this, and one who may ask it.
+async fn serve(answer: String) -> (Fetcher, Url, Host) {
+    let host = Host::start(answer).await;
+    (host.fetcher(), URL.parse().unwrap(), host)
 }
-
-fn answer(status: &str, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
-    )
-}
-
-const JSON: &str = "Content-Type: application/json; charset=utf-8\r\n";
 
 #[tokio::test]
 async fn a_document_comes_as_it_is() {
-    let (fetcher, url, _) = serve(answer("200 OK", JSON, "{}")).await;
+    let (fetcher, url, _host) = serve(answer("200 OK", JSON, "{}")).await;
     assert_eq!(fetcher.fetch(&url).await.unwrap(), "{}");
     let most = "x".repeat(MAX_BYTES);
-    let (fetcher, url, _) = serve(answer("200 OK", JSON, &most)).await;
+    let (fetcher, url, _host) = serve(answer("200 OK", JSON, &most)).await;
     assert_eq!(fetcher.fetch(&url).await.unwrap().len(), MAX_BYTES);
 }
 
@@ -81,27 +35,64 @@ async fn nothing_else_counts() {
         (answer("200 OK", JSON, &"x".repeat(MAX_BYTES + 1)), "limit"),
         ("no HTTP at all".to_owned(), ""),
     ] {
-        let (fetcher, url, connections) = serve(given.clone()).await;
+        let (fetcher, url, host) = serve(given.clone()).await;
         let told = fetcher.fetch(&url).await.unwrap_err();
         assert!(told.contains(reason), "{given}: {told}");
-        assert_eq!(connections.load(Ordering::SeqCst), 1, "{given}");
+        assert_eq!(host.connections(), 1, "{given}");
     }
 }
 
 #[tokio::test]
 async fn what_is_not_public_is_not_even_connected_to() {
-    let (mut fetcher, url, connections) = serve(answer("200 OK", JSON, "{}")).await;
+    let (mut fetcher, url, host) = serve(answer("200 OK", JSON, "{}")).await;
     fetcher.may_ask = is_public;
     let told = fetcher.fetch(&url).await.unwrap_err();
     assert!(told.contains("public Internet"), "{told}");
-    assert_eq!(connections.load(Ordering::SeqCst), 0);
+    assert_eq!(host.connections(), 0);
+}
+
+/// Whoever has the name decides where it leads: one of its addresses that must not be asked spoils all.
+#[tokio::test]
+async fn a_name_with_a_private_address_beside_a_public_one_is_not_connected_to() {
+    let host = Host::start(answer("200 OK", JSON, "{}")).await;
+    let told = host.public_fetcher().fetch(&URL.parse().unwrap()).await;
+    let told = told.unwrap_err();
+    assert!(told.contains("public Internet"), "{told}");
+    assert_eq!(host.connections(), 0);
+}
+
+/// Between the check and the connection a name could lead elsewhere.
+#[tokio::test]
+async fn a_name_is_looked_up_once_for_each_document() {
+    static LOOKED_UP: AtomicUsize = AtomicUsize::new(0);
+    let (mut fetcher, url, host) = serve(answer("200 OK", JSON, "{}")).await;
+    fetcher.look_up = |_, port| {
+        LOOKED_UP.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+    };
+    for n in 1..=2 {
+        fetcher.fetch(&url).await.unwrap();
+        assert_eq!(LOOKED_UP.load(Ordering::SeqCst), n);
+        assert_eq!(host.connections(), n);
+    }
+}
+
+#[tokio::test]
+async fn names_of_this_machine_lead_to_it() {
+    let found = look_up("localhost".to_owned(), 7).await.unwrap();
+    assert!(
+        found
+            .iter()
+            .all(|address| address.ip().is_loopback() && address.port() == 7)
+    );
+    assert!(!found.is_empty() && !found.iter().any(|address| is_public(address.ip())));
 }
 
 #[tokio::test]
 async fn only_its_own_server_is_believed() {
-    let (fetcher, url, _) = serve(answer("200 OK", JSON, "{}")).await;
+    let (fetcher, url, _host) = serve(answer("200 OK", JSON, "{}")).await;
     let mut stranger = Fetcher::new(None, |_| true);
-    stranger.port = fetcher.port;
+    (stranger.port, stranger.look_up) = (fetcher.port, fetcher.look_up);
     assert!(
         stranger.fetch(&url).await.is_err(),
         "its certificate is nobody's"
@@ -110,10 +101,10 @@ async fn only_its_own_server_is_believed() {
 
 #[tokio::test]
 async fn only_so_many_are_fetched_at_a_time() {
-    let (fetcher, url, connections) = serve(answer("200 OK", JSON, "{}")).await;
+    let (fetcher, url, host) = serve(answer("200 OK", JSON, "{}")).await;
     let turns = fetcher.turns.try_acquire_many(AT_ONCE as u32).unwrap();
     assert!(fetcher.fetch(&url).await.is_err());
-    assert_eq!(connections.load(Ordering::SeqCst), 0);
+    assert_eq!(host.connections(), 0);
     drop(turns);
     assert!(fetcher.fetch(&url).await.is_ok());
 }
