@@ -139,3 +139,35 @@ impl Downstream {
         &self.locks[(hasher.finish() % LOCKS as u64) as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use prynai_bus::BusLimits;
+    use prynai_memory_bus::MemoryBus;
+    use prynai_oauth_facade::OnBehalfSettings;
+
+    use super::*;
+
+    #[test]
+    fn however_many_callers_come_there_is_a_bound_on_locks() {
+        let settings = OnBehalfSettings {
+            downstream_client_id: Some("id".to_owned()),
+            downstream_client_secret: Some("geheim".to_owned().into()),
+            ..OnBehalfSettings::default()
+        };
+        let made = OnBehalf::new(&settings, "http://127.0.0.1:1".to_owned(), None);
+        let made = made.expect("is set up").expect("is wanted");
+        let downstream = Downstream::new(made, MemoryBus::new(BusLimits::default()), false);
+        let of = |n: usize, scope: &str| {
+            std::ptr::from_ref(downstream.lock(&format!("caller {n}"), scope))
+        };
+        let used: HashSet<_> = (0..10_000).map(|n| of(n, "records.read")).collect();
+        assert_eq!(used.len(), 64);
+        let of_one: HashSet<_> = (0..100).map(|_| of(7, "records.read")).collect();
+        assert_eq!(of_one.len(), 1, "a caller waits for itself");
+        let scopes: HashSet<_> = (0..100).map(|n| of(7, &format!("scope {n}"))).collect();
+        assert!(scopes.len() > 1, "but not for another scope of its own");
+    }
+}

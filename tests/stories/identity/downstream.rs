@@ -1,6 +1,6 @@
 //! Tools that read something at another API on behalf of their callers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prynai_dev_issuer::{API, API_SECRET, Endpoint, Fault, Issuer, Options};
 use prynai_test_harness::client::{RawClient, Reply, legacy, modern, tool};
@@ -159,6 +159,55 @@ async fn callers_who_come_at_once_never_get_anothers_token() {
         (6..=12).contains(&exchanges),
         "one for each caller and gateway at most: {exchanges}"
     );
+}
+
+/// The bound of one gateway. Without it, an issuer that is slow would be asked by as many as come.
+#[tokio::test]
+async fn no_more_than_sixty_four_exchanges_go_on_at_a_time() {
+    const CALLERS: usize = 130;
+    const LATE: Duration = Duration::from_secs(3);
+    let scene = Scene::start(&[]).await;
+    let names: Vec<String> = (0..CALLERS).map(|n| format!("person-{n}")).collect();
+    scene.issuer.change_directory(|directory| {
+        let mut person = directory.users[1].clone();
+        for name in &names {
+            person.name.clone_from(name);
+            directory.users.push(person.clone());
+        }
+    });
+    // Ready to be sent, since a client takes its time to be made.
+    let body = modern(1, "tools/call", tool("my_records", json!({})));
+    let requests = names.iter().map(|name| {
+        let client = RawClient::bearing(&scene.issuer.token().user(name).jwt());
+        let request = client.modern_request(&scene.fleet.gateway(0), &body);
+        (name, client, request)
+    });
+    let requests: Vec<_> = requests.collect();
+    let late = u64::try_from(LATE.as_millis()).expect("fits");
+    scene.issuer.misbehave(Endpoint::Token, Fault::Late(late));
+    let started = Instant::now();
+    let calls = requests
+        .into_iter()
+        .map(|(name, client, request)| async move {
+            let reply = client.send(request).await;
+            assert_eq!(reply.status(), 200);
+            let read = whose(&reply.response().await);
+            assert_eq!(read, format!("{name}@contoso.example"));
+        });
+    let calls = futures::future::join_all(calls);
+    let watched = async {
+        // Until then none has been answered, so all that were asked are under way.
+        let mut most = 0;
+        while started.elapsed() < LATE {
+            most = scene.exchanges();
+            assert!(most <= 64, "{most} at a time");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(most > 32, "only {most} were under way");
+        scene.issuer.behave();
+    };
+    tokio::join!(calls, watched);
+    assert_eq!(scene.exchanges(), CALLERS as u64);
 }
 
 #[tokio::test]

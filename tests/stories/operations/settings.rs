@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use prynai_dev_issuer::TENANT;
 use prynai_test_harness::certificates::Certificates;
 use prynai_test_harness::client::modern;
 use prynai_test_harness::cluster::Cluster;
@@ -291,6 +292,9 @@ async fn bad_keys_are_refused_and_never_repeated() {
         ("prynai-gateway", "--task-key"),
         ("prynai-worker", "--task-key"),
         ("prynai-mcp", "--task-key"),
+        ("prynai-gateway", "--downstream-key"),
+        ("prynai-worker", "--downstream-key"),
+        ("prynai-mcp", "--downstream-key"),
         ("prynai-worker", "--state-key"),
         ("prynai-mcp", "--state-key"),
     ] {
@@ -323,4 +327,40 @@ async fn bad_keys_are_refused_and_never_repeated() {
             shown()
         );
     }
+}
+
+/// Tokens for other APIs lie on the bus, sealed, under the names of callers that are signed.
+#[tokio::test]
+async fn nobody_acts_on_behalf_of_callers_without_keys_for_it() {
+    let long = "geheim".repeat(6);
+    let wanted = [
+        &["--auth", "entra", "--auth-tenant", TENANT][..],
+        &["--auth-audience", "api", "--auth-scope", "mcp.call"],
+        &["--downstream-client-id", "api"],
+        &["--downstream-client-secret", &long],
+    ]
+    .concat();
+    let redis = &["--redis-url", "redis://127.0.0.1:1"][..];
+    for (binary, further, lacking) in [
+        ("prynai-gateway", redis, "--downstream-key"),
+        ("prynai-mcp", redis, "--downstream-key"),
+        (
+            "prynai-gateway",
+            &["--downstream-key", &long],
+            "--envelope-key",
+        ),
+        ("prynai-mcp", &["--downstream-key", &long], "--envelope-key"),
+    ] {
+        let ended = Process::run(binary, &[&wanted, further].concat()).await;
+        let output = ended.output;
+        assert_eq!(ended.status.code(), Some(64), "{binary}: {output}");
+        assert!(
+            output.contains(&format!(" needs {lacking}")) && !output.contains("gehei"),
+            "{binary}: {output}"
+        );
+    }
+    let lonely = ["--downstream-key", &long];
+    let ended = Process::run("prynai-worker", &lonely).await;
+    assert_eq!(ended.status.code(), Some(64), "{}", ended.output);
+    assert!(ended.output.contains("--envelope-key"), "{}", ended.output);
 }

@@ -1,10 +1,12 @@
 //! Codes and refresh tokens.
 
+use std::time::Duration;
+
 use prynai_dev_issuer::{Endpoint, Fault, Options};
 use serde_json::Value;
 
 use crate::attacks::join_all;
-use crate::scene::{Scene, browser, http};
+use crate::scene::{REDIRECT, Scene, browser, http};
 
 fn text<'v>(tokens: &'v Value, name: &str) -> &'v str {
     tokens[name]
@@ -157,6 +159,63 @@ async fn who_may_not_register_any_more_cannot_refresh_either() {
         .change_second(|settings| settings.facade_redirect = rule("loopback"))
         .await;
     assert_eq!(scene.refresh(1, &client, token, &[]).await.0, 200);
+}
+
+/// A client of the settings is another one when its place is, and none when it is taken out.
+#[tokio::test]
+async fn a_client_that_the_settings_move_or_lose_cannot_refresh() {
+    let client = |place: &str| vec![format!("own={place}").parse().expect("a client")];
+    let mut scene = Scene::start_with(|settings| settings.facade_client = client(REDIRECT)).await;
+    let code = scene.code(&browser(), "own").await;
+    let (status, tokens) = scene.redeem(0, "own", &code, &[]).await;
+    assert_eq!(status, 200, "{tokens}");
+    let token = text(&tokens, "refresh_token");
+    for (clients, status, error) in [
+        (
+            client("https://app.example.com/callback"),
+            400,
+            "invalid_grant",
+        ),
+        (Vec::new(), 401, "invalid_client"),
+    ] {
+        scene
+            .change_second(|settings| settings.facade_client = clients)
+            .await;
+        let (found, refused) = scene.refresh(1, "own", token, &[]).await;
+        assert_eq!(
+            (found.as_u16(), text(&refused, "error")),
+            (status, error),
+            "{refused}"
+        );
+    }
+    assert_eq!(scene.refresh(0, "own", token, &[]).await.0, 200);
+}
+
+/// Whoever gives a token back while it is being used must not be left with what it gives.
+#[tokio::test]
+async fn a_token_that_is_given_back_while_the_issuer_is_asked_gives_nothing() {
+    let scene = Scene::start().await;
+    let (client, tokens) = signed_in(&scene).await;
+    let token = text(&tokens, "refresh_token");
+    let before = scene.issuer.requests(Endpoint::Token);
+    // Longer than it takes to give the token back.
+    scene.issuer.misbehave(Endpoint::Token, Fault::Late(3_000));
+    let give_back = async {
+        while scene.issuer.requests(Endpoint::Token) == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let form = [("client_id", &*client), ("token", token)];
+        let revoked = http().post(scene.at("/oauth/revoke")).form(&form).send();
+        revoked.await.expect("an answer").status()
+    };
+    let refresh = scene.refresh(1, &client, token, &[]);
+    let ((status, refused), revoked) = tokio::join!(refresh, give_back);
+    assert_eq!(revoked, 200);
+    assert_eq!(
+        (status.as_u16(), text(&refused, "error")),
+        (400, "invalid_grant"),
+        "{refused}"
+    );
 }
 
 /// One registration has what all clients may have, and Entra ID puts all of that into each token.

@@ -35,6 +35,37 @@ async fn a_code_is_good_for_the_users_token() {
     assert_ne!(id_token.claims["sub"], claims["sub"], "is pairwise");
 }
 
+/// As Entra does. Without the option a token has what was asked for, as the test above shows.
+#[tokio::test]
+async fn all_that_is_consented_to_is_in_a_token_if_so_told() {
+    let issuer = Issuer::start_with(Options {
+        auto_approve: true,
+        adds_consented_scopes: true,
+        ..Options::default()
+    })
+    .await;
+    let code = code(&issuer, &[]).await;
+    let (_, first) = redeem(&issuer, &code, &[]).await;
+    let asked = [("scope", "api://prynai-mcp/mcp.read")];
+    let (_, second) = refresh(&issuer, &first["refresh_token"], &asked).await;
+    for tokens in [&first, &second] {
+        let scopes = tokens["scope"].as_str().expect("is text");
+        assert_eq!(
+            scopes,
+            "api://prynai-mcp/mcp.read api://prynai-mcp/mcp.call openid offline_access"
+        );
+        let token = tokens["access_token"].as_str().expect("is text");
+        let claims = verify_v2(&issuer, token).await.expect("is good");
+        assert_eq!(claims["scp"], "mcp.read mcp.call");
+    }
+    // What nobody consented to is not there.
+    issuer.change_directory(|directory| {
+        directory.clients[0].scopes = vec!["api://prynai-mcp/mcp.call".to_owned()];
+    });
+    let (_, third) = refresh(&issuer, &second["refresh_token"], &[]).await;
+    assert_eq!(third["scope"], SCOPE, "{third}");
+}
+
 #[tokio::test]
 async fn the_api_decides_on_the_version_of_its_tokens() {
     let issuer = start().await;
