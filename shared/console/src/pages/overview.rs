@@ -6,7 +6,7 @@ use prynai_operations::explain::{Concern, More};
 use prynai_operations::look::letters::{self, LetterFilter};
 use prynai_operations::look::queue::{self, Extent, QueueFilter};
 use prynai_operations::look::status::{
-    self, Status, asking, living_gateways, living_workers, server,
+    self, Status, living_gateways, living_workers, open_tasks, server,
 };
 use prynai_operations::text::{counted, span};
 
@@ -119,8 +119,12 @@ fn numbers(status: &Status) -> Markup {
         ),
     ];
     if let Some(tasks) = o.tasks.filter(|tasks| tasks.kept > 0) {
-        let below = format!("working; {}, {} kept in all", asking(&tasks), tasks.kept);
-        told.push(("Tasks", number(tasks.working, &below)));
+        let open = open_tasks(&tasks, &o.open_tasks.unwrap_or_default());
+        let below = format!("open: {open}; {} kept in all", tasks.kept);
+        told.push((
+            "Tasks",
+            number(tasks.working + tasks.input_required, &below),
+        ));
     }
     facts(&told)
 }

@@ -52,6 +52,7 @@ impl MemoryBus {
             sessions,
             session_calls: partition.call_count,
             tasks: Some(partition.count_tasks()),
+            open_tasks: Some(partition.open_tasks(self.unix_ms())),
             has_catalog,
             server: None,
         }

@@ -3,7 +3,7 @@
 use prynai_bus::LogState;
 use prynai_bus::ids::StreamId;
 use prynai_bus::operations::{
-    MOST_QUESTIONS, TaskCounts, TaskFacts, TaskPage, TaskPlace, TaskStatus,
+    MOST_QUESTIONS, OpenTasks, TaskCounts, TaskFacts, TaskPage, TaskPlace, TaskStatus,
 };
 
 use super::cut;
@@ -62,6 +62,20 @@ impl Partition {
             counts.working += u64::from(is_open && !log.is_asking());
         }
         counts
+    }
+
+    /// What there is to say of the tasks that are open; `now_ms` is the time by which tasks are made.
+    pub(super) fn open_tasks(&self, now_ms: u64) -> OpenTasks {
+        let mut open = OpenTasks::default();
+        for (_, log, task) in self
+            .tasks()
+            .filter(|(_, log, _)| log.state() == LogState::Open)
+        {
+            open.queued += u64::from(!log.is_asking() && log.token().is_none());
+            let age_ms = now_ms.saturating_sub(task.birth.created_ms);
+            open.oldest_ms = open.oldest_ms.max(Some(age_ms));
+        }
+        open
     }
 
     /// What operators see of the task that a log is of; `now_ms` is the time by which tasks are made.

@@ -1,11 +1,13 @@
 //! Is all well?
 
-use prynai_bus::operations::{GatewaySight, Operations, Overview, Place, TaskCounts, WorkerSight};
+use prynai_bus::operations::{
+    GatewaySight, OpenTasks, Operations, Overview, Place, TaskCounts, WorkerSight,
+};
 use serde::Serialize;
 
 use crate::Failed;
 use crate::explain::{Concern, attention};
-use crate::text::{gateway_state, worker_state};
+use crate::text::{gateway_state, size, span, worker_state};
 
 /// How the fleet is.
 #[derive(Debug, Serialize)]
@@ -40,17 +42,34 @@ pub async fn read(operations: &dyn Operations, place: Place) -> Result<Status, F
     })
 }
 
-/// How many tasks wait for their clients, in words.
-pub fn asking(tasks: &TaskCounts) -> String {
-    match tasks.input_required {
-        1 => "1 waits for its client".to_owned(),
-        count => format!("{count} wait for their clients"),
+/// How far the open tasks are, in words, and how old the oldest is.
+pub fn open_tasks(counts: &TaskCounts, open: &OpenTasks) -> String {
+    let working = counts.working;
+    let queued = open.queued.min(working);
+    let mut text = match open.has_more {
+        // Of the others nobody looked which they do.
+        true => format!("{working} run or are queued"),
+        false => format!("{}, {queued} queued", verb(working - queued, "runs", "run")),
+    };
+    let asking = verb(
+        counts.input_required,
+        "waits for its client",
+        "wait for their clients",
+    );
+    text += &format!(", {asking}");
+    if let Some(age_ms) = open.oldest_ms {
+        text += &format!(" (oldest {})", span(age_ms));
     }
+    text
+}
+
+/// How many do so.
+fn verb(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// What the server of the bus says of itself, in words.
 pub fn server(overview: &Overview) -> String {
-    use crate::text::{size, span};
     let Some(server) = &overview.server else {
         return "unknown: its user may not run INFO".to_owned();
     };
@@ -96,4 +115,60 @@ fn living(processes: impl Iterator<Item = (bool, &'static str)>) -> String {
         text += &format!(", {} gone", processes.len() - alive);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_tasks_are_told_in_words() {
+        for (working, asking, queued, oldest_ms, has_more, told) in [
+            (
+                0,
+                0,
+                0,
+                None,
+                false,
+                "0 run, 0 queued, 0 wait for their clients",
+            ),
+            (
+                2,
+                1,
+                1,
+                Some(65_000),
+                false,
+                "1 runs, 1 queued, 1 waits for its client (oldest 1 min 5 s)",
+            ),
+            // One has ended between two looks.
+            (
+                1,
+                2,
+                2,
+                None,
+                false,
+                "0 run, 1 queued, 2 wait for their clients",
+            ),
+            (
+                5_000,
+                0,
+                9,
+                None,
+                true,
+                "5000 run or are queued, 0 wait for their clients",
+            ),
+        ] {
+            let counts = TaskCounts {
+                working,
+                input_required: asking,
+                kept: 9_000,
+            };
+            let open = OpenTasks {
+                queued,
+                oldest_ms,
+                has_more,
+            };
+            assert_eq!(open_tasks(&counts, &open), told);
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Is all well?
 
-use prynai_bus::operations::TaskCounts;
+use prynai_bus::operations::Overview;
 use prynai_operations::explain::{Concern, More};
-use prynai_operations::look::status::{Status, asking, living_gateways, living_workers, server};
+use prynai_operations::look::status::{
+    Status, living_gateways, living_workers, open_tasks, server,
+};
 use prynai_operations::text::{counted, harmless, span};
 
 use super::Shown;
@@ -36,7 +38,7 @@ impl Shown for Status {
                     "wait or run"
                 },
             ),
-            format!("tasks         {}", tasks(o.tasks)),
+            format!("tasks         {}", tasks(o)),
             format!(
                 "answers       {} under way; {} cancelled and not removed yet",
                 o.unfinished_streams,
@@ -73,14 +75,14 @@ Needs attention:
     }
 }
 
-fn tasks(counts: Option<TaskCounts>) -> String {
-    let Some(counts) = counts else {
+fn tasks(overview: &Overview) -> String {
+    let Some(counts) = overview.tasks else {
         return "unknown: its user may not count them".to_owned();
     };
+    let open = overview.open_tasks.unwrap_or_default();
     format!(
-        "{} working, {}; {} kept in all",
-        counts.working,
-        asking(&counts),
+        "{}; {} kept in all",
+        open_tasks(&counts, &open),
         counts.kept
     )
 }

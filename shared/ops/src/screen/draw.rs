@@ -1,6 +1,7 @@
 //! How the screen looks. All text that comes from clients was made harmless before.
 
-use prynai_operations::look::status::{Status, living_gateways, living_workers};
+use prynai_bus::operations::Overview;
+use prynai_operations::look::status::{Status, living_gateways, living_workers, open_tasks};
 use prynai_operations::text::{harmless, span};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -84,6 +85,7 @@ fn numbers(status: &Status, width: usize) -> Vec<Line<'static>> {
         format!("{} wait{}", o.waiting, oldest(o.oldest_waiting_ms)),
         format!("{} run{}", o.running, oldest(o.oldest_running_ms)),
         format!("{} dead letters", o.dead_letters),
+        tasks(o),
         format!("workers {}", living_workers(&status.workers)),
         format!("gateways {}", living_gateways(&status.gateways)),
     ];
@@ -98,6 +100,14 @@ fn numbers(status: &Status, width: usize) -> Vec<Line<'static>> {
         }
     }
     lines.into_iter().map(Line::raw).collect()
+}
+
+fn tasks(overview: &Overview) -> String {
+    let Some(counts) = overview.tasks else {
+        return "tasks unknown".to_owned();
+    };
+    let open = overview.open_tasks.unwrap_or_default();
+    format!("tasks {}", open_tasks(&counts, &open))
 }
 
 /// The most urgent comes first, each in a line.

@@ -1,6 +1,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use prynai_bus::operations::{
-    CallSight, DeadSight, EntrySight, GatewaySight, Lease, Overview, Place, WorkerSight,
+    CallSight, DeadSight, EntrySight, GatewaySight, Lease, OpenTasks, Overview, Place, TaskCounts,
+    WorkerSight,
 };
 use prynai_operations::explain::{Around, attention, explain};
 use prynai_operations::look::call::Call;
@@ -43,6 +44,16 @@ fn status() -> Status {
         oldest_waiting_ms: Some(45_000),
         running: 2,
         dead_letters: 1,
+        tasks: Some(TaskCounts {
+            working: 3,
+            input_required: 1,
+            kept: 9,
+        }),
+        open_tasks: Some(OpenTasks {
+            queued: 1,
+            oldest_ms: Some(65_000),
+            has_more: false,
+        }),
         ..Overview::default()
     };
     let worker = |name: &str, is_alive| WorkerSight {
@@ -185,6 +196,8 @@ fn each_list_has_its_key_and_its_name() {
         let titles = text.lines().filter(|line| line.starts_with(shown)).count();
         assert_eq!(titles, 1, "{keys:?}\n{text}");
         assert!(text.contains("40 wait (45.0 s)"), "{text}");
+        let tasks = "tasks 2 run, 1 queued, 1 waits for its client (oldest 1 min 5 s)";
+        assert!(text.contains(tasks), "{text}");
         assert!(
             text.contains("gateway gw-one lives, and hears nothing"),
             "{text}"

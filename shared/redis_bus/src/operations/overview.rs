@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use prynai_bus::operations::{Overview, Place, ServerFacts, TaskCounts};
+use prynai_bus::ids::StreamId;
+use prynai_bus::operations::{OpenTasks, Overview, Place, ServerFacts, TaskCounts, TaskFacts};
 use redis::{Value, cmd, from_redis_value, pipe};
 
 use super::RedisOperations;
@@ -22,6 +23,15 @@ const STEPS: usize = 40;
 
 /// Fleets that it tells.
 const FLEETS: usize = 10;
+
+/// Open streams among which working tasks are looked for, the oldest ones: of calls, few are as old as a task.
+const OPEN_STREAMS: usize = 1000;
+
+/// Tasks that wait for their clients among which the oldest is looked for: those whose time is over first.
+const ASKING: usize = 100;
+
+/// What stands in a log in the place of its owner while its call has none.
+const NO_OWNER: &str = "-";
 
 /// Counts, in the order in which they are asked for.
 type Counts = (u64, u64, u64, u64, u64, u64, u64, Time);
@@ -112,6 +122,11 @@ impl RedisOperations {
         let age = |entry: &str| added_ms(entry).map(|added| now_ms.saturating_sub(added));
         let pending = self.pending().await?;
         let oldest_waiting = self.oldest_waiting().await?;
+        let tasks = self.task_counts().await?;
+        let open_tasks = match tasks {
+            Some(counts) => Some(self.open_tasks(counts, now_ms).await?),
+            None => None,
+        };
         Ok(Overview {
             now_ms,
             waiting: queued.saturating_sub(pending.running),
@@ -125,7 +140,8 @@ impl RedisOperations {
             cancelled,
             sessions,
             session_calls,
-            tasks: self.task_counts().await?,
+            tasks,
+            open_tasks,
             has_catalog: catalog > 0,
             server: self.server_facts().await?,
         })
@@ -143,6 +159,51 @@ impl RedisOperations {
             Err(fault) if fault.is_forbidden() => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// What there is to say of the tasks that are open, of which there are so many.
+    async fn open_tasks(&self, counts: TaskCounts, now_ms: u64) -> Result<OpenTasks, Fault> {
+        let mut open = OpenTasks::default();
+        if counts.working + counts.input_required == 0 {
+            return Ok(open);
+        }
+        let mut names = pipe();
+        let (unfinished, asking) = (self.keys.unfinished(), self.keys.asking());
+        names
+            .cmd("ZRANGE")
+            .arg(unfinished)
+            .arg(0)
+            .arg(OPEN_STREAMS - 1);
+        names.cmd("ZRANGE").arg(asking).arg(now_ms).arg("+inf");
+        names.arg(&["BYSCORE", "LIMIT", "0"]).arg(ASKING);
+        let (unfinished, asking): (Vec<String>, Vec<String>) =
+            self.run(&Command::pipeline(names)).await?;
+        let working = unfinished.iter().map(|name| (name, true));
+        let asking = asking.iter().map(|name| (name, false));
+        let named = working.chain(asking);
+        let named = named.filter_map(|(name, works)| Some((name.parse::<StreamId>().ok()?, works)));
+        let named: Vec<_> = named.collect();
+        if named.is_empty() {
+            return Ok(open);
+        }
+        let mut looks = pipe();
+        for (stream, _) in &named {
+            let look = looks.cmd("HMGET").arg(self.keys.log(stream));
+            look.arg(&["task", "state", "owner"]);
+        }
+        let seen: Vec<[Option<String>; 3]> = self.run(&Command::pipeline(looks)).await?;
+        let mut found = 0;
+        for ((_, works), [task, state, owner]) in named.iter().zip(seen) {
+            let Some(task) = task.filter(|_| state.as_deref() == Some("open")) else {
+                continue;
+            };
+            found += u64::from(*works);
+            open.queued += u64::from(*works && owner.as_deref() == Some(NO_OWNER));
+            let age_ms = TaskFacts::default().born(&task, now_ms).age_ms;
+            open.oldest_ms = open.oldest_ms.max(Some(age_ms));
+        }
+        open.has_more = unfinished.len() == OPEN_STREAMS && found < counts.working;
+        Ok(open)
     }
 
     /// What workers have in their hands.

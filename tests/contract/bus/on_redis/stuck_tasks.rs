@@ -189,6 +189,25 @@ async fn a_task_that_runs_for_weeks_is_counted() {
 }
 
 #[tokio::test]
+async fn open_tasks_behind_many_older_calls_are_not_looked_for() {
+    let fleet = Fleet::missing_entries_for(Duration::ZERO).await;
+    let scene = &fleet.scene;
+    let operations = scene.operations().await;
+    let task = scene.asking(&["name"]).await;
+    scene.answer(&task, &["name"]).await;
+    let unfinished = format!("{}{{main.0}}:unfinished", fleet.prefix);
+    let script =
+        "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], i, string.format('%032x', i)) end";
+    for (older, queued, has_more) in [("999", 1, false), ("1000", 0, true)] {
+        let add = ["EVAL", script, "1", &unfinished, older];
+        let _added: Option<String> = fleet.server.command(&add).await;
+        let seen = operations.overview().await.expect("looked");
+        let open = seen.open_tasks.expect("may be counted");
+        assert_eq!((open.queued, open.has_more), (queued, has_more), "{older}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_who_ends_a_task_removes_no_records() {
     /// More than a fleet keeps as a rule.
     const RECORDS: usize = 5_400;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use prynai_bus::Ownership;
 use prynai_bus::ids::{EntryId, StreamId};
-use prynai_bus::operations::{CallName, Operations, TaskCounts, TaskFacts, TaskPlace, TaskStatus};
+use prynai_bus::operations::{
+    CallName, OpenTasks, Operations, TaskCounts, TaskFacts, TaskPlace, TaskStatus,
+};
 use prynai_bus::wire::event::{EventKind, StreamEvent};
 use prynai_bus::wire::task::{Promotion, TaskBirth};
 
@@ -17,12 +19,15 @@ for_both_buses! {
     a_task_is_told_in_each_of_its_states,
     every_task_is_told_once_in_pages,
     a_call_that_is_no_task_is_none,
+    open_tasks_are_told_by_who_has_them_and_by_the_oldest,
     questions_and_texts_are_bounded,
     a_task_that_waits_for_its_client_is_cancelled_by_its_name,
 }
 
 /// Whose tasks they are.
 const OWNER: &str = "user:1";
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// Makes a task of a call at a moment.
 async fn promoted(scene: &Scene, owner: &Ownership, created_ms: u64) {
@@ -191,6 +196,44 @@ async fn a_call_that_is_no_task_is_none(kind: Kind) {
         assert_eq!(operations.task_message(&stream).await.unwrap(), None);
     }
     assert_eq!(counts(&scene, &*operations).await, (0, 0, 0));
+}
+
+/// How many open tasks wait in the queue, and how old the oldest is, in hours.
+async fn open(operations: &dyn Operations) -> (u64, Option<u64>) {
+    let seen = operations.overview().await.unwrap().open_tasks;
+    let OpenTasks {
+        queued,
+        oldest_ms,
+        has_more,
+    } = seen.expect("may be counted");
+    assert!(!has_more);
+    (queued, oldest_ms.map(|age_ms| age_ms / HOUR_MS))
+}
+
+async fn open_tasks_are_told_by_who_has_them_and_by_the_oldest(kind: Kind) {
+    let scene = kind.scene().await;
+    let operations = scene.operations().await;
+    assert_eq!(open(&*operations).await, (0, None));
+    // A call is none.
+    let call = scene.owned().await;
+    scene.say(&call, 1).await;
+    assert_eq!(open(&*operations).await, (0, None));
+    let running = task(&scene).await;
+    assert_eq!(open(&*operations).await, (0, Some(0)));
+    let asking = scene.owned().await;
+    promoted(&scene, &asking, scene.workers.now_ms() - 3 * HOUR_MS).await;
+    assert_eq!(open(&*operations).await, (0, Some(3)));
+    park(&scene, &asking, &["name"]).await;
+    assert_eq!(open(&*operations).await, (0, Some(3)));
+    answer(&scene, asking.stream, &["name"]).await;
+    assert_eq!(open(&*operations).await, (1, Some(3)));
+    let (_, back) = scene.come_back(&scene.worker).await;
+    assert_eq!(open(&*operations).await, (0, Some(3)));
+    scene.respond(&back, 2).await;
+    assert_eq!(open(&*operations).await, (0, Some(0)));
+    let cancelled = operations.cancel(&running.stream, &running.entry, running.era);
+    assert!(cancelled.await.unwrap());
+    assert_eq!(open(&*operations).await, (0, None));
 }
 
 async fn questions_and_texts_are_bounded(kind: Kind) {

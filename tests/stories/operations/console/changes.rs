@@ -173,6 +173,8 @@ async fn a_task_that_waits_for_its_client_is_seen_and_cancelled() {
         shown.contains(&task).then_some(shown)
     });
     assert!(listed.contains("tools/call multi_input"), "{listed}");
+    let open = "open: 0 run, 0 queued, 1 waits for its client (oldest ";
+    assert_eventually!(page(&client, &console).await.contains(open));
     let others = page(&client, &format!("{console}/tasks?age=1h")).await;
     assert!(others.contains("None of the 1 tasks"), "{others}");
     let shown = page(&client, &format!("{console}/call?id={task}")).await;

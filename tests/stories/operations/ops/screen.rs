@@ -2,10 +2,65 @@
 
 use std::process::Command;
 
-use prynai_test_harness::client::{long_running, modern};
+use prynai_test_harness::client::{long_running, modern, tool};
 use prynai_test_harness::cluster::Cluster;
 use prynai_test_harness::terminal::Terminal;
-use prynai_test_redis::assert_eventually;
+use prynai_test_redis::{assert_eventually, eventually};
+use serde_json::{Map, Value, json};
+
+use super::tasks::taking_tasks;
+
+/// The task of a call of this tool, which is one from its beginning.
+async fn begun(cluster: &Cluster, call: Value) -> String {
+    super::tasks::begun(&cluster.client, &cluster.gateway(0), call).await
+}
+
+#[tokio::test]
+async fn the_live_screen_says_how_far_tasks_are() {
+    let cluster = Cluster::new()
+        .worker_binary("prynai-conformance-worker")
+        .worker_args(&["--concurrency", "1"])
+        .start()
+        .await;
+    let mut top = top(&cluster).await;
+    let none = "tasks 0 run, 0 queued, 0 wait for their clients";
+    assert_eventually!(top.text().contains(none), "{}", top.text());
+    let asking = begun(&cluster, tool("multi_input", json!({}))).await;
+    let waits = "tasks 0 run, 0 queued, 1 waits for its client (oldest ";
+    assert_eventually!(top.text().contains(waits), "{}", top.text());
+    // The only worker has no room for what comes back.
+    begun(&cluster, tool("slow_compute", json!({ "seconds": 600 }))).await;
+    let keys = eventually!({
+        let asked = taking_tasks("tasks/get", json!({ "taskId": asking }));
+        let told = cluster
+            .client
+            .modern(&cluster.gateway(0), &asked)
+            .await
+            .response()
+            .await;
+        told["result"]["inputRequests"]
+            .as_object()
+            .map(|asked| asked.keys().cloned().collect::<Vec<_>>())
+    });
+    let answers: Map<_, _> = keys
+        .into_iter()
+        .map(|key| (key, json!({ "action": "decline" })))
+        .collect();
+    let update = taking_tasks(
+        "tasks/update",
+        json!({ "taskId": asking, "inputResponses": answers }),
+    );
+    cluster
+        .client
+        .modern(&cluster.gateway(0), &update)
+        .await
+        .response()
+        .await;
+    let queued = "tasks 1 runs, 1 queued, 0 wait for their clients (oldest ";
+    assert_eventually!(top.text().contains(queued), "{}", top.text());
+    top.press("q").await;
+    is_given_back(top).await;
+}
 
 /// `prynai-ops top`, once it has the screen.
 async fn top(cluster: &Cluster) -> Terminal {

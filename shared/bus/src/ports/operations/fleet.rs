@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::TaskCounts;
+use super::{OpenTasks, TaskCounts};
 
 /// Where a fleet is, or is not.
 #[derive(Debug, Clone, Serialize)]
@@ -48,6 +48,8 @@ pub struct Overview {
     pub session_calls: u64,
     /// Tasks; absent when the user of the bus may not count them.
     pub tasks: Option<TaskCounts>,
+    /// More of those that are open; absent as they are.
+    pub open_tasks: Option<OpenTasks>,
     /// Whether workers announced what they serve.
     pub has_catalog: bool,
     /// What the server of the bus says of itself; absent when its user may not ask.

@@ -21,7 +21,9 @@ pub use fleet::{GatewaySight, Overview, Place, ServerFacts, WorkerSight};
 pub use queue::{DeadSight, EntryPage, EntrySight, Lease, Shelf};
 pub use repairs::{Letter, Repairs, Replay, Replayed, queued_again};
 pub use sessions::{SessionPage, SessionSight};
-pub use tasks::{MOST_QUESTIONS, TaskCounts, TaskFacts, TaskPage, TaskPlace, TaskStatus};
+pub use tasks::{
+    MOST_QUESTIONS, OpenTasks, TaskCounts, TaskFacts, TaskPage, TaskPlace, TaskStatus,
+};
 
 /// What operators see of a fleet. Gateways and workers do not use it.
 ///

@@ -95,6 +95,17 @@ pub struct TaskCounts {
     pub kept: u64,
 }
 
+/// The tasks that are open: those that work, and those that wait for their clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OpenTasks {
+    /// Working ones that no worker has: their clients have answered, and they wait in the queue.
+    pub queued: u64,
+    /// How long ago the oldest one became a task, in milliseconds.
+    pub oldest_ms: Option<u64>,
+    /// Whether only the oldest ones were looked at: then more of those that work may wait in the queue.
+    pub has_more: bool,
+}
+
 /// What lies in a log of the beginning of a task, in whatever release it was written.
 #[derive(Default, Deserialize)]
 #[serde(default)]
