@@ -110,6 +110,12 @@ impl Scopes {
         names.join(" ")
     }
 
+    /// How the issuer is asked for these and nothing else.
+    pub(crate) fn narrowed(&self, asked: &[String]) -> String {
+        let names: Vec<String> = asked.iter().map(|name| self.qualified(name)).collect();
+        names.join(" ")
+    }
+
     /// How the issuer is asked for what a service wants to do by itself: Entra ID gives all of an API or nothing, and
     /// services know that.
     ///

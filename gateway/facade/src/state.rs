@@ -42,6 +42,11 @@ pub struct Place {
     /// What the issuer is asked for tokens for (RFC 8707); Entra ID wants to hear nothing of it.
     pub upstream_resource: Option<String>,
 
+    /// Whether the issuer keeps to the standards where Entra ID is lenient: it gives refresh tokens only if it is told
+    /// to ask the person (OpenID Connect Core 1.0, section 11), and takes no scope at a refresh that it has not given
+    /// (RFC 6749, section 6).
+    pub is_strict: bool,
+
     /// Whom an assertion is for by which the issuer takes another's word for a client (`aud`).
     pub exchange_audience: String,
 
@@ -63,6 +68,8 @@ pub struct Inner {
     pub(crate) scopes: Scopes,
     pub(crate) clients: Clients,
     pub(crate) upstream: Upstream,
+    /// As [`Place::is_strict`].
+    pub(crate) is_strict: bool,
     pub(crate) rates: Rates,
     pub(crate) once: Arc<dyn OnceStore>,
     pub(crate) cookies: Cookies,
@@ -118,6 +125,7 @@ impl Facade {
                 credential,
                 http,
             ),
+            is_strict: place.is_strict,
             rates: Rates::new(limiter),
             cookies: Cookies::new(issuer.starts_with("https:")),
             once,

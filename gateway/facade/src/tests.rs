@@ -27,7 +27,7 @@ async fn scene(fetcher: fn(&Host) -> Fetcher) -> (Scene, Arc<Host>) {
     let host = Arc::new(Host::start(answer("200 OK", JSON, &document)).await);
     let asked = host.clone();
     let prepare = Box::new(move |facade: crate::Facade| facade.fetching_with(fetcher(&asked)));
-    let scene = Scene::start_as(Options::default(), |_| {}, prepare).await;
+    let scene = Scene::start_as(Options::default(), |_, _| {}, prepare).await;
     (scene, host)
 }
 

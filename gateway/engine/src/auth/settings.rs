@@ -311,6 +311,7 @@ impl AuthSettings {
         let knows_url = self.auth == AuthKind::Oidc && self.auth_audience.contains(&public_url);
         Ok(Place {
             upstream_resource: knows_url.then(|| public_url.clone()),
+            is_strict: self.auth == AuthKind::Oidc,
             public_url,
             roots: self.auth_ca.as_ref().map(|Roots(roots)| roots.clone()),
             scope_prefix: self.scope_prefix(),

@@ -62,8 +62,11 @@ pub(crate) async fn go(
     if let Some(account) = &account {
         asked.push(("login_hint", &account.name));
     }
-    if another {
-        asked.push(("prompt", "select_account"));
+    match (another, ask.offline && facade.is_strict) {
+        (false, false) => {}
+        (true, false) => asked.push(("prompt", "select_account")),
+        (false, true) => asked.push(("prompt", "consent")),
+        (true, true) => asked.push(("prompt", "select_account consent")),
     }
     let mut query = form_urlencoded::Serializer::new(String::new());
     let endpoint = metadata.authorization_endpoint.as_str();

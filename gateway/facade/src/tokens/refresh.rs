@@ -146,12 +146,17 @@ async fn ask(
     refresh: &Refresh,
     scopes: &[String],
 ) -> Result<Answer, Refusal> {
-    let scope = facade.scopes.upstream(scopes, true);
-    let fields = [
+    let scope = match facade.is_strict {
+        false => Some(facade.scopes.upstream(scopes, true)),
+        // Nobody says whether it has given all that was asked for; without a scope it gives what it has.
+        true if scopes.len() == refresh.scopes.len() => None,
+        true => Some(facade.scopes.narrowed(scopes)),
+    };
+    let mut fields = vec![
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh.upstream.as_str()),
-        ("scope", &scope),
     ];
+    fields.extend(scope.iter().map(|scope| ("scope", scope.as_str())));
     let tokens = facade.upstream.tokens(&fields).await;
     let tokens = tokens.map_err(|denied| match denied {
         Denied::Refused(error, said) if error == "invalid_grant" => Refusal::grant(said),

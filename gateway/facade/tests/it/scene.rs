@@ -49,13 +49,14 @@ impl Scene {
         options: Options,
         change: impl FnOnce(&mut FacadeSettings),
     ) -> Self {
+        let change = |settings: &mut FacadeSettings, _: &mut Place| change(settings);
         Self::start_as(options, change, Box::new(|facade| facade)).await
     }
 
-    /// With façades to which this is done before they serve.
+    /// In another place, and with façades to which this is done before they serve.
     pub(crate) async fn start_as(
         options: Options,
-        change: impl FnOnce(&mut FacadeSettings),
+        change: impl FnOnce(&mut FacadeSettings, &mut Place),
         prepare: Prepare,
     ) -> Self {
         let issuer = Issuer::start_with(Options {
@@ -81,22 +82,23 @@ impl Scene {
             facade_key: vec!["k".repeat(32).into()],
             ..FacadeSettings::default()
         };
-        change(&mut settings);
         let bus = MemoryBus::new(prynai_bus::BusLimits::default());
         let listeners = [listener().await, listener().await];
         let gateways = [0, 1].map(|n: usize| {
             let address = listeners[n].local_addr().expect("is bound");
             format!("http://{address}")
         });
-        let place = Place {
+        let mut place = Place {
             public_url: format!("{}/mcp", gateways[0]),
             upstream: issuer.issuer_url(),
             roots: None,
             scope_prefix: format!("{API_URI}/"),
             upstream_resource: None,
+            is_strict: false,
             exchange_audience: "api://AzureADTokenExchange".to_owned(),
             scopes: vec!["mcp.call".to_owned()],
         };
+        change(&mut settings, &mut place);
         let scene = Self {
             issuer,
             gateways,

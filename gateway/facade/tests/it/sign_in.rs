@@ -32,6 +32,7 @@ async fn a_person_is_asked_once_and_gets_the_issuers_token() {
     assert_eq!(sent.status(), StatusCode::SEE_OTHER);
     let asked = location(&sent);
     assert_eq!(parameter(&asked, "resource"), None);
+    assert_eq!(parameter(&asked, "prompt"), None, "Entra ID knows when");
     let scope = parameter(&asked, "scope").expect("a scope");
     assert_eq!(
         scope,

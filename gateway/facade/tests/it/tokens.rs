@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use prynai_dev_issuer::{Endpoint, Fault, Options};
+use prynai_oauth_facade::Place;
 use serde_json::Value;
 
 use crate::attacks::join_all;
-use crate::scene::{REDIRECT, Scene, browser, http};
+use crate::scene::{REDIRECT, Scene, browser, get, http, location, parameter, sent_to};
 
 fn text<'v>(tokens: &'v Value, name: &str) -> &'v str {
     tokens[name]
@@ -216,6 +219,49 @@ async fn a_token_that_is_given_back_while_the_issuer_is_asked_gives_nothing() {
         (400, "invalid_grant"),
         "{refused}"
     );
+}
+
+/// One that keeps to the standards where Entra ID is lenient, as most OpenID providers do.
+#[tokio::test]
+async fn a_strict_issuer_asks_the_person_and_is_asked_for_no_more_than_it_gave() {
+    let is_strict = |_: &mut _, place: &mut Place| place.is_strict = true;
+    let scene = Scene::start_as(Options::default(), is_strict, Box::new(|facade| facade)).await;
+    let client = scene.register().await;
+    let browser = browser();
+    let asked = scene.authorize_url(&client, &[("scope", "mcp.call mcp.read")]);
+    let page = get(&browser, asked).await.text().await.expect("a page");
+    for (button, prompt) in [("another", "select_account consent"), ("allow", "consent")] {
+        let sent = scene.answer(&browser, &page, button).await;
+        assert_eq!(
+            parameter(&location(&sent), "prompt").as_deref(),
+            Some(prompt)
+        );
+    }
+    let sent = scene.answer(&browser, &page, "allow").await;
+    let back = scene.through_issuer(&browser, sent).await;
+    let code = sent_to(&back, REDIRECT, "code");
+    let (_, mut tokens) = scene.redeem(0, &client, &code, &[]).await;
+    for (more, scopes) in [
+        (vec![], "mcp.call mcp.read"),
+        (vec![("scope", "mcp.read mcp.call")], "mcp.call mcp.read"),
+        (vec![("scope", "mcp.read")], "mcp.read"),
+    ] {
+        let token = text(&tokens, "refresh_token").to_owned();
+        let (status, next) = scene.refresh(0, &client, &token, &more).await;
+        assert_eq!(status, 200, "{more:?}: {next}");
+        assert_eq!(scopes_of(text(&next, "access_token")), scopes, "{more:?}");
+        tokens = next;
+    }
+}
+
+/// What an access token allows, in order.
+fn scopes_of(token: &str) -> String {
+    let claims = token.split('.').nth(1).expect("has claims");
+    let claims = BASE64.decode(claims).expect("is Base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("is JSON");
+    let mut scopes: Vec<&str> = text(&claims, "scp").split(' ').collect();
+    scopes.sort_unstable();
+    scopes.join(" ")
 }
 
 /// One registration has what all clients may have, and Entra ID puts all of that into each token.

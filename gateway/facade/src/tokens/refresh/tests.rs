@@ -26,6 +26,7 @@ fn scene() -> (Facade, Client) {
         roots: None,
         scope_prefix: String::new(),
         upstream_resource: None,
+        is_strict: false,
         exchange_audience: String::new(),
         scopes: vec!["mcp.call".to_owned()],
     };
