@@ -108,6 +108,28 @@ param facadeClientId string = ''
 @secure()
 param facadeKey string = ''
 
+@description('Issuers whose identity assertions (ID-JAG) let people of an enterprise in, separated by commas; empty for none. They need facadeClientId, enterpriseClients and facadeSigningKey.')
+param enterpriseIssuers string = ''
+
+@description('Clients that may show such assertions, each with a secret of 16 characters or more: ID=SECRET,ID=SECRET.')
+@secure()
+param enterpriseClients string = ''
+
+@description('RSA key in PEM with which the façade signs tokens for these people.')
+@secure()
+param facadeSigningKey string = ''
+
+@description('A second one, which is accepted as well, while you replace the first.')
+@secure()
+param facadeOtherSigningKey string = ''
+
+@description('Secret that seals tokens for other APIs on their way to workers, 32 characters or more; two, separated by a comma, while you replace it. With it, tools act at other APIs on behalf of their callers: the registration of the API must trust the identity of the apps (docs/security.md). It needs envelopeKey.')
+@secure()
+param downstreamKey string = ''
+
+@description('Whether tools also act for applications that call by themselves.')
+param downstreamApps bool = false
+
 @description('Host names that clients may use, besides the one that Container Apps gives the gateway, the custom domain and the front.')
 param allowedHosts string[] = []
 
@@ -233,6 +255,10 @@ module vault 'modules/vault.bicep' = {
     stateKey: stateKey
     taskKey: taskKey
     facadeKey: facadeKey
+    enterpriseClients: enterpriseClients
+    facadeSigningKey: facadeSigningKey
+    facadeOtherSigningKey: facadeOtherSigningKey
+    downstreamKey: downstreamKey
     policy: policy
   }
 }
@@ -336,6 +362,14 @@ module gateway 'modules/gateway.bicep' = {
     facadeClientId: !empty(facadeClientId) && empty(facadeKey)
       ? fail('facadeClientId needs facadeKey')
       : facadeClientId
+    enterpriseIssuers: !empty(enterpriseIssuers) && (empty(facadeClientId) || empty(enterpriseClients) || empty(facadeSigningKey))
+      ? fail('enterpriseIssuers needs facadeClientId, enterpriseClients and facadeSigningKey')
+      : enterpriseIssuers
+    hasOtherSigningKey: !empty(facadeOtherSigningKey)
+    actsDownstream: !empty(downstreamKey) && empty(envelopeKey)
+      ? fail('downstreamKey needs envelopeKey')
+      : !empty(downstreamKey)
+    downstreamApps: downstreamApps
     hasPolicy: !empty(policy)
     urlIsIdentifier: urlIsIdentifier
     settings: gatewayEnv
@@ -381,6 +415,7 @@ module worker 'modules/worker.bicep' = {
     signs: !empty(envelopeKey)
     seals: !empty(taskKey)
     signsState: !empty(stateKey)
+    actsDownstream: !empty(downstreamKey)
     settings: workerEnv
     concurrency: workerConcurrency
     minReplicas: workerMinReplicas

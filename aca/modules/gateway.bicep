@@ -37,6 +37,14 @@ param signs bool
 param seals bool
 @description('Client id of the registration of the façade; empty for none.')
 param facadeClientId string
+@description('Issuers of assertions that let people of an enterprise in, separated by commas; empty for none.')
+param enterpriseIssuers string
+@description('Whether the façade accepts a second key of its own.')
+param hasOtherSigningKey bool
+@description('Whether tools act at other APIs on behalf of their callers,')
+param actsDownstream bool
+@description('and whether also for applications.')
+param downstreamApps bool
 @description('Whether there is a policy.')
 param hasPolicy bool
 @description('Whether the URL of clients is an identifier URI of the API.')
@@ -69,6 +77,7 @@ param drainSeconds int
 var port = 8000
 var usesEntra = redisAuth == 'entra'
 var hasFacade = !empty(facadeClientId)
+var hasEnterprise = !empty(enterpriseIssuers)
 var publicHost = !empty(frontHost) ? frontHost : !empty(customDomain) ? customDomain : host
 var hosts = union([host, publicHost], empty(customDomain) ? [] : [customDomain], allowedHosts)
 
@@ -166,6 +175,80 @@ var facadeSecrets = hasFacade ? [
   }
 ] : []
 
+// Files, since a key has many lines. The first one signs.
+var signingFolder = '/etc/prynai-signing'
+var signingFiles = concat(hasEnterprise ? [
+  {
+    secretRef: 'facade-signing-key'
+    path: 'signing.pem'
+  }
+] : [], hasEnterprise && hasOtherSigningKey ? [
+  {
+    secretRef: 'facade-other-signing-key'
+    path: 'other.pem'
+  }
+] : [])
+var enterpriseSettings = hasEnterprise ? [
+  {
+    name: 'PRYNAI_FACADE_ENTERPRISE_ISSUER'
+    value: enterpriseIssuers
+  }
+  {
+    name: 'PRYNAI_FACADE_ENTERPRISE_CLIENT'
+    secretRef: 'enterprise-clients'
+  }
+  {
+    name: 'PRYNAI_FACADE_SIGNING_KEY'
+    value: hasOtherSigningKey ? '${signingFolder}/signing.pem,${signingFolder}/other.pem' : '${signingFolder}/signing.pem'
+  }
+] : []
+var enterpriseSecrets = concat(hasEnterprise ? [
+  {
+    name: 'enterprise-clients'
+    keyVaultUrl: '${vaultUri}secrets/enterprise-clients'
+    identity: identityId
+  }
+  {
+    name: 'facade-signing-key'
+    keyVaultUrl: '${vaultUri}secrets/facade-signing-key'
+    identity: identityId
+  }
+] : [], hasEnterprise && hasOtherSigningKey ? [
+  {
+    name: 'facade-other-signing-key'
+    keyVaultUrl: '${vaultUri}secrets/facade-other-signing-key'
+    identity: identityId
+  }
+] : [])
+
+// Only the API itself may exchange tokens that are for it. Its registration trusts the identity.
+var downstreamSettings = concat(actsDownstream ? [
+  {
+    name: 'PRYNAI_DOWNSTREAM_CLIENT_ID'
+    value: apiClientId
+  }
+  {
+    name: 'PRYNAI_DOWNSTREAM_IDENTITY'
+    value: identityClientId
+  }
+  {
+    name: 'PRYNAI_DOWNSTREAM_KEY'
+    secretRef: 'downstream-key'
+  }
+] : [], actsDownstream && downstreamApps ? [
+  {
+    name: 'PRYNAI_DOWNSTREAM_APPS'
+    value: 'true'
+  }
+] : [])
+var downstreamSecrets = actsDownstream ? [
+  {
+    name: 'downstream-key'
+    keyVaultUrl: '${vaultUri}secrets/downstream-key'
+    identity: identityId
+  }
+] : []
+
 // Without it, scopes begin with api:// and the client id.
 var scopePrefix = urlIsIdentifier ? [
   {
@@ -188,7 +271,7 @@ var policySecrets = hasPolicy ? [
   }
 ] : []
 
-var own = concat(pageOrigins, appRoles, keySettings, redisSettings, facadeSettings, scopePrefix, policySettings, [
+var own = concat(pageOrigins, appRoles, keySettings, redisSettings, facadeSettings, enterpriseSettings, downstreamSettings, scopePrefix, policySettings, [
   {
     name: 'PRYNAI_LISTEN'
     value: '0.0.0.0:${port}'
@@ -282,12 +365,12 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           identity: identityId
         }
       ]
-      secrets: concat(redisSecrets, keySecrets, facadeSecrets, policySecrets)
+      secrets: concat(redisSecrets, keySecrets, facadeSecrets, enterpriseSecrets, downstreamSecrets, policySecrets)
       identitySettings: [
         {
           identity: identityId
-          // Without Entra ID at Redis and without a façade, the containers get no tokens.
-          lifecycle: usesEntra || hasFacade ? 'Main' : 'None'
+          // Without Entra ID at Redis, a façade and other APIs, the containers get no tokens.
+          lifecycle: usesEntra || hasFacade || actsDownstream ? 'Main' : 'None'
         }
       ]
     }
@@ -300,12 +383,17 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           image: image
           command: ['prynai-gateway']
           env: concat(own, empty(setTwice) ? settings : fail('gatewayEnv sets again: ${join(setTwice, ', ')}'))
-          volumeMounts: hasPolicy ? [
+          volumeMounts: concat(hasPolicy ? [
             {
               volumeName: 'policy'
               mountPath: '/etc/prynai'
             }
-          ] : []
+          ] : [], hasEnterprise ? [
+            {
+              volumeName: 'signing'
+              mountPath: signingFolder
+            }
+          ] : [])
           resources: {
             cpu: json('0.5')
             memory: '1Gi'
@@ -346,7 +434,7 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
           ]
         }
       ]
-      volumes: hasPolicy ? [
+      volumes: concat(hasPolicy ? [
         {
           name: 'policy'
           storageType: 'Secret'
@@ -357,7 +445,13 @@ resource gateway 'Microsoft.App/containerApps@2026-07-01' = {
             }
           ]
         }
-      ] : []
+      ] : [], hasEnterprise ? [
+        {
+          name: 'signing'
+          storageType: 'Secret'
+          secrets: signingFiles
+        }
+      ] : [])
       scale: {
         minReplicas: minReplicas
         maxReplicas: maxReplicas

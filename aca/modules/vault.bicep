@@ -33,6 +33,18 @@ param taskKey string
 @description('Secret that seals what the façade hands out; empty for none.')
 @secure()
 param facadeKey string
+@description('Clients that show assertions of an enterprise, with their secrets; empty for none.')
+@secure()
+param enterpriseClients string
+@description('Key with which the façade signs; empty for none.')
+@secure()
+param facadeSigningKey string
+@description('A second one that is accepted; empty for none.')
+@secure()
+param facadeOtherSigningKey string
+@description('Secret that seals tokens for other APIs; empty for none.')
+@secure()
+param downstreamKey string
 @description('Text of the policy file; empty for none.')
 param policy string
 
@@ -105,6 +117,34 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     name: 'facade-key'
     properties: {
       value: facadeKey
+    }
+  }
+
+  resource enterprise 'secrets' = if (!empty(enterpriseClients)) {
+    name: 'enterprise-clients'
+    properties: {
+      value: enterpriseClients
+    }
+  }
+
+  resource signing 'secrets' = if (!empty(facadeSigningKey)) {
+    name: 'facade-signing-key'
+    properties: {
+      value: facadeSigningKey
+    }
+  }
+
+  resource otherSigning 'secrets' = if (!empty(facadeOtherSigningKey)) {
+    name: 'facade-other-signing-key'
+    properties: {
+      value: facadeOtherSigningKey
+    }
+  }
+
+  resource downstream 'secrets' = if (!empty(downstreamKey)) {
+    name: 'downstream-key'
+    properties: {
+      value: downstreamKey
     }
   }
 

@@ -29,6 +29,8 @@ param signs bool
 param seals bool
 @description('Whether what clients carry is signed.')
 param signsState bool
+@description('Whether tools act at other APIs on behalf of their callers.')
+param actsDownstream bool
 @description('Further settings, with name and value.')
 param settings object[]
 @description('Requests that one worker runs at the same time.')
@@ -61,6 +63,11 @@ var keySettings = concat(signs ? [
     name: 'PRYNAI_STATE_KEY'
     secretRef: 'state-key'
   }
+] : [], actsDownstream ? [
+  {
+    name: 'PRYNAI_DOWNSTREAM_KEY'
+    secretRef: 'downstream-key'
+  }
 ] : [])
 var keySecrets = concat(signs ? [
   {
@@ -78,6 +85,12 @@ var keySecrets = concat(signs ? [
   {
     name: 'state-key'
     keyVaultUrl: '${vaultUri}secrets/state-key'
+    identity: identityId
+  }
+] : [], actsDownstream ? [
+  {
+    name: 'downstream-key'
+    keyVaultUrl: '${vaultUri}secrets/downstream-key'
     identity: identityId
   }
 ] : [])

@@ -47,6 +47,7 @@ class Wanted:
     def __init__(self, values: dict[str, Any], version: str) -> None:
         self.values, self.version = values, version
         self.gateway, self.auth, self.redis = values["gateway"], values["auth"], values["redis"]
+        self.facade, self.downstream = values["facade"], values["downstream"]
         self.host = urlsplit(values["publicUrl"]).hostname
         self.entra = self.redis["auth"] == "entra"
         self.door = "https" if self.gateway["tlsSecret"] else "http"
@@ -181,6 +182,9 @@ class Wanted:
             volumes["tls"] = ("tls", {"secret": {"secretName": self.gateway["tlsSecret"]}})
         if role == "gateway" and self.gateway["policyConfigMap"]:
             volumes["policy"] = ("policy", {"configMap": {"name": self.gateway["policyConfigMap"]}})
+        if role == "gateway" and self.facade["signingKeys"]:
+            items = [{"key": key, "path": key} for key in self.facade["signingKeys"]]
+            volumes["signing"] = ("signing", {"secret": {"secretName": self.values["secretName"], "items": items}})
         return [
             ({"name": name, **volume}, {"name": name, "mountPath": f"/etc/prynai/{folder}", "readOnly": True})
             for name, (folder, volume) in volumes.items()
@@ -205,6 +209,10 @@ class Wanted:
             kept["PRYNAI_ENVELOPE_KEY"] = "envelope-key"
         if self.values["sealTasks"]:
             kept["PRYNAI_TASK_KEY"] = "task-key"
+        if self.downstream["clientId"]:
+            kept["PRYNAI_DOWNSTREAM_KEY"] = "downstream-key"
+        if role == "gateway":
+            kept |= self.secrets_of_gateway()
         if self.values["signState"] and role == "worker":
             kept["PRYNAI_STATE_KEY"] = "state-key"
         plain |= self.of_gateway() if role == "gateway" else {"PRYNAI_CONCURRENCY": str(own["concurrency"])}
@@ -215,6 +223,39 @@ class Wanted:
             **{one["name"]: {key: one[key] for key in one if key != "name"} for one in own["env"]},
         }
 
+    def secrets_of_gateway(self) -> dict[str, str]:
+        kept = {}
+        if self.facade["enabled"]:
+            kept["PRYNAI_FACADE_KEY"] = "facade-key"
+            if self.facade["proof"] == "secret":
+                kept["PRYNAI_FACADE_CLIENT_SECRET"] = "facade-client-secret"
+            if self.facade["enterpriseIssuers"]:
+                kept["PRYNAI_FACADE_ENTERPRISE_CLIENT"] = "facade-enterprise-clients"
+        if self.downstream["clientId"] and self.downstream["proof"] == "secret":
+            kept["PRYNAI_DOWNSTREAM_CLIENT_SECRET"] = "downstream-client-secret"
+        return kept
+
+    def registrations(self) -> dict[str, str]:
+        """Who signs people in, and who gets tokens for other APIs."""
+        facade, downstream = self.facade, self.downstream
+        plain = {}
+        if facade["enabled"]:
+            plain |= {"PRYNAI_OAUTH_FACADE": "true", "PRYNAI_FACADE_CLIENT_ID": facade["clientId"]}
+            files = [f"/etc/prynai/signing/{key}" for key in facade["signingKeys"]]
+            plain |= some(
+                PRYNAI_FACADE_IDENTITY=facade["proof"] == "identity" and "default",
+                PRYNAI_FACADE_REDIRECT=",".join(facade["redirects"]),
+                PRYNAI_FACADE_ENTERPRISE_ISSUER=",".join(facade["enterpriseIssuers"]),
+                PRYNAI_FACADE_SIGNING_KEY=",".join(files),
+            )
+        if downstream["clientId"]:
+            plain |= some(
+                PRYNAI_DOWNSTREAM_CLIENT_ID=downstream["clientId"],
+                PRYNAI_DOWNSTREAM_IDENTITY=downstream["proof"] == "identity" and "default",
+                PRYNAI_DOWNSTREAM_APPS=downstream["apps"] and "true",
+            )
+        return plain
+
     def of_gateway(self) -> dict[str, str]:
         gateway, auth = self.gateway, self.auth
         plain = {
@@ -222,6 +263,7 @@ class Wanted:
             "PRYNAI_STOP_DELAY": f"{gateway['stopDelaySeconds']}s",
             "PRYNAI_ALLOWED_HOST": ",".join([self.host, *self.values["allowedHosts"]]),
             "PRYNAI_AUTH": auth["kind"],
+            **self.registrations(),
             **some(
                 PRYNAI_ALLOWED_ORIGIN=",".join(self.values["allowedOrigins"]),
                 PRYNAI_MAX_STREAM_AGE=gateway["maxStreamAge"],
@@ -256,6 +298,9 @@ class Wanted:
             issuers.add(443)
         if role == "gateway" and self.auth["kind"] == "oidc":
             issuers.add(urlsplit(self.auth["issuer"]).port or 443)
+        if role == "gateway" and self.facade["enabled"]:
+            # Documents of clients are there, and the keys of enterprises.
+            issuers |= {443} | {urlsplit(issuer).port or 443 for issuer in self.facade["enterpriseIssuers"]}
         redis = int(re.search(r"\d+$", self.redis["address"])[0])
         return {
             "podSelector": {"matchLabels": labels(role)},

@@ -29,6 +29,7 @@ BASE = {
     "redis": {"address": "redis:6379"},
     "auth": {"kind": "oidc", "issuer": "https://issuer.example.com", "audience": ["api"]},
 }
+ENTRA = {"kind": "entra", "tenant": "00000000-0000-0000-0000-000000000000", "audience": ["api"]}
 # Beside those of the chart's README.
 VARIANTS: dict[str, dict[str, Any]] = {
     "as little as possible": {},
@@ -43,6 +44,30 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "auth": {**BASE["auth"], "issuer": "https://issuer.example.com:8443"},
         "redis": {"address": "redis:6379", "auth": "entra"},
         "identity": {"clientId": "client"},
+    },
+    "with a façade": {
+        "facade": {"enabled": True, "clientId": "facade", "proof": "secret", "redirects": ["claude", "loopback"]},
+    },
+    "with an enterprise": {
+        "auth": {**BASE["auth"], "scopes": ["mcp.call"]},
+        "facade": {
+            "enabled": True,
+            "clientId": "facade",
+            "proof": "secret",
+            "enterpriseIssuers": ["https://acme.example.com:8444", "https://other.example.com"],
+            "signingKeys": ["signing-new.pem", "signing-old.pem"],
+        },
+    },
+    "with a façade and other APIs by an identity": {
+        "auth": {**ENTRA, "scopes": ["mcp.call"]},
+        "redis": {"address": "redis:6379", "auth": "entra"},
+        "identity": {"clientId": "client"},
+        "facade": {"enabled": True, "clientId": "facade"},
+        "downstream": {"clientId": "api"},
+    },
+    "with other APIs by a secret": {
+        "auth": {**ENTRA, "roles": ["Mcp.Call"]},
+        "downstream": {"clientId": "api", "proof": "secret", "apps": True},
     },
     "a worker of one's own": {"worker": {"image": {"repository": "tools", "tag": "1"}, "command": ["custom-worker"]}},
     "one request at a time": {"worker": {"concurrency": 1, "minReplicas": 2}},

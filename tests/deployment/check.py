@@ -41,7 +41,7 @@ VARIANTS = {
         "dev",
         {"workerImage": "example.azurecr.io/tools:1", "workerCommand": "custom-worker"},
     ),
-    "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": "", "taskKey": ""}),
+    "dev without signatures": ("dev", {"envelopeKey": "", "stateKey": "", "taskKey": "", "downstreamKey": ""}),
     "dev with a domain": ("dev", {"customDomain": DOMAIN}),
     "dev with a domain that is no identifier": ("dev", {"customDomain": DOMAIN, "urlIsIdentifier": False}),
     "dev with a policy and settings": (
@@ -51,6 +51,14 @@ VARIANTS = {
             "gatewayEnv": [{"name": "PRYNAI_CALLER_SESSIONS", "value": "20000"}],
             "workerEnv": [{"name": "PRYNAI_LEASE", "value": "20s"}],
         },
+    ),
+    "dev without a façade and other APIs": (
+        "dev",
+        {"facadeClientId": "", "facadeKey": "", "enterpriseIssuers": "", "downstreamKey": ""},
+    ),
+    "dev with one signing key and other APIs for applications": (
+        "dev",
+        {"facadeOtherSigningKey": "", "downstreamApps": True},
     ),
     "dev with its own certificate": ("dev", {"customDomain": DOMAIN, "certificateUrl": "https://vault/secrets/c"}),
     "prod": ("prod", {}),
@@ -81,6 +89,11 @@ VARIABLES = {
     "TASK_KEY": "the-secret-that-seals-all-tasks-0",
     "FACADE_CLIENT_ID": "00000000-0000-0000-0000-000000000001",
     "FACADE_KEY": "the-secret-that-seals-all-sign-ins",
+    "ENTERPRISE_ISSUERS": "https://acme.okta.com",
+    "ENTERPRISE_CLIENTS": "agent=the-secret-of-an-agent",
+    "FACADE_SIGNING_KEY": "the-key-that-signs-own-tokens",
+    "FACADE_OTHER_SIGNING_KEY": "another-key-that-signs-own-tokens",
+    "DOWNSTREAM_KEY": "the-secret-that-seals-other-tokens",
 }
 # DL3008: Debian keeps only the newest version of a package, so a pinned one cannot be built again.
 HADOLINT = ["hadolint", "--ignore", "DL3008"]
@@ -111,7 +124,7 @@ def check_variants(root: Path, variants: dict[str, Any], used: set[Path]) -> Ite
 
 
 def demands(root: Path, file: str, deployment: Deployment, changes: dict[str, Any]) -> Iterator[str]:
-    secrets = [VARIABLES[name] for name in ("ENVELOPE_KEY", "STATE_KEY", "TASK_KEY", "FACADE_KEY")]
+    secrets = [value for name, value in VARIABLES.items() if name.endswith(("_KEY", "ENTERPRISE_CLIENTS"))]
     try:
         worker = (changes.get("workerImage", VARIABLES["IMAGE"]), changes.get("workerCommand", "prynai-worker"))
         known = changes.get("urlIsIdentifier", True)

@@ -11,7 +11,7 @@ import yaml
 from required import LAST_SECONDS, settings
 
 # In the order in which they are added to compose.yaml.
-ADDITIONS = ("tls", "auth", "telemetry")
+ADDITIONS = ("tls", "auth", "facade", "telemetry")
 # Their images write beside their volumes, or begin as root to give a volume to their user.
 OF_OTHERS = {"grafana", "prometheus", "redis"}
 # The target of the Dockerfile from which each program is built, and that program.
@@ -26,8 +26,8 @@ PROGRAMS = {
 DRAIN_SECONDS = 20
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 FROM_OUTSIDE = re.compile(r"\$\{\w+(:\?[^}]*)?\}")
-# A variable whose name says so, and which is the path of a file.
-NO_SECRETS = {"PRYNAI_TLS_KEY"}
+# Variables whose names say so, and which are paths of files.
+NO_SECRETS = {"PRYNAI_TLS_KEY", "PRYNAI_FACADE_SIGNING_KEY"}
 
 
 def read(file: Path) -> dict[str, Any]:

@@ -58,9 +58,15 @@ NAMES = {
 # Private addresses: what Azure calls the part of the service, and its DNS zone.
 ENDPOINTS = {"redisEnterprise": "privatelink.redis.azure.net", "vault": "privatelink.vaultcore.azure.net"}
 # Settings that hold a secret.
-SECRETS = ("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY", "PRYNAI_TASK_KEY", "PRYNAI_FACADE_KEY")
-# Of these, those that all have if one has.
+SECRETS = (
+    *("PRYNAI_ENVELOPE_KEY", "PRYNAI_STATE_KEY", "PRYNAI_TASK_KEY", "PRYNAI_DOWNSTREAM_KEY"),
+    *("PRYNAI_FACADE_KEY", "PRYNAI_FACADE_ENTERPRISE_CLIENT"),
+)
+# Of these, those that all have if one has, and those that all have but for the job.
 SHARED = {"envelope-key": "PRYNAI_ENVELOPE_KEY", "task-key": "PRYNAI_TASK_KEY"}
+SHARED_BY_APPS = {"downstream-key": "PRYNAI_DOWNSTREAM_KEY"}
+# Settings that are paths of files, separated by commas.
+FILES = ("PRYNAI_POLICY", "PRYNAI_FACADE_SIGNING_KEY")
 # Read by what signs in to Entra ID, not by a setting of ours.
 OF_AZURE = {"AZURE_CLIENT_ID"}
 # What a process takes after --drain-timeout before it ends in any case, and the longest grace that people report.
@@ -118,9 +124,10 @@ class Requirements:
         kept = {secret.body["name"] for secret in self.of(f"{VAULT}/secrets")}
         for one in (*apps.values(), *jobs):
             env = {variable["name"] for variable in at(one.body, "properties.template")["containers"][0]["env"]}
-            for key in sorted(kept & SHARED.keys()):
-                if SHARED[key] not in env:
-                    yield f"{one.where}: {SHARED[key]} is missing"
+            shared = {**SHARED, **(SHARED_BY_APPS if one in apps.values() else {})}
+            for key in sorted(kept & shared.keys()):
+                if shared[key] not in env:
+                    yield f"{one.where}: {shared[key]} is missing"
         yield from (f"{apps['gateway'].where}: {fault}" for fault in self.gateway(apps["gateway"]))
         yield from (f"{apps['worker'].where}: {fault}" for fault in self.worker(apps["worker"]))
 
@@ -218,8 +225,9 @@ class Requirements:
                     yield f"the volume {volume['name']} names a secret that is not there: {file['secretRef']}"
                 there.add(f"{folders.get(volume['name'])}/{file['path']}")
         for variable in container["env"]:
-            if variable["name"] == "PRYNAI_POLICY" and variable["value"] not in there:
-                yield f"there is no file {variable['value']}"
+            for path in variable["value"].split(",") if variable["name"] in FILES else []:
+                if path not in there:
+                    yield f"there is no file {path}"
 
     def app(self, name: str, app: Resource) -> Iterator[str]:
         configuration, template = at(app.body, "properties.configuration"), at(app.body, "properties.template")
@@ -270,8 +278,12 @@ class Requirements:
             yield f"the prefix of scopes must be {wanted}, and is {env.get('PRYNAI_AUTH_SCOPE_PREFIX')}"
         if "PRYNAI_OAUTH_FACADE" in env and not self.gets_tokens(app):
             yield "the façade proves itself with the identity, which gets no tokens there"
-        if "PRYNAI_FACADE_CLIENT_SECRET" in env:
-            yield "the façade must not have a secret of its registration"
+        if "PRYNAI_DOWNSTREAM_CLIENT_ID" in env and not self.gets_tokens(app):
+            yield "the API proves itself with the identity, which gets no tokens there"
+        if env.get("PRYNAI_DOWNSTREAM_CLIENT_ID", env["PRYNAI_AUTH_AUDIENCE"]) != env["PRYNAI_AUTH_AUDIENCE"]:
+            yield "only the API may exchange tokens that are for it"
+        if env.keys() & {"PRYNAI_FACADE_CLIENT_SECRET", "PRYNAI_DOWNSTREAM_CLIENT_SECRET"}:
+            yield "neither the façade nor the API must have a secret of its registration"
         given = template["containers"][0].get("probes", [])
         probes = {probe["type"]: probe.get("httpGet") or probe["tcpSocket"] for probe in given}
         # A gateway that is full takes a connection and refuses it: that must not end it.

@@ -29,7 +29,17 @@ import charts
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "the-password-of-redis"
-SECRETS = {"envelope-key": "e" * 32, "state-key": "s" * 32, "task-key": "t" * 32, "admin-token": "a" * 32}
+SECRETS = {
+    "envelope-key": "e" * 32,
+    "state-key": "s" * 32,
+    "task-key": "t" * 32,
+    "admin-token": "a" * 32,
+    "facade-key": "f" * 32,
+    "facade-client-secret": "the-secret-of-the-facade",
+    "facade-enterprise-clients": "agent=the-secret-of-the-agent,other=the-secret-of-another",
+    "downstream-key": "d" * 32,
+    "downstream-client-secret": "the-secret-of-the-api",
+}
 # What the webhook of workload identity sets in a pod that is labelled for it.
 WEBHOOK = {
     "AZURE_FEDERATED_TOKEN_FILE": "/nowhere",
@@ -168,11 +178,14 @@ def redis_server(folder: Path):
 
 
 def make_files(folder: Path) -> None:
-    for name in ("tls", "redis", "policy"):
+    for name in ("tls", "redis", "policy", "signing"):
         (folder / name).mkdir()
     subprocess.run([ROOT / "scripts/dev-certs", "--into", folder / "tls"], check=True, capture_output=True)
     (folder / "tls/ca.pem").rename(folder / "redis/ca.crt")
     (folder / "policy/policy.toml").write_text(POLICY, encoding="utf-8")
+    for name in ("new", "old"):
+        key = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+        subprocess.run([*key, "-out", folder / f"signing/signing-{name}.pem"], check=True, capture_output=True)
 
 
 def main() -> None:

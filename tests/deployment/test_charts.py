@@ -94,6 +94,8 @@ class Planted(unittest.TestCase):
 
     def test_values_that_are_refused(self) -> None:
         entra = {"redis": {"address": "redis:6379", "auth": "entra"}}
+        facade = {"enabled": True, "clientId": "f", "proof": "secret"}
+        other_apis = {"auth": charts.ENTRA, "downstream": {"clientId": "a", "proof": "secret"}}
         for changes, said in [
             ({"secretName": ""}, "/secretName"),
             ({"publicUrl": "mcp.example.com"}, "/publicUrl"),
@@ -106,6 +108,16 @@ class Planted(unittest.TestCase):
             ({"auth": {"kind": "oidc", "issuer": "https://i"}}, "auth.audience is missing"),
             ({**entra}, "needs identity.clientId"),
             ({"redis": {**entra["redis"], "tls": False}, "identity": {"clientId": "c"}}, "needs redis.tls"),
+            ({"facade": {"enabled": True, "proof": "secret"}}, "facade.clientId is missing"),
+            ({"facade": {"enabled": True, "clientId": "f"}}, "facade.proof identity needs identity.clientId"),
+            ({"facade": {**facade, "enterpriseIssuers": ["https://i"]}}, "needs facade.signingKeys"),
+            ({"facade": {**facade, "signingKeys": ["a", "b", "c"]}}, "/facade/signingKeys"),
+            ({"facade": {"signingKeys": ["a"]}}, "need facade.enabled"),
+            ({"facade": facade, "auth": {"kind": "none"}}, "facade.enabled needs auth.kind"),
+            ({"downstream": {"clientId": "a", "proof": "secret"}}, "downstream.clientId needs auth.kind entra"),
+            ({"auth": charts.ENTRA, "downstream": {"clientId": "a"}}, "downstream.proof identity needs"),
+            ({**other_apis, "signRequests": False}, "downstream.clientId needs signRequests"),
+            ({"downstream": {"apps": True}}, "downstream.apps needs downstream.clientId"),
             ({"gateway": {"drainSeconds": 5, "stopDelaySeconds": 9}}, "cannot be longer"),
             ({"worker": {"minReplicas": 3, "maxReplicas": 2}}, "worker.maxReplicas is less"),
             ({"gateway": {"minReplicas": 0}}, "/gateway/minReplicas"),

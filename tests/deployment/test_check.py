@@ -148,6 +148,8 @@ class Planted(unittest.TestCase):
             ("compose.yaml", "PRYNAI_ENVELOPE_KEY:", "PRYNAI_ENVELOPE_KEY: abc", "have no default"),
             ("compose.yaml", "PRYNAI_LISTEN: ", "PRYNAI_LISTENS: ", "no setting PRYNAI_LISTENS"),
             ("compose/auth.yaml", "- 127.0.0.1:8400", "- 8400", "auth.yaml: issuer: 8400"),
+            ("compose/facade.yaml", "${FACADE_CLIENT_SECRET:?set it as compose/facade.yaml says}", "abc", "no default"),
+            ("compose/facade.yaml", "PRYNAI_FACADE_CLIENT_ID", "PRYNAI_FACADE_ID", "no setting PRYNAI_FACADE_ID"),
             ("compose/tls.yaml", "  gateway-2: ", "  gateway-3: ", "gateway-3 is a service of no other file"),
         ]:
             with self.subTest(file=name, new=new):

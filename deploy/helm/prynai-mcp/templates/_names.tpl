@@ -36,6 +36,39 @@ app.kubernetes.io/component: {{ . }}
 {{- if and (eq $auth.kind "oidc") (not $auth.issuer) -}}
 {{- fail "auth.issuer is missing: the URL of the issuer" -}}
 {{- end -}}
+{{- $facade := .Values.facade -}}
+{{- if $facade.enabled -}}
+{{- if eq $auth.kind "none" -}}
+{{- fail "facade.enabled needs auth.kind entra or oidc: people sign in there" -}}
+{{- end -}}
+{{- if not $facade.clientId -}}
+{{- fail "facade.clientId is missing: the registration of the façade at the issuer" -}}
+{{- end -}}
+{{- if and (eq $facade.proof "identity") (not .Values.identity.clientId) -}}
+{{- fail "facade.proof identity needs identity.clientId" -}}
+{{- end -}}
+{{- if and $facade.enterpriseIssuers (not $facade.signingKeys) -}}
+{{- fail "facade.enterpriseIssuers needs facade.signingKeys" -}}
+{{- end -}}
+{{- else if or $facade.enterpriseIssuers $facade.signingKeys -}}
+{{- fail "facade.enterpriseIssuers and facade.signingKeys need facade.enabled" -}}
+{{- end -}}
+{{- with .Values.downstream -}}
+{{- if and .apps (not .clientId) -}}
+{{- fail "downstream.apps needs downstream.clientId" -}}
+{{- end -}}
+{{- if .clientId -}}
+{{- if ne $auth.kind "entra" -}}
+{{- fail "downstream.clientId needs auth.kind entra" -}}
+{{- end -}}
+{{- if not $.Values.signRequests -}}
+{{- fail "downstream.clientId needs signRequests: whose token a tool gets is signed" -}}
+{{- end -}}
+{{- if and (eq .proof "identity") (not $.Values.identity.clientId) -}}
+{{- fail "downstream.proof identity needs identity.clientId" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if eq .Values.redis.auth "entra" -}}
 {{- if not .Values.identity.clientId -}}
 {{- fail "redis.auth entra needs identity.clientId" -}}

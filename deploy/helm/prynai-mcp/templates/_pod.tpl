@@ -92,6 +92,9 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
 {{- if .root.Values.sealTasks }}
 {{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_TASK_KEY" "key" "task-key") }}
 {{- end }}
+{{- if .root.Values.downstream.clientId }}
+{{ include "prynai.secret" (dict "root" .root "name" "PRYNAI_DOWNSTREAM_KEY" "key" "downstream-key") }}
+{{- end }}
 # Probes are there, and metrics.
 - name: PRYNAI_ADMIN_LISTEN
   value: 0.0.0.0:9464
@@ -100,6 +103,54 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
   value: {{ $role.drainSeconds }}s
 - name: PRYNAI_LOG_FORMAT
   value: json
+{{- end }}
+
+{{/* What only gateways have: who signs people in, and who gets tokens for other APIs. */}}
+{{- define "prynai.registrations" -}}
+{{- with .root.Values.facade }}
+{{- if .enabled }}
+- name: PRYNAI_OAUTH_FACADE
+  value: "true"
+- name: PRYNAI_FACADE_CLIENT_ID
+  value: {{ .clientId | quote }}
+{{- if eq .proof "identity" }}
+- name: PRYNAI_FACADE_IDENTITY
+  value: default
+{{- else }}
+{{ include "prynai.secret" (dict "root" $.root "name" "PRYNAI_FACADE_CLIENT_SECRET" "key" "facade-client-secret") }}
+{{- end }}
+{{ include "prynai.secret" (dict "root" $.root "name" "PRYNAI_FACADE_KEY" "key" "facade-key") }}
+{{- with .redirects }}
+- name: PRYNAI_FACADE_REDIRECT
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .enterpriseIssuers }}
+- name: PRYNAI_FACADE_ENTERPRISE_ISSUER
+  value: {{ join "," . | quote }}
+{{ include "prynai.secret" (dict "root" $.root "name" "PRYNAI_FACADE_ENTERPRISE_CLIENT" "key" "facade-enterprise-clients") }}
+{{- end }}
+{{- with .signingKeys }}
+- name: PRYNAI_FACADE_SIGNING_KEY
+  value: /etc/prynai/signing/{{ join ",/etc/prynai/signing/" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .root.Values.downstream }}
+{{- if .clientId }}
+- name: PRYNAI_DOWNSTREAM_CLIENT_ID
+  value: {{ .clientId | quote }}
+{{- if eq .proof "identity" }}
+- name: PRYNAI_DOWNSTREAM_IDENTITY
+  value: default
+{{- else }}
+{{ include "prynai.secret" (dict "root" $.root "name" "PRYNAI_DOWNSTREAM_CLIENT_SECRET" "key" "downstream-client-secret") }}
+{{- end }}
+{{- if .apps }}
+- name: PRYNAI_DOWNSTREAM_APPS
+  value: "true"
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "prynai.mounts" -}}
@@ -117,6 +168,11 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
 {{- if .root.Values.gateway.policyConfigMap }}
 - name: policy
   mountPath: /etc/prynai/policy
+  readOnly: true
+{{- end }}
+{{- if .root.Values.facade.signingKeys }}
+- name: signing
+  mountPath: /etc/prynai/signing
   readOnly: true
 {{- end }}
 {{- end }}
@@ -139,6 +195,15 @@ resources: {{- toYaml (index .root.Values .role).resources | nindent 2 }}
 - name: policy
   configMap:
     name: {{ . }}
+{{- end }}
+{{- with .root.Values.facade.signingKeys }}
+- name: signing
+  secret:
+    secretName: {{ $.root.Values.secretName }}
+    items:
+      {{- range . }}
+      - { key: {{ . }}, path: {{ . }} }
+      {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -147,9 +147,11 @@ mod tests {
     #[test]
     fn compose_and_the_documentation_name_what_is_registered() {
         let compose = include_str!("../../../../compose/auth.yaml");
+        let facade = include_str!("../../../../compose/facade.yaml");
         let security = include_str!("../../../../docs/security.md");
         for (text, names) in [
             (compose, &[TENANT, API][..]),
+            (facade, &[API, API_SECRET]),
             (security, &[TENANT, API, DAEMON, DAEMON_SECRET, API_URI]),
         ] {
             for name in names {
