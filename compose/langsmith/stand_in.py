@@ -39,9 +39,9 @@ class Trace:
     spans: dict[str, otlp.Span] = field(default_factory=dict)
 
     def bars(self) -> list[picture.Bar]:
-        """Runs and spans as one tree. A run's span id is the first half of its own (langsmith, `_otel_utils.py`). Runs that
-        begin in the same millisecond can share it: the second half counts them (RFC 9562, 6.2), so a span belongs to the
-        last of them, which is the innermost."""
+        """Runs and spans as one tree. A run's span id is the first half of its own (langsmith, `_otel_utils.py`). Runs
+        that begin in the same millisecond can share it: the second half counts them (RFC 9562, 6.2), so a span belongs
+        to the last of them, which is the innermost."""
         of_span = {span_of(run_id): digits(run_id) for run_id in sorted(self.runs)}
         bars = [
             picture.Bar(

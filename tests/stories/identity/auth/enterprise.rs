@@ -185,8 +185,27 @@ async fn a_person_of_an_enterprise_calls_without_being_asked() {
         "{said}"
     );
 
-    let mut secrets = vec![AGENT.1.to_owned()];
-    for secret in [&assertion, &other, &token, &access(&said)] {
+    // Nor is anything told of what is refused: shown again, forged, too old, or by somebody who guesses.
+    let forged = scene.assertion().sign_with(SignWith::Foreign).jwt();
+    let old = scene.assertion().expires_in(-3_600).jwt();
+    for refused in [&assertion, &forged, &old] {
+        assert_eq!(scene.redeem(0, refused).await.0, 400);
+    }
+    let unused = scene.assertion().jwt();
+    let guess = Some((AGENT.0, "a-secret-that-somebody-guesses"));
+    let (status, refused) = scene.redeem_as(1, guess, &unused, &[]).await;
+    assert_eq!(status, 401, "{refused}");
+
+    let mut secrets = vec![AGENT.1.to_owned(), guess.expect("is one").1.to_owned()];
+    for secret in [
+        &assertion,
+        &other,
+        &token,
+        &access(&said),
+        &forged,
+        &old,
+        &unused,
+    ] {
         // The headers are the same for all tokens, and no secret.
         secrets.extend(secret.split('.').skip(1).map(str::to_owned));
     }
