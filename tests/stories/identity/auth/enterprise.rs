@@ -192,11 +192,13 @@ async fn a_person_of_an_enterprise_calls_without_being_asked() {
         assert_eq!(scene.redeem(0, refused).await.0, 400);
     }
     let unused = scene.assertion().jwt();
-    let guess = Some((AGENT.0, "a-secret-that-somebody-guesses"));
-    let (status, refused) = scene.redeem_as(1, guess, &unused, &[]).await;
+    let guess = "a-secret-that-somebody-guesses";
+    let (status, refused) = scene
+        .redeem_as(1, Some((AGENT.0, guess)), &unused, &[])
+        .await;
     assert_eq!(status, 401, "{refused}");
 
-    let mut secrets = vec![AGENT.1.to_owned(), guess.expect("is one").1.to_owned()];
+    let mut secrets = vec![AGENT.1.to_owned(), guess.to_owned()];
     for secret in [
         &assertion,
         &other,
