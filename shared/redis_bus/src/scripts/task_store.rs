@@ -82,7 +82,8 @@ pub(crate) fn promote(
         .arg(millis(promotion.kept))
         .arg(millis(promotion.spare()))
         .arg(limits.tasks)
-        .arg(limits.caller_tasks);
+        .arg(limits.caller_tasks)
+        .arg(limits.audit);
     Command::script(&PROMOTE, command)
 }
 
@@ -118,8 +119,7 @@ pub(crate) fn park(
         .arg(owner.token())
         .arg(parking.left.as_deref().unwrap_or_default())
         .arg(record.map_or("", |record| record.as_str()))
-        .arg(limits.task_input)
-        .arg(limits.audit);
+        .arg(limits.task_input);
     for question in &parking.questions {
         command
             .arg(&question.key)

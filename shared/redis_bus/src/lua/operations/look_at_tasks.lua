@@ -42,14 +42,15 @@ end
 local found = {}
 for i, key in ipairs(KEYS) do
   if i > 1 and left <= 0 then break end
-  local log = call('HMGET', key, 'task', 'state', 'principal', 'changed', 'until', 'owner', 'entry', 'awaited', 'round',
+  local log = call('HMGET', key, 'task', 'state', 'principal', 'changed', 'until', 'owner', 'entry', 'counts',
     'newest')
   if log[1] then
     local waits = log[2] == 'open' and call('HSTRLEN', key, 'queued') > 0
+    local awaited, _, rounds = unpack(log[8] and cmsgpack.unpack(log[8]) or { 0, 0, 0 })
     local seen = {
       log[1], log[2], string.sub(log[3] or '', 1, longest), log[4] or '', log[5] or '', log[6] or '', log[7] or '',
-      waits and '1' or '', waits and log[8] or '0', log[9] or '0', tostring(call('HSTRLEN', key, 'said')),
-      log[2] == 'finished' and ending(key, log[10]) or '',
+      waits and '1' or '', waits and tostring(awaited) or '0', tostring(rounds), tostring(call('HSTRLEN', key, 'said')),
+      log[2] == 'finished' and ending(key, log[9]) or '',
     }
     if waits and most > 0 then questions(key, seen) end
     found[i] = seen

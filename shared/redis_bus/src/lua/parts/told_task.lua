@@ -3,6 +3,17 @@
 -- Whether the task with this log waits for its client: then its request lies there, which may be large.
 local function is_asking(key) return redis.call('HSTRLEN', key, 'queued') > 0 end
 
+-- What its promotion fixed for the task with this log: how long it can be asked for from its end on, how much longer
+-- its log lives than the task may take (both ms), the two keys that count it, and the most entries of the audit.
+local function terms(key) return unpack(cmsgpack.unpack(redis.call('HGET', key, 'terms'))) end
+
+-- Whether the task with this log, which waits for its client, has waited for as long as it may: what is left of the
+-- life of its log is for its end.
+local function is_overdue(key)
+  local _, spare = terms(key)
+  return redis.call('PTTL', key) <= tonumber(spare)
+end
+
 -- What there is to say of the task with this log: the task as JSON, state, entry, when it changed, until when it can be
 -- asked for (both Unix ms), what it said last or '', bytes of its response if it has more than `most` or '', event line
 -- of its response or '', how often it has changed, then each question that it waits for: key, request.
@@ -48,12 +59,13 @@ end
 -- The task with this log, of this stream, ends now: it can be asked for as long as its client was told, and long enough
 -- to fetch its result. Then it makes room for others. Says until when that is, in Unix ms as text.
 local function until_gone(key, stream)
-  local log = redis.call('HMGET', key, 'kept', 'until', 'among', 'share')
+  local kept, _, all, of_share = terms(key)
   local now = redis.call('TIME')
-  local last = now[1] * 1000 + math.floor(now[2] / 1000) + log[1]
-  last = string.format('%.0f', math.max(last, tonumber(log[2])))
+  local last = now[1] * 1000 + math.floor(now[2] / 1000) + kept
+  last = string.format('%.0f', math.max(last, tonumber(redis.call('HGET', key, 'until'))))
   redis.call('HSET', key, 'until', last)
   -- Whoever ends a task does not know its share, so its log has the names of these keys. They are of its hash slot.
-  for i = 3, 4 do redis.call('ZADD', log[i], 'XX', 'LT', last, stream) end
+  redis.call('ZADD', all, 'XX', 'LT', last, stream)
+  redis.call('ZADD', of_share, 'XX', 'LT', last, stream)
   return last
 end

@@ -44,10 +44,10 @@ local function admit(i, at, from, last)
     return is_first and OK or LOST
   end
   local log = none_has_a_log and {}
-    or call('HMGET', logs[i], 'state', 'owner', 'newest', 'holder', 'mail', 'entry', 'kept')
+    or call('HMGET', logs[i], 'state', 'owner', 'newest', 'holder', 'mail', 'entry', 'task')
   local state, owner, newest = log[1], log[2], log[3]
   local is_copy = log[6] and log[6] ~= entry
-  cancelled[i] = state == 'cancelled' and not is_copy and { task_kept = log[7] }
+  cancelled[i] = state == 'cancelled' and not is_copy and { task = log[7] }
   if last < from then
     local lease = call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)[1]
     if lease and (lease[2] ~= ARGV[at + WORKER] or lease[4] ~= tonumber(delivery)) then return LOST end
@@ -62,7 +62,7 @@ local function admit(i, at, from, last)
   if owner and owner ~= ARGV[at + WORKER] .. ':' .. delivery then return LOST end
   if not owner and delivery ~= '1' then return LOST end
   if state == 'finished' then return ARGV[last] == newest and OK or FINISHED end
-  closing[i] = { newest = tonumber(newest or 0), holder = log[4], mail = log[5], task_kept = log[7] }
+  closing[i] = { newest = tonumber(newest or 0), holder = log[4], mail = log[5], task = log[7] }
   return OK
 end
 
@@ -118,7 +118,7 @@ for i = 1, count do
       call('HSET', logs[i], 'state', 'finished', 'owner', owner, 'entry', ARGV[at + ENTRY], 'newest', ARGV[last],
         'session', ARGV[at + SESSION], unpack(ARGV, from, last + 1))
     end
-    if seen and seen.task_kept then
+    if seen and seen.task then
       call('PEXPIREAT', logs[i], until_gone(logs[i], ARGV[at]))
       tell_task(logs[i])
     else
@@ -139,7 +139,7 @@ for i = 1, count do
       for line = from + 1, last + 1, 2 do lines[#lines + 1] = ARGV[line] end
     end
   elseif cancelled[i] and answers[i] ~= LOST then
-    if cancelled[i].task_kept then
+    if cancelled[i].task then
       -- Its client was told when it was cancelled.
       call('PEXPIREAT', logs[i], call('HGET', logs[i], 'until'))
     else

@@ -15,17 +15,17 @@
 --   1 marked   2 marked, and ended: it waited for its client, and no worker sees it
 --   0 it was over, or nobody knows of it and there are too many marks already
 
-local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'kept', 'entry')
+local log = redis.call('HMGET', KEYS[1], 'state', 'holder', 'newest', 'mail', 'owner', 'task', 'entry')
 local state, holder, newest = log[1], log[2], tonumber(log[3] or 0)
 local is_known, lease, entry = ARGV[3] ~= '', nil, nil
-local task_kept = log[6]
+local task = log[6]
 -- A task that has come back with answers has another entry than the one that is known of it.
-local id = task_kept and log[7] or ARGV[3]
+local id = task and log[7] or ARGV[3]
 -- Marked before its entry was known: neither holder nor worker has been told.
-if state == 'cancelled' and not holder and not task_kept and is_known then state = nil end
+if state == 'cancelled' and not holder and not task and is_known then state = nil end
 if state and state ~= 'open' then return { 0, '' } end
-if task_kept and ARGV[14] == '' then return { 0, '' } end
-local waited, record = task_kept and is_asking(KEYS[1]), ''
+if task and ARGV[14] == '' then return { 0, '' } end
+local waited, record = task and is_asking(KEYS[1]), ''
 
 if is_known then
   lease = redis.call('XPENDING', KEYS[5], ARGV[1], id, id, 1)[1]
@@ -60,11 +60,11 @@ end
 if log[4] then redis.call('DEL', KEYS[2]) end
 if waited then
   -- No worker will come to end it.
-  local kept = redis.call('HMGET', KEYS[1], 'record', 'audit')
-  record = kept[1]
+  local _, _, _, _, most_records = terms(KEYS[1])
+  record = redis.call('HGET', KEYS[1], 'record')
   -- Whoever cancels may be an operator, who does not know how many records the fleet keeps.
-  if record ~= '' and kept[2] ~= '0' then
-    redis.call('XADD', KEYS[6], 'MAXLEN', '~', kept[2], '*', 'records', record)
+  if record ~= '' and most_records ~= '0' then
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', most_records, '*', 'records', record)
   end
   redis.call('HDEL', KEYS[1], 'queued', 'record')
   redis.call('ZREM', KEYS[7], ARGV[2])
@@ -80,7 +80,7 @@ else
   redis.call('ZREM', KEYS[3], ARGV[2])
 end
 -- Its client can ask for it as long as for one that ended by itself.
-if task_kept then
+if task then
   redis.call('PEXPIREAT', KEYS[1], until_gone(KEYS[1], ARGV[2]), 'GT')
   tell_task(KEYS[1])
 end

@@ -12,11 +12,12 @@
 --   4 as many tasks of its share go on as the queue has room left
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'input', 'awaited', 'share')
+local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'counts')
 if not log[2] or log[1] ~= ARGV[1] then return false end
 if log[3] ~= 'open' or not is_asking(KEYS[1]) then return 0 end
 
-local bytes, awaited, given = tonumber(log[4]), tonumber(log[5]), {}
+local awaited, bytes, rounds = unpack(cmsgpack.unpack(log[4]))
+local given = {}
 for i = 5, #ARGV, 2 do
   if call('HEXISTS', KEYS[1], '?' .. ARGV[i]) == 1 and not given[ARGV[i]] then
     given[ARGV[i]] = ARGV[i + 1]
@@ -29,14 +30,15 @@ if awaited == 0 then
   local room = ARGV[4] - call('XLEN', KEYS[3])
   if room <= 0 then return 3 end
   -- As with calls, which their gateways count: whoever fills the queue leaves the other half of it to the others.
-  if call('ZINTERCARD', 2, log[6], KEYS[2], 'LIMIT', room) >= room then return 4 end
+  local _, _, _, of_share = terms(KEYS[1])
+  if call('ZINTERCARD', 2, of_share, KEYS[2], 'LIMIT', room) >= room then return 4 end
 end
 
 for key, answer in pairs(given) do
   call('HDEL', KEYS[1], '?' .. key)
   call('HSET', KEYS[1], '=' .. key, answer)
 end
-call('HSET', KEYS[1], 'input', bytes, 'awaited', awaited)
+call('HSET', KEYS[1], 'counts', cmsgpack.pack({ awaited, bytes, rounds }))
 if awaited > 0 then
   tell_task(KEYS[1])
   return 0

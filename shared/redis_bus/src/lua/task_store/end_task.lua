@@ -11,7 +11,7 @@
 --   1 ended   0 it goes on   2 it does not wait for its client, or is gone
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'state', 'task', 'entry', 'newest', 'spare', 'missed')
+local log = call('HMGET', KEYS[1], 'state', 'task', 'entry', 'newest', 'missed')
 local waits = is_asking(KEYS[1])
 if log[1] ~= 'open' or not log[2] or (ARGV[2] == 'overdue' and not waits) then
   call('ZREM', KEYS[4], ARGV[1])
@@ -20,8 +20,7 @@ end
 local now = call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[2] == 'overdue' then
-  -- It has lived for as long as it may take; what is left is for its end.
-  if call('PTTL', KEYS[1]) > tonumber(log[5]) then return 0 end
+  if not is_overdue(KEYS[1]) then return 0 end
 else
   if waits then return 0 end
   if #call('XRANGE', KEYS[3], log[3], log[3]) > 0 then
@@ -29,7 +28,7 @@ else
     return 0
   end
   -- Another entry may have been missed before.
-  local missed, since = string.match(log[6] or '', '^(.*) (%d+)$')
+  local missed, since = string.match(log[5] or '', '^(.*) (%d+)$')
   if missed ~= log[3] then
     missed, since = log[3], string.format('%.0f', now)
     call('HSET', KEYS[1], 'missed', missed .. ' ' .. since)

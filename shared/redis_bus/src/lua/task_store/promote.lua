@@ -8,7 +8,7 @@
 --   1 consumer group   2 stream   3 entry   4 worker   5 delivery   6 holder   7 era   8 gateway channels' common start
 --   9 offset of the response   10 its event line   11 the task as JSON   12 whose it is   13 when it is made, Unix ms
 --  14 how long it can be asked for, ms   15 and from its end on, ms   16 how long its log outlives the former, ms
---  17 most tasks   18 most of one share
+--  17 most tasks   18 most of one share   19 most entries of the audit, 0 if there is none
 -- Returns
 --   a code (scripts/write_code.rs)
 --   0 it is a task, now or before   1 not the owner, or the log is gone   2 cancelled   3 finished, or another entry's
@@ -38,8 +38,8 @@ end
 
 call('HSET', KEYS[1], 'state', 'open', 'owner', token, 'entry', ARGV[3], 'newest', ARGV[9], ARGV[9], ARGV[10],
   'task', ARGV[11], 'principal', ARGV[12], 'changed', ARGV[13],
-  'until', string.format('%.0f', made + ARGV[14]), 'kept', ARGV[15], 'spare', ARGV[16],
-  'among', KEYS[4], 'share', KEYS[5])
+  'until', string.format('%.0f', made + ARGV[14]),
+  'terms', cmsgpack.pack({ ARGV[15], ARGV[16], KEYS[4], KEYS[5], ARGV[19] }))
 call('HDEL', KEYS[1], 'holder')
 local life = string.format('%.0f', ARGV[14] + ARGV[16])
 call('PEXPIRE', KEYS[1], life)

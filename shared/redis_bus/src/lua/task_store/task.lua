@@ -11,11 +11,11 @@
 --   queue has it, or ''; then what `task_sight` says
 
 local call = redis.call
-local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'entry', 'spare')
+local log = call('HMGET', KEYS[1], 'principal', 'task', 'state', 'entry')
 if not log[2] or log[1] ~= ARGV[1] then return false end
 local stuck = ''
 if log[3] == 'open' and is_asking(KEYS[1]) then
-  if call('PTTL', KEYS[1]) <= tonumber(log[5]) then stuck = 'overdue' end
+  if is_overdue(KEYS[1]) then stuck = 'overdue' end
 elseif log[3] == 'open' then
   -- Looked for only when no worker has it: an entry may be large.
   local lease = call('XPENDING', KEYS[2], ARGV[3], log[4], log[4], 1)[1]
