@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use prynai_bus::{Bus, BusLimits};
+use prynai_dev_issuer::Issuer;
 use prynai_gateway_engine::GatewaySettings;
 use prynai_memory_bus::MemoryBus;
 use prynai_redis_bus::RedisBus;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::gateway;
+use crate::issuer::{self, Doors};
 use crate::request::Request;
 use crate::worker::{self, Direct};
 
@@ -33,6 +35,10 @@ pub(crate) enum Case {
     GatewayPing,
     /// Gateway, memory bus: `tasks/get` of a task that has ended.
     GatewayTask,
+    /// Gateway that asks for tokens, memory bus: `tools/call` of 2026-07-28.
+    TokenCall,
+    /// The same, with the façade, which must add nothing.
+    FacadeCall,
     /// Worker, memory bus.
     WorkerModernCall,
     /// Worker, memory bus.
@@ -49,13 +55,20 @@ pub(crate) enum Case {
 
 /// What stands there, ready for requests.
 pub(crate) enum Load {
-    /// A client of a gateway, and the Redis behind it.
+    /// A client of a gateway, and what is behind it.
     Client {
         client: Box<Client>,
-        _redis: Option<RedisServer>,
+        _behind: Behind,
     },
     /// A worker behind the bus.
     Worker(Box<Direct>),
+}
+
+/// What runs as long as the load.
+pub(crate) enum Behind {
+    Nothing,
+    Redis(#[expect(dead_code, reason = "it stops when it is dropped")] RedisServer),
+    Issuer(#[expect(dead_code, reason = "it stops when it is dropped")] Issuer),
 }
 
 impl Case {
@@ -68,6 +81,8 @@ impl Case {
             Self::GatewayProgress => alone(gateway, worker, Request::Progress).await,
             Self::GatewayPing => served(gateway, worker, Request::Ping).await,
             Self::GatewayTask => served(gateway, worker, Request::Task).await,
+            Self::TokenCall => guarded(gateway, worker, Doors::Issuer).await,
+            Self::FacadeCall => guarded(gateway, worker, Doors::Facade).await,
             Self::WorkerModernCall => direct(worker, Request::ModernCall).await,
             Self::WorkerLegacyCall => direct(worker, Request::LegacyCall).await,
             Self::WorkerList => direct(worker, Request::List).await,
@@ -79,10 +94,15 @@ impl Case {
 }
 
 impl Load {
-    async fn of_client(address: SocketAddr, request: Request, redis: Option<RedisServer>) -> Self {
+    async fn of_client(
+        address: SocketAddr,
+        request: Request,
+        token: Option<&str>,
+        behind: Behind,
+    ) -> Self {
         Self::Client {
-            client: Box::new(Client::connect(address, request).await),
-            _redis: redis,
+            client: Box::new(Client::connect(address, request, token).await),
+            _behind: behind,
         }
     }
 
@@ -97,6 +117,24 @@ impl Load {
 
 /// A gateway whose worker answers without thinking.
 async fn alone(gateway: GatewaySettings, worker: WorkerSettings, request: Request) -> Load {
+    let address = start_alone(gateway, worker, request).await;
+    Load::of_client(address, request, None, Behind::Nothing).await
+}
+
+/// The same for a caller with a token.
+async fn guarded(mut gateway: GatewaySettings, worker: WorkerSettings, doors: Doors) -> Load {
+    let request = Request::ModernCall;
+    let issuer = issuer::start(&mut gateway, doors).await;
+    let token = issuer.token().jwt();
+    let address = start_alone(gateway, worker, request).await;
+    Load::of_client(address, request, Some(&token), Behind::Issuer(issuer)).await
+}
+
+async fn start_alone(
+    gateway: GatewaySettings,
+    worker: WorkerSettings,
+    request: Request,
+) -> SocketAddr {
     let bus = MemoryBus::new(gateway.limits.bus());
     let recorded = {
         let mut direct = Direct::on(bus.clone(), worker, request).await;
@@ -105,8 +143,7 @@ async fn alone(gateway: GatewaySettings, worker: WorkerSettings, request: Reques
         answer
     };
     tokio::spawn(gateway::answer_as_recorded(bus.clone(), recorded));
-    let address = gateway::start(bus, gateway).await;
-    Load::of_client(address, request, None).await
+    gateway::start(bus, gateway).await
 }
 
 /// A gateway beside a worker, for what the gateway answers by itself.
@@ -114,7 +151,7 @@ async fn served(gateway: GatewaySettings, worker: WorkerSettings, request: Reque
     let bus = MemoryBus::new(gateway.limits.bus());
     worker::start(bus.clone(), worker.config()).await;
     let address = gateway::start(bus, gateway).await;
-    Load::of_client(address, request, None).await
+    Load::of_client(address, request, None, Behind::Nothing).await
 }
 
 async fn direct(worker: WorkerSettings, request: Request) -> Load {
@@ -127,7 +164,7 @@ async fn fleet(gateway: GatewaySettings, worker: WorkerSettings, request: Reques
     let of_worker = connect(&redis, &gateway).await;
     worker::start(of_worker, worker.config()).await;
     let address = gateway::start(connect(&redis, &gateway).await, gateway).await;
-    Load::of_client(address, request, Some(redis)).await
+    Load::of_client(address, request, None, Behind::Redis(redis)).await
 }
 
 async fn connect(redis: &RedisServer, gateway: &GatewaySettings) -> Arc<dyn Bus> {

@@ -27,7 +27,11 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects, and opens a session if the request needs one.
-    pub(crate) async fn connect(address: SocketAddr, request: Request) -> Self {
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        request: Request,
+        token: Option<&str>,
+    ) -> Self {
         let connection = TcpStream::connect(address).await.expect("connects");
         connection.set_nodelay(true).expect("is connected");
         let mut client = Self {
@@ -48,6 +52,8 @@ impl Client {
         } else {
             modern_headers(request, request.name())
         };
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+        let headers = headers + &token.unwrap_or_default();
         client.send_from_now_on(&headers, &message.to_string());
         let id = FIRST_ID.to_string();
         let mut places = client.sent.windows(id.len());

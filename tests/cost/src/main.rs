@@ -2,7 +2,8 @@
 //! allocator. `scripts/cost` runs it, also under callgrind, which counts the instructions.
 //!
 //! 1. `cases`: what is asked, and of what
-//! 2. `gateway`: a gateway as `serve` starts it, and a worker that answers without thinking; `client`: its client
+//! 2. `gateway`: a gateway as `serve` starts it, and a worker that answers without thinking; `client`: its client;
+//!    `issuer`: who gives it a token
 //! 3. `worker`: a worker as `serve` starts it, whose requests are put on the bus directly; `handler`: its tools
 //! 4. `request`: the messages
 //! 5. `measure`: warm up, then count
@@ -11,6 +12,7 @@ mod cases;
 mod client;
 mod gateway;
 mod handler;
+mod issuer;
 mod measure;
 mod request;
 mod worker;
