@@ -81,10 +81,11 @@ async fn a_client_with_a_document_is_asked_about_each_time_on_the_persons_machin
 async fn nobody_is_asked_whose_name_leads_into_our_own_network_too() {
     let (scene, host) = scene(Host::public_fetcher).await;
     let refused = get(&browser(), scene.authorize_url(URL, &[])).await;
-    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    // As if its name led nowhere.
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(host.connections(), 0);
     let page = refused.text().await.expect("a page");
-    assert!(page.contains("not known here"), "{page}");
+    assert!(page.contains("does not answer now"), "{page}");
     let found_out = page.contains("public Internet") || page.contains("address");
     assert!(!found_out, "what we found out is not told: {page}");
 }

@@ -9,6 +9,7 @@ use crate::clients::client::{Client, MOST_OF_ID, MOST_OF_NAME, NamedBy};
 use crate::clients::document::fetch::Fetcher;
 use crate::clients::document::{Documents, url_of};
 use crate::clients::redirects::{RedirectRule, RedirectUri};
+use crate::refusal::Refusal;
 use crate::sealed::{Kind, Sealer, digest};
 
 /// How long a registration is good.
@@ -59,13 +60,19 @@ impl Clients {
     }
 
     /// The client with this id.
-    pub(crate) async fn find(&self, sealer: &Sealer, id: &str) -> Option<Client> {
+    ///
+    /// # Errors
+    ///
+    /// When nobody can say now whether there is one.
+    pub(crate) async fn find(&self, sealer: &Sealer, id: &str) -> Result<Option<Client>, Refusal> {
         let Some(url) = url_of(id) else {
-            return self.known(sealer, id);
+            return Ok(self.known(sealer, id));
         };
         let mut client = self.documents.client(&url).await?;
-        client.redirect_uris.retain(|uri| self.allows(uri));
-        Some(client)
+        if let Some(client) = &mut client {
+            client.redirect_uris.retain(|uri| self.allows(uri));
+        }
+        Ok(client)
     }
 
     /// The same for a client that has a code or a refresh token already, which say who it is: no document is fetched

@@ -51,7 +51,7 @@ async fn begin(
     facade.rates.take("authorize", peer).await?;
     let parameters = Parameters::read(query.as_bytes())?;
     let client = parameters.need("client_id")?;
-    let client = facade.clients.find(&facade.sealer, client).await;
+    let client = facade.clients.find(&facade.sealer, client).await?;
     let client = client.ok_or_else(unknown)?;
     let redirect = client
         .redirect(parameters.need("redirect_uri")?)

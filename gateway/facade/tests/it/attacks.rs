@@ -313,7 +313,6 @@ async fn a_client_id_that_leads_into_our_own_network_is_not_known() {
         "https://127.0.0.1/client.json",
         "https://169.254.169.254/metadata/identity/oauth2/token",
         "https://[::ffff:169.254.169.254]/latest",
-        "https://localhost.localdomain/client.json",
     ] {
         let response = get(&browser(), scene.authorize_url(id, &[])).await;
         assert_eq!(response.status(), 401, "{id}");
@@ -323,5 +322,15 @@ async fn a_client_id_that_leads_into_our_own_network_is_not_known() {
             !page.contains("public Internet"),
             "what we found out is not told"
         );
+    }
+    // Whether a name leads into our network or nowhere is not told either.
+    for id in [
+        "https://localhost.localdomain/client.json",
+        "https://nowhere.invalid/client.json",
+    ] {
+        let response = get(&browser(), scene.authorize_url(id, &[])).await;
+        assert_eq!(response.status(), 503, "{id}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains("does not answer now"), "{page}");
     }
 }

@@ -3,26 +3,24 @@
 //! Internet.
 
 pub(crate) mod fetch;
+mod memory;
 mod public;
+mod turns;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::clients::client::{Client, MOST_OF_ID, NamedBy, name};
 use crate::clients::redirects::RedirectUri;
+use crate::refusal::Refusal;
 use crate::sealed::digest;
-use fetch::Fetcher;
-
-/// Documents that are remembered.
-const MOST: usize = 500;
-
-/// How long one is remembered, and that there is none.
-const FRESH: Duration = Duration::from_secs(600);
-const ABSENT: Duration = Duration::from_secs(60);
+use fetch::{Fetcher, Missing};
+use memory::{Found, Look, Memory};
+use tokio::sync::watch;
 
 /// Redirect URIs of one client.
 const MOST_URIS: usize = 20;
@@ -41,12 +39,16 @@ struct Document {
 /// Knows clients by their documents.
 pub(crate) struct Documents {
     fetcher: Fetcher,
-    known: Mutex<HashMap<String, Known>>,
+    memory: Mutex<Memory>,
+    /// What is being fetched, by URL; whoever wants the same waits until it is there.
+    under_way: Mutex<HashMap<String, watch::Receiver<()>>>,
 }
 
-struct Known {
-    until: Instant,
-    client: Option<Client>,
+/// One fetch. It is over when this is dropped.
+struct Fetch<'a> {
+    documents: &'a Documents,
+    url: &'a Url,
+    _over: watch::Sender<()>,
 }
 
 /// The URL that a client id is, if it may be one (section 3 of the draft).
@@ -67,57 +69,112 @@ impl Documents {
     pub(crate) fn new(fetcher: Fetcher) -> Self {
         Self {
             fetcher,
-            known: Mutex::default(),
+            memory: Mutex::default(),
+            under_way: Mutex::default(),
         }
     }
 
-    /// The client whose document is at `url`.
-    pub(crate) async fn client(&self, url: &Url) -> Option<Client> {
+    /// The client whose document is at `url`; `None` if there is none that can be used.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can say that now.
+    pub(crate) async fn client(&self, url: &Url) -> Result<Option<Client>, Refusal> {
+        let old = match self.memory().look(url, Instant::now()) {
+            Look::Fresh(found) => return told(found),
+            Look::Old(client) => Some(client),
+            Look::Nothing => None,
+        };
+        match (self.begin(url), old) {
+            (Ok(_fetch), old) => self.fetch(url, old).await,
+            (Err(_), Some(client)) => Ok(Some(client)),
+            (Err(mut under_way), None) => {
+                // An error means that it is over, too.
+                let _ = under_way.changed().await;
+                match self.memory().look(url, Instant::now()) {
+                    Look::Fresh(found) => told(found),
+                    Look::Old(client) => Ok(Some(client)),
+                    Look::Nothing => Err(busy()),
+                }
+            }
+        }
+    }
+
+    /// Begins a fetch, or waits for the end of one that is under way.
+    fn begin<'a>(&'a self, url: &'a Url) -> Result<Fetch<'a>, watch::Receiver<()>> {
+        let mut all = self.under_way();
+        if let Some(over) = all.get(url.as_str()) {
+            return Err(over.clone());
+        }
+        let (over, receiver) = watch::channel(());
+        all.insert(url.as_str().to_owned(), receiver);
+        Ok(Fetch {
+            documents: self,
+            url,
+            _over: over,
+        })
+    }
+
+    /// Fetches the document. Whoever cannot be reached is still the client that they were, for a while.
+    async fn fetch(&self, url: &Url, old: Option<Client>) -> Result<Option<Client>, Refusal> {
+        let fetched = self.fetcher.fetch(url).await;
+        let read = fetched.and_then(|document| read(url, &document).map_err(Missing::Useless));
         let now = Instant::now();
-        if let Some(known) = self.lock().get(url.as_str())
-            && now < known.until
-        {
-            return known.client.clone();
-        }
-        let read = match self.fetcher.fetch(url).await {
-            Ok(document) => read(url, &document),
-            Err(reason) => Err(reason),
-        };
-        let client = match read {
-            Ok(client) => Some(client),
-            Err(reason) => {
-                let host = url.host_str().unwrap_or_default();
-                tracing::info!(
-                    reason,
-                    client = host,
-                    "the document of a client cannot be used"
-                );
-                None
+        let found = match read {
+            Ok(client) => Found::Client(client),
+            // Nobody was asked, so nothing is known.
+            Err(Missing::Busy) => return old.map(Some).ok_or_else(busy),
+            Err(Missing::Useless(reason)) => {
+                log(url, &reason);
+                Found::Nothing
+            }
+            Err(Missing::Away(reason)) => {
+                log(url, &reason);
+                let Some(old) = old else {
+                    self.memory().keep(url, Found::Away, now);
+                    return told(Found::Away);
+                };
+                self.memory().put_off(url, now);
+                return Ok(Some(old));
             }
         };
-        let life = if client.is_some() { FRESH } else { ABSENT };
-        self.keep(url, client.clone(), now + life);
-        client
+        self.memory().keep(url, found.clone(), now);
+        told(found)
     }
 
-    fn keep(&self, url: &Url, client: Option<Client>, until: Instant) {
-        let mut known = self.lock();
-        if known.len() >= MOST {
-            let now = Instant::now();
-            known.retain(|_, known| now < known.until);
-        }
-        if known.len() >= MOST {
-            let soonest = known.iter().min_by_key(|(_, known)| known.until);
-            if let Some(soonest) = soonest.map(|(url, _)| url.clone()) {
-                known.remove(&soonest);
-            }
-        }
-        known.insert(url.as_str().to_owned(), Known { until, client });
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, watch::Receiver<()>>> {
+        let under_way = self.under_way.lock();
+        under_way.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Fetch<'_> {
+    fn drop(&mut self) {
+        self.documents.under_way().remove(self.url.as_str());
+    }
+}
+
+fn told(found: Found) -> Result<Option<Client>, Refusal> {
+    match found {
+        Found::Client(client) => Ok(Some(client)),
+        Found::Nothing => Ok(None),
+        Found::Away => Err(Refusal::passing(
+            "the website of this app does not answer now; try again in a minute",
+        )),
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal::passing("too many apps are looked up now; try again in a moment")
+}
+
+fn log(url: &Url, reason: &str) {
+    let client = url.host_str().unwrap_or_default();
+    tracing::info!(reason, client, "the document of a client cannot be used");
 }
 
 fn read(url: &Url, document: &[u8]) -> Result<Client, String> {
@@ -150,10 +207,11 @@ fn read(url: &Url, document: &[u8]) -> Result<Client, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::{Value, json};
 
-    const URL: &str = "https://app.example.com/client.json";
+    use super::fetch::host::{Host, JSON, NAME, URL, answer};
+    use super::memory::{FRESH, LASTING};
+    use super::*;
 
     #[test]
     fn a_client_id_is_a_url_with_one_spelling() {
@@ -211,16 +269,79 @@ mod tests {
         }
     }
 
+    /// A client that was known for longer than it is fresh.
+    async fn old_client(answers: Vec<String>) -> (Documents, Url, Host) {
+        let (host, url) = (Host::start_with(answers).await, url_of(URL).unwrap());
+        let documents = Documents::new(host.fetcher());
+        assert!(documents.client(&url).await.unwrap().is_some());
+        documents.memory().age(&url, FRESH);
+        (documents, url, host)
+    }
+
+    fn good() -> String {
+        let document = json!({
+            "client_id": URL, "redirect_uris": ["http://127.0.0.1/cb"],
+        });
+        answer("200 OK", JSON, &document.to_string())
+    }
+
     #[tokio::test]
-    async fn no_more_are_remembered_than_fit() {
-        let documents = Documents::new(Fetcher::new(None, |_| false));
-        let soon = Instant::now() + ABSENT;
-        for n in 0..=MOST {
-            let url = url_of(&format!("https://app.example.com/{n}")).expect("a URL");
-            documents.keep(&url, None, soon + Duration::from_millis(n as u64));
+    async fn who_gets_no_turn_is_not_forgotten() {
+        let (documents, url, host) = old_client(vec![good()]).await;
+        let turns: Vec<_> = std::iter::from_fn(|| documents.fetcher.turn(NAME)).collect();
+        assert!(
+            documents.client(&url).await.unwrap().is_some(),
+            "it is still known"
+        );
+        documents.memory().age(&url, FRESH + LASTING);
+        let told = documents.client(&url).await.unwrap_err();
+        assert_eq!(told.status, 503);
+        assert_eq!(host.connections(), 1);
+        drop(turns);
+        assert!(
+            documents.client(&url).await.unwrap().is_some(),
+            "nothing of that was remembered"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_outlasts_a_failure_of_its_server_for_a_while() {
+        let failed = answer("503 Service Unavailable", JSON, "{}");
+        for failed in [failed, "no HTTP at all".to_owned()] {
+            let (documents, url, host) = old_client(vec![good(), failed]).await;
+            assert!(documents.client(&url).await.unwrap().is_some());
+            // It is not asked again at once.
+            assert!(documents.client(&url).await.unwrap().is_some());
+            assert_eq!(host.connections(), 2);
+            documents.memory().age(&url, FRESH + LASTING);
+            for _ in 0..2 {
+                let told = documents.client(&url).await.unwrap_err();
+                assert_eq!(told.status, 503, "nobody says that it is not there");
+            }
+            assert_eq!(host.connections(), 3);
         }
-        let known = documents.lock();
-        assert_eq!(known.len(), MOST);
-        assert!(!known.contains_key("https://app.example.com/0"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_its_server_does_not_have_is_gone() {
+        let gone = answer("404 Not Found", JSON, "{}");
+        let other = answer("200 OK", JSON, "{}");
+        for gone in [gone, other] {
+            let (documents, url, _host) = old_client(vec![good(), gone]).await;
+            assert!(documents.client(&url).await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_several_want_at_once_is_fetched_once() {
+        let (host, url) = (Host::start(good()).await, url_of(URL).unwrap());
+        let documents = Documents::new(host.fetcher());
+        let want = || documents.client(&url);
+        let (a, b, c) = tokio::join!(want(), want(), want());
+        for client in [a, b, c] {
+            assert!(client.unwrap().is_some());
+        }
+        assert_eq!(host.connections(), 1);
+        assert!(documents.under_way().is_empty());
     }
 }

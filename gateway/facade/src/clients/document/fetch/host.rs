@@ -27,6 +27,11 @@ pub(crate) struct Host {
 impl Host {
     /// Answers each request with this.
     pub(crate) async fn start(answer: String) -> Self {
+        Self::start_with(vec![answer]).await
+    }
+
+    /// Answers the first request with the first of these, and so on; the last one counts for all others.
+    pub(crate) async fn start_with(answers: Vec<String>) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
         let certificate = certificate.self_signed(&key).unwrap();
@@ -47,7 +52,8 @@ impl Host {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                counted.fetch_add(1, Ordering::SeqCst);
+                let number = counted.fetch_add(1, Ordering::SeqCst);
+                let answer = answers.get(number).or(answers.last()).unwrap();
                 let Ok(mut stream) = acceptor.accept(stream).await else {
                     continue;
                 };
