@@ -45,6 +45,7 @@ pub use signing::{PublicKey, SigningKey};
 pub use state::{Facade, Place, issuer_of};
 pub use upstream::certificate::Certificate;
 
+// The scene of `tests/it` serves the tests of this crate, too; it names the crate as users do.
 #[cfg(test)]
 extern crate self as prynai_oauth_facade;
 

@@ -1,33 +1,24 @@
 //! What is secret in a sign-in is in no log, and nobody finds it in Redis: on its way through, and when it fails.
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::Full;
+use hyper::Request;
 use prynai_dev_issuer::{DAEMON, DAEMON_SECRET, Endpoint, Fault};
 use prynai_test_harness::cluster::Cluster;
 
-use super::super::secrecy::{assert_untold, overheard};
+use super::super::secrecy::{assert_untold, over_http2, overheard};
 use super::{
     Browser, KEY, VERIFIER, http, parameter, redeeming, refreshing, register, start_with, text,
     token, token_as,
 };
 
-/// A request to `/oauth/token` over HTTP/2, whose headers go another way through the libraries; gives the status.
-async fn over_http2(fleet: &Cluster, path: &str, cookie: &str, form: &[(&str, &str)]) -> u16 {
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
+/// Sends a form over HTTP/2; gives the status.
+async fn form_over_http2(fleet: &Cluster, path: &str, cookie: &str, form: &[(&str, &str)]) -> u16 {
     let body = reqwest::Url::parse_with_params("http://form", form).expect("is a form");
-    let request = hyper::Request::post(format!("{}{path}", fleet.origin(0)))
+    let request = Request::post(format!("{}{path}", fleet.origin(0)))
         .header("Content-Type", "application/x-www-form-urlencoded")
         .header("Cookie", cookie)
-        .body(Full::from(body.query().unwrap_or_default().to_owned()))
-        .expect("is a request");
-    let response = client.request(request).await.expect("is answered");
-    let status = response.status().as_u16();
-    response.into_body().collect().await.expect("has a body");
-    status
+        .body(Full::from(body.query().unwrap_or_default().to_owned()));
+    over_http2(request.expect("is a request")).await
 }
 
 #[tokio::test]
@@ -69,7 +60,7 @@ async fn nothing_of_a_sign_in_is_told_however_it_ends() {
     assert_eq!(token(&fleet, 1, &twice).await.0, 400);
     let in_query =
         format!("/oauth/token?code={code}&code_verifier={VERIFIER}&refresh_token={next}");
-    assert_eq!(over_http2(&fleet, &in_query, "", &[]).await, 400);
+    assert_eq!(form_over_http2(&fleet, &in_query, "", &[]).await, 400);
     let guessed = Some((DAEMON, "a-secret-that-somebody-guessed"));
     assert_eq!(token_as(&fleet, 0, guessed, &service).await.0, 401);
     let assertion = [
@@ -118,9 +109,9 @@ async fn nothing_of_a_sign_in_is_told_however_it_ends() {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let status = over_http2(&fleet, "/oauth/consent", &cookies.join("; "), &form).await;
+    let status = form_over_http2(&fleet, "/oauth/consent", &cookies.join("; "), &form).await;
     assert!(status == 400 || status == 303, "{status}");
-    let status = over_http2(&fleet, "/oauth/token", "", &redeeming(&client, &code)).await;
+    let status = form_over_http2(&fleet, "/oauth/token", "", &redeeming(&client, &code)).await;
     assert_eq!(status, 400);
 
     // The issuer knows what it was shown and what it gave: our verifiers and assertions, its codes and tokens.
